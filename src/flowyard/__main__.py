@@ -1,0 +1,5 @@
+"""``python -m flowyard``"""
+
+from flowyard.cli.main import main
+
+main()

@@ -1,0 +1,23 @@
+"""Did you mean …?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "known_names"]
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
+    """``Did you mean 'x'?`` for the nearest known name, or None when nothing is near."""
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else None
+
+
+def known_names(known: Iterable[str], *, most: int = 12) -> str:
+    """The known names for an error message, shortened when there are many; ``none`` when there are none."""
+    names = [repr(name) for name in known]
+    if len(names) > most:
+        names = [*names[:most], f"and {len(names) - most} more"]
+    return ", ".join(names) or "none"

@@ -1,0 +1,83 @@
+"""YAML 1.2 files with the line of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from flowyard.errors import UserError
+
+__all__ = ["YamlFile", "parse_yaml", "read_yaml"]
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """Parsed YAML: ``data`` plain Python values, ``lines`` the 1-based line of each key path's key."""
+
+    path: Path
+    data: Any
+    lines: dict[Path_, int] = field(repr=False)
+
+    def where(self, *keys: str | int) -> str:
+        """``file:line`` of the deepest known part of a key path."""
+        return f"{self.path.name}:{self.line(keys)}"
+
+    def line(self, keys: Sequence[str | int]) -> int:
+        for end in range(len(keys), -1, -1):
+            found = self.lines.get(tuple(keys[:end]))
+            if found is not None:
+                return found
+        return 1
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Read one YAML file. Raises UserError with file:line when it is missing, not UTF-8 or not YAML."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"File not found: {path}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlFile:
+    """Parse YAML text that came from ``path``; an empty text gives None."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True
+    try:
+        node = yaml.compose(text)
+        data = None if node is None else yaml.constructor.construct_document(node)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problem = " ".join(str(part) for part in (error.problem, error.context) if part)
+        raise UserError(f"Not valid YAML: {problem}.", where=f"{path}:{line}:{column}") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"Not valid YAML: {error}.", where=str(path)) from None
+    lines: dict[Path_, int] = {}
+    if node is not None:
+        _collect_lines(node, (), lines)
+    return YamlFile(path, data, lines)
+
+
+def _collect_lines(node: Node, keys: Path_, lines: dict[Path_, int]) -> None:
+    lines.setdefault(keys, node.start_mark.line + 1)
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            inner = (*keys, str(key.value))
+            lines[inner] = key.start_mark.line + 1
+            _collect_lines(value, inner, lines)
+    elif isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            _collect_lines(value, (*keys, index), lines)

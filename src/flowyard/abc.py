@@ -1,0 +1,88 @@
+"""What can be swapped. Each part has few methods and states its whole contract here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowyard.records import ExperimentRecord, ModelReply, ModelRequest, RunRecord
+
+if TYPE_CHECKING:
+    from flowyard.llm.connection import Connection
+
+__all__ = ["ConnectionSource", "Provider", "ReportFormat", "Store"]
+
+
+class Provider(ABC):
+    """A language model endpoint behind one connection. Safe to use by many tasks of one event loop at once."""
+
+    @abstractmethod
+    async def call(self, request: ModelRequest) -> ModelReply:
+        """Send one request and wait for the whole answer, retrying what is worth retrying.
+
+        Raises ProviderError when the endpoint refuses or does not answer; its message never holds a secret.
+        """
+
+    @abstractmethod
+    def stream(self, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
+        """Send one request and yield the answer's chunks (OpenAI chunk objects, usage in the last) as they come.
+
+        Raises ProviderError before the first chunk, or when the stream is cut off.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close what is open. The provider cannot be used afterwards."""
+
+
+class ConnectionSource(ABC):
+    """A place that knows connections by name: the environment, an ``.env`` file, YAML files."""
+
+    label: str
+    """How errors and listings name this source, for example ``environment`` or ``.env``."""
+
+    @abstractmethod
+    def find(self, name: str) -> Connection | None:
+        """The connection of that name, or None when this source has none. Raises UserError when it is malformed."""
+
+    @abstractmethod
+    def names(self) -> Iterable[str]:
+        """The names that this source knows for certain (an environment may answer to more)."""
+
+
+class Store(ABC):
+    """Where records of runs and experiments are kept. Writes are atomic: a reader sees the old or the new record."""
+
+    @abstractmethod
+    def create_run(self, run: RunRecord) -> RunRecord:
+        """Claim the run's name and its folder; returns the record with its ``path``. Raises Conflict if taken."""
+
+    @abstractmethod
+    def save_run(self, run: RunRecord) -> None:
+        """Replace the stored record of an existing run."""
+
+    @abstractmethod
+    def get_run(self, name: str) -> RunRecord:
+        """The run of that name. Raises NotFound, naming near matches."""
+
+    @abstractmethod
+    def list_runs(self) -> Sequence[RunRecord]:
+        """All runs, newest first."""
+
+    @abstractmethod
+    def create_experiment_folder(self, name: str, key: str) -> Path:
+        """Claim a new folder for one execution of an experiment. Raises Conflict if it exists."""
+
+    @abstractmethod
+    def save_experiment(self, experiment: ExperimentRecord) -> None:
+        """Store the record in the experiment's folder."""
+
+
+class ReportFormat(ABC):
+    """Writes one experiment's results in one format."""
+
+    @abstractmethod
+    def write(self, experiment: ExperimentRecord, folder: Path) -> Sequence[Path]:
+        """Write into ``folder`` (which exists) and return the files, the most important first."""

@@ -1,0 +1,71 @@
+"""The composition root: settings become the opened parts that commands use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowyard.abc import ConnectionSource
+from flowyard.llm import Connections, EnvFileSource, EnvironmentSource, SimulateEverything, YamlSource, open_provider
+from flowyard.runs.run import Progress, RunParts
+from flowyard.settings import Settings, project_root
+from flowyard.store import FolderStore
+
+__all__ = ["App", "open_app"]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The opened parts of one command. ``environ`` is the environment over the variables of the ``.env`` files."""
+
+    settings: Settings
+    store: FolderStore
+    environ: Mapping[str, str]
+    env_files: tuple[EnvFileSource, ...]
+    near: Path
+
+    def connections(self, declared: Iterable[ConnectionSource] = ()) -> Connections:
+        """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files."""
+        sources: list[ConnectionSource] = []
+        if self.settings.simulate:
+            sources.append(SimulateEverything(self.settings.simulate))
+        sources += [EnvironmentSource(self.settings.environ, folder=Path.cwd()), *self.env_files, *declared]
+        sources.append(YamlSource(self._connection_files(), self.environ))
+        return Connections(sources)
+
+    def parts(self, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
+        """What runs need."""
+        return RunParts(self.connections(declared), open_provider, self.store, progress)
+
+    def _connection_files(self) -> list[Path]:
+        root = project_root(self.near) or self.near
+        folders = dict.fromkeys([root, self.settings.project, self.settings.home])
+        return [
+            file
+            for folder in folders
+            for pattern in ("*.yaml", "*.yml")
+            for file in sorted((folder / "connections").glob(pattern))
+        ]
+
+
+def open_app(settings: Settings, near: Path | None = None) -> App:
+    """Open the parts. ``near`` is the flow or experiment at hand; the nearest ``.env`` above it is read.
+
+    Raises UserError when an ``.env`` file cannot be read.
+    """
+    near = (near or settings.project).resolve()
+    near = near if near.is_dir() else near.parent
+    files = [settings.env_file] if settings.env_file else _env_files(settings, near)
+    sources = tuple(EnvFileSource(file) for file in files)
+    environ: dict[str, str] = {}
+    for source in reversed(sources):
+        environ |= source.environ
+    return App(settings, FolderStore(settings.home), environ | dict(settings.environ), sources, near)
+
+
+def _env_files(settings: Settings, near: Path) -> list[Path]:
+    root = project_root(near) or near
+    above = [folder for folder in (near, *near.parents) if folder.is_relative_to(root)]
+    found = [folder / ".env" for folder in (*above, settings.project) if (folder / ".env").is_file()]
+    return list(dict.fromkeys(found))

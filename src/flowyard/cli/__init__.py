@@ -1,0 +1,1 @@
+"""The command line: one file per noun; a command parses, calls one function and prints one record."""

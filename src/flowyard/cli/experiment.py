@@ -1,0 +1,98 @@
+"""``flowyard experiment``"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from flowyard.app import open_app
+from flowyard.cli.options import read_settings, running_options
+from flowyard.cli.output import failed_lines_code, print_json, print_table, run_view
+from flowyard.cli.progress import choose_progress
+from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
+from flowyard.experiments.connections import ExperimentConnections
+from flowyard.records import ExperimentRecord
+from flowyard.reports import comparison_table, summarize, write_reports
+
+__all__ = ["experiment"]
+
+
+@click.group()
+def experiment() -> None:
+    """Run every variant over every dataset, evaluate and compare."""
+
+
+@experiment.command()
+@click.argument("path", metavar="PATH")
+@click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml.")
+@click.option("--variants", default="all", show_default=True, metavar="all|defaults|node.variant,…")
+@click.option("--dry-run", is_flag=True, help="Print what would run and stop.")
+@click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
+@click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@running_options
+def run(
+    path: str,
+    env: str | None,
+    variants: str,
+    dry_run: bool,
+    concurrency: int,
+    max_failed_lines: int,
+    home: str | None,
+    env_file: str | None,
+    simulate: str | None,
+    as_json: bool,
+) -> int:
+    """Run the experiment at PATH (a folder with experiment.yaml, or the file). Exits 1 when lines failed."""
+    app = open_app(read_settings(home, env_file, simulate), Path(path))
+    plan = plan_experiment(load_experiment(Path(path), env), variants)
+    for warning in plan.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if dry_run:
+        _print_plan(plan, as_json=as_json)
+        return 0
+    declared = [ExperimentConnections(plan.experiment, app.environ)]
+    parts = app.parts(choose_progress(), declared)
+    record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
+    files = write_reports(record, record.path)
+    _print_result(record, files, as_json=as_json)
+    return failed_lines_code(record.runs, max_failed_lines)
+
+
+def _print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "dataset": run.dataset.name,
+            "variant": ", ".join(f"{node}={variant}" for node, variant in run.assignment.items()) or "defaults",
+            "lines": run.lines,
+            "evaluators": [each.evaluator.name for each in run.evaluations],
+            "model_calls": run.model_calls,
+        }
+        for run in plan.runs
+    ]
+    if as_json:
+        print_json({"experiment": plan.experiment.name, "runs": rows, "model_calls": plan.model_calls})
+        return
+    print_table(list(rows[0]), [[", ".join(v) if isinstance(v, list) else v for v in row.values()] for row in rows])
+    click.echo(f"\n{len(rows)} runs, about {plan.model_calls:,} model calls before retries. Nothing was run.")
+
+
+def _print_result(record: ExperimentRecord, files: list[Path], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "name": record.name,
+                "key": record.key,
+                "path": str(record.path),
+                "simulated": record.simulated,
+                "runs": [run_view(run) | {"role": run.role, "dataset": run.dataset} for run in record.runs],
+                "reports": [str(file) for file in files],
+            }
+        )
+        return
+    Console().print(comparison_table(summarize(record)))
+    for file in files:
+        click.echo(f"{file.name + ':':<13}{file}")

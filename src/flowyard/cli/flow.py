@@ -1,0 +1,103 @@
+"""``flowyard flow``"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowyard.app import App, open_app
+from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
+from flowyard.cli.output import print_errors, print_json
+from flowyard.engine import prepare
+from flowyard.errors import ExitCode, UserError
+from flowyard.flows import load_flow
+from flowyard.flows.variants import parse_selection
+from flowyard.llm import open_provider
+from flowyard.runs.single import node_values, require_inputs, try_line
+
+__all__ = ["flow"]
+
+
+@click.group()
+def flow() -> None:
+    """Test and check one flow."""
+
+
+@flow.command(cls=SpreadCommand)
+@click.option("--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
+@click.option("--inputs", multiple=True, metavar="k=v…|FILE", help="Inputs, or a .json or .jsonl file (first line).")
+@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
+@click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
+@click.option("--node", metavar="NAME", help="Run this node alone.")
+@running_options
+def test(
+    source: str,
+    inputs: tuple[str, ...],
+    init: tuple[str, ...],
+    variant: str | None,
+    node: str | None,
+    home: str | None,
+    env_file: str | None,
+    simulate: str | None,
+    as_json: bool,
+) -> int:
+    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON."""
+    if init:
+        raise UserError("--init is for flows that are classes; a DAG flow takes no init values.")
+    app = open_app(read_settings(home, env_file, simulate), Path(source))
+    values = values_or_file(inputs, "--inputs")
+    selected = dict([parse_selection(variant)]) if variant else {}
+    return asyncio.run(_test(app, Path(source), values, selected, node, indent=None if as_json else 2))
+
+
+async def _test(
+    app: App, path: Path, values: dict[str, Any], selected: dict[str, str], node: str | None, indent: int | None
+) -> int:
+    loaded = load_flow(path, selected)
+    for warning in loaded.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    given = node_values(loaded, node, values) if node else require_inputs(loaded, values)
+    runner = prepare(loaded, app.connections(), open_provider)
+    try:
+        result = await try_line(runner, given, node)
+    finally:
+        await runner.close()
+    if result.error:
+        print_errors([("", result.error)], 1)
+        return ExitCode.FAILED_LINES
+    print_json(result.outputs, indent=indent)
+    if result.usage.simulated_calls:
+        click.echo("Simulated model: no real model was called.", err=True)
+    print_errors((("aggregation", error) for error in result.aggregation_errors), len(result.aggregation_errors))
+    if result.metrics:
+        click.echo("Metrics: " + ", ".join(f"{name}={value}" for name, value in result.metrics.items()), err=True)
+    return ExitCode.FAILED_LINES if result.aggregation_errors else ExitCode.DONE
+
+
+@flow.command()
+@click.option("--source", "--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
+@running_options
+def validate(source: str, home: str | None, env_file: str | None, simulate: str | None, as_json: bool) -> None:
+    """Check a flow without running it: its file, code, templates and connections, every variant of every node."""
+    app = open_app(read_settings(home, env_file, simulate), Path(source))
+    checked = asyncio.run(_validate(app, Path(source)))
+    if as_json:
+        print_json({"flow": source, "valid": True, "checked": checked})
+    else:
+        click.echo(f"{source} is valid ({', '.join(checked)}).")
+
+
+async def _validate(app: App, path: Path) -> list[str]:
+    default = load_flow(path)
+    checked = ["defaults"]
+    others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
+    await prepare(default, app.connections(), open_provider).close()
+    for node, variant in others:
+        await prepare(load_flow(path, {node: variant}), app.connections(), open_provider).close()
+        checked.append(f"{node}.{variant}")
+    for warning in default.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    return checked

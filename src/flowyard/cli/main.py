@@ -1,0 +1,89 @@
+"""The command ``flowyard``: nouns are loaded when they are used, and errors become one screen and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from flowyard import __version__
+from flowyard.errors import ExitCode, FlowyardError
+
+__all__ = ["cli", "main"]
+
+_NOUNS = {
+    "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
+    "flow": ("flowyard.cli.flow:flow", "Test and check one flow."),
+    "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
+    "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
+}
+
+
+class _Nouns(click.Group):
+    """A group whose commands are imported only when they are called; listing them needs no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_NOUNS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _NOUNS:
+            return None
+        module, _, name = _NOUNS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _NOUNS.items()])
+
+
+@click.group(cls=_Nouns, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-v", "--version", message="flowyard %(version)s")
+def cli() -> None:
+    """Run, evaluate and compare prompt flows, unchanged, on any machine.
+
+    Exit codes: 0 done, 1 finished with failed lines, 2 your input is wrong, 3 a gate said no, 4 not approved,
+    5 something outside failed, 70 a bug of flowyard.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code: Any = cli.main(args=args, prog_name="flowyard", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.WRONG_INPUT)
+    except FlowyardError as error:
+        _say(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        sys.stdout.flush()
+        os._exit(130)  # a tool that is still running in a thread would hold the process
+    except BrokenPipeError:
+        os._exit(0)  # whoever read our output has enough
+    except Exception as error:
+        _say_bug(error)
+        sys.exit(ExitCode.OUR_BUG)
+    sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def _say(error: FlowyardError) -> None:
+    click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(str(error), err=True)
+    if error.hint:
+        click.echo("\n".join(f"  {line}" for line in error.hint.splitlines()), err=True)
+
+
+def _say_bug(error: Exception) -> None:
+    if os.environ.get("FLOWYARD_DEBUG"):
+        raise error
+    click.secho("This is a bug of flowyard: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(f"{type(error).__name__}: {error}", err=True)
+    click.echo("  Set FLOWYARD_DEBUG=1 for the traceback, and please report it.", err=True)

@@ -1,0 +1,90 @@
+"""Options that several commands share, and values in the forms that ``pf`` takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from flowyard.errors import UserError
+from flowyard.settings import Settings
+
+__all__ = ["SpreadCommand", "pairs", "read_settings", "running_options", "store_options", "values_or_file"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SpreadCommand(click.Command):
+    """Lets options that repeat take several values at once: ``--inputs a=1 b=2`` is ``--inputs a=1 --inputs b=2``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread = {name for param in self.params if getattr(param, "multiple", False) for name in param.opts}
+        expanded: list[str] = []
+        current: str | None = None
+        filled = False
+        for word in args:
+            if word.startswith("-") and word != "-":
+                current, filled = (word if word in spread else None), False
+            elif current and filled:
+                expanded.append(current)
+            filled = bool(current) and not word.startswith("-")
+            expanded.append(word)
+        return super().parse_args(ctx, expanded)
+
+
+def store_options(command: F) -> F:
+    """``--home`` and ``--json``."""
+    home = click.option("--home", metavar="DIR", help="Where runs are kept (default: .flowyard at the project's root).")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+    return home(as_json(command))
+
+
+def running_options(command: F) -> F:
+    """What every command that may call a model takes."""
+    env_file = click.option("--env-file", metavar="FILE", help="Read connections from this .env file.")
+    simulate = click.option("--simulate", metavar="RULES", help="Answer every model call by these simulation rules.")
+    return store_options(env_file(simulate(command)))
+
+
+def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
+    """Settings from the shared options."""
+    return Settings.read(home=home, env_file=env_file, simulate=simulate)
+
+
+def pairs(items: Iterable[str], option: str) -> dict[str, str]:
+    """``k=v`` items as a mapping; quotes around a value are taken off. Raises UserError."""
+    found: dict[str, str] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"{option} takes name=value, not {item!r}.")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        found[key.strip().strip("'\"")] = value
+    return found
+
+
+def values_or_file(items: tuple[str, ...], option: str) -> dict[str, Any]:
+    """``k=v`` items, or one .json or .jsonl file (its first line). Raises UserError."""
+    if len(items) == 1 and Path(items[0]).suffix in (".json", ".jsonl") and "=" not in Path(items[0]).name:
+        return _from_file(Path(items[0]))
+    return dict(pairs(items, option))
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"File not found: {path}")
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix == ".jsonl":
+        text = next((line for line in text.splitlines() if line.strip()), "")
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds a JSON {type(values).__name__}, not an object of inputs.")
+    return values

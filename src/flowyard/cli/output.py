@@ -1,0 +1,106 @@
+"""Printing: JSON for machines on stdout, tables for people; and the exit code of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flowyard._util.files import dump_json
+from flowyard.errors import ExitCode
+from flowyard.records import ErrorRecord, LineResult, RunRecord
+
+__all__ = ["failed_lines_code", "print_errors", "print_json", "print_run", "print_table", "run_view"]
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """One JSON value on stdout."""
+    click.echo(dump_json(value, indent=indent))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+    """A table on stdout; long cells are folded, markup in data is text."""
+    table = Table(*columns, title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else dump_json(value)
+    text = "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def run_view(run: RunRecord) -> dict[str, Any]:
+    """What machines get of a run: the names in it are a contract."""
+    return {
+        "name": run.name,
+        "status": run.status,
+        "lines": {"total": run.lines.total, "completed": run.lines.completed, "failed": run.lines.failed},
+        "metrics": dict(run.metrics),
+        "outputs": str(run.outputs_path),
+        "path": str(run.path),
+        "flow": run.flow,
+        "data": run.data,
+        "variant": run.variant,
+        "base_run": run.base_run,
+        "column_mapping": dict(run.column_mapping),
+        "usage": run.usage,
+        "simulated": run.simulated,
+        "created_at": run.created_at,
+        "duration_s": round(run.duration_s, 3),
+        "errors": run.errors,
+        "warnings": list(run.warnings),
+    }
+
+
+def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
+    """A run for a person: what it was, how it went, its metrics, its first failed lines and where everything is."""
+    facts: dict[str, Any] = {
+        "Run": run.name,
+        "Status": run.status,
+        "Lines": f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}",
+        "Variant": run.variant,
+        "Evaluates": run.base_run,
+        "Model": f"{run.usage.calls} calls, {run.usage.total_tokens:,} tokens" if run.usage.calls else None,
+        "Simulated": "yes: answers come from a simulated model" if run.simulated else None,
+        "Results": str(run.path),
+    }
+    for name, value in facts.items():
+        if value:
+            click.echo(f"{name + ':':<11}{value}")
+    if run.metrics:
+        print_table(["metric", "value"], sorted(run.metrics.items()))
+    print_errors(((f"line {line.line_number}", line.error) for line in failed if line.error), run.lines.failed)
+    print_errors((("aggregation", error) for error in run.errors), len(run.errors))
+
+
+def print_errors(errors: Iterable[tuple[str, ErrorRecord]], total: int, *, most: int = 5) -> None:
+    """The first few failures on stderr."""
+    shown = 0
+    for label, error in errors:
+        if shown == most:
+            break
+        node = f" in {error.node}" if error.node else ""
+        where = f" ({error.where})" if error.where else ""
+        click.echo(click.style(f"Failed {label}{node}: ", fg="red") + f"{error.type}: {error.message}{where}", err=True)
+        shown += 1
+    if total > shown:
+        click.echo(f"… and {total - shown} more failed.", err=True)
+
+
+def failed_lines_code(runs: Iterable[RunRecord], tolerated: int = 0) -> int:
+    """1 when more lines failed than are tolerated, or an aggregation node failed; else 0."""
+    listed = list(runs)
+    failed = sum(run.lines.failed for run in listed)
+    if failed > tolerated or any(run.errors for run in listed):
+        return ExitCode.FAILED_LINES
+    return ExitCode.DONE

@@ -1,0 +1,119 @@
+"""Live progress on stderr: a bar where there is a terminal, a few plain lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from flowyard.records import LineResult, RunRecord
+
+__all__ = ["BarProgress", "LineProgress", "SilentProgress", "choose_progress"]
+
+_EVERY_S = 10.0
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def start(self, run: RunRecord, total: int) -> None:
+        """Nothing."""
+
+    def line(self, result: LineResult) -> None:
+        """Nothing."""
+
+    def end(self, run: RunRecord) -> None:
+        """Nothing."""
+
+
+class BarProgress:
+    """A bar with rate, failures, tokens and the time that is left."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=14),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[facts]}"),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+        self._done = self._failed = self._tokens = 0
+        self._started = 0.0
+
+    def start(self, run: RunRecord, total: int) -> None:
+        label = run.name if len(run.name) <= 34 else f"…{run.name[-33:]}"
+        for warning in run.warnings:
+            self._bar.console.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False)
+        self._done = self._failed = self._tokens = 0
+        self._started = time.perf_counter()
+        self._task = self._bar.add_task(label, total=total, facts="")
+        self._bar.start()
+
+    def line(self, result: LineResult) -> None:
+        assert self._task is not None
+        self._done += 1
+        self._failed += result.status == "failed"
+        self._tokens += result.usage.total_tokens
+        rate = self._done / max(time.perf_counter() - self._started, 1e-6)
+        failed = f" [red]{self._failed} failed[/red]" if self._failed else ""
+        tokens = f" {self._tokens:,} tok" if self._tokens else ""
+        self._bar.update(self._task, advance=1, facts=f"{rate:.0f}/s{failed}{tokens}")
+
+    def end(self, run: RunRecord) -> None:
+        assert self._task is not None
+        self._bar.update(self._task, total=run.lines.completed + run.lines.failed)
+        self._bar.stop()
+        self._bar.remove_task(self._task)
+        click.echo(_summary(run), err=True)
+
+
+class LineProgress:
+    """One line when a run starts, one every ten seconds, one when it ends; ``each`` prints every finished line."""
+
+    def __init__(self, *, each: bool = False) -> None:
+        self._each = each
+        self._total = self._done = 0
+        self._next_s = 0.0
+
+    def start(self, run: RunRecord, total: int) -> None:
+        self._total, self._done = total, 0
+        self._next_s = time.monotonic() + _EVERY_S
+        for warning in run.warnings:
+            click.echo(f"Warning: {warning}", err=True)
+        click.echo(f"{run.name}: {total} lines", err=True)
+
+    def line(self, result: LineResult) -> None:
+        self._done += 1
+        if self._each:
+            why = f"  {result.error.type}: {result.error.message}" if result.error else ""
+            click.echo(
+                f"  line {result.line_number} {result.status} in {result.duration_s * 1000:.0f} ms{why}", err=True
+            )
+        elif time.monotonic() >= self._next_s:
+            click.echo(f"  {self._done} of {self._total}", err=True)
+            self._next_s = time.monotonic() + _EVERY_S
+
+    def end(self, run: RunRecord) -> None:
+        click.echo(_summary(run), err=True)
+
+
+def _summary(run: RunRecord) -> str:
+    rate = (run.lines.completed + run.lines.failed) / max(run.duration_s, 1e-6)
+    tokens = f", {run.usage.total_tokens:,} tokens" if run.usage.total_tokens else ""
+    simulated = " (simulated model)" if run.simulated else ""
+    counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
+    return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{tokens}{simulated}"
+
+
+def choose_progress(*, quiet: bool = False, stream: bool = False) -> BarProgress | LineProgress | SilentProgress:
+    """The progress that suits where stderr goes."""
+    if quiet:
+        return SilentProgress()
+    if stream or not sys.stderr.isatty():
+        return LineProgress(each=stream)
+    return BarProgress()

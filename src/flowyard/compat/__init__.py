@@ -1,0 +1,1 @@
+"""Names of other packages that user code imports; re-exports without logic."""

@@ -1,0 +1,1 @@
+"""The package ``promptflow.contracts``."""

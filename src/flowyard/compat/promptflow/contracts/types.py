@@ -1,0 +1,7 @@
+"""The names of ``promptflow.contracts.types``."""
+
+from flowyard.engine.code import uncovered_names
+from flowyard.engine.tool import FilePath, PromptTemplate, Secret
+
+__all__ = ["FilePath", "PromptTemplate", "Secret"]
+__getattr__ = uncovered_names("promptflow.contracts.types")

@@ -1,0 +1,1 @@
+"""One file per kind of node; each makes a ``Step`` of it."""

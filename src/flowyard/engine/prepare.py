@@ -1,0 +1,58 @@
+"""A flow becomes a ``LineRunner``: files, templates and connections are resolved before a token is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from flowyard.abc import Provider
+from flowyard.engine.code import code_of
+from flowyard.engine.line import LineRunner
+from flowyard.engine.nodes.llm import prepare_llm
+from flowyard.engine.nodes.prompt import prepare_prompt
+from flowyard.engine.nodes.python import prepare_python
+from flowyard.engine.providers import Providers
+from flowyard.engine.step import Step
+from flowyard.errors import FlowInvalid, Problem, UserError
+from flowyard.flows.model import Flow, Node
+from flowyard.llm.connection import Connection
+from flowyard.llm.sources import Connections
+
+__all__ = ["prepare"]
+
+
+def prepare(
+    flow: Flow,
+    connections: Connections,
+    open_provider: Callable[[Connection], Provider],
+    *,
+    threads: int = 16,
+) -> LineRunner:
+    """Resolve every node of a flow, used or not. Close the runner when done.
+
+    ``threads`` is how many synchronous tools may run at once. Raises FlowInvalid with every problem found, or the
+    error itself when there is one only (a missing connection keeps its own class and hint).
+    """
+    providers = Providers(open_provider)
+    steps: list[Step] = []
+    errors: list[UserError] = []
+    with code_of(flow.folder):
+        for node in flow.nodes:
+            try:
+                steps.append(_prepare_node(node, flow, connections, providers))
+            except UserError as error:
+                errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        problems = [Problem(error.message, error.where, error.hint) for error in errors]
+        raise FlowInvalid(f"{flow.file} cannot be run ({len(problems)} problems):", problems)
+    return LineRunner(flow, steps, providers, connections.secrets, threads=threads)
+
+
+def _prepare_node(node: Node, flow: Flow, connections: Connections, providers: Providers) -> Step:
+    prepare_kind: Mapping[str, Callable[[], Step]] = {
+        "python": lambda: prepare_python(node, flow.folder, connections),
+        "prompt": lambda: prepare_prompt(node, flow.folder),
+        "llm": lambda: prepare_llm(node, flow.folder, connections, providers),
+    }
+    return prepare_kind[node.type]()

@@ -1,0 +1,70 @@
+"""The parameters of a tool: declared types for literals, connections, defaults."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowyard.llm.connection import Connection
+
+__all__ = ["Parameter", "parameters_of"]
+
+_PLAIN = {int: "int", float: "double", bool: "bool", str: "string", list: "list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter: the type name its literals are coerced to, and the connection classes it accepts."""
+
+    name: str
+    kind: str
+    optional: bool
+    connections: tuple[type[Connection], ...] = ()
+
+
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter]:
+    """The parameters of a tool by name, without ``self``, ``*args`` and ``**kwargs``."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except Exception:  # an annotation that cannot be evaluated is the user's; the tool still runs
+        signature = inspect.signature(function)
+    return {
+        name: _parameter(name, parameter)
+        for name, parameter in signature.parameters.items()
+        if name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
+def _parameter(name: str, parameter: inspect.Parameter) -> Parameter:
+    optional = parameter.default is not parameter.empty
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        has_type = optional and parameter.default is not None
+        return Parameter(name, _PLAIN.get(type(parameter.default), "object") if has_type else "object", optional)
+    members = _members(annotation)
+    connections = tuple(member for member in members if isinstance(member, type) and issubclass(member, Connection))
+    if connections and len(connections) == len(members):
+        return Parameter(name, "connection", optional, connections)
+    return Parameter(name, _type_name(members[0]) if len(members) == 1 else "object", optional)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return tuple(member for member in typing.get_args(annotation) if member is not type(None))
+    return (annotation,)
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if typing.get_origin(annotation) is list:
+        return "list"
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return "string"
+    special = {"Secret": "secret", "PromptTemplate": "prompt_template", "FilePath": "file_path", "Image": "image"}
+    return special.get(getattr(annotation, "__name__", ""), "object")

@@ -1,0 +1,39 @@
+"""Evaluating one run by one evaluation flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowyard.records import RunRecord
+from flowyard.runs.run import RunParts, RunRequest, execute_run
+
+__all__ = ["evaluate"]
+
+
+async def evaluate(
+    base: RunRecord,
+    flow: Path,
+    data: Path,
+    mapping: Mapping[str, Any],
+    parts: RunParts,
+    *,
+    name: str | None = None,
+    concurrency: int = 16,
+) -> RunRecord:
+    """Run an evaluation flow over the lines that ``base`` completed; its metrics are in the record.
+
+    Lines that failed in the base run are not in the evaluation: compare ``lines.total`` of both to see the coverage.
+    """
+    request = RunRequest(
+        flow=flow,
+        data=data,
+        column_mapping=mapping,
+        base_run=base.name,
+        name=name,
+        dataset=base.dataset,
+        role="evaluation",
+        concurrency=concurrency,
+    )
+    return await execute_run(request, parts)

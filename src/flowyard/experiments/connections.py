@@ -1,0 +1,52 @@
+"""The connections that ``experiment.yaml`` declares, with ``${field}`` filled from the environment when needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flowyard.abc import ConnectionSource
+from flowyard.errors import UserError
+from flowyard.experiments.model import Experiment
+from flowyard.llm import Connection, parse_connection
+
+__all__ = ["ExperimentConnections"]
+
+_PLACEHOLDER = re.compile(r"^\$\{([A-Za-z0-9_]+)\}$")
+
+
+class ExperimentConnections(ConnectionSource):
+    """Resolved only when a node needs them, so that a simulated run asks for no variable."""
+
+    label = "experiment.yaml"
+
+    def __init__(self, experiment: Experiment, environ: Mapping[str, str]) -> None:
+        self._declared = {connection.name: connection for connection in experiment.connections}
+        self._folder = experiment.folder
+        self._environ = environ
+
+    def find(self, name: str) -> Connection | None:
+        declared = self._declared.get(name)
+        if declared is None:
+            return None
+        fields = {key: self._resolve(name, value, declared.where) for key, value in declared.fields.items()}
+        return parse_connection(name, fields, declared.where, self._folder)
+
+    def names(self) -> Iterable[str]:
+        return list(self._declared)
+
+    def _resolve(self, connection: str, value: Any, where: str) -> Any:
+        if isinstance(value, dict):
+            return {key: self._resolve(connection, inner, where) for key, inner in value.items()}
+        match = _PLACEHOLDER.match(value) if isinstance(value, str) else None
+        if match is None:
+            return value
+        variable = f"{connection}_{match[1]}".upper().replace("-", "_").replace(" ", "_")
+        if not self._environ.get(variable):
+            raise UserError(
+                f"Connection {connection!r} needs the environment variable {variable}, which is not set.",
+                hint=f"export {variable}=…, put it into .env, or go on without a key: --simulate RULES.yaml",
+                where=where,
+            )
+        return self._environ[variable]

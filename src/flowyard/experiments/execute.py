@@ -1,0 +1,109 @@
+"""Running what was planned, in order: each run, then its evaluations."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+
+from flowyard.abc import Store
+from flowyard.engine import prepare
+from flowyard.errors import UserError
+from flowyard.evaluation import evaluate
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun
+from flowyard.flows import load_flow
+from flowyard.records import ExperimentRecord, RunRecord
+from flowyard.runs.run import RunParts, RunRequest, execute_run
+
+__all__ = ["execute_experiment"]
+
+
+async def execute_experiment(plan: ExperimentPlan, parts: RunParts, *, concurrency: int = 16) -> ExperimentRecord:
+    """Run the plan and store the result under a key of its own. Raises before the first run if something is missing."""
+    await _require_runnable(plan, parts)
+    execution = _Execution(plan, parts, parts.store, concurrency)
+    for planned in plan.runs:
+        await execution.run(planned)
+    return execution.record()
+
+
+async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
+    """Prepare every flow once, so that a missing connection of the last evaluator stops the first run."""
+    wanted = {
+        (run.dataset.name, *run.selected.items()): load_flow(plan.experiment.flow, run.selected) for run in plan.runs
+    }
+    evaluators = {each.evaluator.name: each.evaluator.flow for run in plan.runs for each in run.evaluations}
+    for flow in [*wanted.values(), *(load_flow(path) for path in evaluators.values())]:
+        runner = prepare(flow, parts.connections, parts.open_provider)
+        await runner.close()
+
+
+class _Execution:
+    """Collects the records of one execution."""
+
+    def __init__(self, plan: ExperimentPlan, parts: RunParts, store: Store, concurrency: int) -> None:
+        self.plan = plan
+        self.parts = parts
+        self.store = store
+        self.concurrency = concurrency
+        self.created = datetime.now(UTC)
+        self.started = time.perf_counter()
+        self.key = self.created.strftime("%Y%m%d_%H%M%S_%f")
+        self.stem = re.sub(r"[^A-Za-z0-9._-]", "_", plan.experiment.name)
+        if not re.match(r"[A-Za-z0-9]", self.stem):
+            raise UserError(f"{plan.experiment.name!r} cannot be an experiment's name.", hint="Start it with a letter.")
+        self.path = store.create_experiment_folder(self.stem, self.key)
+        self.runs: list[RunRecord] = []
+        self.variants: dict[str, dict[str, str]] = {}
+        self.evaluations: dict[str, tuple[str, str]] = {}
+
+    async def run(self, planned: PlannedRun) -> None:
+        request = RunRequest(
+            flow=self.plan.experiment.flow,
+            data=planned.dataset.path,
+            column_mapping=planned.dataset.mappings,
+            variant=planned.selected,
+            name=self._name(planned),
+            dataset=planned.dataset.name,
+            role="variant",
+            concurrency=self.concurrency,
+        )
+        run = await execute_run(request, self.parts)
+        self.runs.append(run)
+        self.variants[run.name] = dict(planned.assignment)
+        if run.lines.completed:
+            await self._evaluate(planned, run)
+
+    async def _evaluate(self, planned: PlannedRun, run: RunRecord) -> None:
+        for each in planned.evaluations:
+            evaluation = await evaluate(
+                run,
+                each.evaluator.flow,
+                each.dataset.path,
+                each.dataset.mappings,
+                self.parts,
+                name=f"{run.name}_{re.sub(r'[^A-Za-z0-9._-]', '_', each.evaluator.name)}_{each.dataset.name}"[:200],
+                concurrency=self.concurrency,
+            )
+            self.runs.append(evaluation)
+            self.evaluations[evaluation.name] = (each.evaluator.name, run.name)
+
+    def _name(self, planned: PlannedRun) -> str:
+        parts = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
+        text = "_".join([self.stem, planned.dataset.name, *(parts or ["run"])])[:170]
+        return f"{re.sub(r'[^A-Za-z0-9._-]', '_', text)}_{self.key}"
+
+    def record(self) -> ExperimentRecord:
+        record = ExperimentRecord(
+            name=self.plan.experiment.name,
+            key=self.key,
+            path=self.path,
+            created_at=self.created.isoformat(),
+            env=self.plan.experiment.env,
+            runs=tuple(self.runs),
+            variants=self.variants,
+            evaluations=self.evaluations,
+            duration_s=time.perf_counter() - self.started,
+        )
+        self.store.save_experiment(record)
+        return record

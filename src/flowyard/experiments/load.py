@@ -1,0 +1,192 @@
+"""Reading ``experiment.yaml`` and the overlay of an environment into an ``Experiment``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile, read_yaml
+from flowyard.errors import ExperimentInvalid, Problem, UserError
+from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
+from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+
+__all__ = ["find_experiment_file", "load_experiment"]
+
+
+def load_experiment(path: Path, env: str | None = None) -> Experiment:
+    """The experiment at ``path`` (its folder or file) with the overlay ``experiment.<env>.yaml`` applied.
+
+    Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing.
+    """
+    file = read_yaml(find_experiment_file(path))
+    base = parse_schema(ExperimentSchema, file)
+    reader = _Reader(file, base)
+    if env:
+        reader.overlay(read_yaml(_overlay_file(file.path, env)))
+    return reader.experiment(env)
+
+
+def find_experiment_file(path: Path) -> Path:
+    """The experiment's file. Raises UserError when there is none."""
+    if path.is_dir():
+        path = path / "experiment.yaml"
+    if not path.is_file():
+        parent = path.parent if path.parent.is_dir() else Path()
+        near = did_you_mean(path.name, [child.name for child in parent.iterdir()])
+        raise UserError(f"Experiment not found: {path}", hint=near or "An experiment's folder has an experiment.yaml.")
+    return path
+
+
+def _overlay_file(base: Path, env: str) -> Path:
+    file = base.with_name(f"{base.stem}.{env}{base.suffix}")
+    if not file.is_file():
+        known = sorted(found.stem.split(".", 1)[1] for found in base.parent.glob(f"{base.stem}.*{base.suffix}"))
+        hint = did_you_mean(env, known) or f"Environments here: {known_names(known)}."
+        raise UserError(f"There is no overlay {file.name} for the environment {env!r}.", hint=hint)
+    return file
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block of the file and the file it came from, for line numbers."""
+
+    items: Sequence[Any]
+    file: YamlFile
+
+
+class _Reader:
+    """Collects blocks, base first and overlay over it, and then problems."""
+
+    def __init__(self, file: YamlFile, base: ExperimentSchema) -> None:
+        self.file = file
+        self.base = base
+        self.folder = file.path.resolve().parent
+        self.blocks = {
+            name: _Block(getattr(base, name) or [], file) for name in ("datasets", "evaluators", "connections")
+        }
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        if not base.datasets:
+            self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
+
+    def overlay(self, file: YamlFile) -> None:
+        overlay = parse_schema(OverlaySchema, file)
+        for name in overlay.model_fields_set & self.blocks.keys():
+            self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        for name in sorted(overlay.model_fields_set & {"name", "flow"}):
+            self.warnings.append(
+                f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
+            )
+        if not self.blocks["datasets"].items:
+            self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
+
+    def experiment(self, env: str | None) -> Experiment:
+        datasets = [self._dataset(index, item) for index, item in enumerate(self.blocks["datasets"].items)]
+        evaluators = [
+            self._evaluator(index, item, datasets) for index, item in enumerate(self.blocks["evaluators"].items)
+        ]
+        self._require_unique("dataset", [dataset.name for dataset in datasets], "datasets")
+        self._require_unique("evaluator", [evaluator.name for evaluator in evaluators], "evaluators")
+        flow = self._flow(self.base.flow or self.base.name, self.file, "flow")
+        if self.problems:
+            raise ExperimentInvalid(f"{self.file.path} cannot be used:", self.problems)
+        return Experiment(
+            name=self.base.name,
+            folder=self.folder,
+            flow=flow,
+            datasets=tuple(datasets),
+            evaluators=tuple(evaluators),
+            connections=tuple(self._connections()),
+            env=env,
+            warnings=tuple(self.warnings),
+        )
+
+    def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
+        self.problems.append(Problem(message, file.where(*keys), hint))
+
+    def _require_unique(self, kind: str, names: Iterable[str], block: str) -> None:
+        seen: set[str] = set()
+        for index, name in enumerate(names):
+            if name in seen:
+                self._problem(f"Two {kind}s are called {name!r}.", self.blocks[block].file, block, index)
+            seen.add(name)
+
+    def _dataset(self, index: int, item: Any) -> ExperimentDataset:
+        file = self.blocks["datasets"].file
+        path = self._data_path(item.source, file, "datasets", index, "source")
+        where = file.where("datasets", index)
+        return ExperimentDataset(item.name, path, item.mappings, item.description, where)
+
+    def _evaluator(self, index: int, item: Any, datasets: Sequence[ExperimentDataset]) -> Evaluator:
+        file = self.blocks["evaluators"].file
+        keys = ("evaluators", index)
+        found = [self._applies_to(keys, place, each, datasets) for place, each in enumerate(item.datasets)]
+        applicable = tuple(each for each in found if each is not None)
+        if not applicable and len(found) == 0:
+            self.warnings.append(f"{file.where(*keys)}: evaluator {item.name!r} lists no dataset and is not used.")
+        flow = self._flow(item.flow or item.name, file, *keys, "flow")
+        return Evaluator(item.name, flow, applicable, file.where(*keys))
+
+    def _applies_to(
+        self, keys: tuple[str | int, ...], place: int, item: Any, datasets: Sequence[ExperimentDataset]
+    ) -> EvaluatorDataset | None:
+        file = self.blocks["evaluators"].file
+        keys = (*keys, "datasets", place)
+        own = next((dataset for dataset in datasets if dataset.name == item.name), None)
+        if own is not None:
+            for key in ("source", "reference"):
+                if getattr(item, key) is not None:
+                    message = f"{key!r} is not allowed here: {item.name!r} is a dataset of the experiment."
+                    self._problem(message, file, *keys, key)
+            return EvaluatorDataset(item.name, item.name, own.path, item.mappings, file.where(*keys))
+        return self._foreign_dataset(keys, item, [dataset.name for dataset in datasets])
+
+    def _foreign_dataset(self, keys: tuple[str | int, ...], item: Any, known: list[str]) -> EvaluatorDataset | None:
+        """An evaluator's own dataset; after an overlay it may be the leftover of a replaced one, which only warns."""
+        file = self.blocks["evaluators"].file
+        if item.source is None or item.reference is None:
+            hint = did_you_mean(item.name, known) or f"Datasets: {known_names(known)}."
+            message = f"{item.name!r} is not a dataset of the experiment, so it needs 'source' and 'reference'."
+            if file is not self.blocks["datasets"].file:
+                self.warnings.append(
+                    f"{file.where(*keys)}: {message} It is left out, as the overlay replaced 'datasets'."
+                )
+            else:
+                self._problem(message, file, *keys, hint=hint)
+            return None
+        if item.reference not in known:
+            hint = did_you_mean(item.reference, known) or f"Datasets: {known_names(known)}."
+            self._problem(
+                f"'reference' names the unknown dataset {item.reference!r}.", file, *keys, "reference", hint=hint
+            )
+        path = self._data_path(item.source, file, *keys, "source")
+        return EvaluatorDataset(item.name, item.reference, path, item.mappings, file.where(*keys))
+
+    def _data_path(self, source: str, file: YamlFile, *keys: str | int) -> Path:
+        if source.startswith("azureml:"):
+            self._problem(f"{source!r} is an Azure ML data asset, which this version does not read.", file, *keys)
+            return self.folder / "missing"
+        tried = [self.folder / source, self.folder / "data" / source]
+        found = next((path for path in tried if path.is_file()), None)
+        if found is None:
+            names = [str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*") if path.is_file()]
+            self._problem(f"There is no data file {source!r}.", file, *keys, hint=did_you_mean(source, names))
+        return found or tried[0]
+
+    def _flow(self, name: str, file: YamlFile, *keys: str | int) -> Path:
+        tried = [self.folder / name, self.folder / "flows" / name]
+        found = next((path for path in tried if path.exists()), None)
+        if found is None:
+            names = [str(path.relative_to(self.folder)) for path in self.folder.glob("flows/*") if path.is_dir()]
+            hint = did_you_mean(name, names) or f"Flows here: {known_names(names)}."
+            self._problem(f"There is no flow {name!r}.", file, *keys, hint=hint)
+        return found or tried[0]
+
+    def _connections(self) -> Iterable[DeclaredConnection]:
+        block = self.blocks["connections"]
+        for index, item in enumerate(block.items):
+            fields = {"type": item.connection_type, **(item.model_extra or {})}
+            yield DeclaredConnection(item.name, fields, block.file.where("connections", index))

@@ -1,0 +1,103 @@
+"""The strict form of ``experiment.yaml`` and of its overlays; every problem is reported at once, with its line."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile
+from flowyard.errors import ExperimentInvalid, Problem
+
+__all__ = ["ExperimentSchema", "OverlaySchema", "parse_schema"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Connection(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+    name: str
+    connection_type: str
+
+
+class _Dataset(_Strict):
+    name: str
+    source: str
+    mappings: dict[str, Any]
+    description: str | None = None
+
+
+class _EvaluatorDataset(_Strict):
+    name: str
+    mappings: dict[str, Any]
+    source: str | None = None
+    reference: str | None = None
+    description: str | None = None
+
+
+class _Evaluator(_Strict):
+    name: str
+    datasets: list[_EvaluatorDataset]
+    flow: str | None = None
+
+
+class ExperimentSchema(_Strict):
+    """``experiment.yaml``."""
+
+    name: str
+    datasets: list[_Dataset]
+    flow: str | None = None
+    connections: list[_Connection] | None = None
+    evaluators: list[_Evaluator] | None = None
+    runtime: str | None = None
+
+
+class OverlaySchema(_Strict):
+    """``experiment.<env>.yaml``: each block that is present replaces the whole block; an empty one clears it."""
+
+    name: str | None = None
+    flow: str | None = None
+    datasets: list[_Dataset] | None = None
+    connections: list[_Connection] | None = None
+    evaluators: list[_Evaluator] | None = None
+    runtime: str | None = None
+
+
+S = TypeVar("S", ExperimentSchema, OverlaySchema)
+
+
+def parse_schema(schema: type[S], file: YamlFile) -> S:
+    """The file's content in the schema's form. Raises ExperimentInvalid with every problem."""
+    data = {} if file.data is None else file.data
+    if not isinstance(data, dict):
+        raise ExperimentInvalid(
+            f"{file.path} cannot be used:", [Problem("The file is not a YAML mapping.", file.where())]
+        )
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(item, schema, file) for item in error.errors(include_url=False)]
+        raise ExperimentInvalid(f"{file.path} cannot be used:", problems) from None
+
+
+def _problem(error: ErrorDetails, schema: type[BaseModel], file: YamlFile) -> Problem:
+    keys = error["loc"]
+    place = ".".join(str(key) for key in keys)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(schema, keys[:-1])
+        hint = did_you_mean(str(keys[-1]), known) or f"Known keys: {known_names(known)}."
+        return Problem(f"Unknown key {place!r}.", file.where(*keys), hint)
+    if error["type"] == "missing":
+        return Problem(f"{place!r} is required.", file.where(*keys[:-1]))
+    return Problem(f"{place!r}: {error['msg'][0].lower()}{error['msg'][1:]}.", file.where(*keys))
+
+
+def _known_keys(schema: type[BaseModel], keys: tuple[int | str, ...]) -> list[str]:
+    inner: dict[str, type[BaseModel]] = {"connections": _Connection, "evaluators": _Evaluator, "datasets": _Dataset}
+    names = [key for key in keys if isinstance(key, str)]
+    found = schema if not names else _EvaluatorDataset if names == ["evaluators", "datasets"] else inner[names[-1]]
+    return list(found.model_fields)

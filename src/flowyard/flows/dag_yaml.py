@@ -1,0 +1,199 @@
+"""``flow.dag.yaml`` to a ``Flow``, with every problem found at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile
+from flowyard.errors import FlowInvalid, Problem, UserError
+from flowyard.flows.check import check_flow, without_aggregation_outputs
+from flowyard.flows.graph import topological
+from flowyard.flows.model import INPUT_TYPES, Activate, Flow, Input, Literal, Node, Output, Value
+from flowyard.flows.reference import ReferenceSyntaxError, parse_value
+from flowyard.flows.variants import apply_variants, variant_ids
+
+__all__ = ["parse_dag"]
+
+_KINDS = {
+    ("python", "code"),
+    ("python", "package"),
+    ("prompt", "code"),
+    ("llm", "code"),
+    ("custom_llm", "package_with_prompt"),
+}
+_RUNNABLE = {("python", "code"), ("prompt", "code"), ("llm", "code")}
+
+
+def parse_dag(file: YamlFile, selected: Mapping[str, str]) -> Flow:
+    """A checked Flow with the selected variants. Raises FlowInvalid listing every problem with its line."""
+    return _DagReader(file).read(selected)
+
+
+class _DagReader:
+    """Reads one file; problems are collected on the way and raised together."""
+
+    def __init__(self, file: YamlFile) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.folder = file.path.parent
+
+    def read(self, selected: Mapping[str, str]) -> Flow:
+        raw = self.file.data
+        if not isinstance(raw, Mapping):
+            raise FlowInvalid(f"{self.file.path} is not a flow.", [Problem("The file is not a YAML mapping.")])
+        self._require_maps(raw)
+        if self.problems:
+            self._raise()
+        inputs = {str(name): self._input(str(name), spec) for name, spec in (raw.get("inputs") or {}).items()}
+        try:
+            choice = apply_variants(raw, selected)
+        except UserError as error:
+            raise UserError(error.message, hint=error.hint, where=self.file.where("node_variants")) from None
+        nodes = [self._node(node, path) for node, path in zip(choice.nodes, choice.paths, strict=True)]
+        outputs = {str(name): self._output(str(name), spec) for name, spec in (raw.get("outputs") or {}).items()}
+        known = [node for node in nodes if node is not None]
+        self.problems += check_flow(inputs, outputs, known)
+        if self.problems:
+            self._raise()
+        outputs, warnings = without_aggregation_outputs(outputs, known)
+        return Flow(
+            name=str(raw.get("name") or _identifier(self.folder.resolve().name)),
+            file=self.file.path,
+            folder=self.folder,
+            inputs=inputs,
+            outputs=outputs,
+            nodes=tuple(topological(known)),
+            variants=variant_ids(raw),
+            chosen=choice.chosen,
+            type=str(raw.get("type") or "standard"),
+            environment_variables=dict(raw.get("environment_variables") or {}),
+            warnings=tuple(warnings),
+        )
+
+    def _raise(self) -> None:
+        unique = list(dict.fromkeys(self.problems))
+        count = "1 problem" if len(unique) == 1 else f"{len(unique)} problems"
+        raise FlowInvalid(f"{self.file.path} cannot be run ({count}):", unique)
+
+    def _problem(self, message: str, *keys: str | int, hint: str | None = None) -> None:
+        self.problems.append(Problem(message, self.file.where(*keys), hint))
+
+    def _require_maps(self, raw: Mapping[str, Any]) -> None:
+        for key, kind in (("inputs", Mapping), ("outputs", Mapping), ("nodes", list), ("node_variants", Mapping)):
+            if raw.get(key) is not None and not isinstance(raw[key], kind):
+                self._problem(f"'{key}' must be a {'list' if kind is list else 'mapping'}.", key)
+        if raw.get("language") == "csharp":
+            self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
+
+    def _input(self, name: str, spec: Any) -> Input:
+        spec = spec if isinstance(spec, Mapping) else {}
+        kind = spec.get("type")
+        if kind not in INPUT_TYPES:
+            said = "has no type" if kind is None else f"has the unknown type {kind!r}"
+            hint = did_you_mean(str(kind), INPUT_TYPES) or f"Types: {known_names(INPUT_TYPES)}."
+            self._problem(f"Input {name!r} {said}.", "inputs", name, hint=hint)
+        return Input(
+            name=name,
+            type=str(kind),
+            default=spec.get("default"),
+            description=spec.get("description"),
+            is_chat_input=bool(spec.get("is_chat_input")),
+            is_chat_history=bool(spec.get("is_chat_history", name == "chat_history")),
+            where=self.file.where("inputs", name),
+        )
+
+    def _output(self, name: str, spec: Any) -> Output:
+        spec = spec if isinstance(spec, Mapping) else {}
+        if spec.get("reference") in (None, ""):
+            self._problem(
+                f"Output {name!r} has no reference.", "outputs", name, hint="Add 'reference: ${node.output}'."
+            )
+        return Output(
+            name=name,
+            value=self._value(spec.get("reference"), "outputs", name, "reference"),
+            type=str(spec.get("type") or "string"),
+            evaluation_only=bool(spec.get("evaluation_only")),
+            is_chat_output=bool(spec.get("is_chat_output")),
+            where=self.file.where("outputs", name),
+        )
+
+    def _value(self, raw: Any, *keys: str | int) -> Value:
+        try:
+            return parse_value(raw)
+        except ReferenceSyntaxError as error:
+            self._problem(str(error), *keys)
+            return Literal(raw)
+
+    def _node(self, raw: Any, path: tuple[str | int, ...]) -> Node | None:
+        if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
+            self._problem("A node has no name.", *path)
+            return None
+        source = raw.get("source") if isinstance(raw.get("source"), Mapping) else {}
+        assert isinstance(source, Mapping)
+        inputs = raw.get("inputs") if isinstance(raw.get("inputs"), Mapping) else {}
+        assert isinstance(inputs, Mapping)
+        node = Node(
+            name=raw["name"],
+            type=str(raw.get("type")),
+            source_type=str(source.get("type") or "code"),
+            source_path=source.get("path"),
+            source_tool=source.get("tool"),
+            inputs={str(key): self._value(value, *path, "inputs", str(key)) for key, value in inputs.items()},
+            connection=raw.get("connection") or None,
+            api=raw.get("api"),
+            module=raw.get("module"),
+            activate=self._activate(raw, path),
+            aggregation=bool(raw.get("aggregation", raw.get("reduce", False))),
+            where=self.file.where(*path),
+        )
+        self._check_source(node, path)
+        return node
+
+    def _activate(self, raw: Mapping[str, Any], path: tuple[str | int, ...]) -> Activate | None:
+        rule = raw.get("activate")
+        if rule is None:
+            return None
+        if not isinstance(rule, Mapping) or "when" not in rule or "is" not in rule:
+            self._problem(f"'activate' of node {raw['name']!r} needs both 'when' and 'is'.", *path, "activate")
+            return None
+        return Activate(self._value(rule["when"], *path, "activate", "when"), rule["is"])
+
+    def _check_source(self, node: Node, path: tuple[str | int, ...]) -> None:
+        kind = (node.type, node.source_type)
+        if kind not in _KINDS:
+            hint = "A node is one of: python, prompt, llm with source type code; python with package."
+            self._problem(
+                f"Node {node.name!r} has type {node.type!r} with source {node.source_type!r}.", *path, hint=hint
+            )
+        elif kind not in _RUNNABLE:
+            self._problem(
+                f"Node {node.name!r} uses a package tool ({node.source_tool}), which this version does not run.",
+                *path,
+                hint="Call the package from a python node instead.",
+            )
+        elif not node.source_path:
+            self._problem(
+                f"Node {node.name!r} has no source path.", *path, hint="Add 'source: {type: code, path: FILE}'."
+            )
+        elif not (self.folder / node.source_path).is_file():
+            self._problem(
+                f"Node {node.name!r} reads the file {node.source_path!r}, which does not exist.",
+                *path,
+                "source",
+                "path",
+                hint=_near_file(self.folder, node.source_path),
+            )
+        if node.type == "llm" and not node.connection:
+            self._problem(f"LLM node {node.name!r} has no connection.", *path, hint="Add 'connection: NAME'.")
+
+
+def _near_file(folder: Path, wrong: str) -> str | None:
+    return did_you_mean(wrong, [str(found.relative_to(folder)) for found in folder.glob("**/*.*")][:500])
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"\W", "_", text) or "flow"

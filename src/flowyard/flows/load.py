@@ -1,0 +1,50 @@
+"""Finding a flow on disk and reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flowyard._util.suggest import did_you_mean
+from flowyard._util.yamlfile import read_yaml
+from flowyard.errors import UserError
+from flowyard.flows.dag_yaml import parse_dag
+from flowyard.flows.model import Flow
+
+__all__ = ["find_flow_file", "load_flow"]
+
+_NAMES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
+
+
+def load_flow(path: Path | str, selected: Mapping[str, str] | None = None) -> Flow:
+    """Read and check the flow at ``path`` (its folder or file) with ``selected`` variants ``{node: variant}``.
+
+    Raises UserError when there is no flow, FlowInvalid listing every problem in it.
+    """
+    file = find_flow_file(Path(path))
+    if file.suffix == ".prompty":
+        raise UserError(f"{file} is a prompty file, which this version does not run.")
+    parsed = read_yaml(file)
+    if isinstance(parsed.data, Mapping) and "entry" in parsed.data:
+        raise UserError(f"{file} is a flex flow, which this version does not run.", where=parsed.where("entry"))
+    return parse_dag(parsed, selected or {})
+
+
+def find_flow_file(path: Path) -> Path:
+    """The flow's definition file. Raises UserError when there is none or more than one."""
+    if path.is_dir():
+        found = [path / name for name in _NAMES if (path / name).is_file()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(
+                f"{path} holds several flows: {', '.join(file.name for file in found)}.", hint="Name the file."
+            )
+        raise UserError(f"{path} holds no flow.", hint="A flow's folder has a flow.dag.yaml.")
+    if not path.exists():
+        parent = path.parent if path.parent.is_dir() else Path()
+        near = did_you_mean(path.name, [child.name for child in parent.iterdir()])
+        raise UserError(f"Flow not found: {path}", hint=near)
+    if path.suffix not in (".yaml", ".yml", ".prompty"):
+        raise UserError(f"{path} is not a flow file.", hint="A flow is a folder, or a .yaml, .yml or .prompty file.")
+    return path

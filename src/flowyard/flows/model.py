@@ -1,0 +1,162 @@
+"""A flow as every other part sees it: typed, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "INPUT_TYPES",
+    "Activate",
+    "Flow",
+    "Input",
+    "InputRef",
+    "Literal",
+    "Node",
+    "NodeRef",
+    "Output",
+    "Value",
+]
+
+INPUT_TYPES = (
+    "int",
+    "double",
+    "bool",
+    "string",
+    "secret",
+    "prompt_template",
+    "list",
+    "object",
+    "file_path",
+    "image",
+    "assistant_definition",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value written in the file."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class InputRef:
+    """``${inputs.name}``"""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRef:
+    """``${node.output.path}``; each step of ``path`` is a property word (str), a quoted key (Key) or an index (int)."""
+
+    node: str
+    path: tuple[str | int | Key, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A quoted key in a property path: always a subscription, never an attribute."""
+
+    name: str
+
+
+Value = Literal | InputRef | NodeRef
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A flow input. It is required unless it has a default that is not null."""
+
+    name: str
+    type: str
+    default: Any = None
+    description: str | None = None
+    is_chat_input: bool = False
+    is_chat_history: bool = False
+    where: str = ""
+
+    @property
+    def required(self) -> bool:
+        return self.default is None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A flow output: what it refers to, and whether serving leaves it out."""
+
+    name: str
+    value: Value
+    type: str = "string"
+    evaluation_only: bool = False
+    is_chat_output: bool = False
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """The node runs when ``when`` equals ``equals`` (Python equality)."""
+
+    when: Value
+    equals: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step of a flow. ``where`` is its ``file:line``."""
+
+    name: str
+    type: str
+    source_type: str = "code"
+    source_path: str | None = None
+    source_tool: str | None = None
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    connection: str | None = None
+    api: str | None = None
+    module: str | None = None
+    activate: Activate | None = None
+    aggregation: bool = False
+    where: str = ""
+
+    def references(self) -> list[Value]:
+        """Everything the node reads: its inputs and the condition of ``activate``."""
+        return [*self.inputs.values(), *([self.activate.when] if self.activate else [])]
+
+    def reads(self) -> set[str]:
+        """Names of the nodes that this node reads."""
+        return {value.node for value in self.references() if isinstance(value, NodeRef)}
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A checked flow with one variant of each node chosen; ``nodes`` is in topological order.
+
+    ``variants`` maps each node that has variants to their ids, default first; ``chosen`` is the assignment in use.
+    ``folder`` is the working directory of its code. ``warnings`` are for a person to read once.
+    """
+
+    name: str
+    file: Path
+    folder: Path
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, Output]
+    nodes: tuple[Node, ...]
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    type: str = "standard"
+    environment_variables: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def line_nodes(self) -> tuple[Node, ...]:
+        """The nodes that run for each line."""
+        return tuple(node for node in self.nodes if not node.aggregation)
+
+    @property
+    def aggregation_nodes(self) -> tuple[Node, ...]:
+        """The nodes that run once, after all lines."""
+        return tuple(node for node in self.nodes if node.aggregation)

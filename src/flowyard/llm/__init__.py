@@ -1,0 +1,36 @@
+"""Connections to language models, and the way from a node's inputs to a model's answer."""
+
+from flowyard.llm.connection import Connection, SimulatedConnection
+from flowyard.llm.connection_parsing import CONNECTION_TYPES, parse_connection
+from flowyard.llm.messages import RoleEscapes, parse_chat
+from flowyard.llm.parameters import build_request, read_result, read_usage, split_inputs, wants_stream
+from flowyard.llm.providers import open_provider
+from flowyard.llm.sources import (
+    Connections,
+    DeclaredSource,
+    EnvFileSource,
+    EnvironmentSource,
+    SimulateEverything,
+    YamlSource,
+)
+
+__all__ = [
+    "CONNECTION_TYPES",
+    "Connection",
+    "Connections",
+    "DeclaredSource",
+    "EnvFileSource",
+    "EnvironmentSource",
+    "RoleEscapes",
+    "SimulateEverything",
+    "SimulatedConnection",
+    "YamlSource",
+    "build_request",
+    "open_provider",
+    "parse_chat",
+    "parse_connection",
+    "read_result",
+    "read_usage",
+    "split_inputs",
+    "wants_stream",
+]

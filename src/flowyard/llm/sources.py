@@ -1,0 +1,277 @@
+"""The places that know connections by name, and how they add up.
+
+The first source that knows a name wins. Single fields in the environment (``<NAME>_<FIELD>``) are laid over a
+connection that another source declares; alone they make a connection; over a simulated one they replace it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile, read_yaml
+from flowyard.abc import ConnectionSource
+from flowyard.errors import ConnectionMissing, UserError
+from flowyard.llm.connection import Connection, SimulatedConnection
+from flowyard.llm.connection_parsing import connection_class, parse_connection
+from flowyard.llm.envfile import read_env
+
+__all__ = ["Connections", "DeclaredSource", "EnvFileSource", "EnvironmentSource", "SimulateEverything", "YamlSource"]
+
+_FIELDS = ("type", "api_key", "api_base", "api_version", "organization", "base_url")
+_ENOUGH = frozenset({"api_key", "base_url", "type"})
+_MARKS = frozenset({"type", "api_type", "api_key", "api_base", "base_url", "configs", "secrets", "rules"})
+_FROM_ENVIRONMENT = re.compile(r"\$\{env:([^}]+)\}")
+
+
+class EnvironmentSource(ConnectionSource):
+    """Variables: one named like the connection that holds a JSON object, or one for each field."""
+
+    def __init__(self, environ: Mapping[str, str], label: str = "environment", folder: Path | None = None) -> None:
+        self.environ = environ
+        self.label = label
+        self.folder = folder
+
+    def find(self, name: str) -> Connection | None:
+        """The connection from its JSON variable, else from its fields when they suffice to make one."""
+        whole = self.find_whole(name)
+        return whole if whole is not None else self.find_fields(name)
+
+    def find_whole(self, name: str) -> Connection | None:
+        """The connection that one variable holds as a JSON object."""
+        for variable in dict.fromkeys((name, _variable(name), name.upper(), _variable(name).upper())):
+            text = self.environ.get(variable, "").strip()
+            if text.startswith("{"):
+                return parse_connection(name, self._object(variable, text), f"{self.label}: {variable}", self.folder)
+        return None
+
+    def fields(self, name: str, fields: Iterable[str] = _FIELDS) -> dict[str, str]:
+        """The values of ``<NAME>_<FIELD>`` that are set."""
+        found = {field: self.environ.get(f"{_variable(name)}_{_variable(field)}".upper(), "") for field in fields}
+        return {field: value for field, value in found.items() if value}
+
+    def find_fields(self, name: str) -> Connection | None:
+        """The connection that ``<NAME>_<FIELD>`` variables make, OpenAI unless they say; None when too few."""
+        fields = self.fields(name)
+        kind = connection_class(fields.get("type", ""))
+        if kind is not None:
+            fields = {"type": fields["type"], **self.fields(name, kind.FIELDS)}
+        elif not _ENOUGH & fields.keys():
+            return None
+        return parse_connection(name, fields, f"{self.label}: {_variable(name).upper()}_*", self.folder)
+
+    def names(self) -> list[str]:
+        """Variables whose JSON looks like a connection."""
+        return [variable for variable, text in self.environ.items() if _looks_like_connection(text)]
+
+    def _object(self, variable: str, text: str) -> dict[str, Any]:
+        try:
+            value: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            detail = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "invalid"
+            raise UserError(f"The variable {variable} is not a JSON object: {detail}.", where=self.label) from None
+        return value
+
+
+class EnvFileSource(EnvironmentSource):
+    """The variables of an ``.env`` file, read once. Raises UserError when the file is not readable."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(read_env(path), path.name, path.parent)
+
+
+class YamlSource(ConnectionSource):
+    """Connection YAML files of prompt flow; ``${env:NAME}`` values come from ``environ``."""
+
+    label = "connection files"
+
+    def __init__(self, paths: Sequence[Path], environ: Mapping[str, str]) -> None:
+        self._paths = tuple(paths)
+        self._environ = environ
+
+    @cached_property
+    def _files(self) -> dict[str, YamlFile]:
+        files: dict[str, YamlFile] = {}
+        for path in self._paths:
+            file = read_yaml(path)
+            if not isinstance(file.data, dict):
+                raise UserError("A connection file must be a mapping.", where=f"{path.name}:1")
+            files.setdefault(str(file.data.get("name") or path.stem), file)
+        return files
+
+    def find(self, name: str) -> Connection | None:
+        return self.find_with(name, {})
+
+    def find_with(self, name: str, fields: Mapping[str, str]) -> Connection | None:
+        """The connection with some fields replaced before anything is checked."""
+        file = self._files.get(name)
+        if file is None:
+            return None
+        data = {key: self._resolve(file, (key,), value) for key, value in file.data.items() if key not in fields}
+        for key, value in fields.items():
+            _put(data, key, value)
+        return parse_connection(name, data, file.where(), file.path.parent)
+
+    def declared_fields(self, name: str) -> list[str]:
+        """The fields that the environment may replace: those of the type and, for custom ones, those in the file."""
+        if name not in self._files:
+            return []
+        data = self._files[name].data
+        inner = [key for part in ("configs", "secrets") if isinstance(data.get(part), dict) for key in data[part]]
+        kind = connection_class(str(data.get("type") or data.get("api_type") or ""))
+        fields = inner or (kind.FIELDS if kind else ("api_key",))
+        return [str(field) for field in fields]
+
+    def names(self) -> list[str]:
+        return list(self._files)
+
+    def _resolve(self, file: YamlFile, keys: tuple[str | int, ...], value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._resolve(file, (*keys, key), inner) for key, inner in value.items()}
+        if isinstance(value, str):
+            return _FROM_ENVIRONMENT.sub(lambda match: self._variable(match[1].strip(), file.where(*keys)), value)
+        return value
+
+    def _variable(self, variable: str, where: str) -> str:
+        if variable not in self._environ:
+            raise UserError(
+                f"The environment variable {variable} is not set.", where=where, hint=f"export {variable}=…"
+            )
+        return self._environ[variable]
+
+
+class DeclaredSource(ConnectionSource):
+    """Connections that are already built, by their names."""
+
+    label = "declared"
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self._connections = {connection.name: connection for connection in connections if connection.name}
+
+    def find(self, name: str) -> Connection | None:
+        return self._connections.get(name)
+
+    def names(self) -> list[str]:
+        return list(self._connections)
+
+
+class SimulateEverything(ConnectionSource):
+    """Answers every name with the simulated model; put it first to leave all real services alone."""
+
+    label = "simulation"
+
+    def __init__(self, rules: Path, seed: int | None = None) -> None:
+        self._rules = rules
+        self._seed = seed
+
+    def find(self, name: str) -> Connection | None:
+        return SimulatedConnection(self._rules, self._seed, name=name)
+
+    def names(self) -> list[str]:
+        return []
+
+
+class Connections:
+    """All sources as one; the first that knows a name wins."""
+
+    def __init__(self, sources: Sequence[ConnectionSource]) -> None:
+        self.sources = tuple(sources)
+        self._given: list[Connection] = []
+
+    def secrets(self) -> list[str]:
+        """Every secret of the connections that were handed out, for redaction."""
+        return [secret for connection in self._given for secret in connection.secret_values()]
+
+    def names(self) -> list[str]:
+        """Every name that is known for certain, without repeats."""
+        return list(dict.fromkeys(name for source in self.sources for name in source.names()))
+
+    def get(self, name: str, *, needed_by: str) -> Connection:
+        """The connection of that name.
+
+        ``needed_by`` starts the error's sentence, for example ``Node 'classify' (flow.dag.yaml:12)``. Raises
+        ConnectionMissing when no source knows the name and UserError when a source has it malformed.
+        """
+        connection = self._find(name)
+        if connection is None:
+            raise self._missing(name, needed_by)
+        self._given.append(connection)
+        return connection
+
+    def _find(self, name: str) -> Connection | None:
+        environments: list[EnvironmentSource] = []
+        for source in self.sources:
+            if isinstance(source, EnvironmentSource):
+                environments.append(source)
+                found = source.find_whole(name)
+            else:
+                found = _find_declared(source, name, _joined(environments))
+            if found is not None:
+                return _overlaid(found, name, _joined(environments))
+        return _joined(environments).find_fields(name)
+
+    def _missing(self, name: str, needed_by: str) -> ConnectionMissing:
+        known = self.names()
+        variable = _variable(name).upper()
+        near = did_you_mean(name, known)
+        hint = [
+            *([near] if near else [f"Known connections: {known_names(known)}."] if known else []),
+            f"For OpenAI: export {variable}_API_KEY=…  (for Azure OpenAI also {variable}_API_BASE=https://… and "
+            f"{variable}_TYPE=azure_open_ai)",
+            f"""or as JSON: export {variable}='{{"type": "azure_open_ai", "api_key": "…", "api_base": "https://…"}}'""",
+            "To go on without a key: --simulate RULES.yaml",
+        ]
+        return ConnectionMissing(f"{needed_by} needs the connection {name!r}, which is not set.", hint="\n".join(hint))
+
+
+def _joined(environments: Sequence[EnvironmentSource]) -> EnvironmentSource:
+    """Several environments as one; a variable of an earlier one wins."""
+    label = ", ".join(environment.label for environment in environments)
+    folder = next((environment.folder for environment in environments if environment.folder), None)
+    variables = {key: value for each in reversed(environments) for key, value in each.environ.items() if value}
+    return EnvironmentSource(variables, label, folder)
+
+
+def _find_declared(source: ConnectionSource, name: str, environment: EnvironmentSource) -> Connection | None:
+    if isinstance(source, YamlSource):
+        return source.find_with(name, environment.fields(name, source.declared_fields(name)))
+    return source.find(name)
+
+
+def _overlaid(found: Connection, name: str, environment: EnvironmentSource) -> Connection:
+    given = environment.fields(name)
+    kind = connection_class(given.get("type", ""))
+    other_kind = kind is not None and found.type != kind.TYPE
+    if other_kind or (isinstance(found, SimulatedConnection) and {"api_key", "base_url"} & given.keys()):
+        return environment.find_fields(name) or found
+    aliased = {found.ALIASES.get(field, field): value for field, value in given.items()}
+    own = {field: value for field, value in aliased.items() if field in found}
+    own.update(environment.fields(name, found.keys()))
+    return found.with_fields(own) if own else found
+
+
+def _put(data: dict[str, Any], key: str, value: str) -> None:
+    """Set a field where the file has it: among the secrets, the configs or at the top."""
+    for part in ("secrets", "configs"):
+        if isinstance(data.get(part), dict) and key in data[part]:
+            data[part] = {**data[part], key: value}
+            return
+    data[key] = value
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
+def _looks_like_connection(text: str) -> bool:
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        return bool(_MARKS & json.loads(text).keys())
+    except ValueError:
+        return False

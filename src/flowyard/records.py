@@ -1,0 +1,201 @@
+"""The frozen values that cross layers. No behaviour beyond adding and describing themselves.
+
+Times are UTC ISO-8601 strings, durations are seconds (``_s``), money is US dollars (``_usd``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = [
+    "ErrorRecord",
+    "ExperimentRecord",
+    "LineCounts",
+    "LineResult",
+    "LineStatus",
+    "LineTask",
+    "ModelReply",
+    "ModelRequest",
+    "NodeResult",
+    "NodeStatus",
+    "RunRecord",
+    "RunRole",
+    "RunStatus",
+    "Usage",
+]
+
+NodeStatus = Literal["completed", "failed", "bypassed", "canceled"]
+LineStatus = Literal["completed", "failed"]
+RunStatus = Literal["running", "completed", "failed", "canceled"]
+RunRole = Literal["run", "variant", "evaluation"]
+"""Why a run was made: by hand, as a variant of an experiment, or to evaluate another run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Model calls and their tokens. ``simulated_calls`` of the ``calls`` were answered by a simulated model."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    simulated_calls: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.simulated_calls + other.simulated_calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """A failure as it is stored: exception class name, message, node and place in the user's code (``file:line``)."""
+
+    type: str
+    message: str
+    node: str | None = None
+    where: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What one node did for one line (``output`` is the Python object; it is None unless completed)."""
+
+    node: str
+    status: NodeStatus
+    output: Any = None
+    error: ErrorRecord | None = None
+    duration_s: float = 0.0
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class LineTask:
+    """One line to run: its number in the data (from 0), its mapped inputs and, if it could not be read, why."""
+
+    line_number: int
+    inputs: Mapping[str, Any]
+    error: ErrorRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """One finished line. ``outputs`` is empty unless completed; ``nodes`` is in the order of the flow."""
+
+    line_number: int
+    status: LineStatus
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    error: ErrorRecord | None = None
+    nodes: tuple[NodeResult, ...] = ()
+    duration_s: float = 0.0
+    usage: Usage = Usage()
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """How many lines a run has, and how they ended. ``total`` counts every line that was to be run."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run of a flow over lines, as it is stored in ``run.json``.
+
+    ``metrics`` comes from ``log_metric``; ``errors`` are failures outside lines (an aggregation node, for one).
+    ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder.
+    """
+
+    name: str
+    status: RunStatus
+    flow: str
+    path: Path
+    role: RunRole = "run"
+    display_name: str | None = None
+    data: str | None = None
+    dataset: str | None = None
+    variant: str | None = None
+    base_run: str | None = None
+    column_mapping: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str = ""
+    ended_at: str | None = None
+    duration_s: float = 0.0
+    lines: LineCounts = LineCounts()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    usage: Usage = Usage()
+    errors: tuple[ErrorRecord, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any model call of this run was answered by a simulated model."""
+        return self.usage.simulated_calls > 0
+
+    @property
+    def lines_path(self) -> Path:
+        """Every finished line with inputs, outputs, error and nodes, in the order they finished."""
+        return self.path / "lines.jsonl"
+
+    @property
+    def outputs_path(self) -> Path:
+        """Completed lines only, ``{"line_number": n, **outputs}``, ascending; written when the run ends."""
+        return self.path / "outputs.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRecord:
+    """One execution of an experiment: its runs and where its results are.
+
+    ``variants`` maps a run's name to the assignment ``{node: variant}`` that it ran with, defaults included, and
+    ``evaluations`` maps an evaluation run's name to ``(evaluator name, evaluated run's name)``.
+    """
+
+    name: str
+    key: str
+    path: Path
+    created_at: str
+    env: str | None
+    runs: tuple[RunRecord, ...]
+    variants: Mapping[str, Mapping[str, str]]
+    evaluations: Mapping[str, tuple[str, str]]
+    duration_s: float = 0.0
+
+    @property
+    def simulated(self) -> bool:
+        return any(run.simulated for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of a language model in the OpenAI wire format.
+
+    ``body`` is the JSON body without ``model`` and ``stream``; names that we do not know are passed through.
+    """
+
+    operation: Literal["chat", "completion", "embedding"]
+    model: str
+    body: Mapping[str, Any]
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """The endpoint's JSON answer, in the OpenAI wire format, with its token usage."""
+
+    body: Mapping[str, Any]
+    usage: Usage
+    attempts: int = 1

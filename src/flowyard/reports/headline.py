@@ -1,0 +1,78 @@
+"""What the report says first: who leads on what, with everything that makes the comparison less fair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowyard.reports.table import DatasetTable, Summary, lower_is_better
+from flowyard.reports.values import is_ranked, metric_text
+
+__all__ = ["Headline", "cautions", "headlines", "main_metrics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The leaders on one metric of one dataset. ``next_best`` is None when every variant ties."""
+
+    dataset: str
+    metric: str
+    leaders: tuple[str, ...]
+    value: str
+    next_best: str | None
+    lower: bool
+
+
+def main_metrics(summary: Summary, *, most: int = 3) -> tuple[str, ...]:
+    """The first numeric metric of each evaluator, then the others, up to ``most``."""
+    ranked = summary.ranked_metrics
+    first = {name.rpartition(".")[0]: name for name in reversed(ranked)}
+    order = sorted(ranked, key=lambda name: name not in first.values())
+    return tuple(order[:most])
+
+
+def headlines(summary: Summary) -> tuple[Headline, ...]:
+    """One headline for each dataset and main metric that at least two variants can be compared on."""
+    metrics = main_metrics(summary)
+    found = (_headline(table, metric) for table in summary.datasets for metric in metrics)
+    return tuple(headline for headline in found if headline is not None)
+
+
+def cautions(summary: Summary) -> tuple[str, ...]:
+    """What a reader must know before trusting the comparison, in full sentences."""
+    return tuple(text for table in summary.datasets for text in _cautions(table))
+
+
+def _headline(table: DatasetTable, metric: str) -> Headline | None:
+    leaders = [row for row in table.rows if metric in row.best]
+    if not leaders:
+        return None
+    values = [row.metrics.get(metric) for row in table.rows if metric not in row.best]
+    others = [value for value in values if value is not None and is_ranked(value)]
+    lower = lower_is_better(metric)
+    near = (min(others) if lower else max(others)) if others else None
+    return Headline(
+        dataset=table.name,
+        metric=metric,
+        leaders=tuple(row.label for row in leaders),
+        value=metric_text(leaders[0].metrics[metric]),
+        next_best=None if near is None else metric_text(near),
+        lower=lower,
+    )
+
+
+def _cautions(table: DatasetTable) -> Iterator[str]:
+    scored = [(row, row.evaluated) for row in table.rows]
+    partial = [(row, use) for row, use in scored if use is not None and use.completed < use.total]
+    if partial:
+        parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial)
+        yield f"{table.name}: not every line was scored ({parts}). Lines that fail are missing from the metrics."
+    for row in table.rows:
+        if row.run.status != "completed":
+            yield f"{table.name}: the run of {row.label} is {row.run.status}, so its numbers are not final."
+        for use in row.evaluations:
+            if use.run.status != "completed":
+                yield f"{table.name}: the evaluation {use.evaluator} of {row.label} is {use.run.status}."
+        for source, run in [("the flow", row.run), *((use.evaluator, use.run) for use in row.evaluations)]:
+            for error in run.errors:
+                yield f"{table.name}: {source} of {row.label} failed outside lines: {error.type}: {error.message}"

@@ -1,0 +1,227 @@
+"""The numbers of an experiment, computed once; every format prints these and computes none of its own."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flowyard.records import ExperimentRecord, LineCounts, RunRecord, Usage
+from flowyard.reports.values import is_ranked
+from flowyard.runs.results import read_lines
+
+__all__ = [
+    "DatasetTable",
+    "EvaluationUse",
+    "Latency",
+    "Summary",
+    "VariantRow",
+    "lower_is_better",
+    "percentile",
+    "summarize",
+]
+
+_LOWER = re.compile("latency|error|cost|loss|distance|failed|duration|tokens", re.IGNORECASE)
+LATENCY_P50, LATENCY_P95 = "latency_p50_ms", "latency_p95_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long completed lines took, in milliseconds. Failed lines are left out: failing fast is not being fast."""
+
+    lines: int
+    mean_ms: float
+    p5_ms: float
+    p25_ms: float
+    p50_ms: float
+    p75_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationUse:
+    """One evaluator's run over one variant. ``completed`` of ``total`` lines of the variant's run were scored."""
+
+    evaluator: str
+    run: RunRecord
+    completed: int
+    total: int
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of lines behind the metrics, 0 to 1; None when the run has no lines."""
+        return self.completed / self.total if self.total else None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRow:
+    """One standard run. ``metrics`` is ``{evaluator.metric: value}``; ``best`` names what is best in its dataset."""
+
+    run: RunRecord
+    dataset: str
+    label: str
+    variants: Mapping[str, str]
+    metrics: Mapping[str, Any]
+    evaluations: tuple[EvaluationUse, ...]
+    latency: Latency | None
+    best: frozenset[str] = frozenset()
+
+    @property
+    def lines(self) -> LineCounts:
+        return self.run.lines
+
+    @property
+    def not_run(self) -> int:
+        """Lines that neither completed nor failed, because the run was stopped."""
+        return max(0, self.lines.total - self.lines.completed - self.lines.failed)
+
+    @property
+    def usage(self) -> Usage:
+        return self.run.usage
+
+    @property
+    def simulated(self) -> bool:
+        return self.run.simulated
+
+    @property
+    def evaluated(self) -> EvaluationUse | None:
+        """The evaluation that scored the fewest lines; None when there is none."""
+        return min(self.evaluations, key=lambda use: use.completed, default=None)
+
+    def evaluation_of(self, metric: str) -> EvaluationUse | None:
+        """The evaluation that a metric comes from; None for a metric of the flow itself."""
+        return next((use for use in self.evaluations if metric.startswith(f"{use.evaluator}.")), None)
+
+    def ranked_values(self) -> dict[str, float]:
+        """What is compared between variants: the numeric metrics and the latencies."""
+        values = {name: value for name, value in self.metrics.items() if is_ranked(value)}
+        if self.latency is not None:
+            values |= {LATENCY_P50: self.latency.p50_ms, LATENCY_P95: self.latency.p95_ms}
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetTable:
+    """The variants that ran over one dataset, in the order of the experiment."""
+
+    name: str
+    rows: tuple[VariantRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One experiment in numbers. ``metrics`` and ``nodes`` list every name, in order of appearance."""
+
+    datasets: tuple[DatasetTable, ...]
+    metrics: tuple[str, ...]
+    nodes: tuple[str, ...]
+    usage: Usage
+
+    @property
+    def rows(self) -> tuple[VariantRow, ...]:
+        return tuple(row for table in self.datasets for row in table.rows)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The distinct variant labels; the position of one is its colour in every chart."""
+        return tuple(dict.fromkeys(row.label for row in self.rows))
+
+    @property
+    def ranked_metrics(self) -> tuple[str, ...]:
+        """The metrics that are a number in at least one row."""
+        return tuple(name for name in self.metrics if any(is_ranked(row.metrics.get(name)) for row in self.rows))
+
+    @property
+    def simulated_note(self) -> str | None:
+        """One sentence when a simulated model answered, else None."""
+        some, calls = self.usage.simulated_calls, self.usage.calls
+        if not some:
+            return None
+        which = "every model call was" if some >= calls else f"{some:,} of {calls:,} model calls were"
+        return f"Simulated model: {which} answered by a simulator, so these numbers say nothing about quality."
+
+
+def summarize(experiment: ExperimentRecord) -> Summary:
+    """Compute the numbers of an experiment. Reads each standard run's lines once, keeping one float a line."""
+    rows = [_row(run, experiment) for run in experiment.runs if run.role != "evaluation"]
+    groups: dict[str, list[VariantRow]] = {}
+    for row in _with_distinct_labels(rows):
+        groups.setdefault(row.dataset, []).append(row)
+    tables = tuple(DatasetTable(name, _with_best(group)) for name, group in groups.items())
+    return Summary(
+        datasets=tables,
+        metrics=_names(row.metrics for row in rows),
+        nodes=_names(row.variants for row in rows),
+        usage=sum((run.usage for run in experiment.runs), Usage()),
+    )
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of this metric is the better one; told by its name alone."""
+    return _LOWER.search(metric) is not None
+
+
+def percentile(ascending: Sequence[float], share: float) -> float:
+    """The value below which ``share`` (0 to 1) of the values lie, interpolated between neighbours."""
+    place = (len(ascending) - 1) * share
+    low, high = math.floor(place), math.ceil(place)
+    return ascending[low] + (ascending[high] - ascending[low]) * (place - low)
+
+
+def _row(run: RunRecord, experiment: ExperimentRecord) -> VariantRow:
+    variants = experiment.variants.get(run.name, {})
+    uses = tuple(_uses(run, experiment))
+    metrics = dict(run.metrics)
+    for use in uses:
+        metrics |= {f"{use.evaluator}.{name}": value for name, value in use.run.metrics.items()}
+    label = ", ".join(f"{node}={variant}" for node, variant in variants.items()) or "defaults"
+    return VariantRow(run, _dataset(run), label, dict(variants), metrics, uses, _latency(run))
+
+
+def _uses(run: RunRecord, experiment: ExperimentRecord) -> Iterable[EvaluationUse]:
+    for evaluation in experiment.runs:
+        evaluator, evaluated = experiment.evaluations.get(evaluation.name, ("", ""))
+        if evaluated == run.name:
+            yield EvaluationUse(evaluator, evaluation, evaluation.lines.completed, run.lines.total)
+
+
+def _dataset(run: RunRecord) -> str:
+    return run.dataset or (Path(run.data).stem if run.data else "data")
+
+
+def _latency(run: RunRecord) -> Latency | None:
+    values = array("d", (line.duration_s * 1000 for line in read_lines(run) if line.status == "completed"))
+    ascending = sorted(value for value in values if math.isfinite(value))
+    if not ascending:
+        return None
+    points = (percentile(ascending, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95))
+    return Latency(len(ascending), math.fsum(ascending) / len(ascending), *points)
+
+
+def _with_distinct_labels(rows: list[VariantRow]) -> Iterable[VariantRow]:
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        named = row if (row.dataset, row.label) not in seen else replace(row, label=f"{row.label} ({row.run.name})")
+        seen.add((row.dataset, row.label))
+        yield named
+
+
+def _with_best(rows: list[VariantRow]) -> tuple[VariantRow, ...]:
+    """Mark the best values; all that tie are best, and nothing is when there is nothing to compare it with."""
+    values = [row.ranked_values() for row in rows]
+    best: list[set[str]] = [set() for _ in rows]
+    for name in _names(values):
+        known = {place: row[name] for place, row in enumerate(values) if name in row}
+        if len(known) > 1:
+            top = min(known.values()) if lower_is_better(name) else max(known.values())
+            for place in (place for place, value in known.items() if value == top):
+                best[place].add(name)
+    return tuple(replace(row, best=frozenset(marks)) for row, marks in zip(rows, best, strict=True))
+
+
+def _names(mappings: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for mapping in mappings for name in mapping))

@@ -1,0 +1,5 @@
+"""Many lines: data and mappings in, results on disk as they come."""
+
+from flowyard.runs.run import Progress, RunRequest, execute_run
+
+__all__ = ["Progress", "RunRequest", "execute_run"]

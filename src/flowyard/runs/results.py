@@ -1,0 +1,95 @@
+"""The results of a run on disk: one JSON object a line, appended as lines finish.
+
+``lines.jsonl`` is the truth. ``outputs.jsonl`` is derived from it when the run ends: completed lines only, ascending.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from flowyard._util.files import dump_json
+from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
+
+__all__ = ["ResultWriter", "line_from_json", "line_to_json", "read_lines", "write_outputs"]
+
+
+class ResultWriter:
+    """Appends finished lines to ``lines.jsonl``; each is on its way to disk before the next one is taken."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("ab", buffering=0)
+
+    def append(self, result: LineResult) -> None:
+        self._file.write((line_to_json(result) + "\n").encode())
+
+    def __enter__(self) -> ResultWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def read_lines(run: RunRecord) -> Iterator[LineResult]:
+    """Every finished line of a run, ascending by line number; a torn last record is left out.
+
+    Only the position of each line is kept in memory, not its content.
+    """
+    path = run.lines_path
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for _, offset in sorted(_positions(file)):
+            file.seek(offset)
+            yield line_from_json(json.loads(file.readline()))
+
+
+def write_outputs(run: RunRecord) -> None:
+    """Write ``outputs.jsonl`` from ``lines.jsonl``."""
+    temporary = run.outputs_path.with_suffix(".jsonl.part")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for line in read_lines(run):
+            if line.status == "completed":
+                file.write(dump_json({"line_number": line.line_number, **line.outputs}) + "\n")
+    temporary.replace(run.outputs_path)
+
+
+def _positions(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    offset = 0
+    for raw in file:
+        if raw.endswith(b"\n"):
+            yield json.loads(raw)["line_number"], offset
+        offset += len(raw)
+
+
+def line_to_json(result: LineResult) -> str:
+    """One line of ``lines.jsonl`` without its line end."""
+    return dump_json(result)
+
+
+def line_from_json(data: Mapping[str, Any]) -> LineResult:
+    """The inverse of ``line_to_json``."""
+    return LineResult(
+        line_number=data["line_number"],
+        status=data["status"],
+        inputs=data["inputs"],
+        outputs=data["outputs"],
+        error=_error(data["error"]),
+        nodes=tuple(_node(node) for node in data["nodes"]),
+        duration_s=data["duration_s"],
+        usage=Usage(**data["usage"]),
+        started_at=data["started_at"],
+    )
+
+
+def _node(data: Mapping[str, Any]) -> NodeResult:
+    return NodeResult(**{**data, "error": _error(data["error"]), "usage": Usage(**data["usage"])})
+
+
+def _error(data: Mapping[str, Any] | None) -> ErrorRecord | None:
+    return None if data is None else ErrorRecord(**data)

@@ -1,0 +1,187 @@
+"""One run from its request to its record."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from flowyard.abc import Provider, Store
+from flowyard.engine import LineRunner, prepare
+from flowyard.engine.aggregate import AggregationInputs
+from flowyard.errors import UserError
+from flowyard.flows import Flow, load_flow
+from flowyard.llm.connection import Connection
+from flowyard.llm.sources import Connections
+from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
+from flowyard.runs.batch import run_lines
+from flowyard.runs.mapping import LinePlan, plan_lines
+from flowyard.runs.results import ResultWriter, write_outputs
+
+__all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name"]
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+@=-]{0,199}$")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to run. ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults."""
+
+    flow: Path
+    data: Path | None = None
+    column_mapping: Mapping[str, Any] = field(default_factory=dict)
+    variant: Mapping[str, str] = field(default_factory=dict)
+    base_run: str | None = None
+    name: str | None = None
+    display_name: str | None = None
+    dataset: str | None = None
+    role: RunRole = "run"
+    concurrency: int = 16
+
+
+class Progress(Protocol):
+    """Is told how a run goes; what it shows is its own affair."""
+
+    def start(self, run: RunRecord, total: int) -> None:
+        """The run begins."""
+
+    def line(self, result: LineResult) -> None:
+        """A line ended."""
+
+    def end(self, run: RunRecord) -> None:
+        """The run ended, however it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What a run needs from outside: where connections come from, how providers open, where records go, who watches."""
+
+    connections: Connections
+    open_provider: Callable[[Connection], Provider]
+    store: Store
+    progress: Progress
+
+
+async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
+    """Check everything, then run every line, then the aggregation nodes; returns the stored record.
+
+    Nothing is written when the request is wrong (UserError). When canceled, what is finished stays on disk, the record
+    says ``canceled``, and the cancellation goes on.
+    """
+    flow = load_flow(request.flow, request.variant)
+    base = _completed_base(request, parts.store)
+    plan = plan_lines(flow, request.data, base, request.column_mapping)
+    if not flow.inputs:
+        raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
+    runner = prepare(flow, parts.connections, parts.open_provider, threads=max(16, request.concurrency))
+    try:
+        run = parts.store.create_run(_new_record(request, flow, plan))
+        return await _Execution(runner, run, parts).go(plan, request.concurrency)
+    finally:
+        await runner.close()
+
+
+def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
+    if request.base_run is None:
+        if request.data is None:
+            raise UserError("There is nothing to run over.", hint="Give --data FILE, or --run NAME to evaluate a run.")
+        return None
+    base = store.get_run(request.base_run)
+    if base.status != "completed":
+        raise UserError(f"Run {base.name!r} is {base.status}; only a completed run can be evaluated.")
+    return base
+
+
+def new_run_name(flow: Flow, request: RunRequest) -> str:
+    """``<flow folder>_<chosen variants>_<time to the microsecond>``."""
+    chosen = "_".join(flow.chosen[node] for node in sorted(request.variant)) or ("defaults" if flow.chosen else "")
+    stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")
+    return re.sub(r"[^A-Za-z0-9._-]", "_", "_".join(filter(None, [flow.folder.resolve().name, chosen, stamp])))
+
+
+def require_name(name: str) -> str:
+    """A run name that is safe as a folder's name. Raises UserError."""
+    if not _NAME.match(name):
+        raise UserError(f"{name!r} cannot be a run's name.", hint="Use letters, digits and . _ - only, up to 200.")
+    return name
+
+
+def _new_record(request: RunRequest, flow: Flow, plan: LinePlan) -> RunRecord:
+    return RunRecord(
+        name=require_name(request.name) if request.name else new_run_name(flow, request),
+        status="running",
+        flow=str(flow.file.resolve()),
+        path=Path(),
+        role=request.role,
+        display_name=request.display_name,
+        data=str(request.data.resolve()) if request.data else None,
+        dataset=request.dataset,
+        variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
+        base_run=request.base_run,
+        column_mapping=dict(request.column_mapping),
+        created_at=datetime.now(UTC).isoformat(),
+        lines=LineCounts(total=plan.total),
+        warnings=(*flow.warnings, *plan.warnings),
+    )
+
+
+class _Execution:
+    """The lines of one run under way: counts them, writes them, and closes the record."""
+
+    def __init__(self, runner: LineRunner, run: RunRecord, parts: RunParts) -> None:
+        self.runner = runner
+        self.run = run
+        self.parts = parts
+        self.collected: AggregationInputs = runner.aggregation_inputs()
+        self.completed = self.failed = 0
+        self.usage = Usage()
+        self.started = time.perf_counter()
+
+    async def go(self, plan: LinePlan, concurrency: int) -> RunRecord:
+        self.parts.progress.start(self.run, plan.total)
+        try:
+            with ResultWriter(self.run.lines_path) as writer:
+
+                def on_line(result: LineResult) -> None:
+                    writer.append(result)
+                    self._count(result)
+
+                await run_lines(self.runner, plan.tasks, on_line, concurrency=concurrency)
+            aggregation = await self.runner.run_aggregation(self.collected)
+            for node in aggregation.nodes:
+                self.usage += node.usage
+            return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._close(status="canceled")
+            raise
+        except BaseException:
+            self._close(status="failed")
+            raise
+
+    def _count(self, result: LineResult) -> None:
+        self.completed += result.status == "completed"
+        self.failed += result.status == "failed"
+        self.usage += result.usage
+        self.collected.add(result)
+        self.parts.progress.line(result)
+
+    def _close(self, **changes: Any) -> RunRecord:
+        ended = self.completed + self.failed
+        total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
+        run = replace(
+            self.run,
+            lines=LineCounts(total, self.completed, self.failed),
+            usage=self.usage,
+            ended_at=datetime.now(UTC).isoformat(),
+            duration_s=time.perf_counter() - self.started,
+            **changes,
+        )
+        write_outputs(run)
+        self.parts.store.save_run(run)
+        self.parts.progress.end(run)
+        return run

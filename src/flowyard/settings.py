@@ -1,0 +1,77 @@
+"""Settings: the only reader of the process environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowyard.errors import UserError
+
+__all__ = ["Settings", "project_root"]
+
+_MARKERS = (".flowyard", ".git", "pyproject.toml", "experiment.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for one command.
+
+    ``home`` is where runs and experiments are kept; ``env_file`` is a ``.env`` that a person named (a missing one is an
+    error), while the project's own ``.env`` is optional.
+    """
+
+    home: Path
+    environ: Mapping[str, str]
+    project: Path
+    env_file: Path | None = None
+    simulate: Path | None = None
+    env: str | None = None
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        home: str | None = None,
+        env_file: str | None = None,
+        simulate: str | None = None,
+        start: Path | None = None,
+    ) -> Settings:
+        """Settings from flags first, then the environment (``FLOWYARD_HOME``), then defaults. Raises UserError."""
+        environ = dict(os.environ)
+        start = (start or Path.cwd()).resolve()
+        root = project_root(start)
+        chosen = home or environ.get("FLOWYARD_HOME")
+        for name, file in (("--env-file", env_file), ("--simulate", simulate)):
+            if file and not Path(file).is_file():
+                raise UserError(f"{name}: there is no file {file}")
+        return cls(
+            home=Path(chosen).expanduser().resolve()
+            if chosen
+            else (root / ".flowyard" if root else user_home(environ)),
+            environ=environ,
+            project=root or start,
+            env_file=Path(env_file).resolve() if env_file else None,
+            simulate=Path(simulate).resolve() if simulate else None,
+        )
+
+
+def project_root(start: Path) -> Path | None:
+    """The nearest folder at or above ``start`` that looks like a project; the user's home folder never does."""
+    for folder in (start, *start.parents):
+        if folder == Path.home() or folder.parent == folder:
+            return None
+        if any((folder / marker).exists() for marker in _MARKERS):
+            return folder
+    return None
+
+
+def user_home(environ: Mapping[str, str]) -> Path:
+    """The user's data folder for flowyard by the platform's custom."""
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local"))) / "flowyard"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "flowyard"
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "flowyard"

@@ -1,0 +1,5 @@
+"""Where records of runs and experiments are kept."""
+
+from flowyard.store.folder import FolderStore
+
+__all__ = ["FolderStore"]

@@ -1,0 +1,121 @@
+"""The default store: a folder a person can look into.
+
+    HOME/runs/<run name>/run.json, lines.jsonl, outputs.jsonl
+    HOME/experiments/<experiment>/<key>/experiment.json, report.html, *.csv
+
+Creating the run's folder claims its name; ``run.json`` is replaced atomically.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.suggest import did_you_mean
+from flowyard.abc import Store
+from flowyard.errors import Conflict, NotFound, StoreError
+from flowyard.records import ErrorRecord, ExperimentRecord, LineCounts, RunRecord, Usage
+
+__all__ = ["FolderStore", "run_from_json", "run_to_json"]
+
+_OWNER = "owner.pid"
+
+
+class FolderStore(Store):
+    """Runs and experiments below one folder, which is made at the first write."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._runs = home / "runs"
+
+    def create_run(self, run: RunRecord) -> RunRecord:
+        folder = self._runs / run.name
+        self._claim(folder, f"A run named {run.name!r} already exists.", "Give another --name.")
+        (folder / _OWNER).write_text(str(os.getpid()))
+        claimed = replace(run, path=folder)
+        self.save_run(claimed)
+        return claimed
+
+    def save_run(self, run: RunRecord) -> None:
+        try:
+            write_atomic(run.path / "run.json", run_to_json(run))
+            if run.status != "running":
+                (run.path / _OWNER).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"Cannot write the run's record in {run.path}: {error.strerror}.") from error
+
+    def get_run(self, name: str) -> RunRecord:
+        file = self._runs / name / "run.json"
+        if Path(name).name != name or not file.is_file():
+            near = did_you_mean(name, [run.name for run in self.list_runs()])
+            raise NotFound(f"There is no run {name!r} in {self.home}.", hint=near or "See: flowyard run list")
+        return self._read(file)
+
+    def list_runs(self) -> Sequence[RunRecord]:
+        found = [self._read(file) for file in self._runs.glob("*/run.json")]
+        return sorted(found, key=lambda run: run.created_at, reverse=True)
+
+    def create_experiment_folder(self, name: str, key: str) -> Path:
+        folder = self.home / "experiments" / name / key
+        self._claim(folder, f"Results of {name} with the key {key} already exist.", "Try again.")
+        return folder
+
+    def save_experiment(self, experiment: ExperimentRecord) -> None:
+        fields = {name: getattr(experiment, name) for name in ("name", "key", "created_at", "env", "duration_s")}
+        body = {
+            **fields,
+            "runs": [json.loads(run_to_json(run)) for run in experiment.runs],
+            "variants": experiment.variants,
+            "evaluations": experiment.evaluations,
+            "simulated": experiment.simulated,
+        }
+        write_atomic(experiment.path / "experiment.json", dump_json(body, indent=2))
+
+    def _claim(self, folder: Path, taken: str, hint: str) -> None:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+        except FileExistsError:
+            raise Conflict(taken, hint=hint) from None
+        except OSError as error:
+            message = f"Cannot write to {self.home}: {error.strerror}."
+            raise StoreError(message, hint="Choose another folder with --home or FLOWYARD_HOME.") from error
+
+    def _read(self, file: Path) -> RunRecord:
+        try:
+            run = run_from_json(json.loads(file.read_text(encoding="utf-8")), file.parent)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"Cannot read the run's record {file}: {error}.") from error
+        if run.status == "running" and not _is_alive(file.parent / _OWNER):
+            return replace(run, status="canceled")
+        return run
+
+
+def _is_alive(owner: Path) -> bool:
+    """Whether the process that claimed the run is still there; a killed one left its number behind."""
+    try:
+        os.kill(int(owner.read_text()), 0)
+    except (OSError, ValueError) as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
+def run_to_json(run: RunRecord) -> str:
+    """The stored text of a run. Its folder is not in it, so that a home can be moved."""
+    fields = {name: getattr(run, name) for name in RunRecord.__dataclass_fields__ if name != "path"}
+    return dump_json(fields, indent=2)
+
+
+def run_from_json(data: Mapping[str, Any], folder: Path) -> RunRecord:
+    """The inverse of ``run_to_json``."""
+    known = {name: data[name] for name in RunRecord.__dataclass_fields__ if name in data}
+    known["lines"] = LineCounts(**data["lines"])
+    known["usage"] = Usage(**data["usage"])
+    known["errors"] = tuple(ErrorRecord(**error) for error in data["errors"])
+    known["warnings"] = tuple(data["warnings"])
+    return RunRecord(**known, path=folder)
