@@ -17,6 +17,7 @@ from flowyard._util.redact import redact
 from flowyard.engine.activate import is_bypassed
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
 from flowyard.engine.code import place_of
+from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.providers import Providers
 from flowyard.engine.schedule import run_graph
 from flowyard.engine.scope import LineScope, Scope
@@ -49,6 +50,7 @@ class LineRunner:
         flow: Flow,
         steps: Sequence[Step],
         providers: Providers,
+        environment: FlowEnvironment,
         secrets: Callable[[], Sequence[str]],
         *,
         threads: int,
@@ -57,6 +59,7 @@ class LineRunner:
         self._line_steps = [step for step in steps if not step.node.aggregation]
         self._aggregation_steps = [step for step in steps if step.node.aggregation]
         self._providers = providers
+        self._environment = environment
         self._secrets = secrets
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="flowyard-tool")
 
@@ -108,6 +111,7 @@ class LineRunner:
 
     async def close(self) -> None:
         """Close connections and let threads end; a tool that is still running is not waited for."""
+        self._environment.restore()
         await self._providers.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

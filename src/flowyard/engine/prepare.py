@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from flowyard.abc import Provider
 from flowyard.engine.code import code_of
+from flowyard.engine.environment import FlowEnvironment, resolve_variables
 from flowyard.engine.line import LineRunner
 from flowyard.engine.nodes.llm import prepare_llm
 from flowyard.engine.nodes.prompt import prepare_prompt
@@ -33,6 +34,16 @@ def prepare(
     error itself when there is one only (a missing connection keeps its own class and hint).
     """
     providers = Providers(open_provider)
+    environment = FlowEnvironment(resolve_variables(flow, connections))
+    try:
+        steps = _prepare_nodes(flow, connections, providers)
+    except BaseException:
+        environment.restore()
+        raise
+    return LineRunner(flow, steps, providers, environment, connections.secrets, threads=threads)
+
+
+def _prepare_nodes(flow: Flow, connections: Connections, providers: Providers) -> list[Step]:
     steps: list[Step] = []
     errors: list[UserError] = []
     with code_of(flow.folder):
@@ -46,7 +57,7 @@ def prepare(
     if errors:
         problems = [Problem(error.message, error.where, error.hint) for error in errors]
         raise FlowInvalid(f"{flow.file} cannot be run ({len(problems)} problems):", problems)
-    return LineRunner(flow, steps, providers, connections.secrets, threads=threads)
+    return steps
 
 
 def _prepare_node(node: Node, flow: Flow, connections: Connections, providers: Providers) -> Step:

@@ -88,6 +88,10 @@ class _DagReader:
                 self._problem(f"'{key}' must be a {'list' if kind is list else 'mapping'}.", key)
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
+        if raw.get("additional_includes"):
+            self._problem("'additional_includes' is not supported by this version.", "additional_includes")
+        if raw.get("message_format") not in (None, "basic"):
+            self._problem("Only the message format 'basic' is supported by this version.", "message_format")
 
     def _input(self, name: str, spec: Any) -> Input:
         spec = spec if isinstance(spec, Mapping) else {}
@@ -96,6 +100,8 @@ class _DagReader:
             said = "has no type" if kind is None else f"has the unknown type {kind!r}"
             hint = did_you_mean(str(kind), INPUT_TYPES) or f"Types: {known_names(INPUT_TYPES)}."
             self._problem(f"Input {name!r} {said}.", "inputs", name, hint=hint)
+        if kind in ("image", "assistant_definition"):
+            self._problem(f"Input {name!r} is of type {kind!r}, which this version does not run.", "inputs", name)
         return Input(
             name=name,
             type=str(kind),
