@@ -10,7 +10,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: user-env  ## run an example experiment with a simulated model and write its report
-	$(VENV)/bin/flowyard experiment run examples/ticket_triage --variants all
+	$(VENV)/bin/flowyard experiment run examples/ticket_triage --variants all --max-failed-lines 2
 
 test: dev-env  ## run the tests; ARGS="-k name" chooses some
 	scripts/test.sh $(DEV) $(ARGS)

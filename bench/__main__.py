@@ -9,6 +9,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.timing import Timing, say, time_command
@@ -34,12 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--starts", type=int, default=20, help="measured runs of each start (default 20)")
     parser.add_argument("--runs", type=int, default=3, help="measured runs of each experiment (default 3)")
-    parser.add_argument("--only", choices=["start", "experiment"], help="one of the two parts")
+    parser.add_argument("--only", choices=["start", "client", "experiment"], help="one of the parts")
     options = parser.parse_args()
     say_machine()
-    if options.only != "experiment":
+    if options.only in (None, "start"):
         bench_start(options.starts)
-    if options.only != "start":
+    if options.only in (None, "client"):
+        bench_client(options.runs)
+    if options.only in (None, "experiment"):
         bench_experiment(options.runs)
 
 
@@ -68,6 +73,48 @@ def bench_start(runs: int) -> None:
         peer = time_command("pf --version", [PEER / "venv/bin/pf", "--version"], runs=max(3, runs // 4), env=peer_env())
         say(str(peer))
         say_ratio("pf / flowyard", peer, ours)
+
+
+def bench_client(runs: int) -> None:
+    """What a model call costs our client and the ``openai`` package, against the same simulated server."""
+    calls, concurrency = 1000, 16
+    say(f"\nModel client: {calls} chat calls, {concurrency} at once, to `flowyard simulate` without latency")
+    with simulated_server() as url:
+        ours = client_cost(Path(sys.executable), "flowyard", url, runs, calls, concurrency)
+        if has_peer():
+            peer = client_cost(peer_python(), "openai", url, runs, calls, concurrency)
+            cpu, imports = peer[0] / ours[0], peer[1] / ours[1]
+            say(f"    openai / flowyard: {cpu:.2f} in CPU per call, {imports:.2f} in import time")
+
+
+def client_cost(python: Path, client: str, url: str, runs: int, calls: int, concurrency: int) -> tuple[float, float]:
+    """The least CPU seconds per call and import seconds of several processes."""
+    command = [str(python), str(HERE / "model_client.py"), client, f"{url}/v1", str(calls), str(concurrency)]
+    found = [
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(runs)
+    ]
+    cpu_s, import_s = min(each["cpu_s_per_call"] for each in found), min(each["import_s"] for each in found)
+    say(f"{found[0]['client']:<44} min {cpu_s * 1e6:6.0f} µs CPU per call, {import_s * 1000:4.0f} ms import   n={runs}")
+    return cpu_s, import_s
+
+
+@contextmanager
+def simulated_server() -> Iterator[str]:
+    """The address of a running ``flowyard simulate`` that answers everything."""
+    SCRATCH.mkdir(exist_ok=True)
+    rules, ready = SCRATCH / "rules.yaml", SCRATCH / "ready"
+    rules.write_text("rules:\n  - name: anything\n    reply: Hello.\n", "utf-8")
+    ready.unlink(missing_ok=True)
+    server = subprocess.Popen([FLOWYARD, "simulate", rules, "--ready-file", ready], stdout=subprocess.DEVNULL)
+    try:
+        while not ready.exists() or not ready.read_text("utf-8").strip():
+            time.sleep(0.05)
+            if server.poll() is not None:
+                sys.exit(f"flowyard simulate ended with {server.returncode}")
+        yield ready.read_text("utf-8").strip()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def bench_experiment(runs: int) -> None:

@@ -15,7 +15,7 @@ from flowyard._util.files import dump_json
 from flowyard.errors import ExitCode
 from flowyard.records import ErrorRecord, LineResult, RunRecord
 
-__all__ = ["failed_lines_code", "print_errors", "print_json", "print_run", "print_table", "run_view"]
+__all__ = ["failed_lines_code", "print_errors", "print_json", "print_line", "print_run", "print_table", "run_view"]
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
@@ -25,9 +25,23 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
     """A table on stdout; long cells are folded, markup in data is text."""
-    table = Table(*columns, title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_line(line: LineResult) -> None:
+    """One line of a run as a block: its inputs, then its outputs or why it failed."""
+    outcome = {f"outputs.{name}": value for name, value in line.outputs.items()}
+    if line.error:
+        outcome = {"failed": f"{line.error.type}: {line.error.message}"}
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    for name, value in {**{f"inputs.{name}": value for name, value in line.inputs.items()}, **outcome}.items():
+        table.add_row(Text(name, style="red" if name == "failed" else "dim"), Text(_cell(value)))
+    click.secho(f"line {line.line_number}", bold=True)
     Console().print(table)
 
 
@@ -36,7 +50,7 @@ def _cell(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else dump_json(value)
     text = "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
-    return text if len(text) <= 300 else f"{text[:299]}…"
+    return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def run_view(run: RunRecord) -> dict[str, Any]:

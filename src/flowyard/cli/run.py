@@ -10,7 +10,7 @@ import click
 
 from flowyard.app import open_app
 from flowyard.cli.options import SpreadCommand, pairs, read_settings, running_options, store_options
-from flowyard.cli.output import failed_lines_code, print_json, print_run, print_table, run_view
+from flowyard.cli.output import failed_lines_code, print_json, print_line, print_run, print_table, run_view
 from flowyard.cli.progress import choose_progress
 from flowyard.flows.variants import parse_selection
 from flowyard.records import RunRecord
@@ -119,17 +119,8 @@ def show_details(name: str, max_results: int, all_results: bool, home: str | Non
     if as_json:
         print_json(lines)
         return
-    inputs = list(dict.fromkeys(key for line in lines for key in line.inputs))
-    outputs = list(dict.fromkeys(key for line in lines for key in line.outputs))
-    rows = [
-        (
-            line.line_number,
-            *(line.inputs.get(key) for key in inputs),
-            *((line.outputs.get(key) if line.error is None else f"(Failed) {line.error.message}") for key in outputs),
-        )
-        for line in lines
-    ]
-    print_table(["line", *(f"inputs.{key}" for key in inputs), *(f"outputs.{key}" for key in outputs)], rows)
+    for line in lines:
+        print_line(line)
     if record.lines.total > len(lines):
         click.echo(f"{len(lines)} of {record.lines.total} lines; --all-results shows every one.", err=True)
 

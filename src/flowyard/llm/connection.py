@@ -44,7 +44,7 @@ class AzureOpenAIConnection(TokenConnection):
     ALIASES: ClassVar[Mapping[str, str]] = {"azure_endpoint": "api_base", "endpoint": "api_base"}
     MODEL = True
 
-    def __init__(  # noqa: PLR0917 - prompt flow's order
+    def __init__(
         self,
         api_base: str | None = None,
         api_key: str | None = None,

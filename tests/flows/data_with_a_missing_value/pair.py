@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def pair(a, b):
+    return [a, b]

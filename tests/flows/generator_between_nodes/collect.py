@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def collect(items):
+    return list(items)

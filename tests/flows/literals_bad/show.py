@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def show(value: int):
+    return value

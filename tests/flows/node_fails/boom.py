@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def boom(x: str):
+    raise ValueError(f"no {x}")

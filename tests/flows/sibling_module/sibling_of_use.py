@@ -1,0 +1,5 @@
+"""A helper beside the tool."""
+
+
+def shout(text):
+    return text.upper()
