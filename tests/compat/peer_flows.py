@@ -17,7 +17,6 @@ def failed_nodes(infos):
 
 def run_cases(folder, expected):
     from promptflow.executor import FlowExecutor
-    from promptflow._utils.multimedia_utils import BasicMultimediaProcessor  # noqa: F401 - warms what lines import
 
     executor = FlowExecutor.create(folder / "flow.dag.yaml", {}, working_dir=folder, raise_ex=False)
     cases = expected.get("cases") or [expected]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from functional_helper import (
+    ECHO_TOOL,
     Project,
     ending,
     failed_numbers,
@@ -84,7 +85,9 @@ def test_the_record_of_a_run(project: Project):
 
 
 def test_what_tools_print_does_not_disturb_the_json(project: Project):
-    tool = "from promptflow.core import tool\n\nprint('import')\n\n\n@tool\ndef work(x):\n    print('line')\n    return x\n"
+    tool = ECHO_TOOL.replace("@tool", "print('import')\n\n\n@tool").replace(
+        "    return", "    print('line')\n    return"
+    )
     flow = project.flow("f", one_node_flow({"x": "string"}), work_py=tool)
     create(project, "--flow", flow, "--data", project.jsonl("data.jsonl", [{"x": "1"}]))
 

@@ -28,8 +28,13 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON text of any value; what JSON has no word for becomes its mapping, list or ``str``."""
-    return json.dumps(value, ensure_ascii=False, default=_plain, indent=indent)
+    """JSON text of any value, always valid UTF-8; what JSON has no word for becomes its mapping, list or ``str``."""
+    text = json.dumps(value, ensure_ascii=False, default=_plain, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it in ASCII only
+        return json.dumps(value, default=_plain, indent=indent)
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flowyard.app import open_app
 from flowyard.cli.options import read_settings, running_options
-from flowyard.cli.output import failed_lines_code, print_json, print_table, run_view
+from flowyard.cli.output import failed_lines_code, print_json, print_table, run_view, user_prints_to_stderr
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
@@ -56,7 +56,8 @@ def run(
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
     parts = app.parts(choose_progress(), declared)
-    record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
+    with user_prints_to_stderr():
+        record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)
     return failed_lines_code(record.runs, max_failed_lines)

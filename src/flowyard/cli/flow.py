@@ -10,7 +10,7 @@ import click
 
 from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
-from flowyard.cli.output import print_errors, print_json
+from flowyard.cli.output import print_errors, print_json, user_prints_to_stderr
 from flowyard.engine import prepare
 from flowyard.errors import ExitCode, UserError
 from flowyard.flows import load_flow
@@ -60,11 +60,12 @@ async def _test(
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
     given = node_values(loaded, node, values) if node else require_inputs(loaded, values)
-    runner = prepare(loaded, app.connections(), open_provider)
-    try:
-        result = await try_line(runner, given, node)
-    finally:
-        await runner.close()
+    with user_prints_to_stderr():
+        runner = prepare(loaded, app.connections(), open_provider)
+        try:
+            result = await try_line(runner, given, node)
+        finally:
+            await runner.close()
     if result.error:
         print_errors([("", result.error)], 1)
         return ExitCode.FAILED_LINES
@@ -83,7 +84,8 @@ async def _test(
 def validate(source: str, home: str | None, env_file: str | None, simulate: str | None, as_json: bool) -> None:
     """Check a flow without running it: its file, code, templates and connections, every variant of every node."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
-    checked = asyncio.run(_validate(app, Path(source)))
+    with user_prints_to_stderr():
+        checked = asyncio.run(_validate(app, Path(source)))
     if as_json:
         print_json({"flow": source, "valid": True, "checked": checked})
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, redirect_stdout
+from typing import Any, TextIO
 
 import click
 from rich import box
@@ -15,7 +17,21 @@ from flowyard._util.files import dump_json
 from flowyard.errors import ExitCode
 from flowyard.records import ErrorRecord, LineResult, RunRecord
 
-__all__ = ["failed_lines_code", "print_errors", "print_json", "print_line", "print_run", "print_table", "run_view"]
+__all__ = [
+    "failed_lines_code",
+    "print_errors",
+    "print_json",
+    "print_line",
+    "print_run",
+    "print_table",
+    "run_view",
+    "user_prints_to_stderr",
+]
+
+
+def user_prints_to_stderr() -> AbstractContextManager[TextIO]:
+    """Keeps stdout for our answer: what a flow's code prints meanwhile goes to stderr."""
+    return redirect_stdout(sys.stderr)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

@@ -66,7 +66,7 @@ class BarProgress:
 
     def end(self, run: RunRecord) -> None:
         assert self._task is not None
-        self._bar.update(self._task, total=run.lines.completed + run.lines.failed)
+        self._bar.update(self._task, total=run.lines.total)
         self._bar.stop()
         self._bar.remove_task(self._task)
         click.echo(_summary(run), err=True)
@@ -107,7 +107,8 @@ def _summary(run: RunRecord) -> str:
     tokens = f", {run.usage.total_tokens:,} tokens" if run.usage.total_tokens else ""
     simulated = " (simulated model)" if run.simulated else ""
     counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
-    return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{tokens}{simulated}"
+    kept = f"; what finished is kept, see: flowyard run show -n {run.name}" if run.status == "canceled" else ""
+    return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{tokens}{simulated}{kept}"
 
 
 def choose_progress(*, quiet: bool = False, stream: bool = False) -> BarProgress | LineProgress | SilentProgress:

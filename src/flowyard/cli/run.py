@@ -10,7 +10,15 @@ import click
 
 from flowyard.app import open_app
 from flowyard.cli.options import SpreadCommand, pairs, read_settings, running_options, store_options
-from flowyard.cli.output import failed_lines_code, print_json, print_line, print_run, print_table, run_view
+from flowyard.cli.output import (
+    failed_lines_code,
+    print_json,
+    print_line,
+    print_run,
+    print_table,
+    run_view,
+    user_prints_to_stderr,
+)
 from flowyard.cli.progress import choose_progress
 from flowyard.flows.variants import parse_selection
 from flowyard.records import RunRecord
@@ -64,7 +72,8 @@ def create(
         role="evaluation" if base_run else "run",
         concurrency=concurrency,
     )
-    record = asyncio.run(execute_run(request, app.parts(choose_progress(stream=stream))))
+    with user_prints_to_stderr():
+        record = asyncio.run(execute_run(request, app.parts(choose_progress(stream=stream))))
     _print(record, as_json=as_json)
     return failed_lines_code([record], max_failed_lines)
 

@@ -84,6 +84,7 @@ def code_of(folder: Path) -> Iterator[None]:
     """Import what a flow's code imports from ``folder``; another flow's modules of the same names are set aside."""
     with _lock:
         install_promptflow_names()
+        sys.dont_write_bytecode = True  # a flow's folder is the user's: nothing is left in it
         home = str(folder.resolve())
         _set_aside_modules_outside(home)
         sys.path[:] = [home, *(entry for entry in sys.path if entry != home)]

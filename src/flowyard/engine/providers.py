@@ -11,7 +11,7 @@ __all__ = ["Providers"]
 
 
 class Providers:
-    """Opens a provider at the first call that needs it, so that a flow can be checked without one."""
+    """Opens a provider when a node is prepared, so that a wrong one is found before the first line; once per name."""
 
     def __init__(self, open_provider: Callable[[Connection], Provider]) -> None:
         self._open_provider = open_provider

@@ -86,6 +86,10 @@ class _DagReader:
         for key, kind in (("inputs", Mapping), ("outputs", Mapping), ("nodes", list), ("node_variants", Mapping)):
             if raw.get(key) is not None and not isinstance(raw[key], kind):
                 self._problem(f"'{key}' must be a {'list' if kind is list else 'mapping'}.", key)
+        variants = raw.get("node_variants")
+        for name, entry in variants.items() if isinstance(variants, Mapping) else ():
+            if not isinstance(entry, Mapping) or not isinstance(entry.get("variants"), Mapping):
+                self._problem(f"'node_variants.{name}' must be a mapping with 'variants'.", "node_variants", name)
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
         if raw.get("additional_includes"):

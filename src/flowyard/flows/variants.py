@@ -56,8 +56,9 @@ def apply_variants(raw: Mapping[str, Any], selected: Mapping[str, str]) -> Choic
         if isinstance(node, Mapping) and node.get("use_variants") and isinstance(name, str):
             variant = selected.get(name) or _default(name, variants)
             choice.chosen[name] = variant
-            body = (variants[name]["variants"][variant] or {}).get("node") or {}
-            choice.nodes.append({**body, "name": name})
+            entry = variants[name]["variants"][variant]
+            body = entry.get("node") if isinstance(entry, Mapping) else None
+            choice.nodes.append({**(body if isinstance(body, Mapping) else {}), "name": name})
             choice.paths.append(("node_variants", name, "variants", variant, "node"))
         else:
             choice.nodes.append(node)

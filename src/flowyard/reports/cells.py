@@ -17,7 +17,7 @@ __all__ = ["Field", "Segment", "fields_side_by_side", "shared_inputs"]
 _PREVIEW_LETTERS, _PREVIEW_LINES = 280, 6
 _MOST_LETTERS = 10_000
 _MOST_COMPARED = 2_000
-_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_WORD = re.compile(r"\s+|\d+\.\d+|\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Charts as inline SVG. Every text goes through Markup.format, which escapes it; colours come from the page's CSS.
 
-A chart is 420 units wide and as high as it needs to be. Each row is a label and a value above a bar or a range, so
+A chart is 380 units wide and as high as it needs to be. Each row is a label and a value above a bar or a range, so
 that long names and eight variants still fit on a telephone. Lengths are SVG user units.
 """
 
@@ -18,7 +18,7 @@ from flowyard.reports.values import is_ranked, metric_text, ms_text, one_line
 
 __all__ = ["Chart", "latency_charts", "metric_charts"]
 
-_WIDTH = 420
+_WIDTH = 380
 _ROW = 36
 _GROUP = 28
 
@@ -120,7 +120,7 @@ def _range_row(y: int, row: VariantRow, latency: Latency, scale: float, colour: 
 
 
 def _row_head(y: int, label: str, value: str, *, best: bool) -> Markup:
-    shown = one_line(label, most=max(12, 54 - len(value)))
+    shown = one_line(label, most=max(12, 50 - len(value)))
     left = Markup('<text class="label" x="0" y="{}">{}<title>{}</title></text>').format(y + 13, shown, label)
     style = "value best" if best else "value"
     right = Markup('<text class="{}" x="{}" y="{}" text-anchor="end">{}</text>').format(style, _WIDTH, y + 13, value)

@@ -65,7 +65,8 @@ def _cautions(table: DatasetTable) -> Iterator[str]:
     scored = [(row, row.evaluated) for row in table.rows]
     partial = [(row, use) for row, use in scored if use is not None and use.completed < use.total]
     if partial:
-        parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial)
+        parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial[:3])
+        parts += f" and {len(partial) - 3} more variants" if len(partial) > 3 else ""
         yield f"{table.name}: not every line was scored ({parts}). Lines that fail are missing from the metrics."
     for row in table.rows:
         if row.run.status != "completed":

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from flowyard import __version__
 from flowyard._util.files import write_atomic
@@ -84,6 +86,7 @@ class HtmlReport(ReportFormat):
     def _page(self, experiment: ExperimentRecord) -> str:
         environment = _environment()
         style, script = _asset(environment, "report.css"), _asset(environment, "report.js")
+        panels = [_panel(index, table) for index, table in enumerate(self.summary.datasets)]
         page = environment.get_template("report.html.j2").render(
             experiment=experiment,
             summary=self.summary,
@@ -91,7 +94,8 @@ class HtmlReport(ReportFormat):
             cautions=cautions(self.summary),
             metric_charts=metric_charts(self.summary),
             latency_charts=latency_charts(self.summary),
-            panels=[_panel(index, table) for index, table in enumerate(self.summary.datasets)],
+            panels=panels,
+            failures=[(panel.index, item) for panel in panels for item in panel.choice.failures],
             style=style,
             script=script,
             policy=_policy(style, script),
@@ -108,7 +112,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"metric": metric_text, "ms": ms_text, "seconds": seconds_text, "value": value_text}
+    environment.filters |= {
+        "metric": metric_text,
+        "ms": ms_text,
+        "seconds": seconds_text,
+        "value": value_text,
+        "breakable": _breakable,
+    }
     environment.globals |= {"plural": plural, "moment": _moment}
     return environment
 
@@ -126,6 +136,11 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _breakable(text: str) -> Markup:
+    """Text that may wrap after ``=``, ``_`` and the like, so that names break where a reader would break them."""
+    return Markup("<wbr>").join(re.split(r"(?<=[=_./:-])(?=\w)", text))
 
 
 def _moment(timestamp: str) -> str:

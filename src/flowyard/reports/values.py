@@ -10,6 +10,9 @@ from flowyard._util.files import dump_json
 
 __all__ = ["is_ranked", "metric_text", "ms_text", "one_line", "plural", "same_value", "seconds_text", "value_text"]
 
+_SHORT = 60
+"""JSON up to this many characters stays on one line."""
+
 
 def is_ranked(value: Any) -> bool:
     """Whether a metric can be compared: a finite number, and not a truth value."""
@@ -33,6 +36,8 @@ def ms_text(ms: float | None) -> str:
     """Milliseconds with a unit that fits: ``0.4 ms``, ``812 ms``, ``1.92 s``."""
     if ms is None:
         return "–"
+    if ms == 0:
+        return "0 ms"
     if ms < 10:
         return f"{ms:.1f} ms"
     return f"{ms:.0f} ms" if ms < 999.5 else seconds_text(ms / 1000)
@@ -53,7 +58,8 @@ def value_text(value: Any) -> str:
     if isinstance(value, str):
         text = value
     else:
-        text = dump_json(value, indent=2 if isinstance(value, dict | list) and value else None)
+        text = dump_json(value)
+        text = text if len(text) <= _SHORT else dump_json(value, indent=2)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -141,14 +141,25 @@ def _open_sources(names: set[str], data: Path | None, base: RunRecord | None) ->
 
 
 def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
-    """Rows by their own ``line_number`` column when the first row has one, in its order; else as they are."""
+    """Rows by their own ``line_number`` column when the first row has one, in its order; else as they are.
+
+    Raises MappingError when it is not a different whole number in each row; an unreadable row keeps its position.
+    """
     first = next(rows, None)
     if first is None:
         return iter(())
     rows = itertools.chain([first], rows)
     if not isinstance(first.values.get("line_number"), int):
         return rows
-    own = [Row(int(row.values.get("line_number", row.number)), row.values, row.error) for row in rows]
+    own: list[Row] = []
+    taken: set[int] = set()
+    for row in rows:
+        number = row.number if row.error else row.values.get("line_number")
+        if type(number) is not int or (number in taken and not row.error):
+            message = f"The data numbers its lines, but row {row.number} has the line_number {number!r}."
+            raise MappingError(message, hint="Give every row a different whole number, or none of them.")
+        taken.add(number)
+        own.append(Row(number, row.values, row.error))
     return iter(sorted(own, key=lambda row: row.number))
 
 

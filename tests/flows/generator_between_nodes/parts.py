@@ -3,6 +3,5 @@ from promptflow.core import tool
 
 @tool
 def parts(x: str):
-    for word in x.split():
-        yield word
+    yield from x.split()
     yield 1

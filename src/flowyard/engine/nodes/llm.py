@@ -60,12 +60,12 @@ class _LlmCall:
         self.template = load_template(folder / node.source_path)
         self.outside = names_from_outside(node)
         self.connection = connection
-        self.providers = providers
+        self.provider = providers.get(connection)
 
     async def __call__(self, values: dict[str, Any]) -> StepValue:
         parameters, variables = split_inputs(self.api, values)
         request = build_request(self.connection, self.api, parameters, self._prompt(variables))
-        reply = await self.providers.get(self.connection).call(request)
+        reply = await self.provider.call(request)
         return StepValue(read_result(self.api, request, reply), reply.usage)
 
     def _prompt(self, variables: dict[str, Any]) -> str | list[dict[str, Any]]:

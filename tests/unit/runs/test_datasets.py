@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowyard.errors import UserError
+from flowyard.runs.dataset import count_rows, iter_rows
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [dict(row.values) for row in iter_rows(path)]
+
+
+def test_json_lines_keep_their_types(tmp_path: Path) -> None:
+    file = tmp_path / "d.jsonl"
+    file.write_bytes(
+        b'\xef\xbb\xbf{"n": 1, "date": "2024-01-02", "big": 123456789012345678901234567890}\n'
+        b'\n   \n{"n": null, "created_at": "2024-01-02T03:04:05"}\r\n{"n": 1.0}'
+    )
+    found = rows(file)
+    assert found == [
+        {"n": 1, "date": "2024-01-02", "big": 123456789012345678901234567890},
+        {"n": None, "created_at": "2024-01-02T03:04:05"},
+        {"n": 1.0},
+    ]
+    assert [type(row["n"]) for row in found] == [int, type(None), float]
+    assert [row.number for row in iter_rows(file)] == [0, 1, 2]
+    assert count_rows(file) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(b"[1]", "JSON list"), (b"{", "not valid JSON"), (b'{"a": "\xff"}', "not UTF-8")],
+)
+def test_a_bad_line_is_one_bad_row(tmp_path: Path, text: bytes, message: str) -> None:
+    file = tmp_path / "d.jsonl"
+    file.write_bytes(b'{"a": 1}\n\n' + text + b'\n{"a": 2}\n')
+    first, bad, last = iter_rows(file)
+    assert (first.error, last.error, last.number) == (None, None, 2)
+    assert bad.error is not None
+    assert message in bad.error.message
+    assert bad.error.where == "d.jsonl:3"
+
+
+def test_csv_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text('\ufeffn,date,t\n1,2024-01-02,"a, ""b""\nc"\n\n,,\n1,2\n', "utf-8")
+    found = list(iter_rows(file))
+    assert [dict(row.values) for row in found[:2]] == [
+        {"n": "1", "date": "2024-01-02", "t": 'a, "b"\nc'},
+        {"n": "", "date": "", "t": ""},
+    ]
+    assert found[2].error is not None
+    assert "2 cells, the header has 3" in found[2].error.message
+    assert count_rows(file) == 3
+
+
+def test_tsv_and_empty_files(tmp_path: Path) -> None:
+    (tmp_path / "d.tsv").write_text("a\tb\n1\t2,3\n")
+    assert rows(tmp_path / "d.tsv") == [{"a": "1", "b": "2,3"}]
+    for name in ("e.csv", "e.jsonl"):
+        (tmp_path / name).touch()
+        assert rows(tmp_path / name) == []
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "data.jsonl").touch()
+    (tmp_path / "data.parquet").touch()
+    with pytest.raises(UserError, match="not found") as caught:
+        iter_rows(tmp_path / "dta.jsonl")
+    assert "data.jsonl" in str(caught.value.hint)
+    with pytest.raises(UserError, match=r"data\.parquet is not a data file"):
+        iter_rows(tmp_path / "data.parquet")
+
+
+values = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.dictionaries(st.text(), values)))
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, written: list[dict[str, Any]]) -> None:
+    file = tmp_path_factory.mktemp("d") / "d.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in written), "utf-8")
+    assert json.dumps(rows(file)) == json.dumps(written)
+    assert count_rows(file) == len(written)
