@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +112,7 @@ def start_flowyard(
 
 
 @contextmanager
-def ending(process: subprocess.Popen[str]):
+def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     """A started process that is gone afterwards, whatever happened."""
     try:
         yield process

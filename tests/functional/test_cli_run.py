@@ -193,16 +193,11 @@ def test_names_are_made_when_none_is_given(project: Project):
     assert all(name.startswith("echo_") for name in names)
 
 
-@pytest.mark.parametrize("name", ["../outside", "a/b", ".hidden", ""])
+@pytest.mark.parametrize("name", ["../outside", "a/b", ".hidden"])
 def test_a_name_stays_inside_the_home(project: Project, name: str):
     data = project.jsonl("data.jsonl", [{"x": "1"}])
-    done = project.run("run", "create", "--flow", project.echo_flow(), "--data", data, "--name", name, code=None)
-    if name:
-        assert done.returncode == 2
-        assert not project.home.exists()
-    else:
-        assert done.returncode in (0, 2)
-    assert {path.name for path in project.root.parent.iterdir()} <= {"project", "home"}
+    assert repr(name) in project.rejected("run", "create", "--flow", project.echo_flow(), "--data", data, "-n", name)
+    assert [path.name for path in project.root.parent.iterdir()] == ["project"]
 
 
 def test_tolerated_failures(project: Project, picky: str):
@@ -241,11 +236,11 @@ def test_a_csv_row_with_too_few_cells_is_one_failed_line(project: Project):
     assert [row["out"] for row in read_jsonl(run["outputs"])] == ["a", "c"]
 
 
-@pytest.mark.parametrize("bad", ["[1, 2]", '"text"', "null", "12", "\\x"])
-def test_rows_that_are_no_objects(project: Project, bad: str):
-    project.write("data.jsonl", '{"x": "1"}\n' + bad + '\n{"x": "3"}\n')
+def test_rows_that_are_no_objects(project: Project):
+    bad = ["[1, 2]", '"text"', "null", "12", "\\x"]
+    project.write("data.jsonl", "\n".join(['{"x": "1"}', *bad, '{"x": "3"}']))
     run = create(project, "--flow", project.echo_flow(), "--data", "data.jsonl", code=1)
-    assert failed_numbers(project.lines(run)) == [1]
+    assert failed_numbers(project.lines(run)) == [1, 2, 3, 4, 5]
 
 
 def test_a_value_that_does_not_fit_is_one_failed_line(project: Project, picky: str):

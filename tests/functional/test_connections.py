@@ -63,11 +63,16 @@ VARIABLES = {
 def test_variables_and_env_files(project: Project, tool: str, variables: dict[str, str], expected: dict[str, str]):
     flow = connection_flow(project, tool)
     assert out(project, flow, env=variables) == expected
-    text = "".join(f"{name}={value}\n" for name, value in variables.items())
-    named = project.write("elsewhere/keys.env", f"# keys\n{text}")
-    assert out(project, flow, "--env-file", str(named)) == expected
     project.write("flow/.env", "".join(f"export {name}='{value}'  # quoted\n" for name, value in variables.items()))
     assert out(project, flow) == expected
+
+
+@pytest.mark.parametrize("variables", [{"my_model": OPEN_AI_JSON}, OPEN_AI_FIELDS], ids=["json", "fields"])
+def test_a_named_env_file(project: Project, variables: dict[str, str]):
+    text = "".join(f"{name}={value}\n" for name, value in variables.items())
+    file = project.write("elsewhere/keys.env", f"# keys\n{text}")
+    project.write("flow/.env", "MY_MODEL_API_KEY=not this one\n")
+    assert out(project, connection_flow(project, SHOW_OPEN_AI), "--env-file", str(file)) == OPEN_AI
 
 
 def test_the_env_file_of_the_project_above_the_flow(project: Project):

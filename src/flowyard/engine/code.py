@@ -143,7 +143,7 @@ def _execute(path: Path) -> ModuleType:
         raise UserError(
             f"{path.name} cannot be imported: {error}", hint=hint, where=place_of(error, path.parent)
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"{path.name} cannot be imported: ({type(error).__name__}) {error}"
         raise UserError(message, where=place_of(error, path.parent)) from error
     return module

@@ -30,7 +30,7 @@ from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usag
 
 __all__ = ["AggregationResult", "LineRunner"]
 
-_LOST = (KeyboardInterrupt, SystemExit, asyncio.CancelledError)
+_LOST = (KeyboardInterrupt, asyncio.CancelledError)
 
 
 @dataclass(frozen=True, slots=True)

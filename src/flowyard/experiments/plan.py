@@ -81,6 +81,8 @@ def assignments(flow: Flow, variants: str) -> list[dict[str, str]]:
         wanted = []
     else:
         wanted = [pair for item in variants.split(",") if item.strip() for pair in _selected(flow, item.strip())]
+        if not wanted:
+            raise UserError(f"{variants!r} names no variant.", hint="Write all, defaults or node.variant,node.variant.")
         return _unique([_without_defaults(flow, node, variant) for node, variant in wanted])
     return _unique([{}, *(_without_defaults(flow, node, variant) for node, variant in wanted)])
 

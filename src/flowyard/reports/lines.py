@@ -34,10 +34,11 @@ class VariantLine:
         lines = [*self.evaluations.values(), *([self.line] if self.line else [])]
         return any(line.status == "failed" for line in lines)
 
-    def results(self) -> dict[str, Any]:
-        """What is compared between variants: the outputs, and what each evaluator said."""
-        scores = {name: line.outputs for name, line in self.evaluations.items()}
-        return {"": self.line.outputs if self.line else None, **scores}
+    def results(self) -> Any:
+        """What is compared between variants: what each evaluator said, or the outputs where nothing was evaluated."""
+        if self.evaluations:
+            return {name: line.outputs for name, line in self.evaluations.items()}
+        return self.line.outputs if self.line else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,11 @@ async def test_two_prompts_in_a_row_keep_their_escapes(write: Write, run_line: R
     nodes:
       - {name: a, type: prompt, source: {type: code, path: a.jinja2}, inputs: {v: "${inputs.x}"}}
       - {name: b, type: prompt, source: {type: code, path: b.jinja2}, inputs: {v: "${a.output}"}}
-      - {name: c, type: llm, source: {type: code, path: c.jinja2}, connection: open_ai, inputs: {model: m, v: "${b.output}"}}
+      - name: c
+        type: llm
+        source: {type: code, path: c.jinja2}
+        connection: open_ai
+        inputs: {model: m, v: "${b.output}"}
     """
     await run_line(write(text, a__jinja2="A{{v}}", b__jinja2="B{{v}}", c__jinja2="user:\n{{v}}\n"), x=EVIL)
     assert model.requests[0].body["messages"] == [{"role": "user", "content": "BA" + EVIL.strip()}]

@@ -47,7 +47,8 @@ def test_the_decorator_changes_nothing_about_a_function() -> None:
         "from promptflow.core import tool\nfrom promptflow.tracing import trace\n\n@trace\n@tool\n",
         "from promptflow.core import tool\nfrom promptflow.tracing import trace\n\n@tool\n@trace\n",
         "from promptflow.core import tool\nimport functools\n"
-        "def deco(f):\n    @functools.wraps(f)\n    def inner(*a, **k):\n        return f(*a, **k)\n    return inner\n\n@tool\n@deco\n",
+        "def deco(f):\n    @functools.wraps(f)\n    def inner(*a, **k):\n        return f(*a, **k)\n    return inner\n\n"
+        "@tool\n@deco\n",
     ],
 )
 @pytest.mark.parametrize("define", ["def", "async def"])
@@ -72,6 +73,7 @@ async def test_an_imported_tool_does_not_count(write: Write, run_line: RunLine) 
         ("from promptflow.core import tool\n@tool\ndef a(x): ...\n@tool\ndef b(x): ...\n", "2 functions with @tool"),
         ("import no_such_package_here\n", "no_such_package_here"),
         ("def run(:\n", "SyntaxError"),
+        ("raise SystemExit(3)\n", "SystemExit"),
         ("x = 1\nraise KeyError('gone')\n", "KeyError"),
     ],
 )

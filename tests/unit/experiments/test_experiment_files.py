@@ -29,7 +29,10 @@ evaluators:
     flow: flows/grade
     datasets:
       - {name: train, mappings: {y: "${run.outputs.y}", truth: "${data.truth}"}}
-      - {name: truths, source: data/truths.jsonl, reference: more, mappings: {y: "${run.outputs.y}", truth: "${data.truth}"}}
+      - name: truths
+        source: data/truths.jsonl
+        reference: more
+        mappings: {y: "${run.outputs.y}", truth: "${data.truth}"}
 """
 MAIN = """
 inputs: {x: {type: string}}

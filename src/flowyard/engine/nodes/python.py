@@ -12,7 +12,7 @@ from flowyard.engine.signature import Parameter, parameters_of
 from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.model import Literal, Node
+from flowyard.flows.model import InputRef, Literal, Node, NodeRef
 from flowyard.llm.sources import Connections
 
 __all__ = ["prepare_python"]
@@ -71,7 +71,11 @@ def _literal(node: Node, parameter: Parameter, value: Any, connections: Connecti
 
 
 def _require_init(node: Node, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> None:
-    missing = [name for name, parameter in parameters.items() if not parameter.optional and name not in given]
+    missing = [
+        name
+        for name, parameter in parameters.items()
+        if name not in given and (not parameter.optional or isinstance(node.inputs.get(name), InputRef | NodeRef))
+    ]
     if missing:
         names = ", ".join(missing)
         raise UserError(f"Node {node.name!r} must give its class literal values for: {names}.", where=node.where)
