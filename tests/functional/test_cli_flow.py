@@ -115,9 +115,7 @@ def test_a_failing_node_is_shown_with_its_place(project: Project):
     flow = project.flow("f", one_node_flow({"x": "string"}), work_py=tool)
     done = project.run("flow", "test", "--flow", flow, "--inputs", "x=absent", "--json", code=1)
     assert done.stdout == ""
-    assert "work" in done.stderr
-    assert "KeyError" in done.stderr
-    assert "work.py:6" in done.stderr
+    assert done.stderr == "Failed in work: KeyError: 'absent' (work.py:6)\n"
 
 
 def test_a_dag_takes_no_init(project: Project, pair: str):

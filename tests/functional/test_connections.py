@@ -52,7 +52,6 @@ AZURE_FIELDS = {"MY_MODEL_TYPE": "azure_open_ai", "MY_MODEL_API_KEY": KEY, "MY_M
 
 VARIABLES = {
     "json": (SHOW_OPEN_AI, {"my_model": OPEN_AI_JSON}, OPEN_AI),
-    "json, capital name": (SHOW_OPEN_AI, {"MY_MODEL": OPEN_AI_JSON}, OPEN_AI),
     "fields": (SHOW_OPEN_AI, OPEN_AI_FIELDS, OPEN_AI),
     "azure json": (SHOW_AZURE, {"my_model": AZURE_JSON}, AZURE),
     "azure fields": (SHOW_AZURE, AZURE_FIELDS, AZURE),

@@ -33,11 +33,10 @@ def connections(server: str) -> dict[str, dict[str, str]]:
     return {
         "open_ai": {"type": "open_ai", "api_key": "any", "base_url": f"{server}/v1"},
         "azure_open_ai": {"type": "azure_open_ai", "api_key": "any", "api_base": server},
-        "serverless": {"type": "serverless", "api_key": "any", "api_base": server},
     }
 
 
-@pytest.mark.parametrize("kind", ["open_ai", "azure_open_ai", "serverless"])
+@pytest.mark.parametrize("kind", ["open_ai", "azure_open_ai"])
 def test_the_same_answers_with_and_without_a_server(
     project: Project, asking: list[str], simulated_server: str, kind: str
 ):

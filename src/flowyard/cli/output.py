@@ -119,9 +119,10 @@ def print_errors(errors: Iterable[tuple[str, ErrorRecord]], total: int, *, most:
     for label, error in errors:
         if shown == most:
             break
+        start = f"Failed {label}" if label else "Failed"
         node = f" in {error.node}" if error.node else ""
         where = f" ({error.where})" if error.where else ""
-        click.echo(click.style(f"Failed {label}{node}: ", fg="red") + f"{error.type}: {error.message}{where}", err=True)
+        click.echo(click.style(f"{start}{node}: ", fg="red") + f"{error.type}: {error.message}{where}", err=True)
         shown += 1
     if total > shown:
         click.echo(f"… and {total - shown} more failed.", err=True)

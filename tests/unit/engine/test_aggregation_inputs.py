@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
@@ -22,6 +22,7 @@ def collector(*values: Value) -> AggregationInputs:
     )
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)))
 def test_lists_are_in_the_order_of_lines(order: list[int]) -> None:
     collected = collector(NodeRef("n"), InputRef("x"))

@@ -47,7 +47,7 @@ def test_the_decorator_changes_nothing_about_a_function() -> None:
         "from promptflow.core import tool\nfrom promptflow.tracing import trace\n\n@trace\n@tool\n",
         "from promptflow.core import tool\nfrom promptflow.tracing import trace\n\n@tool\n@trace\n",
         "from promptflow.core import tool\nimport functools\n"
-        "def deco(f):\n    @functools.wraps(f)\n    def inner(*a, **k):\n        return f(*a, **k)\n    return inner\n\n"
+        "def deco(f):\n    @functools.wraps(f)\n    def inner(*a, **k):\n        return f(*a, **k)\n    return inner\n"
         "@tool\n@deco\n",
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.engine.activate import is_bypassed
@@ -139,6 +139,7 @@ async def test_references_outside_the_graph_do_not_block() -> None:
     assert results["a"].status == "completed"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sets(st.integers(0, 20), max_size=4), max_size=12))
 def test_every_node_runs_once_after_all_it_reads(graph: list[set[int]]) -> None:
     reads = [{read for read in wanted if read < index} for index, wanted in enumerate(graph)]

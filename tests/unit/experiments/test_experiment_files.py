@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import ConnectionMissing, ExperimentInvalid, UserError
@@ -128,7 +128,7 @@ def test_overlaid_datasets_of_the_same_name_feed_the_base_evaluators(write: Writ
 
 
 def test_an_overlay_that_renames_the_datasets_leaves_evaluators_without_any(write: Write) -> None:
-    base = BASE[: BASE.index("      - {name: truths")]
+    base = BASE[: BASE.index("      - name: truths")]
     folder = write(base, dev=OTHER.replace("name: train", "name: renamed"))
     plan = plan_experiment(load_experiment(folder, "dev"), "defaults")
     assert [run.evaluations for run in plan.runs] == [()]
@@ -235,6 +235,7 @@ def test_unknown_assignments(write: Write, text: str) -> None:
         assignments(load_flow(write() / "flows/main"), text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), max_size=5))
 def test_all_is_one_plus_the_variants_that_are_not_defaults(sizes: list[int]) -> None:
     variants = {f"n{index}": tuple(f"v{each}" for each in range(size)) for index, size in enumerate(sizes)}

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.flows.coerce import CoercionError, coerce
@@ -77,11 +77,13 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_an_object_is_read_from_its_json(value: Any) -> None:
     assert coerce(json.dumps(value), "object") == value
 
 
+@settings(deadline=None)
 @given(st.sampled_from(INPUT_TYPES), json_values)
 def test_nothing_but_a_coercion_error_is_raised(kind: str, value: Any) -> None:
     try:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.flows.graph import find_cycle, topological
@@ -42,6 +42,7 @@ graphs = st.integers(1, 8).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(graphs)
 def test_order_or_circle(graph: list[set[int]]) -> None:
     nodes = [node(str(index), *map(str, reads)) for index, reads in enumerate(graph)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.flows.model import InputRef, Key, Literal, NodeRef
@@ -104,6 +104,7 @@ names = st.from_regex(r"[A-Za-z_]\w{0,9}", fullmatch=True).filter(lambda name: n
 steps = st.lists(st.one_of(names, st.integers(0, 9), st.text("ab .[]", min_size=1, max_size=5).map(Key)), max_size=4)
 
 
+@settings(deadline=None)
 @given(names, steps)
 def test_every_path_that_is_written_is_read_back(node: str, path: list[Any]) -> None:
     written = "".join(
@@ -114,6 +115,7 @@ def test_every_path_that_is_written_is_read_back(node: str, path: list[Any]) -> 
     assert parse_value(raw) == NodeRef(node, tuple(path), raw)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_value_or_a_syntax_error(text: str) -> None:
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import MappingError, UserError
@@ -133,6 +133,7 @@ def test_an_evaluation_is_checked_before_its_base_run(tmp_path: Path) -> None:
         check_mapping(flow(a=None), data, ["answer"], {"a": "${run.outputs.answre}"})
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 40), min_size=1), st.integers(1, 40))
 def test_joined_lines_are_those_of_both_sources(
     tmp_path_factory: pytest.TempPathFactory, completed: set[int], size: int

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import UserError
@@ -81,6 +81,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 values = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), values)))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, written: list[dict[str, Any]]) -> None:
     file = tmp_path_factory.mktemp("d") / "d.jsonl"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
@@ -65,6 +65,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(0), st.dictionaries(st.text(), values), values, st.none() | st.text())
 def test_a_line_survives_its_json(number: int, outputs: dict[str, Any], output: Any, trace: str | None) -> None:
     error = ErrorRecord("E", "m", traceback=trace)
