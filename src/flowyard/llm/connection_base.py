@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
+from flowyard._util.redact import HIDDEN, redact
 from flowyard.errors import ExtraMissing
 
 __all__ = ["HIDDEN", "TOKEN_AUTH", "Connection", "TokenConnection"]
-
-HIDDEN = "******"
-"""What stands for a secret wherever one would be shown."""
 
 TOKEN_AUTH = "meid_token"  # noqa: S105 - the name of a mode
 """The ``auth_mode`` that asks for a Microsoft Entra token instead of a key."""
@@ -62,9 +60,7 @@ class Connection:
 
     def redact(self, text: str) -> str:
         """The text with every secret of this connection hidden."""
-        for value in self.secret_values():
-            text = text.replace(value, HIDDEN)
-        return text
+        return redact(text, self.secret_values())
 
     def with_fields(self, fields: Mapping[str, Any]) -> Self:
         """A copy with some fields replaced; a field that is new becomes a config."""
