@@ -28,7 +28,6 @@ class Settings:
     project: Path
     env_file: Path | None = None
     simulate: Path | None = None
-    env: str | None = None
 
     @classmethod
     def read(

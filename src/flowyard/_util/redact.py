@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["HIDDEN", "redact"]
+__all__ = ["HIDDEN", "redact", "redact_json"]
 
 HIDDEN = "******"
 """What stands for a secret wherever one would be shown."""
@@ -20,6 +21,24 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, HIDDEN)
     return text
+
+
+def redact_json(text: str, secrets: Iterable[str]) -> str:
+    """JSON text with every secret in its strings and keys replaced; numbers stay, so that it remains JSON."""
+    listed = list(secrets)
+    if redact(text, listed) == text:
+        return text
+    return json.dumps(_redact_value(json.loads(text), listed), ensure_ascii=False)
+
+
+def _redact_value(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, list):
+        return [_redact_value(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {redact(key, secrets): _redact_value(item, secrets) for key, item in value.items()}
+    return value
 
 
 def _forms(secret: str) -> tuple[str, ...]:

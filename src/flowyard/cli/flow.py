@@ -61,7 +61,7 @@ async def _test(
         click.echo(f"Warning: {warning}", err=True)
     given = node_values(loaded, node, values) if node else require_inputs(loaded, values)
     with user_prints_to_stderr():
-        runner = prepare(loaded, app.connections(), open_provider)
+        runner = prepare(loaded, app.connections(), open_provider, only=node)
         try:
             result = await try_line(runner, given, node)
         finally:

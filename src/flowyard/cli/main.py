@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
 import click
 
 from flowyard import __version__
-from flowyard.errors import ExitCode, FlowyardError
+from flowyard.errors import ExitCode, FlowyardError, OutsideError
 
 __all__ = ["cli", "main"]
 
@@ -51,7 +52,8 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; SIGTERM ends it as cleanly as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code: Any = cli.main(args=args, prog_name="flowyard", standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -68,6 +70,9 @@ def main(args: list[str] | None = None) -> None:
         os._exit(130)  # a tool that is still running in a thread would hold the process
     except BrokenPipeError:
         os._exit(0)  # whoever read our output has enough
+    except OSError as error:
+        _say(OutsideError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"))
+        sys.exit(ExitCode.OUTSIDE_FAILED)
     except Exception as error:
         _say_bug(error)
         sys.exit(ExitCode.OUR_BUG)

@@ -27,10 +27,11 @@ class SpreadCommand(click.Command):
         filled = False
         for word in args:
             if word.startswith("-") and word != "-":
-                current, filled = (word if word in spread else None), False
+                name = word.partition("=")[0]
+                current, filled = (name if name in spread else None), False
             elif current and filled:
                 expanded.append(current)
-            filled = bool(current) and not word.startswith("-")
+            filled = bool(current) and (not word.startswith("-") or "=" in word)
             expanded.append(word)
         return super().parse_args(ctx, expanded)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
@@ -35,8 +36,9 @@ def user_prints_to_stderr() -> AbstractContextManager[TextIO]:
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
-    """One JSON value on stdout."""
-    click.echo(dump_json(value, indent=indent))
+    """One JSON value on stdout; NaN and infinity, which JSON does not have, are null."""
+    plain = json.loads(dump_json(value), parse_constant=lambda _: None)
+    click.echo(dump_json(plain, indent=indent))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:

@@ -87,8 +87,8 @@ def code_of(folder: Path) -> Iterator[None]:
         sys.dont_write_bytecode = True  # a flow's folder is the user's: nothing is left in it
         home = str(folder.resolve())
         _set_aside_modules_outside(home)
-        sys.path[:] = [home, *(entry for entry in sys.path if entry != home)]
         _flow_folders.add(home)
+        sys.path[:] = [home, *(entry for entry in sys.path if entry not in _flow_folders)]
         yield
 
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,7 +76,9 @@ class LineRunner:
             nodes = await run_graph(self._line_steps, lambda step, done: self._run_step(step, LineScope(inputs, done)))
             error = next((node.error for node in nodes.values() if node.error), None)
         if error is None:
-            outputs, error = await self._outputs(inputs, nodes)
+            nodes, error = await self._without_generators(nodes)
+        if error is None:
+            outputs, error = self._outputs(inputs, nodes)
         return LineResult(
             line_number=task.line_number,
             status="failed" if error else "completed",
@@ -131,18 +133,33 @@ class LineRunner:
                 return values, ErrorRecord("InputInvalid", f"Input {name!r}: {error}", where=declared.where)
         return values, None
 
-    async def _outputs(
+    def _outputs(
         self, inputs: Mapping[str, Any], nodes: Mapping[str, NodeResult]
     ) -> tuple[dict[str, Any], ErrorRecord | None]:
         outputs: dict[str, Any] = {}
         scope = LineScope(inputs, nodes)
         for output in self.flow.outputs.values():
             try:
-                value = scope.read(output.value)
-                outputs[output.name] = await self._joined(value)
+                outputs[output.name] = scope.read(output.value)
             except Exception as error:
-                return {}, ErrorRecord(type(error).__name__, f"Output {output.name!r}: {error}", where=output.where)
+                message = redact(f"Output {output.name!r}: {error}", self._secrets())
+                return {}, ErrorRecord(type(error).__name__, message, where=output.where)
         return outputs, None
+
+    async def _without_generators(
+        self, nodes: Mapping[str, NodeResult]
+    ) -> tuple[dict[str, NodeResult], ErrorRecord | None]:
+        """Generators that are still unread become the text of their items, once for all who read them."""
+        joined = dict(nodes)
+        for step in self._line_steps:
+            node = nodes[step.node.name]
+            try:
+                joined[node.node] = replace(node, output=await self._joined(node.output))
+            except _LOST:
+                raise
+            except BaseException as error:  # the rest of a tool's code runs here, and may raise anything
+                return joined, self._record(step, error)
+        return joined, None
 
     async def _joined(self, value: Any) -> Any:
         if inspect.isgenerator(value):
@@ -157,7 +174,8 @@ class LineRunner:
                 return NodeResult(step.node.name, "bypassed")
             values = _arguments(step, scope)
         except Exception as error:
-            record = ErrorRecord(type(error).__name__, str(error).strip("'\""), step.node.name, step.node.where)
+            message = redact(str(error).strip("'\""), self._secrets())
+            record = ErrorRecord(type(error).__name__, message, step.node.name, step.node.where)
             return NodeResult(step.node.name, "failed", error=record)
         return await self._call(step, values)
 

@@ -27,27 +27,31 @@ def prepare(
     open_provider: Callable[[Connection], Provider],
     *,
     threads: int = 16,
+    only: str | None = None,
 ) -> LineRunner:
     """Resolve every node of a flow, used or not. Close the runner when done.
 
-    ``threads`` is how many synchronous tools may run at once. Raises FlowInvalid with every problem found, or the
-    error itself when there is one only (a missing connection keeps its own class and hint).
+    ``threads`` is how many synchronous tools may run at once; ``only`` names the one node to resolve. Raises
+    FlowInvalid with every problem found, or the error itself when there is one only (a missing connection keeps its own
+    class and hint).
     """
     providers = Providers(open_provider)
     environment = FlowEnvironment(resolve_variables(flow, connections))
     try:
-        steps = _prepare_nodes(flow, connections, providers)
+        steps = _prepare_nodes(flow, connections, providers, only)
     except BaseException:
         environment.restore()
         raise
     return LineRunner(flow, steps, providers, environment, connections.secrets, threads=threads)
 
 
-def _prepare_nodes(flow: Flow, connections: Connections, providers: Providers) -> list[Step]:
+def _prepare_nodes(flow: Flow, connections: Connections, providers: Providers, only: str | None) -> list[Step]:
     steps: list[Step] = []
     errors: list[UserError] = []
     with code_of(flow.folder):
         for node in flow.nodes:
+            if only not in (None, node.name):
+                continue
             try:
                 steps.append(_prepare_node(node, flow, connections, providers))
             except UserError as error:

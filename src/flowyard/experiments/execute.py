@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from datetime import UTC, datetime
@@ -17,21 +19,24 @@ from flowyard.runs.run import RunParts, RunRequest, execute_run
 
 __all__ = ["execute_experiment"]
 
+_LONGEST_NAME = 150
+
 
 async def execute_experiment(plan: ExperimentPlan, parts: RunParts, *, concurrency: int = 16) -> ExperimentRecord:
     """Run the plan and store the result under a key of its own. Raises before the first run if something is missing."""
     await _require_runnable(plan, parts)
     execution = _Execution(plan, parts, parts.store, concurrency)
-    for planned in plan.runs:
-        await execution.run(planned)
-    return execution.record()
+    try:
+        for planned in plan.runs:
+            await execution.run(planned)
+    finally:
+        record = execution.record()  # what was paid for is kept, also when the rest is not run
+    return record
 
 
 async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
     """Prepare every flow once, so that a missing connection of the last evaluator stops the first run."""
-    wanted = {
-        (run.dataset.name, *run.selected.items()): load_flow(plan.experiment.flow, run.selected) for run in plan.runs
-    }
+    wanted = {tuple(run.selected.items()): load_flow(plan.experiment.flow, run.selected) for run in plan.runs}
     evaluators = {each.evaluator.name: each.evaluator.flow for run in plan.runs for each in run.evaluations}
     for flow in [*wanted.values(), *(load_flow(path) for path in evaluators.values())]:
         runner = prepare(flow, parts.connections, parts.open_provider)
@@ -63,7 +68,7 @@ class _Execution:
             data=planned.dataset.path,
             column_mapping=planned.dataset.mappings,
             variant=planned.selected,
-            name=self._name(planned),
+            name=self._run_name(planned),
             dataset=planned.dataset.name,
             role="variant",
             concurrency=self.concurrency,
@@ -82,16 +87,21 @@ class _Execution:
                 each.dataset.path,
                 each.dataset.mappings,
                 self.parts,
-                name=f"{run.name}_{re.sub(r'[^A-Za-z0-9._-]', '_', each.evaluator.name)}_{each.dataset.name}"[:200],
+                name=self._run_name(planned, each.evaluator.name, each.dataset.name),
                 concurrency=self.concurrency,
             )
             self.runs.append(evaluation)
             self.evaluations[evaluation.name] = (each.evaluator.name, run.name)
 
-    def _name(self, planned: PlannedRun) -> str:
-        parts = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
-        text = "_".join([self.stem, planned.dataset.name, *(parts or ["run"])])[:170]
-        return f"{re.sub(r'[^A-Za-z0-9._-]', '_', text)}_{self.key}"
+    def _run_name(self, planned: PlannedRun, *evaluation: str) -> str:
+        """A readable name; where letters had to be replaced or cut, a digest keeps different runs apart."""
+        assignment = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
+        parts = [self.plan.experiment.name, planned.dataset.name, *(assignment or ["run"]), *evaluation]
+        readable = re.sub(r"[^A-Za-z0-9._-]", "_", "_".join(parts))
+        if readable != "_".join(parts) or len(readable) > _LONGEST_NAME:
+            digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+            readable = f"{readable[:_LONGEST_NAME]}_{digest}"
+        return f"{readable}_{self.key}"
 
     def record(self) -> ExperimentRecord:
         record = ExperimentRecord(

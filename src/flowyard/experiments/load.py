@@ -41,8 +41,8 @@ def find_experiment_file(path: Path) -> Path:
 
 
 def _overlay_file(base: Path, env: str) -> Path:
-    file = base.with_name(f"{base.stem}.{env}{base.suffix}")
-    if not file.is_file():
+    file = base.parent / f"{base.stem}.{env}{base.suffix}"
+    if file.parent != base.parent or not file.is_file():
         known = sorted(found.stem.split(".", 1)[1] for found in base.parent.glob(f"{base.stem}.*{base.suffix}"))
         hint = did_you_mean(env, known) or f"Environments here: {known_names(known)}."
         raise UserError(f"There is no overlay {file.name} for the environment {env!r}.", hint=hint)

@@ -24,7 +24,7 @@ def coerce(value: Any, type_name: str) -> Any:
         return value
     try:
         return rule(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CoercionError(f"{_shown(value)} is not a valid {type_name}: {error}") from None
 
 

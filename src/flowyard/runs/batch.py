@@ -20,6 +20,9 @@ async def run_lines(
         for task in tasks:  # one iterator shared by all workers: whoever is free takes the next line
             on_line(await runner.run_line(task))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work())
+    except BaseExceptionGroup as group_error:  # workers fail for one reason, which is what should be said
+        raise group_error.exceptions[0] from None

@@ -71,7 +71,7 @@ def _json_row(text: bytes, number: int, where: str) -> Row:
         values = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         return Row(number, {}, ErrorRecord("RowUnreadable", f"The row is not UTF-8 text: {error.reason}.", where=where))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Row(number, {}, ErrorRecord("RowUnreadable", f"The row is not valid JSON: {error}.", where=where))
     if not isinstance(values, dict):
         kind = type(values).__name__
@@ -81,6 +81,7 @@ def _json_row(text: bytes, number: int, where: str) -> Row:
 
 def _separated(path: Path, delimiter: str) -> Iterator[Row]:
     """Rows of CSV or TSV: every value is text, an empty cell is empty text."""
+    csv.field_size_limit(2**31 - 1)  # a cell may be a document
     with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
         reader = csv.reader(file, delimiter=delimiter)
         header = next(reader, None)

@@ -89,6 +89,8 @@ def _relations(
     warnings: list[str] = []
     for name, value in mapping.items():
         match = _REFERENCE.match(value) if isinstance(value, str) else None
+        if match is None and isinstance(value, str) and value.startswith("${"):
+            raise MappingError(f"The mapping of {name!r} is not a whole reference: {value!r}.", hint=_form())
         if match is None:
             literals[name] = value
         else:

@@ -6,25 +6,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from flowyard._util.files import dump_json
+from flowyard._util.redact import redact_json
 from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
 
 __all__ = ["ResultWriter", "line_from_json", "line_to_json", "read_lines", "write_outputs"]
 
 
 class ResultWriter:
-    """Appends finished lines to ``lines.jsonl``; each is on its way to disk before the next one is taken."""
+    """Appends finished lines to ``lines.jsonl``; each is on its way to disk before the next one is taken.
 
-    def __init__(self, path: Path) -> None:
+    ``secrets`` are hidden in whatever is stored.
+    """
+
+    def __init__(self, path: Path, secrets: Callable[[], Iterable[str]] = tuple) -> None:
         self._file: BinaryIO = path.open("ab", buffering=0)
+        self._secrets = secrets
 
-    def append(self, result: LineResult) -> None:
-        self._file.write((line_to_json(result) + "\n").encode())
+    def append(self, result: LineResult) -> LineResult:
+        """Store a line and return it; one whose values JSON cannot say is stored, and returned, as failed."""
+        try:
+            text = line_to_json(result)
+        except Exception as error:  # user code may return anything, and its ``__str__`` may raise anything
+            result = _unstorable(result, error)
+            text = line_to_json(result)
+        self._file.write((redact_json(text, self._secrets()) + "\n").encode())
+        return result
 
     def __enter__(self) -> ResultWriter:
         return self
@@ -55,7 +68,8 @@ def write_outputs(run: RunRecord) -> None:
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
         for line in read_lines(run):
             if line.status == "completed":
-                file.write(dump_json({"line_number": line.line_number, **line.outputs}) + "\n")
+                number = {"line_number": line.line_number}  # first for people, and last so that no output replaces it
+                file.write(dump_json(number | dict(line.outputs) | number) + "\n")
     temporary.replace(run.outputs_path)
 
 
@@ -65,6 +79,18 @@ def _positions(file: BinaryIO) -> Iterator[tuple[int, int]]:
         if raw.endswith(b"\n"):
             yield json.loads(raw)["line_number"], offset
         offset += len(raw)
+
+
+def _unstorable(result: LineResult, error: Exception) -> LineResult:
+    message = f"What the line returned cannot be written as JSON: ({type(error).__name__}) {error}"
+    return replace(
+        result,
+        status="failed",
+        inputs={name: str(value) for name, value in result.inputs.items()},
+        outputs={},
+        error=ErrorRecord("OutputUnstorable", message),
+        nodes=tuple(replace(node, output=None) for node in result.nodes),
+    )
 
 
 def line_to_json(result: LineResult) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from flowyard.abc import Provider, Store
 from flowyard.engine import LineRunner, prepare
 from flowyard.engine.aggregate import AggregationInputs
-from flowyard.errors import UserError
+from flowyard.errors import StoreError, UserError
 from flowyard.flows import Flow, load_flow
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
@@ -145,11 +145,10 @@ class _Execution:
     async def go(self, plan: LinePlan, concurrency: int) -> RunRecord:
         self.parts.progress.start(self.run, plan.total)
         try:
-            with ResultWriter(self.run.lines_path) as writer:
+            with ResultWriter(self.run.lines_path, self.parts.connections.secrets) as writer:
 
                 def on_line(result: LineResult) -> None:
-                    writer.append(result)
-                    self._count(result)
+                    self._count(writer.append(result))
 
                 await run_lines(self.runner, plan.tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
@@ -173,6 +172,9 @@ class _Execution:
     def _close(self, **changes: Any) -> RunRecord:
         ended = self.completed + self.failed
         total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
+        missing = self.run.lines.total - ended
+        if changes["status"] == "completed" and missing > 0:
+            changes["warnings"] = (*self.run.warnings, f"{missing} lines were not run: a source has no row for them.")
         run = replace(
             self.run,
             lines=LineCounts(total, self.completed, self.failed),
@@ -181,7 +183,11 @@ class _Execution:
             duration_s=time.perf_counter() - self.started,
             **changes,
         )
-        write_outputs(run)
+        try:
+            write_outputs(run)
+        except OSError as error:
+            self.parts.store.save_run(replace(run, status="failed"))
+            raise StoreError(f"Cannot write the outputs of run {run.name!r}: {error.strerror}.") from error
         self.parts.store.save_run(run)
         self.parts.progress.end(run)
         return run

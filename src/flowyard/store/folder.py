@@ -92,8 +92,19 @@ class FolderStore(Store):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"Cannot read the run's record {file}: {error}.") from error
         if run.status == "running" and not _is_alive(file.parent / _OWNER):
-            return replace(run, status="canceled")
+            return replace(run, status="canceled", lines=_counted(run))
         return run
+
+
+def _counted(run: RunRecord) -> LineCounts:
+    """What a killed run had finished, from its lines; a torn last one does not count."""
+    counts = {"completed": 0, "failed": 0}
+    if run.lines_path.exists():
+        with run.lines_path.open("rb") as file:
+            for raw in file:
+                if raw.endswith(b"\n"):
+                    counts[json.loads(raw)["status"]] += 1
+    return LineCounts(run.lines.total, counts["completed"], counts["failed"])
 
 
 def _is_alive(owner: Path) -> bool:
