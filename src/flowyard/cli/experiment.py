@@ -11,7 +11,14 @@ from rich.console import Console
 
 from flowyard.app import open_app
 from flowyard.cli.options import read_settings, running_options
-from flowyard.cli.output import failed_lines_code, print_json, print_table, run_view, user_prints_to_stderr
+from flowyard.cli.output import (
+    failed_lines_code,
+    print_json,
+    print_table,
+    print_warnings,
+    run_view,
+    user_prints_to_stderr,
+)
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
@@ -49,8 +56,7 @@ def run(
     """Run the experiment at PATH (a folder with experiment.yaml, or the file). Exits 1 when lines failed."""
     app = open_app(read_settings(home, env_file, simulate), Path(path))
     plan = plan_experiment(load_experiment(Path(path), env), variants)
-    for warning in plan.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    print_warnings(plan.warnings)
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return 0

@@ -10,7 +10,7 @@ import click
 
 from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
-from flowyard.cli.output import print_errors, print_json, user_prints_to_stderr
+from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
 from flowyard.engine import prepare
 from flowyard.errors import ExitCode, UserError
 from flowyard.flows import load_flow
@@ -57,18 +57,18 @@ async def _test(
     app: App, path: Path, values: dict[str, Any], selected: dict[str, str], node: str | None, indent: int | None
 ) -> int:
     loaded = load_flow(path, selected)
-    for warning in loaded.warnings:
-        click.echo(f"Warning: {warning}", err=True)
     given = node_values(loaded, node, values) if node else require_inputs(loaded, values)
     with user_prints_to_stderr():
         runner = prepare(loaded, app.connections(), open_provider, only=node)
+        print_warnings(runner.warnings)
         try:
             result = await try_line(runner, given, node)
         finally:
             await runner.close()
     if result.error:
         print_errors([("", result.error)], 1)
-        return ExitCode.FAILED_LINES
+        wrong_input = result.error.type in ("InputMissing", "InputInvalid")
+        return ExitCode.WRONG_INPUT if wrong_input else ExitCode.FAILED_LINES
     print_json(result.outputs, indent=indent)
     if result.usage.simulated_calls:
         click.echo("Simulated model: no real model was called.", err=True)
@@ -93,13 +93,13 @@ def validate(source: str, home: str | None, env_file: str | None, simulate: str 
 
 
 async def _validate(app: App, path: Path) -> list[str]:
+    """Prepare the defaults and then every other variant; returns what was checked."""
     default = load_flow(path)
-    checked = ["defaults"]
     others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
-    await prepare(default, app.connections(), open_provider).close()
-    for node, variant in others:
-        await prepare(load_flow(path, {node: variant}), app.connections(), open_provider).close()
-        checked.append(f"{node}.{variant}")
-    for warning in default.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    return checked
+    warnings: list[str] = []
+    for selected in [{}, *({node: variant} for node, variant in others)]:
+        runner = prepare(load_flow(path, selected), app.connections(), open_provider)
+        warnings += runner.warnings
+        await runner.close()
+    print_warnings(dict.fromkeys(warnings))
+    return ["defaults", *(f"{node}.{variant}" for node, variant in others)]

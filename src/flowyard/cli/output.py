@@ -25,6 +25,7 @@ __all__ = [
     "print_line",
     "print_run",
     "print_table",
+    "print_warnings",
     "run_view",
     "user_prints_to_stderr",
 ]
@@ -128,6 +129,12 @@ def print_errors(errors: Iterable[tuple[str, ErrorRecord]], total: int, *, most:
         shown += 1
     if total > shown:
         click.echo(f"… and {total - shown} more failed.", err=True)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Warnings on stderr, one a line."""
+    for warning in warnings:
+        click.echo(click.style("Warning: ", fg="yellow") + warning, err=True)
 
 
 def failed_lines_code(runs: Iterable[RunRecord], tolerated: int = 0) -> int:

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from flowyard.cli.output import print_warnings
 from flowyard.records import LineResult, RunRecord
 
 __all__ = ["BarProgress", "LineProgress", "SilentProgress", "choose_progress"]
@@ -47,8 +48,7 @@ class BarProgress:
 
     def start(self, run: RunRecord, total: int) -> None:
         label = run.name if len(run.name) <= 34 else f"…{run.name[-33:]}"
-        for warning in run.warnings:
-            self._bar.console.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False)
+        print_warnings(run.warnings)
         self._done = self._failed = self._tokens = 0
         self._started = time.perf_counter()
         self._task = self._bar.add_task(label, total=total, facts="")
@@ -83,8 +83,7 @@ class LineProgress:
     def start(self, run: RunRecord, total: int) -> None:
         self._total, self._done = total, 0
         self._next_s = time.monotonic() + _EVERY_S
-        for warning in run.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+        print_warnings(run.warnings)
         click.echo(f"{run.name}: {total} lines", err=True)
 
     def line(self, result: LineResult) -> None:

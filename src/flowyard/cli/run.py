@@ -16,6 +16,7 @@ from flowyard.cli.output import (
     print_line,
     print_run,
     print_table,
+    print_warnings,
     run_view,
     user_prints_to_stderr,
 )
@@ -97,6 +98,7 @@ def list_(max_results: int, all_results: bool, home: str | None, as_json: bool) 
     """List runs, newest first."""
     store = _store(home)
     runs = list(islice(store.list_runs(), None if all_results else max_results))
+    print_warnings(f"The record of {folder} cannot be read." for folder in store.unreadable_runs())
     if as_json:
         print_json([run_view(record) for record in runs])
     elif not runs:

@@ -43,7 +43,10 @@ class AggregationResult:
 
 
 class LineRunner:
-    """A prepared flow. ``run_line`` may be called by many tasks of one event loop at once."""
+    """A prepared flow. ``run_line`` may be called by many tasks of one event loop at once.
+
+    ``warnings`` are those of the flow's file and of its prepared nodes, for a person to read once.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class LineRunner:
         threads: int,
     ) -> None:
         self.flow = flow
+        self.warnings = (*flow.warnings, *(warning for step in steps for warning in step.warnings))
         self._line_steps = [step for step in steps if not step.node.aggregation]
         self._aggregation_steps = [step for step in steps if step.node.aggregation]
         self._providers = providers

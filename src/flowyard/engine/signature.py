@@ -12,7 +12,7 @@ from typing import Any
 
 from flowyard.llm.connection import Connection
 
-__all__ = ["Parameter", "parameters_of"]
+__all__ = ["Parameter", "parameters_of", "takes_any_name"]
 
 _PLAIN = {int: "int", float: "double", bool: "bool", str: "string", list: "list"}
 
@@ -38,6 +38,11 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter]:
         for name, parameter in signature.parameters.items()
         if name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
+
+
+def takes_any_name(function: Callable[..., Any]) -> bool:
+    """Whether the function has ``**kwargs``."""
+    return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values())
 
 
 def _parameter(name: str, parameter: inspect.Parameter) -> Parameter:

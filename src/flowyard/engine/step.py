@@ -26,7 +26,7 @@ class Step:
 
     ``call`` takes the node's inputs by name; ``is_async`` says whether it is awaited or run in a thread.
     ``literals`` are inputs known beforehand, already of their declared types. ``optional`` names parameters that may be
-    left out when what feeds them was bypassed.
+    left out when what feeds them was bypassed. ``warnings`` are about what prompt flow accepts and people rarely mean.
     """
 
     node: Node
@@ -34,3 +34,4 @@ class Step:
     is_async: bool
     literals: Mapping[str, Any]
     optional: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()

@@ -25,6 +25,10 @@ _KINDS = {
     ("llm", "code"),
     ("custom_llm", "package_with_prompt"),
 }
+_NODE_KEYS = (
+    *("name", "type", "source", "inputs", "connection", "provider", "api", "module", "activate"),
+    *("aggregation", "reduce", "use_variants", "enable_cache", "comment", "tool"),
+)
 _RUNNABLE = {("python", "code"), ("prompt", "code"), ("llm", "code")}
 
 
@@ -39,6 +43,7 @@ class _DagReader:
     def __init__(self, file: YamlFile) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.warnings: list[str] = []
         self.folder = file.path.parent
 
     def read(self, selected: Mapping[str, str]) -> Flow:
@@ -71,7 +76,7 @@ class _DagReader:
             chosen=choice.chosen,
             type=str(raw.get("type") or "standard"),
             environment_variables=dict(raw.get("environment_variables") or {}),
-            warnings=tuple(warnings),
+            warnings=(*self.warnings, *warnings),
         )
 
     def _raise(self) -> None:
@@ -132,6 +137,10 @@ class _DagReader:
         )
 
     def _value(self, raw: Any, *keys: str | int) -> Value:
+        if isinstance(raw, str) and raw.startswith("${") and "}" not in raw:
+            self.warnings.append(
+                f"{self.file.where(*keys)}: {raw!r} has no closing brace, so it is taken as plain text."
+            )
         try:
             return parse_value(raw)
         except ReferenceSyntaxError as error:
@@ -161,6 +170,10 @@ class _DagReader:
             where=self.file.where(*path),
         )
         self._check_source(node, path)
+        for key in sorted(raw.keys() - set(_NODE_KEYS), key=str):
+            near = did_you_mean(str(key), _NODE_KEYS)
+            if near:  # other unknown keys are let pass silently, as prompt flow does
+                self.warnings.append(f"{self.file.where(*path, str(key))}: unknown key {key!r} is ignored. {near}")
         return node
 
     def _activate(self, raw: Mapping[str, Any], path: tuple[str | int, ...]) -> Activate | None:

@@ -29,6 +29,8 @@ class Row:
 
 def require_data_file(path: Path) -> Path:
     """The path of a readable data file. Raises UserError."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder.", hint="Name one data file in it.")
     if not path.is_file():
         parent = path.parent if path.parent.is_dir() else Path()
         near = did_you_mean(path.name, [child.name for child in parent.iterdir()])
@@ -87,6 +89,9 @@ def _separated(path: Path, delimiter: str) -> Iterator[Row]:
         header = next(reader, None)
         if header is None:
             return
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            raise UserError(f"Two columns are called {twice[0]!r}.", where=f"{path.name}:1")
         number = 0
         for cells in reader:
             if not cells:

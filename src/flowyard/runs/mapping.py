@@ -58,8 +58,7 @@ def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: M
         head = list(itertools.islice(rows, _SAMPLE))
         samples[name] = {key for row in head for key in row.values}
         sources[name] = itertools.chain(head, rows)
-        if not head:
-            raise UserError(f"There is nothing to run: {_described(name, data, base)} has no rows.")
+        _require_rows(head, _described(name, data, base))
     _require_columns(columns, samples, data, base)
     warnings += _shadowed(flow, columns, samples.get("data", set()), mapping)
     total = base.lines.completed if base is not None and "run.outputs" in sources else _count(data, base)
@@ -74,6 +73,7 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mappi
     """
     columns, _, warnings = _relations(flow, mapping, has_data=True)
     head = list(itertools.islice(iter_rows(data), _SAMPLE))
+    _require_rows(head, f"the data {data.name}")
     in_data = {key for row in head for key in row.values}
     samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {"line_number", *outputs}}
     _require_columns(columns, samples, data, None)
@@ -170,6 +170,14 @@ def _base_outputs(base: RunRecord) -> Iterator[Row]:
         for text in file:
             values = json.loads(text)
             yield Row(values["line_number"], values)
+
+
+def _require_rows(head: list[Row], described: str) -> None:
+    if not head:
+        raise UserError(f"There is nothing to run: {described} has no rows.")
+    first = head[0].error
+    if first and all(row.error for row in head):
+        raise UserError(f"None of the first rows of {described} can be read. {first.message}", where=first.where)
 
 
 def _require_columns(

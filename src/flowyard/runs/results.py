@@ -16,7 +16,7 @@ from flowyard._util.files import dump_json
 from flowyard._util.redact import redact_json
 from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
 
-__all__ = ["ResultWriter", "line_from_json", "line_to_json", "read_lines", "write_outputs"]
+__all__ = ["ResultWriter", "line_from_json", "line_to_json", "read_lines", "storable", "write_outputs"]
 
 
 class ResultWriter:
@@ -31,11 +31,7 @@ class ResultWriter:
 
     def append(self, result: LineResult) -> LineResult:
         """Store a line and return it; one whose values JSON cannot say is stored, and returned, as failed."""
-        try:
-            text = line_to_json(result)
-        except Exception as error:  # user code may return anything, and its ``__str__`` may raise anything
-            result = _unstorable(result, error)
-            text = line_to_json(result)
+        result, text = storable(result)
         self._file.write((redact_json(text, self._secrets()) + "\n").encode())
         return result
 
@@ -81,8 +77,18 @@ def _positions(file: BinaryIO) -> Iterator[tuple[int, int]]:
         offset += len(raw)
 
 
-def _unstorable(result: LineResult, error: Exception) -> LineResult:
-    message = f"What the line returned cannot be written as JSON: ({type(error).__name__}) {error}"
+def storable(result: LineResult) -> tuple[LineResult, str]:
+    """The line and its JSON; a line whose values JSON cannot say is turned into a failed one."""
+    try:
+        return result, line_to_json(result)
+    except Exception as error:  # user code may return anything, and its ``__str__`` may raise anything
+        failed = _unstorable(
+            result, f"What the line returned cannot be written as JSON: ({type(error).__name__}) {error}"
+        )
+        return failed, line_to_json(failed)
+
+
+def _unstorable(result: LineResult, message: str) -> LineResult:
     return replace(
         result,
         status="failed",

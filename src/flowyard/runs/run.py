@@ -80,7 +80,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
     runner = prepare(flow, parts.connections, parts.open_provider, threads=max(16, request.concurrency))
     try:
-        run = parts.store.create_run(_new_record(request, flow, plan))
+        run = parts.store.create_run(_new_record(request, runner, plan))
         return await _Execution(runner, run, parts).go(plan, request.concurrency)
     finally:
         await runner.close()
@@ -111,7 +111,8 @@ def require_name(name: str) -> str:
     return name
 
 
-def _new_record(request: RunRequest, flow: Flow, plan: LinePlan) -> RunRecord:
+def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunRecord:
+    flow = runner.flow
     return RunRecord(
         name=require_name(request.name) if request.name else new_run_name(flow, request),
         status="running",
@@ -126,7 +127,7 @@ def _new_record(request: RunRequest, flow: Flow, plan: LinePlan) -> RunRecord:
         column_mapping=dict(request.column_mapping),
         created_at=datetime.now(UTC).isoformat(),
         lines=LineCounts(total=plan.total),
-        warnings=(*flow.warnings, *plan.warnings),
+        warnings=(*runner.warnings, *plan.warnings),
     )
 
 

@@ -10,7 +10,8 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.engine import LineRunner
 from flowyard.errors import UserError
 from flowyard.flows.model import Flow, InputRef, Literal, NodeRef
-from flowyard.records import ErrorRecord, LineTask, Usage
+from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
+from flowyard.runs.results import storable
 
 __all__ = ["TryResult", "node_values", "require_inputs", "try_line"]
 
@@ -30,8 +31,10 @@ async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | No
     """Run one line, then the aggregation nodes over it; or one node alone."""
     if node:
         alone = await runner.run_node(node, values)
-        return TryResult(alone.output, alone.error, alone.usage)
-    line = await runner.run_line(LineTask(0, values))
+        line = LineResult(0, "failed" if alone.error else "completed", {}, {node: alone.output}, alone.error)
+        line, _ = storable(line)
+        return TryResult(line.outputs.get(node), line.error, alone.usage)
+    line, _ = storable(await runner.run_line(LineTask(0, values)))
     if line.error:
         return TryResult({}, line.error, line.usage)
     collected = runner.aggregation_inputs()

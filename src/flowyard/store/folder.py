@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,19 @@ class FolderStore(Store):
         return self._read(file)
 
     def list_runs(self) -> Sequence[RunRecord]:
-        found = [self._read(file) for file in self._runs.glob("*/run.json")]
+        found = [run for run, _ in self._read_all() if run is not None]
         return sorted(found, key=lambda run: run.created_at, reverse=True)
+
+    def unreadable_runs(self) -> list[Path]:
+        """Folders of runs whose record cannot be read; ``list_runs`` leaves them out."""
+        return [file.parent for run, file in self._read_all() if run is None]
+
+    def _read_all(self) -> Iterator[tuple[RunRecord | None, Path]]:
+        for file in sorted(self._runs.glob("*/run.json")):
+            try:
+                yield self._read(file), file
+            except StoreError:
+                yield None, file
 
     def create_experiment_folder(self, name: str, key: str) -> Path:
         folder = self.home / "experiments" / name / key
@@ -108,7 +120,12 @@ def _counted(run: RunRecord) -> LineCounts:
 
 
 def _is_alive(owner: Path) -> bool:
-    """Whether the process that claimed the run is still there; a killed one left its number behind."""
+    """Whether the process that claimed the run is still there; a killed one left its number behind.
+
+    On Windows the question would itself interrupt the process, so a claimed run counts as alive there.
+    """
+    if sys.platform == "win32":
+        return True
     try:
         os.kill(int(owner.read_text()), 0)
     except (OSError, ValueError) as error:

@@ -37,7 +37,7 @@ def prepare_llm(node: Node, folder: Path, connections: Connections, providers: P
     literals = literals_of(node)
     _check_parameters(node, connection, literals)
     call = _LlmCall(node, folder, connection, providers)
-    return Step(node, call, is_async=True, literals=literals)
+    return Step(node, call, is_async=True, literals=literals, warnings=call.template.holes(node.inputs, node.name))
 
 
 def _check_parameters(node: Node, connection: Connection, literals: dict[str, Any]) -> None:

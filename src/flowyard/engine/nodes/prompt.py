@@ -43,7 +43,8 @@ def prepare_prompt(node: Node, folder: Path) -> Step:
         escaped = render(template, escape_inputs(values, outside, escapes))
         return PromptText(render(template, values), escaped, escapes)
 
-    return Step(node, call, is_async=False, literals=literals_of(node))
+    holes = template.holes(node.inputs, node.name)
+    return Step(node, call, is_async=False, literals=literals_of(node), warnings=holes)
 
 
 def names_from_outside(node: Node) -> frozenset[str]:

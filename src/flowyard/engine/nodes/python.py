@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.engine.code import load_tool
-from flowyard.engine.signature import Parameter, parameters_of
+from flowyard.engine.signature import Parameter, parameters_of, takes_any_name
 from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
@@ -37,7 +38,19 @@ def prepare_python(node: Node, folder: Path, connections: Connections) -> Step:
         is_async=inspect.iscoroutinefunction(inspect.unwrap(function)),
         literals=literals,
         optional=frozenset(name for name, parameter in parameters.items() if parameter.optional),
+        warnings=tuple(_misfits(node, parameters, takes_any=takes_any_name(function))),
     )
+
+
+def _misfits(node: Node, parameters: Mapping[str, Parameter], *, takes_any: bool) -> Iterator[str]:
+    """Inputs that the function does not take and parameters that nothing feeds: the call will fail."""
+    for name in node.inputs:
+        if name not in parameters and not takes_any:
+            near = did_you_mean(name, parameters) or f"It takes: {known_names(parameters)}."
+            yield f"{node.where}: node {node.name!r} has an input {name!r}, which its function does not take. {near}"
+    for name, parameter in parameters.items():
+        if name not in node.inputs and not parameter.optional:
+            yield f"{node.where}: node {node.name!r} gives no value for {name!r}, which its function requires."
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
