@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import click
 
@@ -52,13 +53,15 @@ def list_(
     if as_json or output == "json":
         print_json([run_view(record) for record in runs])
     elif not runs:
-        click.echo(f"No runs in {store.home}. Make one: flowyard run create --flow PATH --data FILE")
+        hidden = any(run.archived != archived_only for run in store.list_runs())
+        hint = "See: --include-archived" if hidden else "Make one: flowyard run create --flow PATH --data FILE"
+        click.echo(f"No {'archived ' if archived_only else ''}runs in {store.home}. {hint}")
     else:
         _print_runs(runs)
 
 
 def _print_runs(runs: Sequence[RunRecord]) -> None:
-    columns = {
+    columns: dict[str, list[Any]] = {
         "name": [run.name for run in runs],
         "display name": [run.display_name or "" for run in runs],
         "status": [f"{run.status}, archived" if run.archived else run.status for run in runs],

@@ -1,4 +1,4 @@
-"""What an experiment, or a choice of runs, came to: a page for people, tables for tools, a few lines for the terminal."""
+"""What an experiment, or chosen runs, came to: a page for people, tables for tools, a few lines for the terminal."""
 
 from __future__ import annotations
 

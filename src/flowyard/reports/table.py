@@ -146,7 +146,7 @@ class Summary:
 
 
 def summarize(comparison: Comparison) -> Summary:
-    """Compute the numbers of some runs. Reads the lines of each that is no evaluation once, keeping one float a line."""
+    """Compute the numbers of some runs. Reads the lines of each that is no evaluation, keeping one float a line."""
     rows = [_row(run, comparison) for run in comparison.runs if run.name not in comparison.evaluations]
     groups: dict[str, list[VariantRow]] = {}
     for row in _with_distinct_labels(rows):

@@ -79,7 +79,7 @@ def error_from_promptflow(data: Mapping[str, Any]) -> ErrorRecord:
 
 def _nested(codes: tuple[str, ...]) -> dict[str, Any]:
     """``code`` with its chain of inner errors."""
-    inner = None
+    inner: dict[str, Any] | None = None
     for code in reversed(codes[1:]):
         inner = {"code": code, "innerError": inner}
     return {"code": codes[0], "innerError": inner}

@@ -59,8 +59,8 @@ def _write(run: RunRecord, folder: Path) -> None:
     _write_json(folder / "run_metadata.json", _metadata(run))
     (folder / "logs.txt").write_text(_log(run, failures), encoding="utf-8")
     if failures or run.errors:
-        error = run_error_to_promptflow(failures, run.errors, failed=len(failures), total=run.lines.total)
-        _write_json(folder / "error.json", error)
+        whole = run_error_to_promptflow(failures, run.errors, failed=len(failures), total=run.lines.total)
+        _write_json(folder / "error.json", whole)
 
 
 def _write_lines(run: RunRecord, folder: Path) -> list[tuple[int, ErrorRecord]]:
@@ -112,7 +112,8 @@ def _line_artifact(run: RunRecord, line: LineResult) -> dict[str, Any]:
         "completion_tokens": line.usage.completion_tokens,
         "total_tokens": line.usage.total_tokens,
     }
-    call = {"name": "flow", "node_name": "flow", "type": "Flow", "children": [], "system_metrics": metrics}
+    call: dict[str, Any] = {"name": "flow", "node_name": "flow", "type": "Flow", "children": []}
+    call |= {"system_metrics": metrics}
     call |= {"start_time": start.timestamp(), "end_time": end.timestamp()}
     run_info = {
         "run_id": f"{run.name}_{line.line_number}",
@@ -145,7 +146,7 @@ def _line_artifact(run: RunRecord, line: LineResult) -> dict[str, Any]:
 
 def _node_artifact(run: RunRecord, line: LineResult, node: NodeResult) -> dict[str, Any]:
     start, end = _times(line.started_at or run.created_at, node.duration_s)
-    info = _node_info(run, node.node, node.status, node.error, start, end)
+    info = _node_info(node.node, node.status, node.error, start, end)
     info |= {
         "flow_run_id": run.name,
         "run_id": f"{run.name}_{node.node}_{line.line_number}",
@@ -166,14 +167,12 @@ def _write_aggregation_failure(run: RunRecord, error: ErrorRecord, folder: Path)
     if error.node is None:
         return
     start, end = _times(run.ended_at or run.created_at, 0.0)
-    info = _node_info(run, error.node, "failed", error, start, end)
+    info = _node_info(error.node, "failed", error, start, end)
     info |= {"flow_run_id": run.name, "run_id": f"{run.name}_{error.node}_reduce", "parent_run_id": run.name}
     _write_node(folder, error.node, 0, _node_record(error.node, None, {**info, "index": None}, start, end))
 
 
-def _node_info(
-    run: RunRecord, node: str, status: str, error: ErrorRecord | None, start: datetime, end: datetime
-) -> dict[str, Any]:
+def _node_info(node: str, status: str, error: ErrorRecord | None, start: datetime, end: datetime) -> dict[str, Any]:
     return {
         "node": node,
         "status": status.capitalize(),

@@ -47,9 +47,14 @@ def register_run(
     """
     lines = _read_lines(folder)
     record = _record(folder, lines)
-    labels = {"display_name": display_name, "description": description, "tags": dict(tags or {}), "name": name}
-    record = replace(record, **{key: value for key, value in labels.items() if value})
-    run = store.create_run(replace(record, name=require_name(record.name), status="running"))
+    named = replace(
+        record,
+        name=require_name(name or record.name),
+        display_name=display_name or record.display_name,
+        description=description or record.description,
+        tags=dict(tags or record.tags),
+    )
+    run = store.create_run(replace(named, status="running"))
     status: RunStatus = "canceled"
     try:
         with ResultWriter(run.lines_path) as writer:

@@ -132,12 +132,9 @@ class RunDescription:
         """Raises UserError when a key holds the wrong kind of value; the value may be secret and is not shown."""
         for key, kinds in _READ.items():
             value = self.values.get(key)
-            if (
-                value is not None
-                and not isinstance(value, kinds)
-                and not (str in kinds and type(value) in (int, float))
-            ):
-                wanted = " or ".join({dict: "a mapping", str: "text"}[one] for one in kinds)
+            number = str in kinds and type(value) in (int, float)  # a name such as 2024 is a number to YAML
+            if value is not None and not isinstance(value, kinds) and not number:
+                wanted = " or ".join("a mapping" if one is dict else "text" for one in kinds)
                 message = f"{key!r} of the run is a {type(value).__name__}, not {wanted}."
                 raise UserError(message, where=self._where(key))
 
