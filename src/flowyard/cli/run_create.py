@@ -127,7 +127,7 @@ def _execute(described: RunDescription, settings: Settings, *, concurrency: int,
 def _requested(described: RunDescription, settings: Settings, concurrency: int) -> tuple[App, RunRequest]:
     if "resume_from" not in described.values:
         request = described.request(concurrency=concurrency)
-        return open_app(settings, request.flow), request
+        return open_app(settings, described.path("flow")), request
     earlier = open_app(settings).store.get_run(described.values["resume_from"])
     request = resume_request(
         earlier,
@@ -136,7 +136,7 @@ def _requested(described: RunDescription, settings: Settings, concurrency: int) 
         concurrency=concurrency,
         **described.labels(),
     )
-    return open_app(settings, request.flow), request
+    return open_app(settings, Path(earlier.flow)), request
 
 
 def _by_node(given: Mapping[str, str]) -> dict[str, dict[str, str]]:

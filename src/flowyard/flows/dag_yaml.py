@@ -1,4 +1,4 @@
-"""``flow.dag.yaml`` to a ``Flow``, with every problem found at once."""
+"""``flow.dag.yaml`` to a ``DagFlow``, with every problem found at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.check import check_flow, without_aggregation_outputs
 from flowyard.flows.graph import topological
-from flowyard.flows.model import INPUT_TYPES, Activate, Flow, Input, Literal, Node, Output, Value
+from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
 
@@ -32,8 +32,8 @@ _NODE_KEYS = (
 _RUNNABLE = {("python", "code"), ("prompt", "code"), ("llm", "code")}
 
 
-def parse_dag(file: YamlFile, selected: Mapping[str, str]) -> Flow:
-    """A checked Flow with the selected variants. Raises FlowInvalid listing every problem with its line."""
+def parse_dag(file: YamlFile, selected: Mapping[str, str]) -> DagFlow:
+    """A checked flow with the selected variants. Raises FlowInvalid listing every problem with its line."""
     return _DagReader(file).read(selected)
 
 
@@ -44,9 +44,9 @@ class _DagReader:
         self.file = file
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
-        self.folder = file.path.parent
+        self.folder = file.path.parent.resolve()  # code runs with a working directory of its own
 
-    def read(self, selected: Mapping[str, str]) -> Flow:
+    def read(self, selected: Mapping[str, str]) -> DagFlow:
         raw = self.file.data
         if not isinstance(raw, Mapping):
             raise FlowInvalid(f"{self.file.path} is not a flow.", [Problem("The file is not a YAML mapping.")])
@@ -65,8 +65,8 @@ class _DagReader:
         if self.problems:
             self._raise()
         outputs, warnings = without_aggregation_outputs(outputs, known)
-        return Flow(
-            name=str(raw.get("name") or _identifier(self.folder.resolve().name)),
+        return DagFlow(
+            name=str(raw.get("name") or _identifier(self.folder.name)),
             file=self.file.path,
             folder=self.folder,
             inputs=inputs,

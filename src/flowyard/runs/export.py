@@ -104,7 +104,7 @@ def _folder_name(node: str) -> str:
 def _line_artifact(run: RunRecord, line: LineResult) -> dict[str, Any]:
     start, end = _times(line.started_at or run.created_at, line.duration_s)
     inputs = {**line.inputs, "line_number": line.line_number}
-    output = dict(line.outputs) if line.status == "completed" else None
+    output = line.returned if line.status == "completed" else None
     error = error_to_promptflow(line.error) if line.error else None
     metrics = {
         "duration": line.duration_s,

@@ -136,16 +136,18 @@ def _line(record: Mapping[str, Any], nodes: Mapping[int, list[NodeResult]]) -> L
     done = str(info["status"]).lower() == "completed"
     inputs = {name: value for name, value in _mapping(info.get("inputs")).items() if name != "line_number"}
     output = info.get("output")
+    bare = done and not isinstance(output, dict)
     return LineResult(
         line_number=number,
         status="completed" if done else "failed",
         inputs=inputs,
-        outputs=(dict(output) if isinstance(output, dict) else {"output": output}) if done else {},
+        outputs={"output": output} if bare else _mapping(output) if done else {},
         error=None if done else error_from_promptflow(_mapping(info.get("error"))),
         nodes=tuple(nodes.get(number, ())),
         duration_s=_number(_mapping(info.get("system_metrics")).get("duration")),
         usage=_usage(info),
         started_at=str(info.get("start_time") or ""),
+        is_bare=bare,
     )
 
 

@@ -35,7 +35,7 @@ def prepare_python(node: Node, folder: Path, connections: Connections) -> Step:
     return Step(
         node=node,
         call=_by_name(function),
-        is_async=inspect.iscoroutinefunction(inspect.unwrap(function)),
+        place="code loop" if inspect.iscoroutinefunction(inspect.unwrap(function)) else "thread",
         literals=literals,
         optional=frozenset(name for name, parameter in parameters.items() if parameter.optional),
         warnings=tuple(_misfits(node, parameters, takes_any=takes_any_name(function))),
