@@ -11,8 +11,17 @@ import click
 
 from flowyard.errors import UserError
 from flowyard.settings import Settings
+from flowyard.store import FolderStore
 
-__all__ = ["SpreadCommand", "pairs", "read_settings", "running_options", "store_options", "values_or_file"]
+__all__ = [
+    "SpreadCommand",
+    "open_store",
+    "pairs",
+    "read_settings",
+    "running_options",
+    "store_options",
+    "values_or_file",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,6 +62,11 @@ def running_options(command: F) -> F:
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
     """Settings from the shared options."""
     return Settings.read(home=home, env_file=env_file, simulate=simulate)
+
+
+def open_store(home: str | None) -> FolderStore:
+    """The store of the shared option ``--home``."""
+    return FolderStore(read_settings(home).home)
 
 
 def pairs(items: Iterable[str], option: str) -> dict[str, str]:

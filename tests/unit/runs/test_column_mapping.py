@@ -106,7 +106,7 @@ def test_data_may_have_line_numbers_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", [{}, *({"line_number": odd} for odd in ("x", None, [1], 1.5, True, 0))])
 def test_odd_line_numbers_are_refused(tmp_path: Path, row: dict[str, Any]) -> None:
     data = jsonl(tmp_path / "d.jsonl", [{"line_number": 0, "t": "a"}, {"t": "b", **row}])
-    with pytest.raises(MappingError, match="row 1 has the line_number"):
+    with pytest.raises(MappingError, match=r"row 1 has (the|no) line_number"):
         plan_lines(flow(t=None), data, None, {})
 
 

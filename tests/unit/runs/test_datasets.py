@@ -70,12 +70,12 @@ def test_tsv_and_empty_files(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").touch()
-    (tmp_path / "data.parquet").touch()
+    (tmp_path / "data.xlsx").write_bytes(b"PK\x03\x04")
     with pytest.raises(UserError, match="not found") as caught:
         iter_rows(tmp_path / "dta.jsonl")
     assert "data.jsonl" in str(caught.value.hint)
-    with pytest.raises(UserError, match=r"data\.parquet is not a data file"):
-        iter_rows(tmp_path / "data.parquet")
+    with pytest.raises(UserError, match=r"data\.xlsx is not a data file"):
+        iter_rows(tmp_path / "data.xlsx")
 
 
 values = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
