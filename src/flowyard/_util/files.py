@@ -12,15 +12,18 @@ from typing import Any
 __all__ = ["dump_json", "write_atomic"]
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash at any instant, sees the old file or the new one."""
+def write_atomic(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a text file so that a reader, or a crash at any instant, sees the old file or the new one.
+
+    ``mode`` is its permission bits; until it has its name, nobody but the owner can read it.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
+from flowyard.llm.connection import as_declared
 from flowyard.llm.sources import Connections
 
 __all__ = ["prepare_python"]
@@ -69,6 +70,7 @@ def _literals(node: Node, parameters: Mapping[str, Parameter], connections: Conn
 def _literal(node: Node, parameter: Parameter, value: Any, connections: Connections) -> Any:
     if parameter.connections:
         found = connections.get(str(value), needed_by=f"Node {node.name!r} ({node.where})")
+        found = as_declared(found, parameter.connections)
         if not isinstance(found, parameter.connections):
             wanted = " or ".join(kind.__name__ for kind in parameter.connections)
             raise UserError(
