@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
-__all__ = ["Settings", "config_files", "project_root", "user_home"]
+__all__ = ["Settings", "project_root"]
 
 _MARKERS = (".flowyard", ".git", "pyproject.toml", "experiment.yaml", PROJECT_FILE)
 
@@ -22,7 +23,8 @@ class Settings:
 
     ``home`` is where runs and experiments are kept, ``user`` where the user's connections and configuration are;
     ``env_file`` is a ``.env`` that a person named (a missing one is an error), while the project's own ``.env`` is
-    optional. ``config`` is what configuration files say, the nearest first.
+    optional. ``config`` is what configuration files say. ``image_hosts`` are hosts, or ``host:port``, from which flows
+    may download pictures although they are not on the public internet.
     """
 
     home: Path
@@ -32,6 +34,7 @@ class Settings:
     config: Mapping[str, ConfigValue] = field(default_factory=dict)
     env_file: Path | None = None
     simulate: Path | None = None
+    image_hosts: frozenset[str] = frozenset()
 
     @classmethod
     def read(
@@ -42,9 +45,9 @@ class Settings:
         simulate: str | None = None,
         start: Path | None = None,
     ) -> Settings:
-        """Settings from flags first, then the environment (``FLOWYARD_HOME``), then configuration files, then defaults.
+        """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
-        Raises UserError.
+        The environment's variables are ``FLOWYARD_HOME`` and ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -54,7 +57,7 @@ class Settings:
                 raise UserError(f"{name}: there is no file {file}")
         chosen = home or environ.get("FLOWYARD_HOME")
         user = Path(chosen).expanduser().resolve() if chosen else user_home(environ)
-        config = read_config(config_files(user, root))
+        config = read_config(_config_files(user, root))
         return cls(
             home=user if chosen else _runs_folder(config, root, user),
             environ=environ,
@@ -63,10 +66,11 @@ class Settings:
             config=config,
             env_file=Path(env_file).resolve() if env_file else None,
             simulate=Path(simulate).resolve() if simulate else None,
+            image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
         )
 
 
-def config_files(user: Path, root: Path | None) -> list[Path]:
+def _config_files(user: Path, root: Path | None) -> list[Path]:
     """The configuration files that hold, the nearest first."""
     return [*([root / PROJECT_FILE] if root else []), user / USER_FILE]
 

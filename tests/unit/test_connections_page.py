@@ -14,7 +14,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "connections.md").read_te
 def table(heading: str) -> dict[str, str]:
     """The rows of a section's table by each name in their first cell."""
     section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    rows = [line.split("|")[1:3] for line in section.split("|---", 1)[1].splitlines() if line.startswith("| `")]
     return {name: text for names, text in rows for name in re.findall(r"`([^`]+)`", names)}
 
 

@@ -12,7 +12,7 @@ from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
 from flowyard.engine import prepare
-from flowyard.errors import ExitCode, UserError
+from flowyard.errors import ExitCode
 from flowyard.flows import load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
@@ -45,23 +45,28 @@ def test(
     as_json: bool,
 ) -> int:
     """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON."""
-    if init:
-        raise UserError("--init is for flows that are classes; a DAG flow takes no init values.")
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     values = values_or_file(inputs, "--inputs")
     selected = dict([parse_selection(variant)]) if variant else {}
-    return asyncio.run(_test(app, Path(source), values, selected, node, indent=None if as_json else 2))
+    given_init = values_or_file(init, "--init")
+    return asyncio.run(_test(app, Path(source), values, given_init, selected, node, indent=None if as_json else 2))
 
 
 async def _test(
-    app: App, path: Path, values: dict[str, Any], selected: dict[str, str], node: str | None, indent: int | None
+    app: App,
+    path: Path,
+    values: dict[str, Any],
+    init: dict[str, Any],
+    selected: dict[str, str],
+    node: str | None,
+    indent: int | None,
 ) -> int:
     loaded = load_flow(path, selected)
-    given = node_values(loaded, node, values) if node else require_inputs(loaded, values)
     with user_prints_to_stderr():
-        runner = prepare(loaded, app.connections(), open_provider, only=node)
+        runner = await prepare(loaded, app.connections(), open_provider, init=init, only=node)
         print_warnings(runner.warnings)
         try:
+            given = node_values(runner.flow, node, values) if node else require_inputs(runner.flow, values)
             result = await try_line(runner, given, node)
         finally:
             await runner.close()
@@ -98,7 +103,7 @@ async def _validate(app: App, path: Path) -> list[str]:
     others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
     warnings: list[str] = []
     for selected in [{}, *({node: variant} for node, variant in others)]:
-        runner = prepare(load_flow(path, selected), app.connections(), open_provider)
+        runner = await prepare(load_flow(path, selected), app.connections(), open_provider)
         warnings += runner.warnings
         await runner.close()
     print_warnings(dict.fromkeys(warnings))
