@@ -8,7 +8,7 @@ from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import FlowInvalid, Problem, UserError
-from flowyard.flows.model import Flow, Literal, Node
+from flowyard.flows.model import DagFlow, Flow, Literal, Node
 
 __all__ = ["override_connections", "parse_overrides"]
 
@@ -38,8 +38,13 @@ def override_connections(
 
     An LLM node takes ``connection``, ``deployment_name`` and ``model``. A Python node takes ``deployment_name``,
     ``model`` and its connection parameters by name: those that ``parameters`` lists for the node (``{node: names}``)
-    or, where that is not known, the inputs that the flow gives as a plain text. Raises FlowInvalid with every problem.
+    or, where that is not known, the inputs that the flow gives as a plain text. Raises FlowInvalid with every problem,
+    and UserError for a flow that has no nodes.
     """
+    if not overrides:
+        return flow
+    if not isinstance(flow, DagFlow):
+        raise UserError(f"{flow.file} has no nodes whose connections could be overridden.")
     nodes = {node.name: node for node in flow.nodes}
     problems: list[Problem] = []
     changed: dict[str, Node] = {}

@@ -89,6 +89,15 @@ def test_after_variants(tmp_path: Path):
         override_connections(load(tmp_path), {"say": {"conn": "mine"}})
 
 
+def test_a_flow_without_nodes(tmp_path: Path):
+    (tmp_path / "flow.flex.yaml").write_text("entry: work:run\n")
+    (tmp_path / "work.py").write_text("def run(x: str):\n    return x\n")
+    flex = load_flow(tmp_path)
+    assert override_connections(flex, {}) is flex
+    with pytest.raises(UserError, match="no nodes"):
+        override_connections(flex, {"a": {"connection": "c"}})
+
+
 def test_nothing_to_override(flow: Flow):
     assert override_connections(flow, {}) == flow
 
