@@ -20,6 +20,7 @@ __all__ = [
     "read_settings",
     "running_options",
     "store_options",
+    "user_options",
     "values_or_file",
 ]
 
@@ -57,6 +58,13 @@ def running_options(command: F) -> F:
     env_file = click.option("--env-file", metavar="FILE", help="Read connections from this .env file.")
     simulate = click.option("--simulate", metavar="RULES", help="Answer every model call by these simulation rules.")
     return store_options(env_file(simulate(command)))
+
+
+def user_options(command: F) -> F:
+    """``--home`` and ``--json`` of what belongs to a person and not to a project."""
+    home = click.option("--home", metavar="DIR", help="flowyard's folder (default: FLOWYARD_HOME, or your own).")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+    return home(as_json(command))
 
 
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
