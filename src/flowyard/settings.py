@@ -12,7 +12,10 @@ from pathlib import Path
 from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
-__all__ = ["Settings", "project_root"]
+__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "project_root"]
+
+ENV_FILE_VARIABLE = "FLOWYARD_ENV_FILE"
+SIMULATE_VARIABLE = "FLOWYARD_SIMULATE"
 
 _MARKERS = (".flowyard", ".git", "pyproject.toml", "experiment.yaml", PROJECT_FILE)
 
@@ -47,12 +50,16 @@ class Settings:
     ) -> Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
-        The environment's variables are ``FLOWYARD_HOME`` and ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
+        The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
         """
         environ = dict(os.environ)
+        simulate = simulate or environ.get(SIMULATE_VARIABLE)
+        env_file = env_file or environ.get(ENV_FILE_VARIABLE)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
-        for name, file in (("--env-file", env_file), ("--simulate", simulate)):
+        named = ((f"--env-file or {ENV_FILE_VARIABLE}", env_file), (f"--simulate or {SIMULATE_VARIABLE}", simulate))
+        for name, file in named:
             if file and not Path(file).is_file():
                 raise UserError(f"{name}: there is no file {file}")
         chosen = home or environ.get("FLOWYARD_HOME")
