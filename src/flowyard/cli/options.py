@@ -19,6 +19,7 @@ __all__ = [
     "running_options",
     "settings_options",
     "store_options",
+    "user_options",
     "values_or_file",
 ]
 
@@ -63,6 +64,13 @@ def settings_options(command: F) -> F:
 def running_options(command: F) -> F:
     """What every command that may call a model takes."""
     return settings_options(_as_json(command))
+
+
+def user_options(command: F) -> F:
+    """``--home`` and ``--json`` of what belongs to a person and not to a project."""
+    home = click.option("--home", metavar="DIR", help="flowyard's folder (default: FLOWYARD_HOME, or your own).")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+    return home(as_json(command))
 
 
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
