@@ -109,6 +109,9 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
 def _flow(request: RunRequest) -> Flow:
     """The flow with what the request changes in it."""
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
+    if request.connections:
+        nodes = ", ".join(request.connections)
+        raise UserError(f"The connections of {nodes} cannot be replaced for one run.", hint="Name them in the flow.")
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
 
 
