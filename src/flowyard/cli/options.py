@@ -11,9 +11,11 @@ import click
 
 from flowyard.errors import UserError
 from flowyard.settings import Settings
+from flowyard.store import FolderStore
 
 __all__ = [
     "SpreadCommand",
+    "open_store",
     "pairs",
     "read_settings",
     "running_options",
@@ -76,6 +78,11 @@ def user_options(command: F) -> F:
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
     """Settings from the shared options."""
     return Settings.read(home=home, env_file=env_file, simulate=simulate)
+
+
+def open_store(home: str | None) -> FolderStore:
+    """The store of the shared option ``--home``."""
+    return FolderStore(read_settings(home).home)
 
 
 def pairs(items: Iterable[str], option: str) -> dict[str, str]:
