@@ -271,8 +271,8 @@ def test_another_connection_for_one_run(project: Project):
     rules = project.write("rules.yaml", RULES)
     env = {"other": json.dumps({"type": "simulated", "rules": str(rules)})}
     words = ["run", "create", "--flow", flow, "--data", data, "--connections"]
-    run = project.json(*words, "ask.connection=other", "ask.model=large", env=env)
-    assert project.lines(run)[0]["outputs"] == {"answer": "The capital."}
-    said = project.rejected(*words, "aks.connection=other", "ask.conection=other", env=env)
+    said = project.rejected(*words, "aks.connection=other", "ask.conection=other")
     assert "'ask'" in said, "the node that is near"
     assert "'connection'" in said, "the key that is near"
+    run = project.json(*words, "ask.connection=other", "ask.model=large", env=env)
+    assert project.lines(run)[0]["outputs"] == {"answer": "The capital."}
