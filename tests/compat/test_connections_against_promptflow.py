@@ -90,7 +90,7 @@ async def test_strong_types(tmp_path: Path) -> None:
     assert len(theirs) == len(VALUES)
     for value, wanted in zip(VALUES, theirs, strict=True):
         declared = DeclaredSource([CustomConnection(value["secrets"], value["configs"], name="my_tool")])
-        runner = prepare(load_flow(folder), Connections([declared]), open_provider=_none)
+        runner = await prepare(load_flow(folder), Connections([declared]), open_provider=_none)
         try:
             line = await runner.run_line(LineTask(0, {"x": "1"}))
         finally:

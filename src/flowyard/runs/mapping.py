@@ -54,7 +54,7 @@ def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: M
     samples = {}
     for name, rows in sources.items():
         head = list(itertools.islice(rows, _SAMPLE))
-        samples[name] = {_NUMBER, *(key for row in head for key in row.values)}
+        samples[name] = {key for row in head for key in row.values}
         sources[name] = itertools.chain(head, rows)
         _require_rows(head, _described(name, data, base))
     raise_problems([*problems, *_missing_columns(relations.columns, samples, data, base)])
@@ -74,7 +74,7 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mappi
     relations = read_mapping(flow, mapping, ("data", "run.inputs", "run.outputs"))
     head = list(itertools.islice(dataset.rows(), _SAMPLE))
     _require_rows(head, f"the data {data.name}")
-    in_data = {_NUMBER, *(key for row in head for key in row.values)}
+    in_data = {key for row in head for key in row.values}
     samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {_NUMBER, *outputs}}
     raise_problems([*relations.problems, *_missing_columns(relations.columns, samples, data, None)])
     return [*dataset.warnings, *relations.warnings]
@@ -149,7 +149,7 @@ def _missing_columns(
     for name, column in columns.items():
         known = samples.get(column.source)
         if known is not None and column.name and column.name not in known:
-            near = did_you_mean(column.name, known) or f"It has: {known_names(sorted(known - {_NUMBER}))}."
+            near = did_you_mean(column.name, known) or f"It has: {known_names(sorted(known))}."
             place = _described(column.source, data, base)
             yield f"Input {name!r} reads ${{{column.source}.{column.name}}}, but {place} has no such column. {near}"
 
@@ -196,8 +196,6 @@ def _task(number: int, rows: Mapping[str, Row], relations: Relations) -> LineTas
         values = rows[column.source].values
         if column.name in values:
             inputs[name] = values[column.name]
-        elif column.name == _NUMBER:
-            inputs[name] = number
         elif column.name and error is None:
             message = f"Input {name!r} reads column {column.name!r}, which row {number} does not have."
             error = ErrorRecord("ColumnMissing", message)

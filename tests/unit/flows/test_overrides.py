@@ -9,6 +9,7 @@ import pytest
 
 from flowyard.errors import FlowInvalid, UserError
 from flowyard.flows import Flow, Literal, load_flow
+from flowyard.flows.model import FlexFlow
 from flowyard.flows.overrides import override_connections, parse_overrides
 
 FLOW = """\
@@ -90,9 +91,7 @@ def test_after_variants(tmp_path: Path):
 
 
 def test_a_flow_without_nodes(tmp_path: Path):
-    (tmp_path / "flow.flex.yaml").write_text("entry: work:run\n")
-    (tmp_path / "work.py").write_text("def run(x: str):\n    return x\n")
-    flex = load_flow(tmp_path)
+    flex = FlexFlow(name="f", file=tmp_path / "flow.flex.yaml", folder=tmp_path, entry="work:run")
     assert override_connections(flex, {}) is flex
     with pytest.raises(UserError, match="no nodes"):
         override_connections(flex, {"a": {"connection": "c"}})
