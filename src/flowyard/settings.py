@@ -38,12 +38,17 @@ class Settings:
         simulate: str | None = None,
         start: Path | None = None,
     ) -> Settings:
-        """Settings from flags first, then the environment (``FLOWYARD_HOME``), then defaults. Raises UserError."""
+        """Settings from flags first, then the environment (``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE``), then defaults.
+
+        Raises UserError.
+        """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
         chosen = home or environ.get("FLOWYARD_HOME")
-        for name, file in (("--env-file", env_file), ("--simulate", simulate)):
+        simulate_option = "--simulate" if simulate else "FLOWYARD_SIMULATE"
+        simulate = simulate or environ.get("FLOWYARD_SIMULATE")
+        for name, file in (("--env-file", env_file), (simulate_option, simulate)):
             if file and not Path(file).is_file():
                 raise UserError(f"{name}: there is no file {file}")
         return cls(
