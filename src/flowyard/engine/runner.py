@@ -89,6 +89,11 @@ class LineRunner(ABC):
         self._host = around.host
         self._services = around.services
 
+    @property
+    def unclaimed_usage(self) -> Usage:
+        """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
+        return self._services.unclaimed.total
+
     async def run_line(self, task: LineTask, *, stream: bool = False) -> LineResult:
         """Run one line. Failing code, or inputs that do not fit, fail the line and raise nothing.
 

@@ -40,7 +40,8 @@ async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | No
     collected = runner.aggregation_inputs()
     collected.add(line)
     aggregation = await runner.run_aggregation(collected)
-    return TryResult(line.returned, None, line.usage, aggregation.metrics, aggregation.errors)
+    usage = line.usage + aggregation.usage + runner.unclaimed_usage
+    return TryResult(line.returned, None, usage, aggregation.metrics, aggregation.errors)
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
