@@ -144,8 +144,8 @@ class LineRunner(ABC):
         stack.enter_context(use_services(self._services))
 
     async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
-        """The inputs with defaults filled in, of their declared types; or why there are none."""
-        values = dict(given)
+        """The inputs, or the flow's sample for none at all, with defaults and of their types; or why there are none."""
+        values = dict(given or self.flow.stand_in)
         for name, declared in self.flow.inputs.items():
             if name not in values:
                 if declared.required:
@@ -154,6 +154,8 @@ class LineRunner(ABC):
                     )
                     return values, ErrorRecord("InputMissing", message, where=declared.where)
                 values[name] = declared.default
+            if values[name] is None and declared.nullable:
+                continue
             try:
                 values[name] = coerce(values[name], declared.type)
             except CoercionError as error:

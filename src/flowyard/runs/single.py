@@ -45,8 +45,11 @@ async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | No
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with an empty chat history where none is given. Raises UserError naming every missing input."""
-    given = dict(values)
+    """The values, or the flow's sample for none at all, with an empty chat history where none is given.
+
+    Raises UserError naming every missing input.
+    """
+    given = dict(values or flow.stand_in)
     for name, declared in flow.inputs.items():
         if declared.is_chat_history and declared.required:
             given.setdefault(name, [])
