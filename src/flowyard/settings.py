@@ -43,9 +43,8 @@ class Settings:
     ) -> Settings:
         """Settings from flags first, then the environment, then defaults. Raises UserError.
 
-        The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_IMAGE_HOSTS``, a list with
-        commas or blanks.
-        """
+        The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_IMAGE_HOSTS``, a
+        list with commas or blanks.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()

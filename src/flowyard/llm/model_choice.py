@@ -120,7 +120,9 @@ class _Chooser:
         found = {field: self.connections.variable(each) for field, each in variables.items()}
         missing = [each for field, each in variables.items() if each in _REQUIRED and not found[field]]
         if missing:
-            message = f"{self.needed_by} takes its connection from the environment, which lacks {' and '.join(missing)}."
+            message = (
+                f"{self.needed_by} takes its connection from the environment, which lacks {' and '.join(missing)}."
+            )
             hint = "\n".join([*(f"export {each}=…" for each in missing), _GO_ON])
             raise ConnectionMissing(message, hint=hint, where=self.where)
         fields = {field: value for field, value in found.items() if value}

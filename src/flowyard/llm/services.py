@@ -16,6 +16,7 @@ from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.sources import Connections
+from flowyard.media.urls import UrlRules
 from flowyard.records import ModelReply, ModelRequest, Usage
 
 if TYPE_CHECKING:
@@ -63,12 +64,20 @@ def count_usage() -> Iterator[UsageCount]:
 class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
-    ``unclaimed`` counts the model calls that nobody counts: those of threads that flow code starts by itself.
+    ``unclaimed`` counts the model calls that nobody counts: those of threads that flow code starts by itself. ``urls``
+    says where pictures may be downloaded from.
     """
 
-    def __init__(self, connections: Connections, open_provider: Callable[[Connection], Provider]) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        open_provider: Callable[[Connection], Provider],
+        *,
+        urls: UrlRules | None = None,
+    ) -> None:
         self.connections = connections
         self.open_provider = open_provider
+        self.urls = urls or UrlRules()
         self.unclaimed = UsageCount()
         self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
