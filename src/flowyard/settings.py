@@ -54,15 +54,17 @@ class Settings:
         ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
         """
         environ = dict(os.environ)
-        simulate = simulate or environ.get(SIMULATE_VARIABLE)
-        env_file = env_file or environ.get(ENV_FILE_VARIABLE)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
-        named = ((f"--env-file or {ENV_FILE_VARIABLE}", env_file), (f"--simulate or {SIMULATE_VARIABLE}", simulate))
-        for name, file in named:
+        chosen = home or environ.get("FLOWYARD_HOME")
+        named = {
+            "--env-file" if env_file else ENV_FILE_VARIABLE: env_file or environ.get(ENV_FILE_VARIABLE),
+            "--simulate" if simulate else SIMULATE_VARIABLE: simulate or environ.get(SIMULATE_VARIABLE),
+        }
+        for name, file in named.items():
             if file and not Path(file).is_file():
                 raise UserError(f"{name}: there is no file {file}")
-        chosen = home or environ.get("FLOWYARD_HOME")
+        env_file, simulate = named.values()
         user = Path(chosen).expanduser().resolve() if chosen else user_home(environ)
         config = read_config(_config_files(user, root))
         return cls(

@@ -16,6 +16,7 @@ from flowyard._util.aio import run_blocking
 from flowyard.app import App, open_app
 from flowyard.llm import open_provider
 from flowyard.llm.services import Services, current_services
+from flowyard.media import UrlRules
 from flowyard.settings import Settings
 
 __all__ = ["app", "services", "settings"]
@@ -43,7 +44,8 @@ def _first_settings() -> Settings:
 
 @cache
 def _process_services() -> Services:
-    made = Services(app().connections(), open_provider)
+    opened = app()
+    made = Services(opened.connections(), open_provider, urls=UrlRules(opened.settings.image_hosts))
     atexit.register(_close, made, os.getpid())
     return made
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 from flowyard import flows
-from flowyard._util.aio import iterate_blocking, run_blocking, run_in_background
+from flowyard._util.aio import iterate_blocking, iterate_in_background, run_blocking, run_in_background
 from flowyard.client.answer import InvokeResult, answer_of
 from flowyard.client.context import FlowContext, changes_of
 from flowyard.client.exceptions import NotSupported, UserErrorException
@@ -77,7 +76,7 @@ class Flow:
         """The outputs with the records of the call and of each node. Raises as a call does."""
         with speaking_promptflow():
             line = run_blocking(_call(self, inputs, connections))
-        return _answer(line, _generator)
+        return _answer(line, iterate_blocking)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
@@ -97,7 +96,7 @@ class AsyncFlow(Flow):
         """As ``Flow.invoke``."""
         with speaking_promptflow():
             line = await run_in_background(_call(self, inputs, connections))
-        return _answer(line, _async_generator)
+        return _answer(line, iterate_in_background)
 
 
 def load_flow(source: str | PathLike[str], **_ignored: Any) -> Flow:
@@ -121,41 +120,15 @@ def _call(flow: Flow, inputs: Mapping[str, Any], connections: Mapping[str, Any] 
     return prepared.call(dict(inputs), changes, stream=flow.context.streaming)
 
 
-def _answer(line: LineResult, opened: Any) -> InvokeResult:
+def _answer(line: LineResult, opened: Callable[[Any], Any]) -> InvokeResult:
     note_usage(line.usage)
     if line.error:
         raise error_of(line.error)
     output = line.returned
     if isinstance(output, TextStream):
-        return answer_of(line, opened(output))
+        return answer_of(line, opened(aiter(output)))
     if isinstance(output, Mapping):
-        output = {name: opened(value) if isinstance(value, TextStream) else value for name, value in output.items()}
+        output = {
+            name: opened(aiter(value)) if isinstance(value, TextStream) else value for name, value in output.items()
+        }
     return answer_of(line, output)
-
-
-def _generator(stream: TextStream) -> Iterator[Any]:
-    pieces = aiter(stream)
-    try:
-        yield from iterate_blocking(pieces)
-    finally:
-        run_blocking(_closed(pieces))
-
-
-async def _async_generator(stream: TextStream) -> AsyncIterator[Any]:
-    pieces = aiter(stream)
-    try:
-        while True:
-            try:
-                yield await run_in_background(_next(pieces))
-            except StopAsyncIteration:
-                return
-    finally:
-        await asyncio.shield(run_in_background(_closed(pieces)))
-
-
-async def _next(pieces: AsyncIterator[Any]) -> Any:
-    return await anext(pieces)
-
-
-async def _closed(pieces: Any) -> None:
-    await pieces.aclose()

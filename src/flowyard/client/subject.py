@@ -1,4 +1,4 @@
-"""What may be run or tested: a path, ``module:Name``, a loaded flow, a function, a class or an instance."""
+"""What may be run or tested: a path, ``module:Name``, a loaded flow, a prompty, a function, a class or an instance."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from flowyard import flows
 from flowyard.client.flow import Flow
+from flowyard.client.prompty import Prompty
 from flowyard.errors import UserError
 from flowyard.flows.model import FlexFlow
 
@@ -19,7 +20,7 @@ __all__ = ["Subject", "flow_of"]
 _ENTRY = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 
 Subject = Any
-"""A path (text or path-like), ``module:Name``, a Flow, or a callable object."""
+"""A path (text or path-like), ``module:Name``, a Flow, a Prompty, or a callable object."""
 
 
 def flow_of(subject: Subject, selected: Mapping[str, str], code: str | PathLike[str] | None = None) -> flows.Flow:
@@ -27,6 +28,8 @@ def flow_of(subject: Subject, selected: Mapping[str, str], code: str | PathLike[
 
     Raises UserError, FlowInvalid.
     """
+    if isinstance(subject, Prompty):
+        return subject.flow
     if isinstance(subject, Flow):
         return flows.load_flow(subject.path, selected)
     if isinstance(subject, (str, PathLike)):

@@ -190,7 +190,7 @@ class _Execution:
                 tasks = remaining_tasks(plan.tasks, earlier, on_line)
                 await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
-            self.usage += aggregation.usage
+            self.usage += aggregation.usage + self.runner.unclaimed_usage
             return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._close(status="canceled")
