@@ -29,7 +29,6 @@ _NODE_KEYS = (
     *("name", "type", "source", "inputs", "connection", "provider", "api", "module", "activate"),
     *("aggregation", "reduce", "use_variants", "enable_cache", "comment", "tool"),
 )
-_RUNNABLE = {("python", "code"), ("prompt", "code"), ("llm", "code")}
 
 
 def parse_dag(file: YamlFile, selected: Mapping[str, str]) -> DagFlow:
@@ -188,16 +187,14 @@ class _DagReader:
     def _check_source(self, node: Node, path: tuple[str | int, ...]) -> None:
         kind = (node.type, node.source_type)
         if kind not in _KINDS:
-            hint = "A node is one of: python, prompt, llm with source type code; python with package."
+            hint = "A node is python, prompt or llm with source type code; python with package; or custom_llm."
             self._problem(
                 f"Node {node.name!r} has type {node.type!r} with source {node.source_type!r}.", *path, hint=hint
             )
-        elif kind not in _RUNNABLE:
-            self._problem(
-                f"Node {node.name!r} uses a package tool ({node.source_tool}), which this version does not run.",
-                *path,
-                hint="Call the package from a python node instead.",
-            )
+        elif node.source_type != "code" and not node.source_tool:
+            self._problem(f"Node {node.name!r} names no package tool.", *path, hint="Add 'tool: ID' to its source.")
+        elif node.source_type == "package":
+            pass  # a package tool has no file of the flow
         elif not node.source_path:
             self._problem(
                 f"Node {node.name!r} has no source path.", *path, hint="Add 'source: {type: code, path: FILE}'."

@@ -11,21 +11,14 @@ from flowyard.engine.step import Step
 from flowyard.engine.stream import TextStream
 from flowyard.errors import UserError
 from flowyard.flows.model import Node
-from flowyard.llm import RoleEscapes, build_request, parse_chat, read_piece, read_result, split_inputs
+from flowyard.llm import build_request, read_piece, read_result, split_inputs
+from flowyard.llm.chat_prompt import ChatPrompt
 from flowyard.llm.connection import AzureOpenAIConnection, Connection
-from flowyard.llm.prompt_text import escape_inputs
 from flowyard.llm.services import Services
-from flowyard.llm.template import load_template, render
+from flowyard.llm.template import load_template
 from flowyard.records import ModelRequest
 
 __all__ = ["prepare_llm"]
-
-
-class _LinesList(list[Any]):
-    """A list that prints one item a line, as prompt flow prints lists in prompts for Azure OpenAI."""
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self))
 
 
 def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
@@ -46,7 +39,7 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
         call,
         "engine loop",
         literals=literals,
-        warnings=call.template.holes(node.inputs, node.name),
+        warnings=call.prompt.template.holes(node.inputs, node.name),
         stream=call.stream if streams else None,
     )
 
@@ -70,8 +63,7 @@ class _LlmCall:
     def __init__(self, node: Node, folder: Path, connection: Connection, services: Services) -> None:
         assert node.source_path is not None
         self.api = node.api or "chat"
-        self.template = load_template(folder / node.source_path)
-        self.outside = names_from_outside(node)
+        self.prompt = ChatPrompt(load_template(folder / node.source_path), names_from_outside(node))
         self.connection = connection
         self.services = services
 
@@ -91,12 +83,6 @@ class _LlmCall:
 
     def _request(self, values: Mapping[str, Any]) -> ModelRequest:
         parameters, variables = split_inputs(self.api, values)
-        return build_request(self.connection, self.api, parameters, self._prompt(variables))
-
-    def _prompt(self, variables: dict[str, Any]) -> str | list[dict[str, Any]]:
-        escapes = RoleEscapes()
-        safe = escape_inputs(variables, self.outside, escapes)
-        if isinstance(self.connection, AzureOpenAIConnection):
-            safe = {name: _LinesList(value) if isinstance(value, list) else value for name, value in safe.items()}
-        text = render(self.template, safe)
-        return parse_chat(text, escapes=escapes) if self.api == "chat" else str(escapes.restore(text))
+        per_line = isinstance(self.connection, AzureOpenAIConnection)
+        render = self.prompt.messages if self.api == "chat" else self.prompt.text
+        return build_request(self.connection, self.api, parameters, render(variables, item_per_line=per_line))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from flowyard.engine.code import code_of
 from flowyard.engine.nodes.llm import prepare_llm
+from flowyard.engine.nodes.package import prepare_package
 from flowyard.engine.nodes.prompt import prepare_prompt
 from flowyard.engine.nodes.python import prepare_python
 from flowyard.engine.step import Step
@@ -37,6 +38,8 @@ def prepare_nodes(flow: DagFlow, services: Services, only: str | None) -> list[S
 
 
 def _prepare_node(node: Node, flow: DagFlow, services: Services) -> Step:
+    if node.source_type != "code":
+        return prepare_package(node, flow.folder, services)
     prepare_kind: Mapping[str, Callable[[], Step]] = {
         "python": lambda: prepare_python(node, flow.folder, services.connections),
         "prompt": lambda: prepare_prompt(node, flow.folder),
