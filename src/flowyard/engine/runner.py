@@ -89,6 +89,11 @@ class LineRunner(ABC):
         self._host = around.host
         self._services = around.services
 
+    @property
+    def unclaimed_usage(self) -> Usage:
+        """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
+        return self._services.unclaimed.total
+
     async def run_line(self, task: LineTask, *, stream: bool = False) -> LineResult:
         """Run one line. Failing code, or inputs that do not fit, fail the line and raise nothing.
 
@@ -139,8 +144,8 @@ class LineRunner(ABC):
         stack.enter_context(use_services(self._services))
 
     async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
-        """The inputs with defaults filled in, of their declared types; or why there are none."""
-        values = dict(given)
+        """The inputs, or the flow's sample for none at all, with defaults and of their types; or why there are none."""
+        values = dict(given or self.flow.stand_in)
         for name, declared in self.flow.inputs.items():
             if name not in values:
                 if declared.required:
@@ -149,6 +154,8 @@ class LineRunner(ABC):
                     )
                     return values, ErrorRecord("InputMissing", message, where=declared.where)
                 values[name] = declared.default
+            if values[name] is None and declared.nullable:
+                continue
             try:
                 values[name] = coerce(values[name], declared.type)
             except CoercionError as error:

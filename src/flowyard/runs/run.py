@@ -162,7 +162,7 @@ class _Execution:
 
                 await run_lines(self.runner, plan.tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
-            self.usage += aggregation.usage
+            self.usage += aggregation.usage + self.runner.unclaimed_usage
             return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._close(status="canceled")

@@ -40,12 +40,16 @@ async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | No
     collected = runner.aggregation_inputs()
     collected.add(line)
     aggregation = await runner.run_aggregation(collected)
-    return TryResult(line.returned, None, line.usage, aggregation.metrics, aggregation.errors)
+    usage = line.usage + aggregation.usage + runner.unclaimed_usage
+    return TryResult(line.returned, None, usage, aggregation.metrics, aggregation.errors)
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with an empty chat history where none is given. Raises UserError naming every missing input."""
-    given = dict(values)
+    """The values, or the flow's sample for none at all, with an empty chat history where none is given.
+
+    Raises UserError naming every missing input.
+    """
+    given = dict(values or flow.stand_in)
     for name, declared in flow.inputs.items():
         if declared.is_chat_history and declared.required:
             given.setdefault(name, [])
