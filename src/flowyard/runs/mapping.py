@@ -66,8 +66,8 @@ def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: M
     return LinePlan(total, (_task(number, rows, columns, literals) for number, rows in joined), tuple(warnings))
 
 
-def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mapping[str, Any]) -> list[str]:
-    """Whether an evaluation could read ``data`` and a base run with these outputs.
+def check_mapping(flow: Flow, data: Path, outputs: Iterable[str] | None, mapping: Mapping[str, Any]) -> list[str]:
+    """Whether an evaluation could read ``data`` and a base run with these outputs; None says that any may come.
 
     Returns warnings, raises MappingError. For checking what is planned before its base run is paid for.
     """
@@ -75,8 +75,9 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mappi
     head = list(itertools.islice(iter_rows(data), _SAMPLE))
     _require_rows(head, f"the data {data.name}")
     in_data = {key for row in head for key in row.values}
-    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {"line_number", *outputs}}
-    _require_columns(columns, samples, data, None)
+    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {"line_number", *(outputs or ())}}
+    known = {name: each for name, each in columns.items() if each.source != "run.outputs" or outputs is not None}
+    _require_columns(known, samples, data, None)
     return warnings
 
 

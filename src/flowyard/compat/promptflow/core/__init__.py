@@ -2,7 +2,15 @@
 
 from flowyard.engine.code import uncovered_names
 from flowyard.engine.tool import ToolProvider, log_metric, tool
+from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, OpenAIModelConfiguration
 
-__all__ = ["ToolProvider", "log_flow_metric", "log_metric", "tool"]
+__all__ = [
+    "AzureOpenAIModelConfiguration",
+    "OpenAIModelConfiguration",
+    "ToolProvider",
+    "log_flow_metric",
+    "log_metric",
+    "tool",
+]
 log_flow_metric = log_metric
 __getattr__ = uncovered_names("promptflow.core")
