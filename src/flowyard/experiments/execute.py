@@ -42,7 +42,9 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
     experiment = plan.experiment
     wanted = {tuple(run.selected.items()): load_flow(experiment.flow, run.selected) for run in plan.runs}
     flows = [await _prepared(flow, parts) for flow in wanted.values()]
-    evaluators = {each.name: await _prepared(load_flow(each.flow), parts) for each in experiment.evaluators}
+    evaluators = {each.name: load_flow(each.flow) for each in experiment.evaluators}
+    for name in {each.evaluator.name for run in plan.runs for each in run.evaluations}:
+        evaluators[name] = await _prepared(evaluators[name], parts)
     for flow in flows:
         require_mappings(experiment, flow, evaluators, [])
 
