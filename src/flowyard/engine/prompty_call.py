@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
@@ -25,7 +26,30 @@ from flowyard.media import placeholders, prompty_image, separate_images
 from flowyard.media.urls import UrlRules
 from flowyard.records import ModelRequest
 
-__all__ = ["PromptyCall", "PromptyPrompt"]
+__all__ = ["PromptyCall", "PromptyPrompt", "RenderedPrompt", "complete_inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """The messages of a chat, or the text for a completion model; ``values`` are the inputs with their pictures."""
+
+    content: str | list[dict[str, Any]]
+    values: tuple[Any, ...] = ()
+
+
+def complete_inputs(flow: PromptyFlow, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a call: the sample when none are given, defaults filled in, and nothing that is no input.
+
+    Values keep their types. Raises UserError naming what is missing.
+    """
+    known = {name: value for name, value in given.items() if name in flow.inputs or name != "timeout"} or flow.sample
+    missing = [name for name, declared in flow.inputs.items() if declared.required and name not in known]
+    if missing:
+        unknown = [name for name in known if name not in flow.inputs]
+        near = did_you_mean(unknown[0], missing) if unknown else None
+        hint = near or f"Given: {known_names(known)}."
+        raise UserError(f"Prompty {flow.name!r} lacks required inputs: {known_names(missing)}.", hint=hint)
+    return {name: known.get(name, declared.default) for name, declared in flow.inputs.items()}
 
 
 class PromptyPrompt:
@@ -44,8 +68,8 @@ class PromptyPrompt:
             for name in sorted(self._template.variables.difference(inputs))
         )
 
-    async def render(self, inputs: Mapping[str, Any], urls: UrlRules) -> str | list[dict[str, Any]]:
-        """The messages of a chat, or the text for a completion model.
+    async def render(self, inputs: Mapping[str, Any], urls: UrlRules) -> RenderedPrompt:
+        """The prompt with these inputs.
 
         No input can start a message of its own, however deep it lies in lists and dicts. Strings of the form
         ``data:image/png;path: cat.png`` become pictures. Raises UserError, and ValueError with Jinja's reason.
@@ -53,10 +77,10 @@ class PromptyPrompt:
         folder = self.flow.folder
         values = {name: await prompty_image(value, folder, urls, name=name) for name, value in inputs.items()}
         if self.flow.api == "completion":
-            return render(self._template, values)
+            return RenderedPrompt(render(self._template, values))
         escapes = RoleEscapes()
         text = render(self._template, {name: escapes.escape(value) for name, value in values.items()})
-        return parse_chat(text, images=placeholders(values), escapes=escapes)
+        return RenderedPrompt(parse_chat(text, images=placeholders(values), escapes=escapes), tuple(values.values()))
 
 
 class PromptyCall:
@@ -100,7 +124,7 @@ class PromptyCall:
         return await _opened(self._texts(await self._request(inputs, None)))
 
     async def _request(self, inputs: Mapping[str, Any], timeout_s: float | None) -> ModelRequest:
-        prompt = await self._prompt.render(inputs, self._services.urls)
+        prompt = (await self._prompt.render(inputs, self._services.urls)).content
         try:
             return build_prompty_request(self._flow.api, self._choice.model, self._flow.parameters, prompt, timeout_s)
         except UserError as error:

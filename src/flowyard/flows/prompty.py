@@ -30,23 +30,27 @@ _APIS = ("chat", "completion")
 _SCHEMA_TYPES = {"number": "double", "integer": "int", "boolean": "bool", "array": "list", "float": "double"}
 
 
-def load_prompty(path: Path, overrides: Mapping[str, Any] | None = None) -> PromptyFlow:
+def load_prompty(
+    path: Path, overrides: Mapping[str, Any] | None = None, configuration: Mapping[str, Any] | None = None
+) -> PromptyFlow:
     """Read a file; ``overrides`` are laid over its front matter, mappings key by key.
 
-    ``model.configuration.connection`` may be a connection object instead of a name. Raises UserError when the file
-    cannot be read, FlowInvalid listing every problem with file:line.
+    ``configuration`` takes the place of the file's model configuration as a whole. In both, ``connection`` may be a
+    connection object instead of a name. Raises UserError when the file cannot be read, FlowInvalid listing every
+    problem with file:line.
     """
-    return _PromptyReader(path, overrides or {}).read()
+    return _PromptyReader(path, overrides or {}, configuration).read()
 
 
 class _PromptyReader:
     """Reads one file; problems are collected on the way and raised together."""
 
-    def __init__(self, path: Path, overrides: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, overrides: Mapping[str, Any], configuration: Mapping[str, Any] | None) -> None:
         self.file = read_front_matter(path)
         self.path = path
         self.folder = path.parent.resolve()
         self.overrides = overrides
+        self.instead = configuration
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
@@ -87,6 +91,10 @@ class _PromptyReader:
             self._problem("The front matter is not a YAML mapping.")
         references = FileReferences(self.folder, self._warn, self._blame)
         merged: dict[str, Any] = _merged(references.resolve(dict(raw)), references.resolve(dict(self.overrides)))
+        if self.instead is not None:
+            model = merged.get("model")
+            other = {"configuration": references.resolve(dict(self.instead))}
+            merged["model"] = {**model, **other} if isinstance(model, Mapping) else other
         return merged
 
     def _mapping(self, owner: Mapping[str, Any], *keys: str) -> dict[str, Any]:
