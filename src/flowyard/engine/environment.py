@@ -188,13 +188,13 @@ def _popen(self: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def _look_through() -> None:
-    os.environ.__class__ = _FlowEnviron  # type: ignore[assignment]
+    os.environ.__class__ = _FlowEnviron
     subprocess.Popen.__init__ = _popen  # type: ignore[method-assign]
 
 
 def _look_plainly() -> None:
     if type(os.environ) is _FlowEnviron:
-        os.environ.__class__ = _plain_class
+        os.environ.__class__ = _plain_class  # type: ignore[assignment]
     if subprocess.Popen.__init__ is _popen:
         subprocess.Popen.__init__ = _plain_popen  # type: ignore[method-assign]
 

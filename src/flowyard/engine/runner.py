@@ -146,6 +146,15 @@ class LineRunner(ABC):
             f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
         )
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a simulated model answers in place of a real one."""
+        return self._services.connections.has_simulated
+
+    def secrets(self) -> list[str]:
+        """Every secret of the connections in use, for redaction."""
+        return self._services.connections.secrets()
+
     async def close(self) -> None:
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()

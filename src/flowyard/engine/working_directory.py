@@ -71,8 +71,8 @@ class _SharedDirectory:
         self._was_said = True
         return (
             f"This system gives threads no working directory of their own, so {folder.name} and {others[0].name} share "
-            "one while both run: code that opens files by relative paths may find those of the other flow. Run one flow "
-            "at a time, or build paths from __file__."
+            "one while both run: code that opens files by relative paths may find those of the other flow. Run one "
+            "flow at a time, or build paths from __file__."
         )
 
     def give_back(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The folder that a flow's code runs in: that of its file, the one ``code`` names, or a copy merged with includes.
 
-``additional_includes`` lists files and folders from elsewhere. They are laid, each by its own name, over a temporary copy
-of the flow's folder, which lives as long as the ``MergedFolder`` that made it. Links are copied as links and never
+``additional_includes`` lists files and folders from elsewhere. They are laid, each by its own name, over a temporary
+copy of the flow's folder, which lives as long as the ``MergedFolder`` that made it. Links are copied as links and never
 followed: inside the folder they point to the same place of the copy, outside to where they pointed.
 """
 
