@@ -35,7 +35,7 @@ def resolve_variables(flow: Flow, connections: Connections) -> dict[str, str]:
 def _text(name: str, value: Any, flow: Flow, connections: Connections) -> str:
     match = _CONNECTION_KEY.match(value) if isinstance(value, str) else None
     if match is None:
-        return value if isinstance(value, str) else dump_json(value)
+        return dump_json(value) if isinstance(value, Mapping | list) else str(value)
     needed_by = f"The environment variable {name!r} of {flow.file.name}"
     found = connections.get(match[1], needed_by=needed_by)
     if match[2] not in found:

@@ -27,7 +27,7 @@ class WorkingDirectory:
 
     def __init__(self, folder: Path) -> None:
         self.warning: str | None = None
-        self._folder = folder
+        self.folder = folder
         self._is_sharing = False
 
     def enter(self) -> None:
@@ -36,19 +36,19 @@ class WorkingDirectory:
             with _shared.lock:
                 if not self._is_sharing:
                     self._is_sharing = True
-                    self.warning = _shared.take(self._folder)
+                    self.warning = _shared.take(self)
                 return
         try:
-            os.chdir(self._folder)
+            os.chdir(self.folder)
         except OSError as error:
-            raise UserError(f"The flow's folder {self._folder} cannot be entered: {error.strerror}.") from None
+            raise UserError(f"The flow's folder {self.folder} cannot be entered: {error.strerror}.") from None
 
     def leave(self) -> None:
         """Give back the process's directory, if it was taken; safe to call again."""
         with _shared.lock:
             if self._is_sharing:
                 self._is_sharing = False
-                _shared.give_back(self._folder)
+                _shared.give_back(self)
 
 
 class _SharedDirectory:
@@ -56,31 +56,31 @@ class _SharedDirectory:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._taken: list[Path] = []
+        self._taken: list[WorkingDirectory] = []
         self._before: Path | None = None
         self._was_said = False
 
-    def take(self, folder: Path) -> str | None:
+    def take(self, place: WorkingDirectory) -> str | None:
         if not self._taken:
             self._before = Path.cwd()
-        others = [other for other in self._taken if other != folder]
-        self._taken.append(folder)
+        other = next((other.folder.name for other in self._taken if other.folder != place.folder), None)
+        self._taken.append(place)
         self._settle()
-        if not others or self._was_said:
+        if other is None or self._was_said:
             return None
         self._was_said = True
         return (
-            f"This system gives threads no working directory of their own, so {folder.name} and {others[0].name} share "
+            f"This system gives threads no working directory of their own, so {place.folder.name} and {other} share "
             "one while both run: code that opens files by relative paths may find those of the other flow. Run one "
             "flow at a time, or build paths from __file__."
         )
 
-    def give_back(self, folder: Path) -> None:
-        self._taken.remove(folder)
+    def give_back(self, place: WorkingDirectory) -> None:
+        self._taken.remove(place)
         self._settle()
 
     def _settle(self) -> None:
-        wanted = self._taken[-1] if self._taken else self._before
+        wanted = self._taken[-1].folder if self._taken else self._before
         if wanted is not None and wanted.is_dir():
             os.chdir(wanted)
 
