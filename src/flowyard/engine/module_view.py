@@ -118,8 +118,7 @@ class ModuleView:
         flow.front, flow.back = _own_entries(sys.path, self._base)
         sys.path[:] = [*flow.front, *self._base, *flow.back]
         held = {name: sys.modules[name] for name in flow.modules if name in sys.modules}
-        found = [(name, sys.modules.get(name)) for name in list(sys.modules) if name not in self._before]
-        held |= {name: module for name, module in found if module is not None and _came_through(flow, module)}
+        held |= _own_modules(flow, self._before)
         flow.modules = held
         if flow.home not in self._flows:  # closed while its code was still importing
             _take_out(held)
@@ -154,8 +153,7 @@ class ModuleView:
         """While one folder is open, nobody looks at what its code imports later; it is found out before that ends."""
         if not self.is_shared:
             for flow in self._flows.values():
-                later = [(name, module) for name, module in sys.modules.items() if name not in flow.loaded_before]
-                flow.modules |= {name: module for name, module in later if _came_through(flow, module)}
+                flow.modules |= _own_modules(flow, flow.loaded_before)
 
     def _owner_of_file(self, file: str) -> str | None:
         """The deepest open folder that holds the file, unless the file was installed inside that folder."""
@@ -180,15 +178,15 @@ class ModuleView:
         What Python and installed packages brought before any flow ran stays, as it does in a process of its own.
         """
         names = _names_in(flow.entries, also_plain_folders=False) - _NEVER_HIDDEN
-        tops = [(name, sys.modules.get(name)) for name in names if name not in flow.modules]
-        hidden = {name for name, module in tops if module is not None and self._is_in_the_way(flow, name, module)}
+        tops = [(name, module) for name in names if (module := sys.modules.get(name)) is not None]
+        hidden = {name for name, module in tops if self._is_in_the_way(flow, name, module)}
         for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
             self._of_program[name] = sys.modules.pop(name)
         self._program_clashes = self._program_clashes or bool(hidden)
 
     def _is_in_the_way(self, flow: FlowModules, name: str, module: ModuleType) -> bool:
         places = [os.path.realpath(place) for place in _places(module)]
-        if not places or any(_longest(flow.entries, place) for place in places):
+        if module is flow.modules.get(name) or not places or any(_longest(flow.entries, place) for place in places):
             return False
         is_installed = any(_longest(_INSTALLED, place) for place in places)
         return not is_installed or name not in (self._loaded_first or ())
@@ -269,11 +267,19 @@ def _places(module: ModuleType) -> list[str]:
         return []
 
 
-def _came_through(flow: FlowModules, module: ModuleType) -> bool:
-    """Whether a module was found through the flow's own entries of the search path."""
+def _own_modules(flow: FlowModules, before: set[str]) -> dict[str, ModuleType]:
+    """Modules that came after those of ``before``, through the flow's own entries of the search path."""
+    later = [(name, module) for name, module in list(sys.modules.items()) if name not in before and module is not None]
+    names = _names_in(flow.entries) if later else set()
+    return {name: module for name, module in later if _came_through(flow, names, name, module)}
+
+
+def _came_through(flow: FlowModules, names: set[str], name: str, module: ModuleType) -> bool:
+    places = [os.path.abspath(place) for place in _places(module)]  # noqa: PTH100 - as Python does
+    if not places:  # something that a module put in its place; only its name tells
+        return name.partition(".")[0] in names
     own = set(flow.entries)
-    found = [_longest(sys.path, os.path.abspath(place)) for place in _places(module)]  # noqa: PTH100 - as Python does
-    return any(entry in own for entry in found)
+    return any(_longest(sys.path, place) in own for place in places)
 
 
 def _longest(folders: Iterable[str], place: str) -> str | None:

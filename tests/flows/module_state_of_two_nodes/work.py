@@ -1,6 +1,5 @@
-from promptflow.core import tool
-
 import state
+from promptflow.core import tool
 
 MINE = []
 

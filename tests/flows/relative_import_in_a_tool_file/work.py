@@ -1,5 +1,6 @@
-from .words import WORD
 from promptflow.core import tool
+
+from .words import WORD
 
 
 @tool

@@ -1,1 +1,3 @@
-from .more.words import WORD
+from .more import words
+
+WORD = words.WORD
