@@ -1,1 +1,3 @@
-print(open("words.txt").read().strip())
+from pathlib import Path
+
+print(Path("words.txt").read_text().strip())

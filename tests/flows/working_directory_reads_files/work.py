@@ -7,5 +7,5 @@ AT_IMPORT = Path("words.txt").read_text().strip()
 
 @tool
 def work(x):
-    with open("words.txt") as words:
+    with Path("words.txt").open() as words:
         return f"{x}: {AT_IMPORT}, {words.read().strip()}"
