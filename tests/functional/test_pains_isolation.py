@@ -1,6 +1,6 @@
 """Pains that users of prompt flow reported, where flows in one process, or flow and caller, disturbed each other.
 
-The numbers are those of the pains in docs/isolation.md.
+The numbers are explained in docs/isolation.md.
 """
 
 from __future__ import annotations

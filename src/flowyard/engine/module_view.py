@@ -149,6 +149,18 @@ class ModuleView:
             self._by_file[file] = self._owner_of_file(file)
         return self._by_file[file]
 
+    def known(self, home: str, name: str, wanted: tuple[str, ...] | None) -> ModuleType | None:
+        """The module that an import of ``name`` (its names ``wanted``) binds, if the folder's code has all of it."""
+        flow = self._flows.get(home)
+        module = flow.modules.get(name) if flow is not None else None
+        if flow is None or not isinstance(module, ModuleType):
+            return None
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            return None
+        if wanted is None:
+            return flow.modules.get(name.partition(".")[0])
+        return module if all(item in vars(module) for item in wanted) else None
+
     def _adopt_unseen(self) -> None:
         """While one folder is open, nobody looks at what its code imports later; it is found out before that ends."""
         if not self.is_shared:

@@ -132,6 +132,10 @@ class _Turns:
         running: str | None = code_owner.get()
         return running if running is not None and view.is_known(running) else None
 
+    def known(self, home: str, name: str, wanted: tuple[str, ...] | None) -> ModuleType | None:
+        """What an import statement gives, if all of it was imported before and is still there: no turn is needed."""
+        return self._view.known(home, name, wanted)
+
     def forget_threads(self) -> None:
         """In a forked child only the forking thread goes on, so only its turn does."""
         self._changed = threading.Condition()
@@ -208,6 +212,10 @@ def _import(
     owner = _turns.owner(top, globals, sys._getframe(1))
     if owner is None:
         return _plain["__import__"](name, globals, locals, fromlist, level)  # type: ignore[no-any-return]
+    if globals is not None and (fromlist is None or (fromlist and isinstance(fromlist, tuple))):
+        known = _turns.known(owner, _absolute(name, globals, level), fromlist)
+        if known is not None:  # an import statement; other callers look into the table afterwards
+            return known
     with _turns.of(owner):
         return _plain["__import__"](name, globals, locals, fromlist, level)  # type: ignore[no-any-return]
 
@@ -221,6 +229,13 @@ def _import_module(name: str, package: str | None = None) -> ModuleType:
         return _plain["import_module"](name, package)  # type: ignore[no-any-return]
     with _turns.of(owner):
         return _plain["import_module"](name, package)  # type: ignore[no-any-return]
+
+
+def _absolute(name: str, namespace: Mapping[str, Any], level: int) -> str:
+    if level == 0:
+        return name
+    package = str(namespace.get("__package__") or "").rsplit(".", level - 1)[0]
+    return f"{package}.{name}" if name else package
 
 
 def _top(name: str) -> str:
