@@ -5,17 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flowyard.engine.nodes.prompt import escape_inputs, literals_of, names_from_outside, require_free_name
+from flowyard.engine.nodes.prompt import (
+    PromptText,
+    escape_inputs,
+    literals_of,
+    names_from_outside,
+    require_free_name,
+)
 from flowyard.engine.providers import Providers
 from flowyard.engine.step import Step, StepValue
-from flowyard.engine.template import load_template, render
+from flowyard.engine.template import PromptFile, load_template, parse_template, render
 from flowyard.errors import UserError
-from flowyard.flows.model import Node
+from flowyard.flows.model import Literal, Node
 from flowyard.llm import RoleEscapes, build_request, parse_chat, read_result, split_inputs
 from flowyard.llm.connection import AzureOpenAIConnection, Connection
 from flowyard.llm.sources import Connections
 
 __all__ = ["prepare_llm"]
+
+
+_PROMPT = "prompt"
+"""The input that replaces a node's template file."""
 
 
 class _LinesList(list[Any]):
@@ -36,8 +46,21 @@ def prepare_llm(node: Node, folder: Path, connections: Connections, providers: P
         raise UserError(message, where=node.where)
     literals = literals_of(node)
     _check_parameters(node, connection, literals)
-    call = _LlmCall(node, folder, connection, providers)
-    return Step(node, call, is_async=True, literals=literals, warnings=call.template.holes(node.inputs, node.name))
+    call = _LlmCall(node, _template_of(node, folder, literals), connection, providers)
+    warnings = () if _is_given(node) else call.template.holes(node.inputs, node.name)
+    return Step(node, call, is_async=True, literals=literals, warnings=warnings)
+
+
+def _is_given(node: Node) -> bool:
+    """Whether the prompt is the output of another node or a flow input, instead of the node's file."""
+    return _PROMPT in node.inputs and not isinstance(node.inputs[_PROMPT], Literal)
+
+
+def _template_of(node: Node, folder: Path, literals: dict[str, Any]) -> PromptFile:
+    """A literal ``prompt`` is a template in place of the node's file."""
+    assert node.source_path is not None
+    file = load_template(folder / node.source_path)
+    return parse_template(str(literals[_PROMPT]), node.where) if _PROMPT in literals else file
 
 
 def _check_parameters(node: Node, connection: Connection, literals: dict[str, Any]) -> None:
@@ -54,10 +77,10 @@ def _check_parameters(node: Node, connection: Connection, literals: dict[str, An
 class _LlmCall:
     """Renders, asks and reads the answer."""
 
-    def __init__(self, node: Node, folder: Path, connection: Connection, providers: Providers) -> None:
-        assert node.source_path is not None
+    def __init__(self, node: Node, template: PromptFile, connection: Connection, providers: Providers) -> None:
         self.api = node.api or "chat"
-        self.template = load_template(folder / node.source_path)
+        self.template = template
+        self.given = _is_given(node)
         self.outside = names_from_outside(node)
         self.connection = connection
         self.provider = providers.get(connection)
@@ -70,8 +93,20 @@ class _LlmCall:
 
     def _prompt(self, variables: dict[str, Any]) -> str | list[dict[str, Any]]:
         escapes = RoleEscapes()
+        given = variables.pop(_PROMPT, None)
+        text = _given_text(given, escapes) if self.given else self._rendered(variables, escapes)
+        return parse_chat(text, escapes=escapes) if self.api == "chat" else str(escapes.restore(text))
+
+    def _rendered(self, variables: dict[str, Any], escapes: RoleEscapes) -> str:
         safe = escape_inputs(variables, self.outside, escapes)
         if isinstance(self.connection, AzureOpenAIConnection):
             safe = {name: _LinesList(value) if isinstance(value, list) else value for name, value in safe.items()}
-        text = render(self.template, safe)
-        return parse_chat(text, escapes=escapes) if self.api == "chat" else str(escapes.restore(text))
+        return render(self.template, safe)
+
+
+def _given_text(given: Any, escapes: RoleEscapes) -> str:
+    """A prompt from elsewhere is taken as it is: rendered once more, data in it would be run as a template."""
+    if isinstance(given, PromptText):
+        escapes.adopt(given.escapes)
+        return given.escaped
+    return str(given)
