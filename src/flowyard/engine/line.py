@@ -170,6 +170,8 @@ class LineRunner:
             return await self._in_thread(lambda _: "".join(map(str, value)), {})
         if inspect.isasyncgen(value):
             return "".join([str(part) async for part in value])
+        if isinstance(value, dict) and any(map(_is_generator, value.values())):
+            return {key: await self._joined(item) for key, item in value.items()}
         return value
 
     async def _run_step(self, step: Step, scope: Scope) -> NodeResult:
@@ -213,6 +215,10 @@ class LineRunner:
             where=place_of(error, self.flow.folder) or step.node.where,
             traceback=trace,
         )
+
+
+def _is_generator(value: Any) -> bool:
+    return inspect.isgenerator(value) or inspect.isasyncgen(value)
 
 
 def _without_stop_iteration(call: Any, values: dict[str, Any]) -> Any:
