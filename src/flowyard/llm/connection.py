@@ -267,7 +267,13 @@ class CustomConnection(Connection):
 
 
 class CustomStrongTypeConnection(CustomConnection):
-    """Base of connection classes that a user's package defines."""
+    """Base of connection classes that user code defines; what a class gives a field is the field's default."""
+
+    def __getattribute__(self, key: str) -> Any:
+        # A default stands on the class, where it would be found before ``__getattr__`` is asked for the stored value.
+        if key in type(self).__annotations__ and key in self:
+            return self[key]
+        return super().__getattribute__(key)
 
 
 def _require_variables(*names: str) -> list[str]:

@@ -14,6 +14,7 @@ from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
+from flowyard.llm.connection import Connection, CustomConnection, CustomStrongTypeConnection
 from flowyard.llm.sources import Connections
 
 __all__ = ["prepare_python"]
@@ -69,6 +70,7 @@ def _literals(node: Node, parameters: Mapping[str, Parameter], connections: Conn
 def _literal(node: Node, parameter: Parameter, value: Any, connections: Connections) -> Any:
     if parameter.connections:
         found = connections.get(str(value), needed_by=f"Node {node.name!r} ({node.where})")
+        found = _as_declared(found, parameter)
         if not isinstance(found, parameter.connections):
             wanted = " or ".join(kind.__name__ for kind in parameter.connections)
             raise UserError(
@@ -81,6 +83,14 @@ def _literal(node: Node, parameter: Parameter, value: Any, connections: Connecti
         return coerce(value, parameter.kind)
     except CoercionError as error:
         raise UserError(f"Input {parameter.name!r} of node {node.name!r}: {error}", where=node.where) from None
+
+
+def _as_declared(connection: Connection, parameter: Parameter) -> Connection:
+    """A custom connection in the class that the user's code declares for it."""
+    strong = [kind for kind in parameter.connections if issubclass(kind, CustomStrongTypeConnection)]
+    if isinstance(connection, CustomConnection) and len(strong) == 1 and not isinstance(connection, tuple(strong)):
+        return connection.to_strong_type(strong[0])
+    return connection
 
 
 def _require_init(node: Node, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> None:
