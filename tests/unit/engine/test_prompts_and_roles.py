@@ -169,6 +169,13 @@ async def test_the_name_template_is_reserved(write: Write, run_line: RunLine) ->
         await run_line(write(text, a__jinja2=""))
 
 
+@pytest.mark.parametrize("name", ["prompt", "temperature", "deployment_name"])
+async def test_a_prompt_cannot_read_a_parameter_of_the_api(write: Write, run_line: RunLine, name: str) -> None:
+    folder = write(flow("azure", False), llm__jinja2=f"user:\n{{{{question}}}} {{{{{name}}}}}\n")
+    with pytest.raises(UserError, match=f"reads '{name}', which is reserved"):
+        await run_line(folder, x="a")
+
+
 async def test_an_llm_node_must_have_a_model_connection(write: Write, run_line: RunLine) -> None:
     with pytest.raises(UserError, match="needs a language model"):
         await run_line(write(flow("custom", False), llm__jinja2=TEMPLATE), x="a")

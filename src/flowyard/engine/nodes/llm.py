@@ -11,6 +11,7 @@ from flowyard.engine.nodes.prompt import (
     literals_of,
     names_from_outside,
     require_free_name,
+    require_free_variables,
 )
 from flowyard.engine.providers import Providers
 from flowyard.engine.step import Step, StepValue
@@ -19,6 +20,7 @@ from flowyard.errors import UserError
 from flowyard.flows.model import Literal, Node
 from flowyard.llm import RoleEscapes, build_request, parse_chat, read_result, split_inputs
 from flowyard.llm.connection import AzureOpenAIConnection, Connection
+from flowyard.llm.parameters import CHAT_PARAMETERS, COMPLETION_PARAMETERS
 from flowyard.llm.sources import Connections
 
 __all__ = ["prepare_llm"]
@@ -46,9 +48,16 @@ def prepare_llm(node: Node, folder: Path, connections: Connections, providers: P
         raise UserError(message, where=node.where)
     literals = literals_of(node)
     _check_parameters(node, connection, literals)
-    call = _LlmCall(node, _template_of(node, folder, literals), connection, providers)
+    template = _template_of(node, folder, literals)
+    require_free_variables(node, template, _reserved(node))
+    call = _LlmCall(node, template, connection, providers)
     warnings = () if _is_given(node) else call.template.holes(node.inputs, node.name)
     return Step(node, call, is_async=True, literals=literals, warnings=warnings)
+
+
+def _reserved(node: Node) -> set[str]:
+    """Names that belong to the API, so that a prompt which reads them would find them empty."""
+    return {_PROMPT, *(COMPLETION_PARAMETERS if node.api == "completion" else CHAT_PARAMETERS)}
 
 
 def _is_given(node: Node) -> bool:
