@@ -85,8 +85,7 @@ def in_child(job, answer):
     os.setsid()
     os.chdir(Path(job["flow"]).parent)
     os.environ.update(job["environ"])
-    # A lock of this module refuses to work in a fork, and every job has the store to itself anyway.
-    session.lock = contextlib.nullcontext()
+    session.lock = type(session.lock)(session.lock.lock_file)  # a lock made before the fork refuses to work after it
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)

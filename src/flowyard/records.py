@@ -90,7 +90,10 @@ class LineTask:
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """One finished line. ``outputs`` is empty unless completed; ``nodes`` is in the order of the flow."""
+    """One finished line. ``outputs`` is empty unless completed; ``nodes`` is in the order of the flow.
+
+    ``is_bare`` says that the flow returned one value without a name, which is then the output called ``output``.
+    """
 
     line_number: int
     status: LineStatus
@@ -101,6 +104,12 @@ class LineResult:
     duration_s: float = 0.0
     usage: Usage = Usage()
     started_at: str = ""
+    is_bare: bool = False
+
+    @property
+    def returned(self) -> Any:
+        """What a caller of the flow gets: its outputs by name, or its one value."""
+        return self.outputs.get("output") if self.is_bare else self.outputs
 
 
 @dataclass(frozen=True, slots=True)

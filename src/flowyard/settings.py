@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ class Settings:
     """What holds for one command.
 
     ``home`` is where runs and experiments are kept; ``env_file`` is a ``.env`` that a person named (a missing one is an
-    error), while the project's own ``.env`` is optional.
+    error), while the project's own ``.env`` is optional. ``image_hosts`` are hosts, or ``host:port``, from which flows
+    may download pictures although they are not on the public internet.
     """
 
     home: Path
@@ -28,6 +30,7 @@ class Settings:
     project: Path
     env_file: Path | None = None
     simulate: Path | None = None
+    image_hosts: frozenset[str] = frozenset()
 
     @classmethod
     def read(
@@ -38,7 +41,10 @@ class Settings:
         simulate: str | None = None,
         start: Path | None = None,
     ) -> Settings:
-        """Settings from flags first, then the environment (``FLOWYARD_HOME``), then defaults. Raises UserError."""
+        """Settings from flags first, then the environment, then defaults. Raises UserError.
+
+        The environment's variables are ``FLOWYARD_HOME`` and ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
+        """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
@@ -54,6 +60,7 @@ class Settings:
             project=root or start,
             env_file=Path(env_file).resolve() if env_file else None,
             simulate=Path(simulate).resolve() if simulate else None,
+            image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
         )
 
 

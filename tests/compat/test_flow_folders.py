@@ -46,7 +46,7 @@ async def test_folder(folder: Path, tmp_path: Path) -> None:
     expected = read_expected(folder)
     if "load_error" in expected.raw:
         with pytest.raises(UserError) as caught:
-            prepare(load_flow(folder, expected.variant), Connections([]), no_provider)
+            await prepare(load_flow(folder, expected.variant), Connections([]), no_provider)
         assert expected.raw["load_error"] in str(caught.value)
     elif "data" in expected.raw:
         await run_over_data(folder, expected, tmp_path)
@@ -55,7 +55,7 @@ async def test_folder(folder: Path, tmp_path: Path) -> None:
 
 
 async def run_cases(folder: Path, expected: Expected) -> None:
-    runner = prepare(load_flow(folder, expected.variant), Connections([]), no_provider)
+    runner = await prepare(load_flow(folder, expected.variant), Connections([]), no_provider)
     try:
         for case in expected.cases:
             line = await runner.run_line(LineTask(0, case.inputs))

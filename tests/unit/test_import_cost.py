@@ -9,7 +9,7 @@ import pytest
 HEAVY = {"aiohttp", "jinja2", "numpy", "openai", "pandas", "pydantic", "rich", "ruamel", "sqlalchemy"}
 
 
-@pytest.mark.parametrize("module", ["flowyard", "flowyard.cli.main"])
+@pytest.mark.parametrize("module", ["flowyard", "flowyard.cli.main", "flowyard.media"])
 def test_import_loads_nothing_heavy(module: str):
     code = f"import json, sys, {module}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

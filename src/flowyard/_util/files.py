@@ -12,12 +12,13 @@ from typing import Any
 __all__ = ["dump_json", "write_atomic"]
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash at any instant, sees the old file or the new one."""
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash at any instant, sees the old file or the new one; text as UTF-8."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

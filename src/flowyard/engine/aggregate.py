@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flowyard.engine.runner import LineCollector
 from flowyard.engine.scope import LineScope, Scope
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef, Value
 from flowyard.records import LineResult, NodeResult
@@ -15,7 +16,7 @@ Key = str
 """The text of a reference, the same for equal references."""
 
 
-class AggregationInputs:
+class AggregationInputs(LineCollector):
     """Collects, line by line, only the values that aggregation nodes will read.
 
     Lists are ordered by line number, whatever order lines finish in. Failed lines are not in them; the value of a

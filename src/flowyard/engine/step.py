@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from flowyard.flows.model import Node
-from flowyard.records import Usage
 
-__all__ = ["Step", "StepValue"]
+__all__ = ["Place", "Step"]
 
-
-@dataclass(frozen=True, slots=True)
-class StepValue:
-    """What a model-calling step returns: the node's output and what it used."""
-
-    output: Any
-    usage: Usage
+Place = Literal["thread", "code loop", "engine loop"]
+"""Where a call runs: plain code in a thread, asynchronous user code on the flow's loop, ours on the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One node, resolved.
 
-    ``call`` takes the node's inputs by name; ``is_async`` says whether it is awaited or run in a thread.
+    ``call`` takes the node's inputs by name and runs at ``place``. ``stream``, when there is one, takes the same inputs
+    and gives the output in pieces (a generator or a ``TextStream``), for a caller who wants to see the output grow.
     ``literals`` are inputs known beforehand, already of their declared types. ``optional`` names parameters that may be
     left out when what feeds them was bypassed. ``warnings`` are about what prompt flow accepts and people rarely mean.
     """
 
     node: Node
     call: Callable[[dict[str, Any]], Any]
-    is_async: bool
+    place: Place
     literals: Mapping[str, Any]
     optional: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    stream: Callable[[dict[str, Any]], Any] | None = None

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
-from flowyard.flows import Flow, load_flow
+from flowyard.flows import load_flow
+from flowyard.flows.model import DagFlow, Flow, PromptyFlow
 from flowyard.runs.dataset import count_rows
 from flowyard.runs.mapping import check_mapping
 
@@ -123,7 +124,9 @@ def _planned(experiment: Experiment, dataset: ExperimentDataset, selected: Mappi
 
 
 def _llm_nodes(flow: Flow) -> int:
-    return sum(node.type == "llm" for node in flow.line_nodes)
+    if isinstance(flow, DagFlow):
+        return sum(node.type == "llm" for node in flow.line_nodes)
+    return int(isinstance(flow, PromptyFlow))  # what a flow's own code calls cannot be known beforehand
 
 
 def _check(experiment: Experiment, flow: Flow, warnings: list[str]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""``flow.dag.yaml`` to a ``Flow``, with every problem found at once."""
+"""``flow.dag.yaml`` to a ``DagFlow``, with every problem found at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.check import check_flow, without_aggregation_outputs
 from flowyard.flows.graph import topological
-from flowyard.flows.model import INPUT_TYPES, Activate, Flow, Input, Literal, Node, Output, Value
+from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
 
@@ -29,11 +29,10 @@ _NODE_KEYS = (
     *("name", "type", "source", "inputs", "connection", "provider", "api", "module", "activate"),
     *("aggregation", "reduce", "use_variants", "enable_cache", "comment", "tool"),
 )
-_RUNNABLE = {("python", "code"), ("prompt", "code"), ("llm", "code")}
 
 
-def parse_dag(file: YamlFile, selected: Mapping[str, str]) -> Flow:
-    """A checked Flow with the selected variants. Raises FlowInvalid listing every problem with its line."""
+def parse_dag(file: YamlFile, selected: Mapping[str, str]) -> DagFlow:
+    """A checked flow with the selected variants. Raises FlowInvalid listing every problem with its line."""
     return _DagReader(file).read(selected)
 
 
@@ -44,9 +43,9 @@ class _DagReader:
         self.file = file
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
-        self.folder = file.path.parent
+        self.folder = file.path.parent.resolve()  # code runs with a working directory of its own
 
-    def read(self, selected: Mapping[str, str]) -> Flow:
+    def read(self, selected: Mapping[str, str]) -> DagFlow:
         raw = self.file.data
         if not isinstance(raw, Mapping):
             raise FlowInvalid(f"{self.file.path} is not a flow.", [Problem("The file is not a YAML mapping.")])
@@ -65,8 +64,8 @@ class _DagReader:
         if self.problems:
             self._raise()
         outputs, warnings = without_aggregation_outputs(outputs, known)
-        return Flow(
-            name=str(raw.get("name") or _identifier(self.folder.resolve().name)),
+        return DagFlow(
+            name=str(raw.get("name") or _identifier(self.folder.name)),
             file=self.file.path,
             folder=self.folder,
             inputs=inputs,
@@ -75,6 +74,7 @@ class _DagReader:
             variants=variant_ids(raw),
             chosen=choice.chosen,
             type=str(raw.get("type") or "standard"),
+            environment=dict(raw.get("environment") or {}),
             environment_variables=dict(raw.get("environment_variables") or {}),
             warnings=(*self.warnings, *warnings),
         )
@@ -88,7 +88,13 @@ class _DagReader:
         self.problems.append(Problem(message, self.file.where(*keys), hint))
 
     def _require_maps(self, raw: Mapping[str, Any]) -> None:
-        for key, kind in (("inputs", Mapping), ("outputs", Mapping), ("nodes", list), ("node_variants", Mapping)):
+        for key, kind in (
+            ("inputs", Mapping),
+            ("outputs", Mapping),
+            ("nodes", list),
+            ("node_variants", Mapping),
+            ("environment", Mapping),
+        ):
             if raw.get(key) is not None and not isinstance(raw[key], kind):
                 self._problem(f"'{key}' must be a {'list' if kind is list else 'mapping'}.", key)
         variants = raw.get("node_variants")
@@ -188,16 +194,14 @@ class _DagReader:
     def _check_source(self, node: Node, path: tuple[str | int, ...]) -> None:
         kind = (node.type, node.source_type)
         if kind not in _KINDS:
-            hint = "A node is one of: python, prompt, llm with source type code; python with package."
+            hint = "A node is python, prompt or llm with source type code; python with package; or custom_llm."
             self._problem(
                 f"Node {node.name!r} has type {node.type!r} with source {node.source_type!r}.", *path, hint=hint
             )
-        elif kind not in _RUNNABLE:
-            self._problem(
-                f"Node {node.name!r} uses a package tool ({node.source_tool}), which this version does not run.",
-                *path,
-                hint="Call the package from a python node instead.",
-            )
+        elif node.source_type != "code" and not node.source_tool:
+            self._problem(f"Node {node.name!r} names no package tool.", *path, hint="Add 'tool: ID' to its source.")
+        elif node.source_type == "package":
+            pass  # a package tool has no file of the flow
         elif not node.source_path:
             self._problem(
                 f"Node {node.name!r} has no source path.", *path, hint="Add 'source: {type: code, path: FILE}'."

@@ -9,7 +9,9 @@ from flowyard._util.suggest import did_you_mean
 from flowyard._util.yamlfile import read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.dag_yaml import parse_dag
+from flowyard.flows.flex_yaml import parse_flex
 from flowyard.flows.model import Flow
+from flowyard.flows.prompty import load_prompty
 
 __all__ = ["find_flow_file", "load_flow"]
 
@@ -23,10 +25,10 @@ def load_flow(path: Path | str, selected: Mapping[str, str] | None = None) -> Fl
     """
     file = find_flow_file(Path(path))
     if file.suffix == ".prompty":
-        raise UserError(f"{file} is a prompty file, which this version does not run.")
+        return load_prompty(file)
     parsed = read_yaml(file)
     if isinstance(parsed.data, Mapping) and "entry" in parsed.data:
-        raise UserError(f"{file} is a flex flow, which this version does not run.", where=parsed.where("entry"))
+        return parse_flex(parsed)
     return parse_dag(parsed, selected or {})
 
 

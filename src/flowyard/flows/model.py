@@ -10,6 +10,8 @@ from typing import Any
 __all__ = [
     "INPUT_TYPES",
     "Activate",
+    "DagFlow",
+    "FlexFlow",
     "Flow",
     "Input",
     "InputRef",
@@ -17,6 +19,7 @@ __all__ = [
     "Node",
     "NodeRef",
     "Output",
+    "PromptyFlow",
     "Value",
 ]
 
@@ -131,25 +134,35 @@ class Node:
         return {value.node for value in self.references() if isinstance(value, NodeRef)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A checked flow with one variant of each node chosen; ``nodes`` is in topological order.
+    """What every kind of flow has, checked, with one variant of each node chosen.
 
     ``variants`` maps each node that has variants to their ids, default first; ``chosen`` is the assignment in use.
-    ``folder`` is the working directory of its code. ``warnings`` are for a person to read once.
+    ``environment`` says what an image of the flow needs (requirements, base image). ``folder`` is the working directory of its code; it is a merged copy when the flow includes files from elsewhere,
+    which ``keep`` holds on disk for as long as the flow is used. ``warnings`` are for a person to read once.
     """
 
     name: str
     file: Path
     folder: Path
-    inputs: Mapping[str, Input]
-    outputs: Mapping[str, Output]
-    nodes: tuple[Node, ...]
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
     type: str = "standard"
+    environment: Mapping[str, Any] = field(default_factory=dict)
     environment_variables: Mapping[str, Any] = field(default_factory=dict)
+    message_format: str = "basic"
     warnings: tuple[str, ...] = ()
+    keep: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DagFlow(Flow):
+    """A graph of nodes; ``nodes`` is in topological order."""
+
+    nodes: tuple[Node, ...]
 
     @property
     def line_nodes(self) -> tuple[Node, ...]:
@@ -160,3 +173,39 @@ class Flow:
     def aggregation_nodes(self) -> tuple[Node, ...]:
         """The nodes that run once, after all lines."""
         return tuple(node for node in self.nodes if node.aggregation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlexFlow(Flow):
+    """A Python function or class as a flow.
+
+    ``entry`` is ``module:Name``, found in ``folder``, unless ``target`` is the object itself (a flow made in Python).
+    ``inputs``, ``outputs`` and ``init`` hold what the file declares; what it does not declare is inferred from the
+    signature when the flow is prepared. The samples stand in when no inputs, or no init values, are given at all.
+    """
+
+    entry: str
+    target: Any = None
+    init: Mapping[str, Input] = field(default_factory=dict)
+    sample_inputs: Mapping[str, Any] = field(default_factory=dict)
+    sample_init: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptyFlow(Flow):
+    """One chat prompt with its model and parameters.
+
+    ``configuration`` says which model and where; ``parameters`` go into the request as they are; ``response`` is
+    ``first`` or ``all``. ``template`` is the prompt's text, which starts at line ``template_line`` of the file.
+    ``sample`` stands in when no inputs are given at all; ``declared_outputs`` says whether the file names its outputs.
+    """
+
+    template: str
+    template_line: int = 1
+    api: str = "chat"
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    response: str = "first"
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    declared_outputs: bool = False

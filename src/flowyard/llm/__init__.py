@@ -3,7 +3,7 @@
 from flowyard.llm.connection import Connection, SimulatedConnection
 from flowyard.llm.connection_parsing import CONNECTION_TYPES, parse_connection
 from flowyard.llm.messages import RoleEscapes, parse_chat
-from flowyard.llm.parameters import build_request, read_result, read_usage, split_inputs, wants_stream
+from flowyard.llm.parameters import build_request, read_piece, read_result, read_usage, split_inputs, wants_stream
 from flowyard.llm.providers import open_provider
 from flowyard.llm.sources import (
     Connections,
@@ -29,6 +29,7 @@ __all__ = [
     "open_provider",
     "parse_chat",
     "parse_connection",
+    "read_piece",
     "read_result",
     "read_usage",
     "split_inputs",

@@ -18,6 +18,7 @@ __all__ = [
     "COMPLETION_PARAMETERS",
     "Api",
     "build_request",
+    "read_piece",
     "read_result",
     "read_usage",
     "require_api",
@@ -136,6 +137,16 @@ def read_result(api: str, request: ModelRequest, reply: ModelReply) -> str | dic
     if not isinstance(message, Mapping):
         raise ProviderError("The model's answer has no message.")
     return {**_EMPTY_MESSAGE, **message} if _calls_functions(request.body) else _text(message.get("content"))
+
+
+def read_piece(api: str, chunk: Mapping[str, Any]) -> str | None:
+    """The text that one chunk of a streamed answer adds; None when it adds none."""
+    choices = chunk.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, Mapping):
+        return None
+    piece = first.get("text") if require_api(api) == "completion" else (first.get("delta") or {}).get("content")
+    return None if piece is None else str(piece)
 
 
 def read_usage(body: Mapping[str, Any], *, simulated: bool = False) -> Usage:

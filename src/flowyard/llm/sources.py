@@ -187,6 +187,15 @@ class Connections:
         """Every secret of the connections that were handed out, for redaction."""
         return [secret for connection in self._given for secret in connection.secret_values()]
 
+    def given(self) -> list[Connection]:
+        """The connections that were handed out, each once, in the order of their first use."""
+        return list({connection.name: connection for connection in self._given}.values())
+
+    @property
+    def has_simulated(self) -> bool:
+        """Whether a simulated model was handed out, so that what it answers can be marked."""
+        return any(isinstance(connection, SimulatedConnection) for connection in self._given)
+
     def names(self) -> list[str]:
         """Every name that is known for certain, without repeats."""
         return list(dict.fromkeys(name for source in self.sources for name in source.names()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from flowyard.engine.line import LineRunner
+from flowyard.engine.runner import LineRunner
 from flowyard.records import LineResult, LineTask
 
 __all__ = ["run_lines"]

@@ -116,6 +116,7 @@ def line_from_json(data: Mapping[str, Any]) -> LineResult:
         duration_s=data["duration_s"],
         usage=Usage(**data["usage"]),
         started_at=data["started_at"],
+        is_bare=data.get("is_bare", False),
     )
 
 

@@ -13,13 +13,14 @@ from typing import Any, Protocol
 
 from flowyard.abc import Provider, Store
 from flowyard.engine import LineRunner, prepare
-from flowyard.engine.aggregate import AggregationInputs
+from flowyard.engine.runner import LineCollector
 from flowyard.errors import StoreError, UserError
 from flowyard.flows import Flow, load_flow
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
 from flowyard.runs.batch import run_lines
+from flowyard.runs.dataset import require_data_file
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.results import ResultWriter, write_outputs
 
@@ -30,12 +31,17 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+@=-]{0,199}$")
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What to run. ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults."""
+    """What to run: a flow on disk, or one that is loaded already.
 
-    flow: Path
+    ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults. ``init`` are the arguments of
+    a flow that is a class.
+    """
+
+    flow: Path | Flow
     data: Path | None = None
     column_mapping: Mapping[str, Any] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
+    init: Mapping[str, Any] = field(default_factory=dict)
     base_run: str | None = None
     name: str | None = None
     display_name: str | None = None
@@ -73,13 +79,16 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     Nothing is written when the request is wrong (UserError). When canceled, what is finished stays on disk, the record
     says ``canceled``, and the cancellation goes on.
     """
-    flow = load_flow(request.flow, request.variant)
+    flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
     base = _completed_base(request, parts.store)
-    plan = plan_lines(flow, request.data, base, request.column_mapping)
-    if not flow.inputs:
-        raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
-    runner = prepare(flow, parts.connections, parts.open_provider, threads=max(16, request.concurrency))
+    if request.data is not None:
+        require_data_file(request.data)
+    threads = max(16, request.concurrency)
+    runner = await prepare(flow, parts.connections, parts.open_provider, init=request.init, threads=threads)
     try:
+        plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
+        if not runner.flow.inputs:
+            raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
         run = parts.store.create_run(_new_record(request, runner, plan))
         return await _Execution(runner, run, parts).go(plan, request.concurrency)
     finally:
@@ -138,7 +147,7 @@ class _Execution:
         self.runner = runner
         self.run = run
         self.parts = parts
-        self.collected: AggregationInputs = runner.aggregation_inputs()
+        self.collected: LineCollector = runner.aggregation_inputs()
         self.completed = self.failed = 0
         self.usage = Usage()
         self.started = time.perf_counter()
@@ -153,8 +162,7 @@ class _Execution:
 
                 await run_lines(self.runner, plan.tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
-            for node in aggregation.nodes:
-                self.usage += node.usage
+            self.usage += aggregation.usage
             return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._close(status="canceled")

@@ -9,7 +9,7 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.engine import LineRunner
 from flowyard.errors import UserError
-from flowyard.flows.model import Flow, InputRef, Literal, NodeRef
+from flowyard.flows.model import DagFlow, Flow, InputRef, Literal, NodeRef
 from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
 from flowyard.runs.results import storable
 
@@ -40,7 +40,7 @@ async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | No
     collected = runner.aggregation_inputs()
     collected.add(line)
     aggregation = await runner.run_aggregation(collected)
-    return TryResult(line.outputs, None, line.usage, aggregation.metrics, aggregation.errors)
+    return TryResult(line.returned, None, line.usage, aggregation.metrics, aggregation.errors)
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,9 +63,10 @@ def node_values(flow: Flow, name: str, values: Mapping[str, Any]) -> dict[str, A
 
     Raises UserError for an unknown node and for references without a value.
     """
-    node = next((node for node in flow.nodes if node.name == name), None)
+    nodes = flow.nodes if isinstance(flow, DagFlow) else ()
+    node = next((node for node in nodes if node.name == name), None)
     if node is None:
-        names = [node.name for node in flow.nodes]
+        names = [node.name for node in nodes]
         raise UserError(
             f"Flow {flow.name!r} has no node {name!r}.",
             hint=did_you_mean(name, names) or f"It has: {known_names(names)}.",

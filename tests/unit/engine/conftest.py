@@ -62,7 +62,7 @@ def run_line(model: Listener) -> RunLine:
             AzureOpenAIConnection(api_key="k", api_base="https://a.example", name="azure"),
             CustomConnection({"token": "t0p-secret-token"}, {"url": "u"}, name="custom"),
         ]
-        runner = prepare(load_flow(folder), Connections([DeclaredSource(declared)]), lambda _: model)
+        runner = await prepare(load_flow(folder), Connections([DeclaredSource(declared)]), lambda _: model)
         try:
             return await runner.run_line(LineTask(0, inputs))
         finally:

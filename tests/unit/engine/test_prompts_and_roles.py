@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from flowyard.engine.nodes.prompt import PromptText
 from flowyard.errors import UserError
+from flowyard.llm.prompt_text import PromptText
 from flowyard.records import LineResult
 
 Write = Callable[..., Path]

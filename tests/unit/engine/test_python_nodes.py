@@ -128,6 +128,18 @@ async def test_optional_provider_parameters_must_be_literals_too(write: Write, r
         await run_line(folder)
 
 
+async def test_an_annotation_may_be_any_value(write: Write, run_line: RunLine) -> None:
+    code = """
+    from promptflow.core import tool
+
+    @tool
+    def run(x: {}, names: ["a"] = None):
+        return [x, names]
+    """
+    line = await run_line(write(one_node('{x: "${inputs.x}", names: "[1]"}'), n__py=code))
+    assert line.outputs == {"y": ["v", [1]]}
+
+
 async def test_a_custom_connection_becomes_the_class_that_the_code_declares(write: Write, run_line: RunLine) -> None:
     code = """
     from promptflow.core import tool

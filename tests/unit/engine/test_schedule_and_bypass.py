@@ -60,7 +60,7 @@ def test_with_activate(when: Value, equals: Any, expected: bool) -> None:
 
 def step(name: str, *reads: str) -> Step:
     node = Node(name, "python", inputs={read: NodeRef(read) for read in reads})
-    return Step(node, lambda values: None, is_async=True, literals={})
+    return Step(node, lambda values: None, place="engine loop", literals={})
 
 
 async def complete(each: Step, done: Mapping[str, NodeResult]) -> NodeResult:

@@ -14,7 +14,7 @@ from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.model import Experiment
 from flowyard.experiments.plan import assignments, plan_experiment
-from flowyard.flows import Flow
+from flowyard.flows import DagFlow
 
 BASE = """
 name: headlines
@@ -239,7 +239,7 @@ def test_unknown_assignments(write: Write, text: str) -> None:
 @given(st.lists(st.integers(1, 5), max_size=5))
 def test_all_is_one_plus_the_variants_that_are_not_defaults(sizes: list[int]) -> None:
     variants = {f"n{index}": tuple(f"v{each}" for each in range(size)) for index, size in enumerate(sizes)}
-    flow = Flow("f", Path("f"), Path(), {}, {}, (), variants=variants)
+    flow = DagFlow(name="f", file=Path("f"), folder=Path(), nodes=(), variants=variants)
     found = assignments(flow, "all")
     assert len(found) == 1 + sum(size - 1 for size in sizes)
     assert len({tuple(each.items()) for each in found}) == len(found)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import MappingError, UserError
-from flowyard.flows import Flow, Input
+from flowyard.flows import DagFlow, Flow, Input
 from flowyard.records import LineCounts, RunRecord
 from flowyard.runs.mapping import check_mapping, plan_lines
 
@@ -18,7 +18,7 @@ from flowyard.runs.mapping import check_mapping, plan_lines
 def flow(**defaults: Any) -> Flow:
     """A flow with one input per argument, whose value is the default (None: required)."""
     inputs = {name: Input(name, "string", default, where="flow.dag.yaml:2") for name, default in defaults.items()}
-    return Flow("f", Path("flow.dag.yaml"), Path(), inputs, {}, ())
+    return DagFlow(name="f", file=Path("flow.dag.yaml"), folder=Path(), inputs=inputs, nodes=())
 
 
 def jsonl(path: Path, rows: Sequence[Any]) -> Path:

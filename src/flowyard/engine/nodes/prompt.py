@@ -1,42 +1,18 @@
-"""Prompt nodes: a template rendered to text that still knows which parts came from outside."""
+"""Prompt nodes: a template rendered to text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flowyard.engine.step import Step
-from flowyard.engine.template import PromptFile, load_template, render
 from flowyard.errors import UserError
 from flowyard.flows.model import InputRef, Literal, Node
 from flowyard.llm.messages import RoleEscapes
+from flowyard.llm.prompt_text import PromptText, escape_inputs
+from flowyard.llm.template import PromptFile, load_template, render
 
-__all__ = [
-    "PromptText",
-    "escape_inputs",
-    "literals_of",
-    "names_from_outside",
-    "prepare_prompt",
-    "require_free_name",
-    "require_free_variables",
-]
-
-
-class PromptText(str):
-    """A rendered prompt. As text it is what a person reads; ``escaped`` cannot start a message of its own.
-
-    LLM nodes render ``escaped`` and let ``escapes`` restore the words, so that data cannot pose as another role.
-    """
-
-    escaped: str
-    escapes: RoleEscapes
-
-    def __new__(cls, text: str, escaped: str, escapes: RoleEscapes) -> PromptText:
-        made = super().__new__(cls, text)
-        made.escaped = escaped
-        made.escapes = escapes
-        return made
+__all__ = ["literals_of", "names_from_outside", "prepare_prompt", "require_free_name", "require_free_variables"]
 
 
 def prepare_prompt(node: Node, folder: Path) -> Step:
@@ -53,24 +29,12 @@ def prepare_prompt(node: Node, folder: Path) -> Step:
         return PromptText(render(template, values), escaped, escapes)
 
     holes = template.holes(node.inputs, node.name)
-    return Step(node, call, is_async=False, literals=literals_of(node), warnings=holes)
+    return Step(node, call, "thread", literals=literals_of(node), warnings=holes)
 
 
 def names_from_outside(node: Node) -> frozenset[str]:
     """The node's inputs that are bound to flow inputs."""
     return frozenset(name for name, value in node.inputs.items() if isinstance(value, InputRef))
-
-
-def escape_inputs(values: Mapping[str, Any], outside: frozenset[str], escapes: RoleEscapes) -> dict[str, Any]:
-    """The values with role words of outside text escaped; text of a prompt node brings its own escapes along."""
-    safe: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, PromptText):
-            escapes.adopt(value.escapes)
-            safe[name] = value.escaped
-        else:
-            safe[name] = escapes.escape(value) if name in outside else value
-    return safe
 
 
 def literals_of(node: Node) -> dict[str, Any]:

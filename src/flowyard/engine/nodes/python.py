@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
@@ -17,7 +18,7 @@ from flowyard.flows.model import InputRef, Literal, Node, NodeRef
 from flowyard.llm.connection import Connection, CustomConnection, CustomStrongTypeConnection
 from flowyard.llm.sources import Connections
 
-__all__ = ["prepare_python"]
+__all__ = ["misfits", "prepare_python", "resolve_literals", "step_of"]
 
 
 def prepare_python(node: Node, folder: Path, connections: Connections) -> Step:
@@ -25,32 +26,53 @@ def prepare_python(node: Node, folder: Path, connections: Connections) -> Step:
     assert node.source_path is not None
     function, owner = load_tool(folder / node.source_path)
     parameters = dict(parameters_of(function))
+    if owner is not None:
+        parameters |= parameters_of(owner.__init__)
+    return step_of(node, function, owner, parameters, connections, {})
+
+
+def step_of(
+    node: Node,
+    function: Callable[..., Any],
+    owner: type[Any] | None,
+    parameters: Mapping[str, Parameter],
+    connections: Connections,
+    given: Mapping[str, Any],
+) -> Step:
+    """The step of a user's function or method; ``given`` are arguments that the flow does not write. Raises UserError.
+
+    A method's class is instantiated once, here, with the node's literals that its ``__init__`` takes.
+    """
     init: dict[str, Any] = {}
     if owner is not None:
-        of_class = parameters_of(owner.__init__)
-        init = _literals(node, of_class, connections)
+        of_class = {name: parameters[name] for name in parameters_of(owner.__init__)}
+        init = resolve_literals(node, of_class, connections)
+        init = {name: value for name, value in init.items() if name in of_class}
         _require_init(node, of_class, init)
         function = getattr(owner(**init), function.__name__)
-        parameters |= of_class
-    literals = {name: value for name, value in _literals(node, parameters, connections).items() if name not in init}
+    literals = {
+        name: value for name, value in resolve_literals(node, parameters, connections).items() if name not in init
+    }
     return Step(
         node=node,
         call=_by_name(function),
-        is_async=inspect.iscoroutinefunction(inspect.unwrap(function)),
-        literals=literals,
+        place="code loop" if inspect.iscoroutinefunction(inspect.unwrap(function)) else "thread",
+        literals={**literals, **given},
         optional=frozenset(name for name, parameter in parameters.items() if parameter.optional),
-        warnings=tuple(_misfits(node, parameters, takes_any=takes_any_name(function))),
+        warnings=tuple(misfits(node, parameters, takes_any=takes_any_name(function), given=given)),
     )
 
 
-def _misfits(node: Node, parameters: Mapping[str, Parameter], *, takes_any: bool) -> Iterator[str]:
+def misfits(
+    node: Node, parameters: Mapping[str, Parameter], *, takes_any: bool, given: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[str]:
     """Inputs that the function does not take and parameters that nothing feeds: the call will fail."""
     for name in node.inputs:
         if name not in parameters and not takes_any:
             near = did_you_mean(name, parameters) or f"It takes: {known_names(parameters)}."
             yield f"{node.where}: node {node.name!r} has an input {name!r}, which its function does not take. {near}"
     for name, parameter in parameters.items():
-        if name not in node.inputs and not parameter.optional:
+        if name not in node.inputs and name not in given and not parameter.optional:
             yield f"{node.where}: node {node.name!r} gives no value for {name!r}, which its function requires."
 
 
@@ -58,7 +80,8 @@ def _by_name(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
     return lambda values: function(**values)
 
 
-def _literals(node: Node, parameters: Mapping[str, Parameter], connections: Connections) -> dict[str, Any]:
+def resolve_literals(node: Node, parameters: Mapping[str, Parameter], connections: Connections) -> dict[str, Any]:
+    """The node's literal inputs of their declared types, connections fetched; null and empty text are left out."""
     values: dict[str, Any] = {}
     for name, value in node.inputs.items():
         if isinstance(value, Literal) and value.value not in (None, ""):

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 import aiohttp
 from yarl import URL
@@ -15,6 +14,7 @@ from yarl import URL
 from flowyard.abc import Provider
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import TOKEN_AUTH, AzureOpenAIConnection, Connection, ServerlessConnection
+from flowyard.llm.http import HttpSessions
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.providers.sse import iter_events
 from flowyard.llm.retry import RetryPolicy, call_with_retries, is_retryable, parse_retry_after
@@ -27,7 +27,6 @@ SIMULATED_HEADER = "x-flowyard-simulated"
 
 _PATHS = {"chat": "chat/completions", "completion": "completions", "embedding": "embeddings"}
 _OPENAI = "https://api.openai.com/v1"
-_MOST_CONNECTIONS = 512
 _CONNECT_S, _SILENCE_S, _WHOLE_CALL_S = 30.0, 300.0, 600.0
 
 
@@ -37,8 +36,7 @@ class OpenAIWireProvider(Provider):
     def __init__(self, connection: Connection, *, retry: RetryPolicy | None = None) -> None:
         self._connection = connection
         self._retry = retry or RetryPolicy()
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
-        self._closed = False
+        self._sessions = HttpSessions()
 
     async def call(self, request: ModelRequest) -> ModelReply:
         reply, attempts = await call_with_retries(self._retry, lambda: self._call_once(request))
@@ -66,14 +64,7 @@ class OpenAIWireProvider(Provider):
             )
 
     async def close(self) -> None:
-        self._closed = True
-        here = asyncio.get_running_loop()
-        for loop, session in list(self._sessions.items()):
-            if loop is here or not loop.is_running():
-                await session.close()
-            else:
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
-        self._sessions.clear()
+        await self._sessions.close()
 
     async def _call_once(self, request: ModelRequest) -> ModelReply:
         limits = aiohttp.ClientTimeout(total=request.timeout_s or _WHOLE_CALL_S, sock_connect=_CONNECT_S)
@@ -110,7 +101,7 @@ class OpenAIWireProvider(Provider):
         body = {**request.body, **extra, **({"model": request.model} if request.model else {})}
         headers = await self._headers()
         try:
-            response = await self._session().post(
+            response = await self._sessions.get().post(
                 self._url(request), data=_json_bytes(body), headers=headers, timeout=limits, allow_redirects=False
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -118,17 +109,6 @@ class OpenAIWireProvider(Provider):
         if response.status != 200:
             raise await self._refused(response)
         return response
-
-    def _session(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise RuntimeError("The provider is closed.")
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)
-            session = aiohttp.ClientSession(connector=connector, trust_env=True)
-            self._sessions[loop] = session
-        return session
 
     def _url(self, request: ModelRequest) -> URL:
         path = _PATHS[request.operation]

@@ -1,0 +1,160 @@
+"""Running a DAG flow: its nodes for each line, and its aggregation nodes after all lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from flowyard._util.redact import redact
+from flowyard.engine.activate import is_bypassed
+from flowyard.engine.aggregate import AggregationInputs, AggregationScope
+from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
+from flowyard.engine.schedule import run_graph
+from flowyard.engine.scope import LineScope, Scope
+from flowyard.engine.step import Step
+from flowyard.engine.stream import holds_streams, is_stream, joined, opened
+from flowyard.engine.tool import collect_metrics
+from flowyard.flows.model import DagFlow, Literal, NodeRef
+from flowyard.llm.services import count_usage
+from flowyard.records import ErrorRecord, NodeResult, Usage
+
+__all__ = ["DagRunner"]
+
+
+class DagRunner(LineRunner):
+    """A prepared DAG flow."""
+
+    flow: DagFlow
+
+    def __init__(self, flow: DagFlow, steps: Sequence[Step], around: Surroundings) -> None:
+        super().__init__(flow, around, [warning for step in steps for warning in step.warnings])
+        self._line_steps = [step for step in steps if not step.node.aggregation]
+        self._aggregation_steps = [step for step in steps if step.node.aggregation]
+        self._streaming = _streaming_nodes(flow)
+
+    async def _execute(self, inputs: Mapping[str, Any], line_number: int, *, stream: bool) -> Execution:  # noqa: ARG002
+        async def run(step: Step, done: Mapping[str, NodeResult]) -> NodeResult:
+            return await self._run_step(step, LineScope(inputs, done), stream=stream)
+
+        nodes = await run_graph(self._line_steps, run)
+        outputs: Mapping[str, Any] = {}
+        error = next((node.error for node in nodes.values() if node.error), None)
+        if error is None:
+            nodes, error = await self._without_generators(nodes, stream=stream)
+        if error is None:
+            outputs, error = self._outputs(inputs, nodes)
+        usage = sum((node.usage for node in nodes.values()), Usage())
+        return Execution(outputs, error, tuple(nodes.values()), usage)
+
+    async def run_node(self, name: str, values: Mapping[str, Any]) -> NodeResult:
+        step = next(step for step in [*self._line_steps, *self._aggregation_steps] if step.node.name == name)
+        with ExitStack() as stack:
+            self._surround(stack)
+            return await self._call(step, {**step.literals, **values}, stream=False)
+
+    def aggregation_inputs(self) -> AggregationInputs:
+        return AggregationInputs(step.node for step in self._aggregation_steps)
+
+    async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
+        assert isinstance(collected, AggregationInputs)
+
+        async def run(step: Step, done: Mapping[str, NodeResult]) -> NodeResult:
+            return await self._run_step(step, AggregationScope(collected, done), stream=False)
+
+        with ExitStack() as stack:
+            self._surround(stack)
+            metrics = stack.enter_context(collect_metrics())
+            nodes = await run_graph(self._aggregation_steps, run, stop_at_failure=False)
+        errors = tuple(node.error for node in nodes.values() if node.error)
+        usage = sum((node.usage for node in nodes.values()), Usage())
+        return AggregationResult(dict(metrics), tuple(nodes.values()), errors, usage)
+
+    def _outputs(
+        self, inputs: Mapping[str, Any], nodes: Mapping[str, NodeResult]
+    ) -> tuple[dict[str, Any], ErrorRecord | None]:
+        outputs: dict[str, Any] = {}
+        scope = LineScope(inputs, nodes)
+        for output in self.flow.outputs.values():
+            try:
+                outputs[output.name] = scope.read(output.value)
+            except Exception as error:
+                message = redact(f"Output {output.name!r}: {error}", self._services.connections.secrets())
+                return {}, ErrorRecord(type(error).__name__, message, where=output.where)
+        return outputs, None
+
+    async def _without_generators(
+        self, nodes: Mapping[str, NodeResult], *, stream: bool
+    ) -> tuple[dict[str, NodeResult], ErrorRecord | None]:
+        """Generators that are still unread become the text of their items, once for all who read them.
+
+        With ``stream`` those that only an output reads stay open.
+        """
+        settled = dict(nodes)
+        for step in self._line_steps:
+            node = nodes[step.node.name]
+            if stream and node.node in self._streaming and is_stream(node.output):
+                settled[node.node] = replace(node, output=opened(node.output, self._host))
+            elif holds_streams(node.output):
+                try:
+                    settled[node.node] = replace(node, output=await joined(node.output, self._host))
+                except LOST:
+                    raise
+                except BaseException as error:  # the rest of a tool's code runs here, and may raise anything
+                    return settled, self._record(error, step.node.where, step.node.name)
+        return settled, None
+
+    async def _run_step(self, step: Step, scope: Scope, *, stream: bool) -> NodeResult:
+        try:
+            if is_bypassed(step.node, scope):
+                return NodeResult(step.node.name, "bypassed")
+            values = _arguments(step, scope)
+        except Exception as error:
+            message = redact(str(error).strip("'\""), self._services.connections.secrets())
+            record = ErrorRecord(type(error).__name__, message, step.node.name, step.node.where)
+            return NodeResult(step.node.name, "failed", error=record)
+        return await self._call(step, values, stream=stream)
+
+    async def _call(self, step: Step, values: dict[str, Any], *, stream: bool) -> NodeResult:
+        start = time.perf_counter()
+        streamed = step.stream if stream and step.node.name in self._streaming else None
+        with count_usage() as count:
+            try:
+                value = await self._at_its_place(step, streamed or step.call, values)
+            except LOST:
+                raise
+            except BaseException as error:  # user code may raise anything; it costs its line only
+                record = self._record(error, step.node.where, step.node.name)
+                spent = time.perf_counter() - start
+                return NodeResult(step.node.name, "failed", error=record, duration_s=spent, usage=count.total)
+        spent = time.perf_counter() - start
+        return NodeResult(step.node.name, "completed", value, duration_s=spent, usage=count.total)
+
+    async def _at_its_place(self, step: Step, call: Any, values: dict[str, Any]) -> Any:
+        if step.place == "thread":
+            return await self._host.in_thread(call, values)
+        if step.place == "code loop":
+            return await self._host.on_loop(call, values)
+        return await call(values)
+
+
+def _streaming_nodes(flow: DagFlow) -> frozenset[str]:
+    """Nodes whose whole output an output of the flow shows and no other node reads: prompt flow's rule."""
+    values = [output.value for output in flow.outputs.values()]
+    shown = {value.node for value in values if isinstance(value, NodeRef) and not value.path}
+    return frozenset(shown - {name for node in flow.nodes for name in node.reads()})
+
+
+def _arguments(step: Step, scope: Scope) -> dict[str, Any]:
+    """The node's inputs by name; one fed by a bypassed node is left out if it has a default, else None."""
+    values = dict(step.literals)
+    for name, value in step.node.inputs.items():
+        if isinstance(value, Literal):
+            continue
+        if not scope.was_bypassed(value):
+            values[name] = scope.read(value)
+        elif name not in step.optional:
+            values[name] = None
+    return values

@@ -1,0 +1,174 @@
+"""A prepared flow, whatever its kind: one line of inputs in, one line of outputs out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flowyard._util.redact import redact
+from flowyard.engine.code import place_of
+from flowyard.engine.environment import FlowEnvironment
+from flowyard.engine.host import CodeHost
+from flowyard.errors import FlowyardError, UserError
+from flowyard.flows.coerce import CoercionError, coerce
+from flowyard.flows.model import Flow
+from flowyard.llm.services import Services, use_services
+from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
+
+__all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings"]
+
+LOST = (KeyboardInterrupt, asyncio.CancelledError)
+"""What ends the work rather than a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationResult:
+    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made."""
+
+    metrics: Mapping[str, Any]
+    nodes: tuple[NodeResult, ...] = ()
+    errors: tuple[ErrorRecord, ...] = ()
+    usage: Usage = Usage()
+
+
+class LineCollector(ABC):
+    """Keeps, of each completed line, what aggregation will read."""
+
+    @abstractmethod
+    def add(self, line: LineResult) -> None:
+        """Take what is needed from one line; a failed line gives nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a flow did with one line's inputs.
+
+    ``outputs`` may hold streams when they were asked for. ``is_bare`` says that the flow returned one value without a
+    name, which is then the output called ``output``.
+    """
+
+    outputs: Mapping[str, Any]
+    error: ErrorRecord | None = None
+    nodes: tuple[NodeResult, ...] = ()
+    usage: Usage = Usage()
+    is_bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a prepared flow stands on; closed with it."""
+
+    services: Services
+    host: CodeHost
+    environment: FlowEnvironment
+
+    async def close(self) -> None:
+        """Close all of it; safe to call again."""
+        self.environment.restore()
+        await self.services.close()
+        self.host.close()
+
+
+class LineRunner(ABC):
+    """``run_line`` may be called by many tasks of one event loop at once. Close the runner when done.
+
+    ``warnings`` are those of the flow's file and of what was prepared, for a person to read once.
+    """
+
+    def __init__(self, flow: Flow, around: Surroundings, warnings: Sequence[str] = ()) -> None:
+        self.flow = flow
+        self.warnings = (*flow.warnings, *warnings)
+        self._around = around
+        self._host = around.host
+        self._services = around.services
+
+    async def run_line(self, task: LineTask, *, stream: bool = False) -> LineResult:
+        """Run one line. Failing code, or inputs that do not fit, fail the line and raise nothing.
+
+        With ``stream``, outputs that can arrive in pieces are ``TextStream`` objects, to be read once.
+        """
+        started_at, start = datetime.now(UTC).isoformat(timespec="milliseconds"), time.perf_counter()
+        inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task.inputs)
+        done = Execution({}, error)
+        if error is None:
+            with ExitStack() as stack:
+                self._surround(stack)
+                done = await self._execute(inputs, task.line_number, stream=stream)
+        return LineResult(
+            line_number=task.line_number,
+            status="failed" if done.error else "completed",
+            inputs=inputs,
+            outputs={} if done.error else done.outputs,
+            error=done.error,
+            nodes=done.nodes,
+            duration_s=time.perf_counter() - start,
+            usage=done.usage,
+            started_at=started_at,
+            is_bare=done.is_bare,
+        )
+
+    @abstractmethod
+    async def _execute(self, inputs: Mapping[str, Any], line_number: int, *, stream: bool) -> Execution:
+        """Run the flow on complete, coerced inputs. Raises nothing that user code raised."""
+
+    async def run_node(self, name: str, values: Mapping[str, Any]) -> NodeResult:
+        """Run one node alone with given values for its inputs (by parameter name). Raises UserError without nodes."""
+        raise UserError(f"{self.flow.file.name} has no nodes, so {name!r} cannot be run alone ({len(values)} values).")
+
+    @abstractmethod
+    def aggregation_inputs(self) -> LineCollector:
+        """An empty collector for the lines of one run."""
+
+    @abstractmethod
+    async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
+        """Aggregate what ``aggregation_inputs`` collected."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a simulated model answers in place of a real one."""
+        return self._services.connections.has_simulated
+
+    def secrets(self) -> list[str]:
+        """Every secret of the connections in use, for redaction."""
+        return self._services.connections.secrets()
+
+    async def close(self) -> None:
+        """Close connections and let threads end; a tool that is still running is not waited for."""
+        await self._around.close()
+
+    def _surround(self, stack: ExitStack) -> None:
+        """Give code that runs from here on the flow's services."""
+        stack.enter_context(use_services(self._services))
+
+    async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
+        """The inputs with defaults filled in, of their declared types; or why there are none."""
+        values = dict(given)
+        for name, declared in self.flow.inputs.items():
+            if name not in values:
+                if declared.required:
+                    message = (
+                        f"Required input {name!r} ({declared.type}) is missing. Given: {', '.join(given) or 'none'}."
+                    )
+                    return values, ErrorRecord("InputMissing", message, where=declared.where)
+                values[name] = declared.default
+            try:
+                values[name] = coerce(values[name], declared.type)
+            except CoercionError as error:
+                return values, ErrorRecord("InputInvalid", f"Input {name!r}: {error}", where=declared.where)
+        return values, None
+
+    def _record(self, error: BaseException, where: str | None, node: str | None = None) -> ErrorRecord:
+        """A failure of user code as it is stored: secrets hidden, with its place in the flow's files."""
+        secrets = self._services.connections.secrets()
+        known = isinstance(error, FlowyardError)
+        trace = None if known else redact("".join(traceback.format_exception(error)[-6:]), secrets)
+        kind = type(error).__name__
+        place = place_of(error, self.flow.folder) or where
+        return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)

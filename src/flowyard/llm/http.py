@@ -1,0 +1,42 @@
+"""HTTP sessions for code that is called from several event loops."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+__all__ = ["HttpSessions"]
+
+_MOST_CONNECTIONS = 512
+
+
+class HttpSessions:
+    """One session per event loop, made on first use; sessions trust the proxy environment."""
+
+    def __init__(self) -> None:
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+        self._closed = False
+
+    def get(self) -> aiohttp.ClientSession:
+        """The session of the running loop. Raises RuntimeError once closed."""
+        if self._closed:
+            raise RuntimeError("The HTTP sessions are closed.")
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)
+            session = self._sessions[loop] = aiohttp.ClientSession(connector=connector, trust_env=True)
+        return session
+
+    async def close(self) -> None:
+        """Close every session on the loop it belongs to."""
+        self._closed = True
+        here = asyncio.get_running_loop()
+        for loop, session in list(self._sessions.items()):
+            if loop is here or not loop.is_running():
+                await session.close()
+            else:
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
+        self._sessions.clear()
