@@ -51,6 +51,10 @@ class ConnectionSource(ABC):
     def names(self) -> Iterable[str]:
         """The names that this source knows for certain (an environment may answer to more)."""
 
+    def origin(self, name: str) -> str:  # noqa: ARG002 - sources of many files tell them apart
+        """Where this source has the connection of that name from; the label unless it is known more closely."""
+        return self.label
+
 
 class Store(ABC):
     """Where records of runs and experiments are kept. Writes are atomic: a reader sees the old or the new record."""

@@ -130,6 +130,15 @@ class LineRunner(ABC):
     async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
         """Aggregate what ``aggregation_inputs`` collected."""
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a simulated model answers in place of a real one."""
+        return self._services.connections.has_simulated
+
+    def secrets(self) -> list[str]:
+        """Every secret of the connections in use, for redaction."""
+        return self._services.connections.secrets()
+
     async def close(self) -> None:
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()

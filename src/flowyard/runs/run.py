@@ -16,6 +16,7 @@ from flowyard.engine import LineRunner, prepare
 from flowyard.engine.runner import LineCollector
 from flowyard.errors import StoreError, UserError
 from flowyard.flows import Flow, load_flow
+from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
@@ -109,9 +110,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
 def _flow(request: RunRequest) -> Flow:
     """The flow with what the request changes in it."""
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
-    if request.connections:
-        nodes = ", ".join(request.connections)
-        raise UserError(f"The connections of {nodes} cannot be replaced for one run.", hint="Name them in the flow.")
+    flow = override_connections(flow, request.connections)
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
 
 
