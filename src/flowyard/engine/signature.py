@@ -65,7 +65,7 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 
 
 def _type_name(annotation: Any) -> str:
-    if annotation in _PLAIN:
+    if isinstance(annotation, type) and annotation in _PLAIN:
         return _PLAIN[annotation]
     if typing.get_origin(annotation) is list:
         return "list"
