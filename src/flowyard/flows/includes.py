@@ -77,6 +77,9 @@ def resolve_folder(file: YamlFile) -> FlowFolder:
         problem = Problem("'additional_includes' must be a list of paths.", file.where("additional_includes"))
         raise _invalid(file.path, [problem])
     merged = merged_folder(folder, includes, base, lambda index: file.where("additional_includes", index), file.path)
+    copy = merged.path / file.path.name
+    if folder == base and copy.is_file():
+        _forget_includes(copy, file)
     return FlowFolder(merged.path, merged, merged.warnings)
 
 
@@ -111,6 +114,17 @@ def merged_folder(
     merged.warnings = tuple(warnings)
     merged.settle()
     return merged
+
+
+def _forget_includes(copy: Path, file: YamlFile) -> None:
+    """Empty the lines of ``additional_includes`` in the copied flow file, so that the copy stands for itself."""
+    tops = sorted(line for keys, line in file.lines.items() if len(keys) == 1)
+    start = file.line(("additional_includes",))
+    end = next((line for line in tops if line > start), None)
+    lines = copy.read_text("utf-8-sig").split("\n")
+    stop = len(lines) if end is None else end - 1
+    copy.unlink()  # it may be a link, or not writable
+    copy.write_text("\n".join([*lines[: start - 1], *("" for _ in lines[start - 1 : stop]), *lines[stop:]]), "utf-8")
 
 
 @dataclass(frozen=True, slots=True)

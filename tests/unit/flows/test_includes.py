@@ -18,6 +18,15 @@ from flowyard.flows.includes import FlowFolder, MergedFolder, resolve_folder
 Resolve = Callable[..., FlowFolder]
 
 
+FORM = """additional_includes:   # why
+  # of one
+  - ../shared
+
+  - >-
+    ../shared/words.txt
+# after"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     write(tmp_path / "flow" / "own.txt", "own")
@@ -218,6 +227,19 @@ def test_code_relocates_the_folder(project: Path, resolve: Resolve) -> None:
     assert files(merged.folder) == {"words.txt": "words", "deep/er.txt": "deeper", "own.txt": "own"}
     with pytest.raises(FlowInvalid, match=r"flow.dag.yaml:2: 'code' names the folder '../gone'"):
         resolve(code="../gone")
+
+
+@pytest.mark.parametrize("form", ["additional_includes: [../shared]", "additional_includes:\n- ../shared\n", FORM])
+def test_the_copied_flow_file_stands_for_itself(project: Path, form: str) -> None:
+    text = f"# a comment\ninputs: {{}}\n{form}\noutputs: {{}}\n"
+    for whole in (text, f"inputs: {{}}\n{form}"):
+        file = read_yaml(write(project / "flow" / "flow.dag.yaml", whole))
+        found = resolve_folder(file)
+        copy = read_yaml(found.folder / "flow.dag.yaml")
+        assert copy.data == {key: value for key, value in file.data.items() if key != "additional_includes"}
+        assert copy.line(("outputs",)) == file.line(("outputs",))
+        assert resolve_folder(copy) == FlowFolder(found.folder)
+        assert (project / "flow" / "flow.dag.yaml").read_text() == whole
 
 
 def test_a_copy_may_lie_inside_what_is_copied(project: Path, resolve: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
