@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flowyard._util.suggest import did_you_mean
 from flowyard._util.yamlfile import YamlFile
@@ -60,19 +61,14 @@ class FlowFolder:
 def resolve_folder(file: YamlFile) -> FlowFolder:
     """Where the code of a flow file runs, by its keys ``code`` and ``additional_includes``. Raises FlowInvalid.
 
-    Both are relative to the file.
+    Both are relative to the file; ``code`` counts in flex flows only, as in prompt flow.
     """
     raw = file.data if isinstance(file.data, Mapping) else {}
     base = file.path.parent.resolve()
-    folder = base
-    if raw.get("code") is not None:
-        folder = (base / str(raw["code"])).resolve()
-        if not folder.is_dir():
-            message = f"'code' names the folder {str(raw['code'])!r}, which does not exist."
-            raise _invalid(file.path, [Problem(message, file.where("code"))])
+    folder, ignored = _code_folder(file, raw, base)
     includes = raw.get("additional_includes")
     if not includes:
-        return FlowFolder(folder)
+        return FlowFolder(folder, warnings=ignored)
     if not isinstance(includes, list) or not all(isinstance(item, str) for item in includes):
         problem = Problem("'additional_includes' must be a list of paths.", file.where("additional_includes"))
         raise _invalid(file.path, [problem])
@@ -80,7 +76,20 @@ def resolve_folder(file: YamlFile) -> FlowFolder:
     copy = merged.path / file.path.name
     if folder == base and copy.is_file():
         _forget_includes(copy, file)
-    return FlowFolder(merged.path, merged, merged.warnings)
+    return FlowFolder(merged.path, merged, (*ignored, *merged.warnings))
+
+
+def _code_folder(file: YamlFile, raw: Mapping[str, Any], base: Path) -> tuple[Path, tuple[str, ...]]:
+    code = raw.get("code")
+    if code is None:
+        return base, ()
+    if "entry" not in raw:
+        return base, (f"{file.where('code')}: 'code' is ignored, because only flex flows have it.",)
+    folder = (base / str(code)).resolve()
+    if not folder.is_dir():
+        message = f"'code' names the folder {str(code)!r}, which does not exist."
+        raise _invalid(file.path, [Problem(message, file.where("code"))])
+    return folder, ()
 
 
 def merged_folder(

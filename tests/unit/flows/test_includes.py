@@ -37,8 +37,8 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def resolve(project: Path) -> Resolve:
-    def resolve(*includes: object, code: str | None = None) -> FlowFolder:
-        lines = ["inputs: {}", *([f"code: {code}"] if code else [])]
+    def resolve(*includes: object, code: str | None = None, entry: bool = True) -> FlowFolder:
+        lines = ["inputs: {}", *([f"code: {code}"] if code else []), *(["entry: a:b"] if code and entry else [])]
         if includes:
             lines += ["additional_includes:", *(f"- {include}" for include in includes)]
         return resolve_folder(read_yaml(write(project / "flow" / "flow.dag.yaml", "\n".join(lines) + "\n")))
@@ -240,6 +240,12 @@ def test_the_copied_flow_file_stands_for_itself(project: Path, form: str) -> Non
         assert copy.line(("outputs",)) == file.line(("outputs",))
         assert resolve_folder(copy) == FlowFolder(found.folder)
         assert (project / "flow" / "flow.dag.yaml").read_text() == whole
+
+
+def test_code_is_ignored_in_flows_of_nodes(project: Path, resolve: Resolve) -> None:
+    said = "flow.dag.yaml:2: 'code' is ignored, because only flex flows have it."
+    assert resolve(code="../shared", entry=False) == FlowFolder(project / "flow", None, (said,))
+    assert resolve("../shared", code="../gone", entry=False).warnings == (said,)
 
 
 def test_a_copy_may_lie_inside_what_is_copied(project: Path, resolve: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
