@@ -15,6 +15,7 @@ from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
+from flowyard.llm.connection import as_declared
 from flowyard.llm.sources import Connections
 
 __all__ = ["misfits", "prepare_python", "resolve_literals", "step_of"]
@@ -92,6 +93,7 @@ def resolve_literals(node: Node, parameters: Mapping[str, Parameter], connection
 def _literal(node: Node, parameter: Parameter, value: Any, connections: Connections) -> Any:
     if parameter.connections:
         found = connections.get(str(value), needed_by=f"Node {node.name!r} ({node.where})")
+        found = as_declared(found, parameter.connections)
         if not isinstance(found, parameter.connections):
             wanted = " or ".join(kind.__name__ for kind in parameter.connections)
             raise UserError(
