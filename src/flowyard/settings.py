@@ -47,12 +47,15 @@ class Settings:
     ) -> Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
-        The environment's variables are ``FLOWYARD_HOME`` and ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
+        The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_IMAGE_HOSTS``, a
+        list with commas or blanks.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
-        for name, file in (("--env-file", env_file), ("--simulate", simulate)):
+        simulate_option = "--simulate" if simulate else "FLOWYARD_SIMULATE"
+        simulate = simulate or environ.get("FLOWYARD_SIMULATE")
+        for name, file in (("--env-file", env_file), (simulate_option, simulate)):
             if file and not Path(file).is_file():
                 raise UserError(f"{name}: there is no file {file}")
         chosen = home or environ.get("FLOWYARD_HOME")
