@@ -18,7 +18,7 @@ from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost
 from flowyard.errors import FlowyardError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.model import Flow
+from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
@@ -30,12 +30,16 @@ LOST = (KeyboardInterrupt, asyncio.CancelledError)
 
 @dataclass(frozen=True, slots=True)
 class AggregationResult:
-    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made."""
+    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
+
+    ``warnings`` are for a person to read once.
+    """
 
     metrics: Mapping[str, Any]
     nodes: tuple[NodeResult, ...] = ()
     errors: tuple[ErrorRecord, ...] = ()
     usage: Usage = Usage()
+    warnings: tuple[str, ...] = ()
 
 
 class LineCollector(ABC):
@@ -166,10 +170,14 @@ class LineRunner(ABC):
             if values[name] is None and declared.nullable:
                 continue
             try:
-                values[name] = coerce(values[name], declared.type)
+                values[name] = self._typed(declared, values[name])
             except CoercionError as error:
                 return values, ErrorRecord("InputInvalid", f"Input {name!r}: {error}", where=declared.where)
         return values, None
+
+    def _typed(self, declared: Input, value: Any) -> Any:
+        """A value as its input declares it. Raises CoercionError."""
+        return coerce(value, declared.type)
 
     def _record(self, error: BaseException, where: str | None, node: str | None = None) -> ErrorRecord:
         """A failure of user code as it is stored: secrets hidden, with its place in the flow's files."""

@@ -1,4 +1,4 @@
-"""``${env:NAME}`` and ``${file:path}`` in the front matter of a prompty."""
+"""``${env:NAME}`` and ``${file:path}`` in the front matter of a prompty and the samples of a flex flow."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FileReferences:
 
 def _load(path: Path, shown: str) -> Any:
     if not path.is_file():
-        raise UserError(f"The file {shown} does not exist.", hint="Its path is relative to the prompty.")
+        raise UserError(f"The file {shown} does not exist.", hint="Its path is relative to the file that names it.")
     if path.suffix.lower() in (".yaml", ".yml"):
         return read_yaml(path).data
     try:

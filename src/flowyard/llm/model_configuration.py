@@ -90,7 +90,7 @@ class AzureOpenAIModelConfiguration(ModelConfiguration):
 
     def with_connection(self, connection: Connection) -> Self:
         if isinstance(connection, SimulatedConnection):
-            return replace(self, connection=connection)
+            return replace(self.from_mapping({self.MODEL: getattr(self, self.MODEL)}), connection=connection)
         return self.from_connection(connection, self.azure_deployment)
 
 
@@ -121,7 +121,7 @@ class OpenAIModelConfiguration(ModelConfiguration):
 
     def with_connection(self, connection: Connection) -> Self:
         if isinstance(connection, SimulatedConnection):
-            return replace(self, connection=connection)
+            return replace(self.from_mapping({self.MODEL: getattr(self, self.MODEL)}), connection=connection)
         return self.from_connection(connection, self.model)
 
 

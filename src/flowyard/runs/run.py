@@ -15,7 +15,7 @@ from flowyard.abc import Provider, Store
 from flowyard.engine import LineRunner, prepare
 from flowyard.engine.runner import LineCollector
 from flowyard.errors import StoreError, UserError
-from flowyard.flows import Flow, load_flow
+from flowyard.flows import DagFlow, Flow, load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
@@ -99,7 +99,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     try:
         plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
         require_same_lines(earlier, plan.total)
-        if not runner.flow.inputs:
+        if not runner.flow.inputs and isinstance(runner.flow, DagFlow):
             raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
         run = parts.store.create_run(_new_record(request, runner, plan))
         return await _Execution(runner, run, parts).go(plan, request.concurrency, earlier)
@@ -191,6 +191,7 @@ class _Execution:
                 await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
             self.usage += aggregation.usage + self.runner.unclaimed_usage
+            self.run = replace(self.run, warnings=(*self.run.warnings, *aggregation.warnings))
             return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._close(status="canceled")
