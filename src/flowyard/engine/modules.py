@@ -22,7 +22,7 @@ from typing import Any
 
 from flowyard.engine.inheritance import inherited
 from flowyard.engine.module_view import FlowModules, ModuleView
-from flowyard.engine.promptflow_names import install_promptflow_names
+from flowyard._util.promptflow_names import install_promptflow_names
 
 __all__ = ["FolderUse", "code_of", "code_owner", "no_code_runs"]
 
