@@ -66,8 +66,8 @@ def count_usage() -> Iterator[UsageCount]:
 class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
-    ``unclaimed`` counts the model calls that nobody counts: those of threads that flow code starts by itself. ``urls``
-    says where pictures may be downloaded from.
+    ``spent`` counts every model call that has ended, streams included, and ``unclaimed`` those that nobody else counts:
+    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Services:
         self.connections = connections
         self.open_provider = open_provider
         self.urls = urls or UrlRules()
+        self.spent = UsageCount()
         self.unclaimed = UsageCount()
         self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
@@ -98,6 +99,7 @@ class Services:
         """Ask a model and count the usage. Raises ProviderError."""
         reply = await self.provider(connection).call(request)
         self._count().add(reply.usage)
+        self.spent.add(reply.usage)
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
@@ -117,6 +119,7 @@ class Services:
                 yield chunk
         finally:  # an answer that is read in part has been paid for too
             (self._count() if count.ended else count).add(usage)
+            self.spent.add(usage)
 
     def _count(self) -> UsageCount:
         count = _count.get()

@@ -1,7 +1,7 @@
 """The names of ``promptflow.core``."""
 
 from flowyard.compat.promptflow.core._prompty import AsyncPrompty, Prompty
-from flowyard.engine.code import uncovered_names
+from flowyard.engine.promptflow_names import uncovered_names
 from flowyard.engine.tool import ToolProvider, log_metric, tool
 from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, OpenAIModelConfiguration
 
