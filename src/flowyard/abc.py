@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowyard.records import ExperimentRecord, ModelReply, ModelRequest, RunRecord
+from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequest, RunRecord
 
 if TYPE_CHECKING:
     from flowyard.llm.connection import Connection
@@ -43,6 +43,9 @@ class ConnectionSource(ABC):
     label: str
     """How errors and listings name this source, for example ``environment`` or ``.env``."""
 
+    overrules: bool = False
+    """Whether what this source finds also takes the place of connections that are declared outside of all sources."""
+
     @abstractmethod
     def find(self, name: str) -> Connection | None:
         """The connection of that name, or None when this source has none. Raises UserError when it is malformed."""
@@ -50,6 +53,10 @@ class ConnectionSource(ABC):
     @abstractmethod
     def names(self) -> Iterable[str]:
         """The names that this source knows for certain (an environment may answer to more)."""
+
+    def origin(self, name: str) -> str:  # noqa: ARG002 - sources of many files tell them apart
+        """Where this source has the connection of that name from; the label unless it is known more closely."""
+        return self.label
 
 
 class Store(ABC):
@@ -72,6 +79,10 @@ class Store(ABC):
         """All runs, newest first."""
 
     @abstractmethod
+    def delete_run(self, name: str) -> None:
+        """Remove a run and everything in its folder, following no link. Raises NotFound; Conflict while it runs."""
+
+    @abstractmethod
     def create_experiment_folder(self, name: str, key: str) -> Path:
         """Claim a new folder for one execution of an experiment. Raises Conflict if it exists."""
 
@@ -81,8 +92,8 @@ class Store(ABC):
 
 
 class ReportFormat(ABC):
-    """Writes one experiment's results in one format."""
+    """Writes the comparison of some runs in one format."""
 
     @abstractmethod
-    def write(self, experiment: ExperimentRecord, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
         """Write into ``folder`` (which exists) and return the files, the most important first."""

@@ -1,12 +1,13 @@
 """Run in promptflow's own environment: every flow folder given, the outcome of each as one JSON object on stdout.
 
 Flows with ``data`` run as batches through ``PFClient``; those with a variant through ``PFClient.test``; all others
-through the executor, line by line.
+through the executor, line by line. The third argument is JSON: {folder: environment} of those that ask a model.
 """
 
 import contextlib
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -18,9 +19,15 @@ def failed_nodes(infos):
 def run_cases(folder, expected):
     from promptflow.executor import FlowExecutor
 
-    executor = FlowExecutor.create(folder / "flow.dag.yaml", {}, working_dir=folder, raise_ex=False)
+    executor = FlowExecutor.create(flow_in(folder), {}, working_dir=folder, raise_ex=False)
     cases = expected.get("cases") or [expected]
     return {"cases": [run_case(executor, case["inputs"]) for case in cases]}
+
+
+def flow_in(folder):
+    if (folder / "flow.dag.yaml").is_file():
+        return folder / "flow.dag.yaml"
+    return sorted(folder.glob("*.prompty"))[0]
 
 
 def run_case(executor, inputs):
@@ -29,7 +36,8 @@ def run_case(executor, inputs):
     except Exception as error:
         return {"error": str(error), "nodes": []}
     if str(result.run_info.status).endswith("Completed"):
-        return {"outputs": {key: joined(value) for key, value in result.output.items() if key != "line_number"}}
+        output = result.output if isinstance(result.output, dict) else {"output": result.output}
+        return {"outputs": {key: joined(value) for key, value in output.items() if key != "line_number"}}
     return {"error": result.run_info.error["message"], "nodes": failed_nodes(result.node_run_infos)}
 
 
@@ -46,7 +54,8 @@ def run_variant(folder, expected, client):
 def run_batch(folder, expected, client):
     data = folder / "data.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in expected["data"]), "utf-8")
-    run = client.run(flow=folder, data=data, column_mapping=expected.get("column_mapping"), stream=False)
+    flow = folder if (folder / "flow.dag.yaml").is_file() else flow_in(folder)
+    run = client.run(flow=flow, data=data, column_mapping=expected.get("column_mapping"), stream=False)
     output = Path(run._output_path)
     lines = {}
     failed = {}
@@ -92,8 +101,10 @@ def the_client(made=[]):  # noqa: B006 - one for all
 def main():
     logging.disable(logging.CRITICAL)
     found = {}
+    environments = json.loads(sys.argv[3])
     with contextlib.redirect_stdout(sys.stderr):
         for folder in sorted(Path(sys.argv[1]).iterdir()):
+            os.environ.update(environments.get(folder.name, {}))
             found[folder.name] = run_folder(folder)
     Path(sys.argv[2]).write_text(json.dumps(found, default=str), "utf-8")
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from flowyard.app import App, open_app
+from flowyard.cli.flow_build import build
+from flowyard.cli.flow_init import init
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, settings_options, values_or_file
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
 from flowyard.cli.serve import serve_flow
@@ -24,7 +26,11 @@ __all__ = ["flow"]
 
 @click.group()
 def flow() -> None:
-    """Test and check one flow."""
+    """Make, test, check, serve and build one flow."""
+
+
+flow.add_command(init)
+flow.add_command(build)
 
 
 @flow.command(cls=SpreadCommand)

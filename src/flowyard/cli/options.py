@@ -11,14 +11,17 @@ import click
 
 from flowyard.errors import UserError
 from flowyard.settings import Settings
+from flowyard.store import FolderStore
 
 __all__ = [
     "SpreadCommand",
+    "open_store",
     "pairs",
     "read_settings",
     "running_options",
     "settings_options",
     "store_options",
+    "user_options",
     "values_or_file",
 ]
 
@@ -65,9 +68,21 @@ def running_options(command: F) -> F:
     return settings_options(_as_json(command))
 
 
+def user_options(command: F) -> F:
+    """``--home`` and ``--json`` of what belongs to a person and not to a project."""
+    home = click.option("--home", metavar="DIR", help="flowyard's folder (default: FLOWYARD_HOME, or your own).")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+    return home(as_json(command))
+
+
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
     """Settings from the shared options."""
     return Settings.read(home=home, env_file=env_file, simulate=simulate)
+
+
+def open_store(home: str | None) -> FolderStore:
+    """The store of the shared option ``--home``."""
+    return FolderStore(read_settings(home).home)
 
 
 def pairs(items: Iterable[str], option: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from typing import Any
 from flowyard.engine.tool import ToolProvider, is_tool
 from flowyard.errors import UserError
 
-__all__ = ["code_of", "install_promptflow_names", "load_tool", "place_of", "uncovered_names"]
+__all__ = ["code_of", "import_failure", "install_promptflow_names", "load_tool", "place_of", "uncovered_names"]
 
 _COMPAT = Path(__file__).parent.parent / "compat" / "promptflow"
 _lock = threading.RLock()
@@ -134,19 +134,20 @@ def _execute(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except ModuleNotFoundError as error:
-        hint: str | None = (
-            f"Install what {error.name!r} belongs to into this environment: {sys.executable} -m pip install …"
-        )
-        if str(error.name).startswith("promptflow"):
-            hint = None
-        raise UserError(
-            f"{path.name} cannot be imported: {error}", hint=hint, where=place_of(error, path.parent)
-        ) from None
     except (Exception, SystemExit) as error:
-        message = f"{path.name} cannot be imported: ({type(error).__name__}) {error}"
-        raise UserError(message, where=place_of(error, path.parent)) from error
+        raise import_failure(error, path.name, path.parent) from error
     return module
+
+
+def import_failure(error: BaseException, name: str, folder: Path) -> UserError:
+    """What to tell the user about code in ``folder`` that failed while it was imported."""
+    message = f"{name} cannot be imported: ({type(error).__name__}) {error}"
+    hint: str | None = None
+    if isinstance(error, ModuleNotFoundError):
+        message = f"{name} cannot be imported: {error}"
+        if not str(error.name).startswith("promptflow"):
+            hint = f"Install what {error.name!r} belongs to into this environment: {sys.executable} -m pip install …"
+    return UserError(message, hint=hint, where=place_of(error, folder))
 
 
 def place_of(error: BaseException, folder: Path) -> str | None:

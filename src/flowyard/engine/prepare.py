@@ -16,7 +16,7 @@ from flowyard.engine.runner import LineRunner, Surroundings
 from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
 from flowyard.llm.connection import Connection
-from flowyard.llm.services import Services
+from flowyard.llm.services import Services, use_services
 from flowyard.llm.sources import Connections
 
 __all__ = ["prepare"]
@@ -45,7 +45,8 @@ async def prepare(
         FlowEnvironment(resolve_variables(flow, connections)),
     )
     try:
-        runner: LineRunner = await around.host.in_thread(_prepare, flow, around, init or {}, only)
+        with use_services(around.services):  # code that is imported may already ask for them
+            runner: LineRunner = await around.host.in_thread(_prepare, flow, around, init or {}, only)
         return runner
     except BaseException:
         await around.close()

@@ -18,7 +18,7 @@ from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost
 from flowyard.errors import FlowyardError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.model import Flow
+from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
@@ -30,12 +30,16 @@ LOST = (KeyboardInterrupt, asyncio.CancelledError)
 
 @dataclass(frozen=True, slots=True)
 class AggregationResult:
-    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made."""
+    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
+
+    ``warnings`` are for a person to read once.
+    """
 
     metrics: Mapping[str, Any]
     nodes: tuple[NodeResult, ...] = ()
     errors: tuple[ErrorRecord, ...] = ()
     usage: Usage = Usage()
+    warnings: tuple[str, ...] = ()
 
 
 class LineCollector(ABC):
@@ -88,6 +92,11 @@ class LineRunner(ABC):
         self._around = around
         self._host = around.host
         self._services = around.services
+
+    @property
+    def unclaimed_usage(self) -> Usage:
+        """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
+        return self._services.unclaimed.total
 
     async def run_line(self, task: LineTask, *, stream: bool = False) -> LineResult:
         """Run one line. Failing code, or inputs that do not fit, fail the line and raise nothing.
@@ -148,8 +157,8 @@ class LineRunner(ABC):
         stack.enter_context(use_services(self._services))
 
     async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
-        """The inputs with defaults filled in, of their declared types; or why there are none."""
-        values = dict(given)
+        """The inputs, or the flow's sample for none at all, with defaults and of their types; or why there are none."""
+        values = dict(given or self.flow.stand_in)
         for name, declared in self.flow.inputs.items():
             if name not in values:
                 if declared.required:
@@ -158,11 +167,17 @@ class LineRunner(ABC):
                     )
                     return values, ErrorRecord("InputMissing", message, where=declared.where)
                 values[name] = declared.default
+            if values[name] is None and declared.nullable:
+                continue
             try:
-                values[name] = coerce(values[name], declared.type)
+                values[name] = self._typed(declared, values[name])
             except CoercionError as error:
                 return values, ErrorRecord("InputInvalid", f"Input {name!r}: {error}", where=declared.where)
         return values, None
+
+    def _typed(self, declared: Input, value: Any) -> Any:
+        """A value as its input declares it. Raises CoercionError."""
+        return coerce(value, declared.type)
 
     def _record(self, error: BaseException, where: str | None, node: str | None = None) -> ErrorRecord:
         """A failure of user code as it is stored: secrets hidden, with its place in the flow's files."""

@@ -88,13 +88,8 @@ class _DagReader:
         self.problems.append(Problem(message, self.file.where(*keys), hint))
 
     def _require_maps(self, raw: Mapping[str, Any]) -> None:
-        for key, kind in (
-            ("inputs", Mapping),
-            ("outputs", Mapping),
-            ("nodes", list),
-            ("node_variants", Mapping),
-            ("environment", Mapping),
-        ):
+        kinds = {"nodes": list, **dict.fromkeys(("inputs", "outputs", "node_variants", "environment"), Mapping)}
+        for key, kind in kinds.items():
             if raw.get(key) is not None and not isinstance(raw[key], kind):
                 self._problem(f"'{key}' must be a {'list' if kind is list else 'mapping'}.", key)
         variants = raw.get("node_variants")

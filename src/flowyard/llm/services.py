@@ -16,6 +16,7 @@ from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.sources import Connections
+from flowyard.media.urls import UrlRules
 from flowyard.records import ModelReply, ModelRequest, Usage
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class UsageCount:
 
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
 _services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
+_in_use: list[Services] = []
+_in_use_lock = threading.Lock()
 
 
 @contextmanager
@@ -59,46 +62,58 @@ def count_usage() -> Iterator[UsageCount]:
 
 
 class Services:
-    """Connections by name and what is open behind them. Safe to use from several threads and event loops."""
+    """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
-    def __init__(self, connections: Connections, open_provider: Callable[[Connection], Provider]) -> None:
+    ``unclaimed`` counts the model calls that nobody counts: those of threads that flow code starts by itself. ``urls``
+    says where pictures may be downloaded from.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        open_provider: Callable[[Connection], Provider],
+        *,
+        urls: UrlRules | None = None,
+    ) -> None:
         self.connections = connections
         self.open_provider = open_provider
-        self._providers: dict[str, tuple[Connection, Provider]] = {}
+        self.urls = urls or UrlRules()
+        self.unclaimed = UsageCount()
+        self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
         self._http: HttpSessions | None = None
 
     def provider(self, connection: Connection) -> Provider:
         """The provider behind a connection, opened once. Raises UserError when no model is behind it."""
-        name = connection.name or f"{connection.type} {id(connection)}"
+        same = repr([connection.type, connection.name, connection.configs, connection.secrets])
         with self._lock:
-            found = self._providers.get(name)
-            if found is None or found[0] != connection:
-                found = self._providers[name] = (connection, self.open_provider(connection))
-            return found[1]
+            found = self._providers.get(same)
+            if found is None:
+                found = self._providers[same] = self.open_provider(connection)
+            return found
 
     async def call(self, connection: Connection, request: ModelRequest) -> ModelReply:
         """Ask a model and count the usage. Raises ProviderError."""
         reply = await self.provider(connection).call(request)
-        count = _count.get()
-        if count is not None:
-            count.add(reply.usage)
+        self._count().add(reply.usage)
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
         """Ask a model and yield the answer's chunks; whoever counts now gets the usage when they end."""
-        return self._chunks(connection, request, _count.get())
+        return self._chunks(connection, request, self._count())
 
     async def _chunks(
-        self, connection: Connection, request: ModelRequest, count: UsageCount | None
+        self, connection: Connection, request: ModelRequest, count: UsageCount
     ) -> AsyncIterator[Mapping[str, Any]]:
         usage = Usage(calls=1)
         async for chunk in self.provider(connection).stream(request):
             if chunk.get("usage") or chunk.get("flowyard_simulated"):
                 usage = read_usage(chunk)
             yield chunk
-        if count is not None:
-            count.add(usage)
+        count.add(usage)
+
+    def _count(self) -> UsageCount:
+        return _count.get() or self.unclaimed
 
     def http(self) -> aiohttp.ClientSession:
         """The HTTP session of the running event loop, for services that are not models."""
@@ -112,22 +127,35 @@ class Services:
         """Close what was opened. Nothing can be called afterwards."""
         with self._lock:
             providers, self._providers = list(self._providers.values()), {}
-        for _, provider in providers:
+        for provider in providers:
             await provider.close()
         if self._http is not None:
             await self._http.close()
 
 
 def current_services() -> Services | None:
-    """The services of the flow whose code is running; None outside of flows."""
-    return _services.get()
+    """The services of the flow whose code is running; None outside of flows.
+
+    A thread that flow code starts by itself does not say which flow it belongs to: it gets those taken up last.
+    """
+    own = _services.get()
+    if own is not None:
+        return own
+    with _in_use_lock:
+        return _in_use[-1] if _in_use else None
 
 
 @contextmanager
 def use_services(services: Services) -> Iterator[None]:
     """Make these the current services inside the block, in this context and those copied from it."""
     token = _services.set(services)
+    with _in_use_lock:
+        _in_use.append(services)
     try:
         yield
     finally:
+        with _in_use_lock:
+            _in_use.reverse()
+            _in_use.remove(services)  # the one taken up last
+            _in_use.reverse()
         _services.reset(token)

@@ -28,7 +28,10 @@ class TryResult:
 
 
 async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | None = None) -> TryResult:
-    """Run one line, then the aggregation nodes over it; or one node alone."""
+    """Run one line, then the aggregation nodes of a DAG over it; or one node alone.
+
+    ``__aggregate__`` of a class is for runs over data only, as in prompt flow.
+    """
     if node:
         alone = await runner.run_node(node, values)
         line = LineResult(0, "failed" if alone.error else "completed", {}, {node: alone.output}, alone.error)
@@ -38,14 +41,20 @@ async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | No
     if line.error:
         return TryResult({}, line.error, line.usage)
     collected = runner.aggregation_inputs()
+    if not isinstance(runner.flow, DagFlow):
+        return TryResult(line.returned, None, line.usage + runner.unclaimed_usage)
     collected.add(line)
     aggregation = await runner.run_aggregation(collected)
-    return TryResult(line.returned, None, line.usage, aggregation.metrics, aggregation.errors)
+    usage = line.usage + aggregation.usage + runner.unclaimed_usage
+    return TryResult(line.returned, None, usage, aggregation.metrics, aggregation.errors)
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with an empty chat history where none is given. Raises UserError naming every missing input."""
-    given = dict(values)
+    """The values, or the flow's sample for none at all, with an empty chat history where none is given.
+
+    Raises UserError naming every missing input.
+    """
+    given = dict(values or flow.stand_in)
     for name, declared in flow.inputs.items():
         if declared.is_chat_history and declared.required:
             given.setdefault(name, [])

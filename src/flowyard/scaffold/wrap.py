@@ -46,8 +46,8 @@ def wrap_function(folder: Path, entry: Path, function: str, prompts: Mapping[str
         if file.exists():
             raise Conflict(f"{file} exists already.", hint="Move it away first.")
     tool.write_text(_tool_code(source.stem, function, arguments), "utf-8")
-    with flow.open("w", encoding="utf-8") as file:
-        YAML().dump(_definition(folder, function, arguments, prompts, tool.name), file)
+    with flow.open("w", encoding="utf-8") as out:
+        YAML().dump(_definition(folder, function, arguments, prompts, tool.name), out)
     return [flow, tool]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +13,11 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.engine.code import load_tool
 from flowyard.engine.signature import Parameter, parameters_of, takes_any_name
 from flowyard.engine.step import Step
+from flowyard.engine.tool import streaming_option
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
-from flowyard.llm.connection import Connection, CustomConnection, CustomStrongTypeConnection
+from flowyard.llm.connection import as_declared
 from flowyard.llm.sources import Connections
 
 __all__ = ["misfits", "prepare_python", "resolve_literals", "step_of"]
@@ -53,6 +55,7 @@ def step_of(
     literals = {
         name: value for name, value in resolve_literals(node, parameters, connections).items() if name not in init
     }
+    option = streaming_option(function)
     return Step(
         node=node,
         call=_by_name(function),
@@ -60,6 +63,7 @@ def step_of(
         literals={**literals, **given},
         optional=frozenset(name for name, parameter in parameters.items() if parameter.optional),
         warnings=tuple(misfits(node, parameters, takes_any=takes_any_name(function), given=given)),
+        stream=_by_name(partial(function, **{option: True}), without=option) if option else None,
     )
 
 
@@ -76,8 +80,8 @@ def misfits(
             yield f"{node.where}: node {node.name!r} gives no value for {name!r}, which its function requires."
 
 
-def _by_name(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
-    return lambda values: function(**values)
+def _by_name(function: Callable[..., Any], *, without: str | None = None) -> Callable[[dict[str, Any]], Any]:
+    return lambda values: function(**{name: value for name, value in values.items() if name != without})
 
 
 def resolve_literals(node: Node, parameters: Mapping[str, Parameter], connections: Connections) -> dict[str, Any]:
@@ -93,7 +97,7 @@ def resolve_literals(node: Node, parameters: Mapping[str, Parameter], connection
 def _literal(node: Node, parameter: Parameter, value: Any, connections: Connections) -> Any:
     if parameter.connections:
         found = connections.get(str(value), needed_by=f"Node {node.name!r} ({node.where})")
-        found = _as_declared(found, parameter)
+        found = as_declared(found, parameter.connections)
         if not isinstance(found, parameter.connections):
             wanted = " or ".join(kind.__name__ for kind in parameter.connections)
             raise UserError(
@@ -106,14 +110,6 @@ def _literal(node: Node, parameter: Parameter, value: Any, connections: Connecti
         return coerce(value, parameter.kind)
     except CoercionError as error:
         raise UserError(f"Input {parameter.name!r} of node {node.name!r}: {error}", where=node.where) from None
-
-
-def _as_declared(connection: Connection, parameter: Parameter) -> Connection:
-    """A custom connection in the class that the user's code declares for it."""
-    strong = [kind for kind in parameter.connections if issubclass(kind, CustomStrongTypeConnection)]
-    if isinstance(connection, CustomConnection) and len(strong) == 1 and not isinstance(connection, tuple(strong)):
-        return connection.to_strong_type(strong[0])
-    return connection
 
 
 def _require_init(node: Node, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> None:

@@ -99,7 +99,7 @@ class OpenAIWireProvider(Provider):
     ) -> aiohttp.ClientResponse:
         """The response to one attempt, its body unread. Raises ProviderError for any status but success."""
         body = {**request.body, **extra, **({"model": request.model} if request.model else {})}
-        headers = await self._headers()
+        headers = {**request.headers, **await self._headers()}
         try:
             response = await self._sessions.get().post(
                 self._url(request), data=_json_bytes(body), headers=headers, timeout=limits, allow_redirects=False
