@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from flowyard import flows
 from flowyard._util.aio import run_blocking
 from flowyard.client.ambient import app
-from flowyard.client.exceptions import NotSupported, UserErrorException
+from flowyard.client.exceptions import InvalidFlowError, NotSupported, UserErrorException
 from flowyard.client.subject import Subject, flow_of
 from flowyard.client.translate import error_of, speaking_promptflow
 from flowyard.engine import prepare
@@ -58,8 +58,9 @@ class FlowOperations:
         ``inputs`` may be a .json file, or a .jsonl file whose first line counts. A flow that returns one value gives
         that value. Raises UserErrorException naming missing inputs, or saying what the flow's code raised.
         """
-        with speaking_promptflow():
+        with speaking_promptflow(UserError=InvalidFlowError):
             loaded = flow_of(flow, dict([parse_selection(variant)]) if variant else {})
+        with speaking_promptflow():
             variables = {**loaded.environment_variables, **(environment_variables or {})}
             loaded = replace(loaded, environment_variables=variables)
             result = run_blocking(_try(loaded, _values(inputs), dict(init or {}), node))

@@ -17,6 +17,8 @@ from typing import Any
 from flowyard._util.aio import run_blocking, run_in_background, start_in_background
 from flowyard.client.ambient import app
 from flowyard.client.context import Changes
+from flowyard.client.exceptions import InvalidFlowError
+from flowyard.client.translate import speaking_promptflow
 from flowyard.engine import LineRunner, prepare
 from flowyard.engine.stream import TextStream
 from flowyard.flows.model import Flow
@@ -96,7 +98,8 @@ class Prepared:
             raise
 
     async def _prepare(self, changes: Changes) -> LineRunner:
-        flow = changes.applied(self._read(changes.selected))
+        with speaking_promptflow(UserError=InvalidFlowError):
+            flow = changes.applied(self._read(changes.selected))
         outer = self._outer
         connections = app(flow.folder).connections() if outer is None else outer.connections
         opener = open_provider if outer is None else outer.open_provider

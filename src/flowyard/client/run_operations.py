@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowyard._util.aio import run_blocking
 from flowyard.client.ambient import app
-from flowyard.client.exceptions import DataNotFoundError, InvalidRunStatusError, RunArgumentError
+from flowyard.client.exceptions import DataNotFoundError, InvalidFlowError, InvalidRunStatusError, RunArgumentError
 from flowyard.client.run_entity import Run, name_of
 from flowyard.client.subject import flow_of
 from flowyard.client.translate import speaking_promptflow
@@ -197,8 +197,9 @@ def _request(run: Run, code: Any) -> tuple[RunRequest, Flow]:
     data = Path(run.data).expanduser().absolute() if run.data is not None else None
     if data is not None and not data.exists():
         raise DataNotFoundError(f"There is no data at {data}.")
-    selected = dict([parse_selection(run.variant)]) if run.variant else {}
-    flow = flow_of(run.flow, selected, code)
+    with speaking_promptflow(UserError=InvalidFlowError):
+        selected = dict([parse_selection(run.variant)]) if run.variant else {}
+        flow = flow_of(run.flow, selected, code)
     request = RunRequest(
         flow=flow,
         data=data,
