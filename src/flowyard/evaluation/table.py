@@ -157,8 +157,11 @@ def _first(failed: Sequence[LineResult]) -> str:
     return f"First, row {failed[0].line_number}: ({error.type}) {error.message}" if error else ""
 
 
-def _about(run: RunRecord) -> list[str]:
-    return [*run.warnings, *(f"({error.type}) {error.message}" for error in run.errors)]
+def _about(run: RunRecord) -> Iterator[str]:
+    yield from run.warnings
+    yield from (f"({error.type}) {error.message}" for error in run.errors)
+    if run.simulated:
+        yield f"{run.usage.simulated_calls} of {run.usage.calls} model calls were answered by a simulated model."
 
 
 def _names(values: Iterable[Mapping[str, Any]]) -> list[str]:
