@@ -2,7 +2,7 @@
 
 Flows with ``data`` run as batches through ``PFClient``; those with a variant, and flex flows, through
 ``PFClient.test``; all others through the executor, line by line. The third argument is JSON: {folder: environment} of
-those that ask a model.
+those that ask a model; the fourth the names of the folders.
 """
 
 import contextlib
@@ -133,7 +133,7 @@ def main():
     found = {}
     environments = json.loads(sys.argv[3])
     with contextlib.redirect_stdout(sys.stderr):
-        for folder in sorted(Path(sys.argv[1]).iterdir()):
+        for folder in [Path(sys.argv[1]) / name for name in json.loads(sys.argv[4])]:
             os.environ.update(environments.get(folder.name, {}))
             found[folder.name] = run_folder(folder)
     Path(sys.argv[2]).write_text(json.dumps(found, default=str), "utf-8")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from model_server import model_server, requests_alike
 
 PEER = ROOT.parents[1] / ".peer"
 PYTHON = PEER / "venv" / "bin" / "python"
+SHARDS = min(4, os.cpu_count() or 1)
+"""How many processes of promptflow run at once: it needs seconds for each run over data."""
 
 pytestmark = [
     pytest.mark.peer,
@@ -24,32 +27,43 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What promptflow made of a copy of every folder, in one process with a home of its own, and what it asked."""
+    """What promptflow made of a copy of every folder, and what it asked of the model."""
     scratch = tmp_path_factory.mktemp("peer")
     shutil.copytree(ROOT, scratch / "flows", ignore=shutil.ignore_patterns("__pycache__", ".promptflow"))
-    (scratch / "home").mkdir()
-    (scratch / "home" / "pf.yaml").write_text("telemetry:\n  enabled: false\ntrace:\n  destination: none\n", "utf-8")
+    found: dict[str, Any] = {}
+    with model_server(MODEL_FOLDERS) as models:
+        variables = json.dumps({folder.name: models.environment(folder.name) for folder in MODEL_FOLDERS})
+        with ThreadPoolExecutor(SHARDS) as pool:
+            for part in pool.map(lambda shard: run_shard(scratch, variables, shard), range(SHARDS)):
+                found |= part
+    for name, requests in models.asked.items():
+        found[name]["requests"] = requests
+    return found
+
+
+def run_shard(scratch: Path, variables: str, shard: int) -> dict[str, Any]:
+    """Every ``SHARDS``-th folder in one process of promptflow with a home of its own."""
+    home, out = scratch / f"home{shard}", scratch / f"out{shard}.json"
+    home.mkdir()
+    (home / "pf.yaml").write_text("telemetry:\n  enabled: false\ntrace:\n  destination: none\n", "utf-8")
     environ = {
         **{name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")},
-        "PF_HOME_DIRECTORY": str(scratch / "home"),
+        "PF_HOME_DIRECTORY": str(home),
         "PF_LOGGING_LEVEL": "ERROR",
         "PF_WORKER_COUNT": "1",
     }
+    names = json.dumps([folder.name for folder in FOLDERS[shard::SHARDS]])
     script = Path(__file__).with_name("peer_flows.py")
-    with model_server(MODEL_FOLDERS) as models:
-        variables = json.dumps({folder.name: models.environment(folder.name) for folder in MODEL_FOLDERS})
-        done = subprocess.run(
-            [PYTHON, script, scratch / "flows", scratch / "out.json", variables],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
+    done = subprocess.run(
+        [PYTHON, script, scratch / "flows", out, variables, names],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
-    found: dict[str, Any] = json.loads((scratch / "out.json").read_text("utf-8"))
-    for name, requests in models.asked.items():
-        found[name]["requests"] = requests
+    found: dict[str, Any] = json.loads(out.read_text("utf-8"))
     return found
 
 
