@@ -103,6 +103,11 @@ class LineRunner(ABC):
         """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
         return self._services.unclaimed.total
 
+    @property
+    def spent_usage(self) -> Usage:
+        """All model calls that have ended so far, those of streams included, which end after their line."""
+        return self._services.spent.total
+
     async def run_line(self, task: LineTask, *, stream: bool = False) -> LineResult:
         """Run one line. Failing code, or inputs that do not fit, fail the line and raise nothing.
 
@@ -127,6 +132,10 @@ class LineRunner(ABC):
             started_at=started_at,
             is_bare=done.is_bare,
         )
+
+    def failure(self, error: BaseException) -> ErrorRecord:
+        """What a stream of a line raised while it was read, as failures of lines are stored."""
+        return self._record(error, None)
 
     @abstractmethod
     async def _execute(self, inputs: Mapping[str, Any], line_number: int, *, stream: bool) -> Execution:
