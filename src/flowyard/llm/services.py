@@ -36,9 +36,10 @@ __all__ = [
 
 
 class UsageCount:
-    """Adds up the usage of model calls, from any thread."""
+    """Adds up the usage of model calls, from any thread. ``ended`` says that nobody looks at it any more."""
 
     def __init__(self) -> None:
+        self.ended = False
         self._lock = threading.Lock()
         self._total = Usage()
 
@@ -68,6 +69,7 @@ def count_usage() -> Iterator[UsageCount]:
     try:
         yield count
     finally:
+        count.ended = True
         _count.reset(token)
 
 
@@ -129,22 +131,27 @@ class Services:
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
-        """Ask a model and yield the answer's chunks; whoever counts now gets the usage when they end."""
+        """Ask a model and yield the answer's chunks.
+
+        Whoever counts now gets the usage when they end; when that is over by then, whoever counts while they are read.
+        """
         return self._chunks(connection, request, self._count())
 
     async def _chunks(
         self, connection: Connection, request: ModelRequest, count: UsageCount
     ) -> AsyncIterator[Mapping[str, Any]]:
-        usage = Usage(calls=1)
-        async for chunk in self.provider(connection).stream(request):
-            if chunk.get("usage") or chunk.get("flowyard_simulated"):
-                usage = read_usage(chunk)
-            yield chunk
-        count.add(usage)
-        self.spent.add(usage)
+        usage = Usage()
+        try:
+            async for chunk in self.provider(connection).stream(request):
+                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                yield chunk
+        finally:  # an answer that is read in part has been paid for too
+            (self._count() if count.ended else count).add(usage)
+            self.spent.add(usage)
 
     def _count(self) -> UsageCount:
-        return _count.get() or self.unclaimed
+        count = _count.get()
+        return self.unclaimed if count is None or count.ended else count
 
     def http(self) -> aiohttp.ClientSession:
         """The HTTP session of the running event loop, for services that are not models."""
