@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from flowyard.llm.http import HttpSessions
 
-__all__ = ["Services", "UsageCount", "count_usage", "current_services", "note_usage", "use_services"]
+__all__ = [
+    "Services",
+    "UsageCount",
+    "count_usage",
+    "current_services",
+    "note_usage",
+    "running_services",
+    "use_services",
+]
 
 
 class UsageCount:
@@ -46,7 +54,9 @@ class UsageCount:
 
 
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
-_services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
+running_services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
+"""The services of the flow whose code runs in this context; ask for them with ``current_services``."""
+
 _in_use: list[Services] = []
 _in_use_lock = threading.Lock()
 
@@ -175,9 +185,9 @@ class Services:
 def current_services() -> Services | None:
     """The services of the flow whose code is running; None outside of flows.
 
-    A thread that flow code starts by itself does not say which flow it belongs to: it gets those taken up last.
+    A thread that neither the engine nor a flow's code started belongs to no flow: it gets those taken up last.
     """
-    own = _services.get()
+    own = running_services.get()
     if own is not None:
         return own
     with _in_use_lock:
@@ -187,7 +197,7 @@ def current_services() -> Services | None:
 @contextmanager
 def use_services(services: Services) -> Iterator[None]:
     """Make these the current services inside the block, in this context and those copied from it."""
-    token = _services.set(services)
+    token = running_services.set(services)
     with _in_use_lock:
         _in_use.append(services)
     try:
@@ -197,4 +207,4 @@ def use_services(services: Services) -> Iterator[None]:
             _in_use.reverse()
             _in_use.remove(services)  # the one taken up last
             _in_use.reverse()
-        _services.reset(token)
+        running_services.reset(token)
