@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "flowyard"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 PACKAGES = sorted(init.parent for init in SOURCE.rglob("__init__.py"))
+OTHERS_MODULES = SOURCE / "compat" / "promptflow"
+"""What lies below is laid out by promptflow, not by us."""
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 CODE = re.compile(r"```.*?```", re.DOTALL)
 
@@ -42,7 +44,7 @@ def test_relative_links_resolve(document: Path):
     assert missing == []
 
 
-@pytest.mark.parametrize("package", PACKAGES[1:], ids=name_of)
+@pytest.mark.parametrize("package", [each for each in PACKAGES[1:] if OTHERS_MODULES not in each.parents], ids=name_of)
 def test_architecture_names_every_folder(package: Path):
     architecture = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     assert f"{package.relative_to(SOURCE).as_posix()}/" in architecture

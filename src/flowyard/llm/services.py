@@ -7,10 +7,10 @@ model and the same count of tokens.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flowyard.llm.http import HttpSessions
 
-__all__ = ["Services", "UsageCount", "count_usage", "current_services", "use_services"]
+__all__ = ["Services", "UsageCount", "count_usage", "current_services", "note_usage", "use_services"]
 
 
 class UsageCount:
@@ -63,6 +63,23 @@ def count_usage() -> Iterator[UsageCount]:
         _count.reset(token)
 
 
+def note_usage(usage: Usage) -> None:
+    """Count model calls that were made apart, such as a sub-flow's."""
+    count = _count.get()
+    if count is not None:
+        count.add(usage)
+
+
+class Closable(Protocol):
+    """What can be closed, from any event loop."""
+
+    async def close(self) -> None:
+        """Close it; safe to call again."""
+
+
+Shared = TypeVar("Shared", bound=Closable)
+
+
 class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
@@ -85,6 +102,7 @@ class Services:
         self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
         self._http: HttpSessions | None = None
+        self._shared: dict[Hashable, Any] = {}
 
     def provider(self, connection: Connection) -> Provider:
         """The provider behind a connection, opened once. Raises UserError when no model is behind it."""
@@ -133,10 +151,21 @@ class Services:
             self._http = HttpSessions()
         return self._http.get()
 
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """What all code of the flow shares under a key, such as a sub-flow: made once, closed with these services."""
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            found: Shared = self._shared[key]
+            return found
+
     async def close(self) -> None:
         """Close what was opened. Nothing can be called afterwards."""
         with self._lock:
             providers, self._providers = list(self._providers.values()), {}
+            shared, self._shared = list(self._shared.values()), {}
+        for each in shared:
+            await each.close()
         for provider in providers:
             await provider.close()
         if self._http is not None:
