@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,9 @@ def test_architecture_names_no_folder_that_is_not_there():
 @pytest.mark.parametrize("package", PACKAGES, ids=name_of)
 def test_every_folder_says_what_it_is(package: Path):
     assert ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8")))
+
+
+def test_the_compatibility_page_says_what_the_tests_say():
+    script = [sys.executable, ROOT / "scripts" / "compatibility_page.py", "--check"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
