@@ -23,10 +23,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What promptflow made of a copy of every folder, in one process with a home of its own, and what it asked."""
+def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What promptflow made of a copy of each folder to be tested, in one process with a home, and what it asked."""
     scratch = tmp_path_factory.mktemp("peer")
-    shutil.copytree(ROOT, scratch / "flows", ignore=shutil.ignore_patterns("__pycache__", ".promptflow"))
+    chosen = [folder for folder in FOLDERS if any(f"[{folder.name}]" in item.name for item in request.session.items)]
+    for folder in chosen:
+        shutil.copytree(
+            folder, scratch / "flows" / folder.name, ignore=shutil.ignore_patterns("__pycache__", ".promptflow")
+        )
     (scratch / "home").mkdir()
     (scratch / "home" / "pf.yaml").write_text("telemetry:\n  enabled: false\ntrace:\n  destination: none\n", "utf-8")
     environ = {
@@ -43,7 +47,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=120 + 10 * len(chosen),
             check=False,
         )
     assert done.returncode == 0, done.stderr[-4000:]
