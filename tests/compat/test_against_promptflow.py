@@ -26,23 +26,28 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What promptflow made of a copy of every folder, and what it asked of the model."""
+def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What promptflow made of a copy of each folder to be tested, and what it asked of the model."""
     scratch = tmp_path_factory.mktemp("peer")
     shutil.copytree(ROOT, scratch / "flows", ignore=shutil.ignore_patterns("__pycache__", ".promptflow"))
+    chosen = [
+        folder.name for folder in FOLDERS if any(f"[{folder.name}]" in item.name for item in request.session.items)
+    ]
     found: dict[str, Any] = {}
     with model_server(MODEL_FOLDERS) as models:
         variables = json.dumps({folder.name: models.environment(folder.name) for folder in MODEL_FOLDERS})
         with ThreadPoolExecutor(SHARDS) as pool:
-            for part in pool.map(lambda shard: run_shard(scratch, variables, shard), range(SHARDS)):
+            for part in pool.map(
+                lambda shard: run_shard(scratch, variables, shard, chosen[shard::SHARDS]), range(SHARDS)
+            ):
                 found |= part
-    for name, requests in models.asked.items():
-        found[name]["requests"] = requests
+    for name in found.keys() & models.asked.keys():
+        found[name]["requests"] = models.asked[name]
     return found
 
 
-def run_shard(scratch: Path, variables: str, shard: int) -> dict[str, Any]:
-    """Every ``SHARDS``-th folder in one process of promptflow with a home of its own."""
+def run_shard(scratch: Path, variables: str, shard: int, names: list[str]) -> dict[str, Any]:
+    """Some of the folders in one process of promptflow with a home of its own."""
     home, out = scratch / f"home{shard}", scratch / f"out{shard}.json"
     home.mkdir()
     (home / "pf.yaml").write_text("telemetry:\n  enabled: false\ntrace:\n  destination: none\n", "utf-8")
@@ -52,10 +57,9 @@ def run_shard(scratch: Path, variables: str, shard: int) -> dict[str, Any]:
         "PF_LOGGING_LEVEL": "ERROR",
         "PF_WORKER_COUNT": "1",
     }
-    names = json.dumps([folder.name for folder in FOLDERS[shard::SHARDS]])
     script = Path(__file__).with_name("peer_flows.py")
     done = subprocess.run(
-        [PYTHON, script, scratch / "flows", out, variables, names],
+        [PYTHON, script, scratch / "flows", out, variables, json.dumps(names)],
         env=environ,
         capture_output=True,
         text=True,
