@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flowyard.abc import ConnectionSource
 from flowyard.llm import Connections, EnvFileSource, EnvironmentSource, SimulateEverything, YamlSource, open_provider
+from flowyard.media import UrlRules
 from flowyard.runs.run import Progress, RunParts
 from flowyard.settings import Settings, project_root
 from flowyard.store import FolderStore
@@ -36,7 +37,12 @@ class App:
 
     def parts(self, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
         """What runs need."""
-        return RunParts(self.connections(declared), open_provider, self.store, progress)
+        return RunParts(self.connections(declared), open_provider, self.store, progress, self.urls)
+
+    @property
+    def urls(self) -> UrlRules:
+        """Where flows may download pictures from."""
+        return UrlRules(self.settings.image_hosts)
 
     def _connection_files(self) -> list[Path]:
         root = project_root(self.near) or self.near

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.files import dump_json, write_atomic
 from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
@@ -16,7 +17,8 @@ from flowyard.errors import ExitCode
 from flowyard.flows import load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
-from flowyard.runs.single import node_values, require_inputs, try_line
+from flowyard.media import MediaWriter
+from flowyard.runs.single import TryResult, node_values, require_inputs, try_line
 
 __all__ = ["flow"]
 
@@ -32,6 +34,7 @@ def flow() -> None:
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
 @click.option("--node", metavar="NAME", help="Run this node alone.")
+@click.option("--detail", metavar="DIR", help="Write flow.output.json, and the pictures in the outputs, here.")
 @running_options
 def test(
     source: str,
@@ -39,17 +42,23 @@ def test(
     init: tuple[str, ...],
     variant: str | None,
     node: str | None,
+    detail: str | None,
     home: str | None,
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
 ) -> int:
-    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON."""
+    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON.
+
+    Pictures in the outputs are printed in base64 or, with --detail, as paths of files.
+    """
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     values = values_or_file(inputs, "--inputs")
     selected = dict([parse_selection(variant)]) if variant else {}
     given_init = values_or_file(init, "--init")
-    return asyncio.run(_test(app, Path(source), values, given_init, selected, node, indent=None if as_json else 2))
+    folder = Path(detail) if detail else None
+    indent = None if as_json else 2
+    return asyncio.run(_test(app, Path(source), values, given_init, selected, node, folder, indent))
 
 
 async def _test(
@@ -59,21 +68,25 @@ async def _test(
     init: dict[str, Any],
     selected: dict[str, str],
     node: str | None,
+    detail: Path | None,
     indent: int | None,
 ) -> int:
     loaded = load_flow(path, selected)
     with user_prints_to_stderr():
-        runner = await prepare(loaded, app.connections(), open_provider, init=init, only=node)
+        runner = await prepare(loaded, app.connections(), open_provider, init=init, only=node, urls=app.urls)
         print_warnings(runner.warnings)
         try:
             given = node_values(runner.flow, node, values) if node else require_inputs(runner.flow, values)
-            result = await try_line(runner, given, node)
+            media = MediaWriter(detail / "output", loaded.message_format, base=detail) if detail else None
+            result = await try_line(runner, given, node, media)
         finally:
             await runner.close()
     if result.error:
         print_errors([("", result.error)], 1)
         wrong_input = result.error.type in ("InputMissing", "InputInvalid")
         return ExitCode.WRONG_INPUT if wrong_input else ExitCode.FAILED_LINES
+    if detail:
+        _write_outputs(detail, result)
     print_json(result.outputs, indent=indent)
     if result.usage.simulated_calls:
         click.echo("Simulated model: no real model was called.", err=True)
@@ -81,6 +94,11 @@ async def _test(
     if result.metrics:
         click.echo("Metrics: " + ", ".join(f"{name}={value}" for name, value in result.metrics.items()), err=True)
     return ExitCode.FAILED_LINES if result.aggregation_errors else ExitCode.DONE
+
+
+def _write_outputs(folder: Path, result: TryResult) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "flow.output.json", dump_json(result.outputs, indent=2) + "\n")
 
 
 @flow.command()
@@ -103,7 +121,7 @@ async def _validate(app: App, path: Path) -> list[str]:
     others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
     warnings: list[str] = []
     for selected in [{}, *({node: variant} for node, variant in others)]:
-        runner = await prepare(load_flow(path, selected), app.connections(), open_provider)
+        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, urls=app.urls)
         warnings += runner.warnings
         await runner.close()
     print_warnings(dict.fromkeys(warnings))

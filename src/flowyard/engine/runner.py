@@ -10,22 +10,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flowyard._util.redact import redact
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost
-from flowyard.errors import FlowyardError, UserError
+from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.model import Flow
+from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
+from flowyard.media import load_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
 __all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
 LOST = (KeyboardInterrupt, asyncio.CancelledError)
 """What ends the work rather than a line."""
+
+_MAY_HOLD_PICTURES = frozenset({"image", "list", "object"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class LineRunner(ABC):
         With ``stream``, outputs that can arrive in pieces are ``TextStream`` objects, to be read once.
         """
         started_at, start = datetime.now(UTC).isoformat(timespec="milliseconds"), time.perf_counter()
-        inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task.inputs)
+        inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
             with ExitStack() as stack:
@@ -138,8 +142,9 @@ class LineRunner(ABC):
         """Give code that runs from here on the flow's services."""
         stack.enter_context(use_services(self._services))
 
-    async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
-        """The inputs with defaults filled in, of their declared types; or why there are none."""
+    async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
+        """The inputs with defaults filled in, of their declared types, pictures loaded; or why there are none."""
+        given = task.inputs
         values = dict(given)
         for name, declared in self.flow.inputs.items():
             if name not in values:
@@ -149,11 +154,28 @@ class LineRunner(ABC):
                     )
                     return values, ErrorRecord("InputMissing", message, where=declared.where)
                 values[name] = declared.default
+            folder = task.folder if name in given else None
             try:
-                values[name] = coerce(values[name], declared.type)
+                values[name] = await self._with_pictures(declared, coerce(values[name], declared.type), folder)
             except CoercionError as error:
                 return values, ErrorRecord("InputInvalid", f"Input {name!r}: {error}", where=declared.where)
+            except (UserError, OutsideError) as error:
+                kind = "InputInvalid" if isinstance(error, UserError) else type(error).__name__
+                return values, ErrorRecord(kind, error.message, where=declared.where)
         return values, None
+
+    async def _with_pictures(self, declared: Input, value: Any, folder: Path | None) -> Any:
+        """The value of an input with its pictures loaded; texts are never searched for them."""
+        if declared.type not in _MAY_HOLD_PICTURES:
+            return value
+        return await load_media(
+            value,
+            folder=folder or self.flow.folder,
+            urls=self._services.urls,
+            as_image=declared.type == "image",
+            format=self.flow.message_format,
+            name=declared.name,
+        )
 
     def _record(self, error: BaseException, where: str | None, node: str | None = None) -> ErrorRecord:
         """A failure of user code as it is stored: secrets hidden, with its place in the flow's files."""

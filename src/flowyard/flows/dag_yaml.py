@@ -15,6 +15,7 @@ from flowyard.flows.graph import topological
 from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
+from flowyard.media.formats import message_format
 
 __all__ = ["parse_dag"]
 
@@ -75,6 +76,7 @@ class _DagReader:
             chosen=choice.chosen,
             type=str(raw.get("type") or "standard"),
             environment_variables=dict(raw.get("environment_variables") or {}),
+            message_format=message_format(raw.get("message_format")).name,
             warnings=(*self.warnings, *warnings),
         )
 
@@ -98,8 +100,10 @@ class _DagReader:
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
         if raw.get("additional_includes"):
             self._problem("'additional_includes' is not supported by this version.", "additional_includes")
-        if raw.get("message_format") not in (None, "basic"):
-            self._problem("Only the message format 'basic' is supported by this version.", "message_format")
+        try:
+            message_format(raw.get("message_format") and str(raw["message_format"]))
+        except UserError as error:
+            self._problem(error.message, "message_format", hint=error.hint)
 
     def _input(self, name: str, spec: Any) -> Input:
         spec = spec if isinstance(spec, Mapping) else {}
@@ -108,8 +112,6 @@ class _DagReader:
             said = "has no type" if kind is None else f"has the unknown type {kind!r}"
             hint = did_you_mean(str(kind), INPUT_TYPES) or f"Types: {known_names(INPUT_TYPES)}."
             self._problem(f"Input {name!r} {said}.", "inputs", name, hint=hint)
-        if kind in ("image", "assistant_definition"):
-            self._problem(f"Input {name!r} is of type {kind!r}, which this version does not run.", "inputs", name)
         return Input(
             name=name,
             type=str(kind),

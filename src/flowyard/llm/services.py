@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
+from flowyard.llm.retry import RetryPolicy
 from flowyard.llm.sources import Connections
+from flowyard.media.urls import UrlRules
 from flowyard.records import ModelReply, ModelRequest, Usage
 
 if TYPE_CHECKING:
@@ -59,11 +61,23 @@ def count_usage() -> Iterator[UsageCount]:
 
 
 class Services:
-    """Connections by name and what is open behind them. Safe to use from several threads and event loops."""
+    """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
-    def __init__(self, connections: Connections, open_provider: Callable[[Connection], Provider]) -> None:
+    ``urls`` says where pictures may be downloaded from, ``retry`` when a service that is not a model is asked again.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        open_provider: Callable[[Connection], Provider],
+        *,
+        urls: UrlRules | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
         self.connections = connections
         self.open_provider = open_provider
+        self.urls = urls or UrlRules()
+        self.retry = retry or RetryPolicy()
         self._providers: dict[str, tuple[Connection, Provider]] = {}
         self._lock = threading.Lock()
         self._http: HttpSessions | None = None

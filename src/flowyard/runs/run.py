@@ -18,6 +18,7 @@ from flowyard.errors import StoreError, UserError
 from flowyard.flows import Flow, load_flow
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
+from flowyard.media import MediaWriter, UrlRules
 from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
 from flowyard.runs.batch import run_lines
 from flowyard.runs.dataset import require_data_file
@@ -65,12 +66,16 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunParts:
-    """What a run needs from outside: where connections come from, how providers open, where records go, who watches."""
+    """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
+
+    ``urls`` says where pictures may be downloaded from.
+    """
 
     connections: Connections
     open_provider: Callable[[Connection], Provider]
     store: Store
     progress: Progress
+    urls: UrlRules = UrlRules()
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -84,7 +89,9 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     if request.data is not None:
         require_data_file(request.data)
     threads = max(16, request.concurrency)
-    runner = await prepare(flow, parts.connections, parts.open_provider, init=request.init, threads=threads)
+    runner = await prepare(
+        flow, parts.connections, parts.open_provider, init=request.init, threads=threads, urls=parts.urls
+    )
     try:
         plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
         if not runner.flow.inputs:
@@ -104,6 +111,14 @@ def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
     if base.status != "completed":
         raise UserError(f"Run {base.name!r} is {base.status}; only a completed run can be evaluated.")
     return base
+
+
+def _media_folder(run: RunRecord) -> Path | None:
+    """What paths of pictures in the data are relative to; references in a base run's outputs are absolute."""
+    if run.data is None:
+        return None
+    data = Path(run.data)
+    return data if data.is_dir() else data.parent
 
 
 def new_run_name(flow: Flow, request: RunRequest) -> str:
@@ -155,12 +170,14 @@ class _Execution:
     async def go(self, plan: LinePlan, concurrency: int) -> RunRecord:
         self.parts.progress.start(self.run, plan.total)
         try:
-            with ResultWriter(self.run.lines_path, self.parts.connections.secrets) as writer:
+            media = MediaWriter(self.run.path / "media", self.runner.flow.message_format, relative=False)
+            with ResultWriter(self.run.lines_path, self.parts.connections.secrets, media) as writer:
 
                 def on_line(result: LineResult) -> None:
                     self._count(writer.append(result))
 
-                await run_lines(self.runner, plan.tasks, on_line, concurrency=concurrency)
+                tasks = (replace(task, folder=_media_folder(self.run)) for task in plan.tasks)
+                await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
             self.usage += aggregation.usage
             return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
