@@ -1,4 +1,4 @@
-"""The description of a search index that prompt flow's index tools take: where it is and how its texts were embedded."""
+"""The description of a search index that the index tools take: where it is and how its texts were embedded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _WORKSPACE = "workspace_connection"
 class MLIndex:
     """A search index. ``embedding_connection`` is None when its texts were not embedded.
 
-    ``fields`` says which field of a document is its ``content``, ``embedding``, ``metadata`` and so on. ``index`` is its
-    name in the service behind ``connection``, ``path`` the folder of an index on disk.
+    ``fields`` says which field of a document is its ``content``, ``embedding``, ``metadata`` and so on. ``index`` is
+    its name in the service behind ``connection``, ``path`` the folder of an index on disk.
     """
 
     kind: str
