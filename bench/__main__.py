@@ -21,6 +21,27 @@ ROOT = HERE.parent
 SCRATCH = ROOT / ".bench"
 FLOWYARD = Path(sys.executable).parent / "flowyard"
 PEER = ROOT / ".peer"
+ONE_NODE = {
+    "flow.dag.yaml": """\
+inputs:
+  text: {type: string}
+outputs:
+  text: {type: string, reference: "${shout.output}"}
+nodes:
+- name: shout
+  type: python
+  source: {type: code, path: shout.py}
+  inputs: {text: "${inputs.text}"}
+""",
+    "shout.py": """\
+from promptflow.core import tool
+
+
+@tool
+def shout(text: str) -> str:
+    return text.upper()
+""",
+}
 HELLO = "import click\n\n\n@click.command()\ndef hello():\n    click.echo('hello')\n\n\nhello()\n"
 ROWS = 100
 HEADLINES = (
@@ -37,11 +58,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--starts", type=int, default=20, help="measured runs of each start (default 20)")
     parser.add_argument("--runs", type=int, default=3, help="measured runs of each experiment (default 3)")
-    parser.add_argument("--only", choices=["start", "client", "experiment"], help="one of the parts")
+    parser.add_argument("--only", choices=["start", "test", "client", "experiment"], help="one of the parts")
     options = parser.parse_args()
     say_machine()
     if options.only in (None, "start"):
         bench_start(options.starts)
+    if options.only in (None, "test"):
+        bench_flow_test(options.runs * 2)
     if options.only in (None, "client"):
         bench_client(options.runs)
     if options.only in (None, "experiment"):
@@ -71,6 +94,22 @@ def bench_start(runs: int) -> None:
     say_ratio("flowyard / bare click", ours, floor)
     if has_peer():
         peer = time_command("pf --version", [PEER / "venv/bin/pf", "--version"], runs=max(3, runs // 4), env=peer_env())
+        say(str(peer))
+        say_ratio("pf / flowyard", peer, ours)
+
+
+def bench_flow_test(runs: int) -> None:
+    """One line through a flow of one python node, as a person tries a flow."""
+    folder = SCRATCH / "one_node"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in ONE_NODE.items():
+        (folder / name).write_text(text, "utf-8")
+    words = ["flow", "test", "--flow", folder, "--inputs", "text=hello"]
+    say("\nFlow test: one python node, one line")
+    ours = time_command("flowyard flow test", [FLOWYARD, *words], runs=runs, cwd=SCRATCH)
+    say(str(ours))
+    if has_peer():
+        peer = time_command("pf flow test, no trace service", [PEER / "venv/bin/pf", *words], runs=runs, env=peer_env())
         say(str(peer))
         say_ratio("pf / flowyard", peer, ours)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowyard.records import ExperimentRecord, ModelReply, ModelRequest, RunRecord
+from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequest, RunRecord
 
 if TYPE_CHECKING:
     from flowyard.llm.connection import Connection
@@ -51,6 +51,10 @@ class ConnectionSource(ABC):
     def names(self) -> Iterable[str]:
         """The names that this source knows for certain (an environment may answer to more)."""
 
+    def origin(self, name: str) -> str:  # noqa: ARG002 - sources of many files tell them apart
+        """Where this source has the connection of that name from; the label unless it is known more closely."""
+        return self.label
+
 
 class Store(ABC):
     """Where records of runs and experiments are kept. Writes are atomic: a reader sees the old or the new record."""
@@ -72,6 +76,10 @@ class Store(ABC):
         """All runs, newest first."""
 
     @abstractmethod
+    def delete_run(self, name: str) -> None:
+        """Remove a run and everything in its folder, following no link. Raises NotFound; Conflict while it runs."""
+
+    @abstractmethod
     def create_experiment_folder(self, name: str, key: str) -> Path:
         """Claim a new folder for one execution of an experiment. Raises Conflict if it exists."""
 
@@ -81,8 +89,8 @@ class Store(ABC):
 
 
 class ReportFormat(ABC):
-    """Writes one experiment's results in one format."""
+    """Writes the comparison of some runs in one format."""
 
     @abstractmethod
-    def write(self, experiment: ExperimentRecord, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
         """Write into ``folder`` (which exists) and return the files, the most important first."""

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.abc import ConnectionSource
-from flowyard.llm import Connections, EnvFileSource, EnvironmentSource, SimulateEverything, YamlSource, open_provider
+from flowyard.llm import (
+    ENDPOINT_VARIABLE,
+    Connections,
+    ConnectionStore,
+    EnvFileSource,
+    EnvironmentSource,
+    RemoteSource,
+    SimulateEverything,
+    YamlSource,
+    open_provider,
+)
 from flowyard.media import UrlRules
 from flowyard.runs.run import Progress, RunParts
 from flowyard.settings import Settings, project_root
@@ -27,13 +37,21 @@ class App:
     near: Path
 
     def connections(self, declared: Iterable[ConnectionSource] = ()) -> Connections:
-        """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files."""
+        """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files, the
+        user's store, and an HTTP provider when the environment names one.
+        """
         sources: list[ConnectionSource] = []
         if self.settings.simulate:
             sources.append(SimulateEverything(self.settings.simulate))
         sources += [EnvironmentSource(self.settings.environ, folder=Path.cwd()), *self.env_files, *declared]
-        sources.append(YamlSource(self._connection_files(), self.environ))
+        sources += [YamlSource(self._connection_files(), self.environ), self.connection_store()]
+        if self.environ.get(ENDPOINT_VARIABLE):
+            sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
         return Connections(sources)
+
+    def connection_store(self) -> ConnectionStore:
+        """The user's encrypted store of connections."""
+        return ConnectionStore(self.settings.user / "connections", self.environ)
 
     def parts(self, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
         """What runs need."""
@@ -46,7 +64,7 @@ class App:
 
     def _connection_files(self) -> list[Path]:
         root = project_root(self.near) or self.near
-        folders = dict.fromkeys([root, self.settings.project, self.settings.home])
+        folders = dict.fromkeys([root, self.settings.project, self.settings.home, self.settings.user])
         return [
             file
             for folder in folders

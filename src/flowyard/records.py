@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "Comparison",
     "ErrorRecord",
     "ExperimentRecord",
     "LineCounts",
@@ -83,13 +84,15 @@ class NodeResult:
 class LineTask:
     """One line to run: its number in the data (from 0), its mapped inputs and, if it could not be read, why.
 
-    ``folder`` is what the paths of its pictures are relative to: the data's folder, or None for the flow's.
+    ``folder`` is what the paths of its pictures are relative to: the data's folder, or None for the flow's. Values that
+    came ``from_network`` may not name files at all.
     """
 
     line_number: int
     inputs: Mapping[str, Any]
     error: ErrorRecord | None = None
     folder: Path | None = None
+    from_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,10 @@ class RunRecord:
     """A run of a flow over lines, as it is stored in ``run.json``.
 
     ``metrics`` comes from ``log_metric``; ``errors`` are failures outside lines (an aggregation node, for one).
-    ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder.
+    ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder. ``assignment`` is
+    ``{node: variant}``, defaults included. Of environment variables and init values only the names are kept, because
+    the values may be secret. ``resumed_from`` is the run whose completed lines were taken over, ``source`` the folder
+    that a registered run came from.
     """
 
     name: str
@@ -152,6 +158,16 @@ class RunRecord:
     usage: Usage = Usage()
     errors: tuple[ErrorRecord, ...] = ()
     warnings: tuple[str, ...] = ()
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    archived: bool = False
+    assignment: Mapping[str, str] = field(default_factory=dict)
+    connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    environment_names: tuple[str, ...] = ()
+    init_names: tuple[str, ...] = ()
+    resumed_from: str | None = None
+    source: str | None = None
 
     @property
     def simulated(self) -> bool:
@@ -167,6 +183,29 @@ class RunRecord:
     def outputs_path(self) -> Path:
         """Completed lines only, ``{"line_number": n, **outputs}``, ascending; written when the run ends."""
         return self.path / "outputs.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs to be shown side by side, whether an experiment made them or a person chose them.
+
+    ``noun`` is what one column is called, ``variant`` or ``run``. ``labels`` and ``datasets`` name a run and what it
+    ran over; a run that is not in them is named by its assignment and its data. ``variants`` and ``evaluations`` are
+    as in ExperimentRecord. ``tables`` says whether ``details.csv`` and ``metrics.csv`` are beside the page.
+    """
+
+    title: str
+    noun: str
+    runs: tuple[RunRecord, ...]
+    created_at: str
+    variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    evaluations: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    env: str | None = None
+    duration_s: float | None = None
+    tables: bool = False
 
 
 @dataclass(frozen=True, slots=True)

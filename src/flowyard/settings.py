@@ -6,28 +6,32 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
 __all__ = ["Settings", "project_root"]
 
-_MARKERS = (".flowyard", ".git", "pyproject.toml", "experiment.yaml")
+_MARKERS = (".flowyard", ".git", "pyproject.toml", "experiment.yaml", PROJECT_FILE)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What holds for one command.
 
-    ``home`` is where runs and experiments are kept; ``env_file`` is a ``.env`` that a person named (a missing one is an
-    error), while the project's own ``.env`` is optional. ``image_hosts`` are hosts, or ``host:port``, from which flows
+    ``home`` is where runs and experiments are kept, ``user`` where the user's connections and configuration are;
+    ``env_file`` is a ``.env`` that a person named (a missing one is an error), while the project's own ``.env`` is
+    optional. ``config`` is what configuration files say. ``image_hosts`` are hosts, or ``host:port``, from which flows
     may download pictures although they are not on the public internet.
     """
 
     home: Path
     environ: Mapping[str, str]
     project: Path
+    user: Path
+    config: Mapping[str, ConfigValue] = field(default_factory=dict)
     env_file: Path | None = None
     simulate: Path | None = None
     image_hosts: frozenset[str] = frozenset()
@@ -41,27 +45,40 @@ class Settings:
         simulate: str | None = None,
         start: Path | None = None,
     ) -> Settings:
-        """Settings from flags first, then the environment, then defaults. Raises UserError.
+        """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME`` and ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
-        chosen = home or environ.get("FLOWYARD_HOME")
         for name, file in (("--env-file", env_file), ("--simulate", simulate)):
             if file and not Path(file).is_file():
                 raise UserError(f"{name}: there is no file {file}")
+        chosen = home or environ.get("FLOWYARD_HOME")
+        user = Path(chosen).expanduser().resolve() if chosen else user_home(environ)
+        config = read_config(_config_files(user, root))
         return cls(
-            home=Path(chosen).expanduser().resolve()
-            if chosen
-            else (root / ".flowyard" if root else user_home(environ)),
+            home=user if chosen else _runs_folder(config, root, user),
             environ=environ,
             project=root or start,
+            user=user,
+            config=config,
             env_file=Path(env_file).resolve() if env_file else None,
             simulate=Path(simulate).resolve() if simulate else None,
             image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
         )
+
+
+def _config_files(user: Path, root: Path | None) -> list[Path]:
+    """The configuration files that hold, the nearest first."""
+    return [*([root / PROJECT_FILE] if root else []), user / USER_FILE]
+
+
+def _runs_folder(config: Mapping[str, ConfigValue], root: Path | None, user: Path) -> Path:
+    if "run.output_path" in config:
+        return config["run.output_path"].path
+    return root / ".flowyard" if root else user
 
 
 def project_root(start: Path) -> Path | None:

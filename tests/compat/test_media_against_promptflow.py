@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pictures import GIF, JPEG, PNG
 
-from flowyard.llm.template import parse_template, render
 from flowyard.llm import RoleEscapes, parse_chat
+from flowyard.llm.template import parse_template, render
 from flowyard.media import Image, UrlRules, as_base64, in_lines, load_media, placeholders, separate_images
 
 PYTHON = Path(__file__).resolve().parents[2] / ".peer" / "venv" / "bin" / "python"

@@ -42,6 +42,17 @@ class StoreContract:
             warnings=("w",),
             ended_at="2024-01-02",
             duration_s=1.25,
+            display_name="One",
+            description="why",
+            tags={"a": "b"},
+            properties={"p": [1]},
+            archived=True,
+            assignment={"n": "a"},
+            connections={"n": {"connection": "c"}},
+            environment_names=("E",),
+            init_names=("i",),
+            resumed_from="zero",
+            source="folder",
         )
         store.save_run(done)
         assert store.get_run("one") == done
@@ -62,6 +73,23 @@ class StoreContract:
             won = list(threads.map(claim, range(16)))
         assert sum(won) == 1
         assert store.get_run("same").display_name == str(won.index(True))
+
+    def test_a_deleted_run_is_gone_and_its_name_is_free(self, store: Store) -> None:
+        for name in ("one", "other"):
+            store.save_run(replace(store.create_run(new_run(name)), status="completed"))
+        path = store.get_run("one").path
+        store.delete_run("one")
+        assert not path.exists()
+        assert [run.name for run in store.list_runs()] == ["other"]
+        with pytest.raises(NotFound):
+            store.delete_run("one")
+        store.create_run(new_run("one"))
+
+    def test_a_running_run_is_not_deleted(self, store: Store) -> None:
+        store.create_run(new_run("busy"))
+        with pytest.raises(Conflict, match="is running"):
+            store.delete_run("busy")
+        assert store.get_run("busy").status == "running"
 
     def test_an_experiment_folder_is_claimed_once(self, store: Store) -> None:
         folder = store.create_experiment_folder("e", "key")

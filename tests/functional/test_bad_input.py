@@ -115,8 +115,8 @@ def test_missing_and_empty_data(project: Project, data: str):
     assert "no rows" in project.rejected(*create, "--data", "empty.jsonl")
     project.write("empty.csv", "question\n")
     assert "no rows" in project.rejected(*create, "--data", "empty.csv")
-    project.write("data.parquet", "x")
-    assert ".jsonl" in project.rejected(*create, "--data", "data.parquet")
+    project.write("data.xlsx", "x")
+    assert ".jsonl" in project.rejected(*create, "--data", "data.xlsx")
 
 
 def test_unknown_base_run(project: Project, data: str):

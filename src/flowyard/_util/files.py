@@ -12,8 +12,11 @@ from typing import Any
 __all__ = ["dump_json", "write_atomic"]
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a crash at any instant, sees the old file or the new one; text as UTF-8."""
+def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Write a file so that a reader, or a crash at any instant, sees the old file or the new one; text as UTF-8.
+
+    ``mode`` is its permission bits; until it has its name, nobody but the owner can read it.
+    """
     data = content.encode("utf-8") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -21,7 +24,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

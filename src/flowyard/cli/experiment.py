@@ -23,7 +23,7 @@ from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.records import ExperimentRecord
-from flowyard.reports import comparison_table, summarize, write_reports
+from flowyard.reports import compare_variants, comparison_table, summarize, write_reports
 
 __all__ = ["experiment"]
 
@@ -100,6 +100,6 @@ def _print_result(record: ExperimentRecord, files: list[Path], *, as_json: bool)
             }
         )
         return
-    Console().print(comparison_table(summarize(record)))
+    Console().print(comparison_table(summarize(compare_variants(record))))
     for file in files:
         click.echo(f"{file.name + ':':<13}{file}")

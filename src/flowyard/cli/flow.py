@@ -10,8 +10,11 @@ import click
 
 from flowyard._util.files import dump_json, write_atomic
 from flowyard.app import App, open_app
-from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
+from flowyard.cli.flow_build import build
+from flowyard.cli.flow_init import init
+from flowyard.cli.options import SpreadCommand, read_settings, running_options, settings_options, values_or_file
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
+from flowyard.cli.serve import serve_flow
 from flowyard.engine import prepare
 from flowyard.errors import ExitCode
 from flowyard.flows import load_flow
@@ -25,7 +28,11 @@ __all__ = ["flow"]
 
 @click.group()
 def flow() -> None:
-    """Test and check one flow."""
+    """Make, test, check, serve and build one flow."""
+
+
+flow.add_command(init)
+flow.add_command(build)
 
 
 @flow.command(cls=SpreadCommand)
@@ -99,6 +106,32 @@ async def _test(
 def _write_outputs(folder: Path, result: TryResult) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "flow.output.json", dump_json(result.outputs, indent=2) + "\n")
+
+
+@flow.command(cls=SpreadCommand)
+@click.option("--source", "--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
+@click.option("--ready-file", metavar="FILE", help="Write the address here once it answers.")
+@click.option("--engine", type=click.Choice(["flask", "fastapi"]), hidden=True, help="Accepted and without effect.")
+@click.option("--skip-open-browser", is_flag=True, hidden=True, help="Accepted: no browser is ever opened.")
+@settings_options
+def serve(
+    source: str,
+    port: int,
+    host: str,
+    init: tuple[str, ...],
+    ready_file: str | None,
+    engine: str | None,  # noqa: ARG001
+    skip_open_browser: bool,  # noqa: ARG001
+    home: str | None,
+    env_file: str | None,
+    simulate: str | None,
+) -> None:
+    """Serve a flow over HTTP: POST /score, GET /health, /version, /swagger.json."""
+    app = open_app(read_settings(home, env_file, simulate), Path(source))
+    serve_flow(app, Path(source), values_or_file(init, "--init"), host, port, Path(ready_file) if ready_file else None)
 
 
 @flow.command()

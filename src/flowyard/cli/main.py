@@ -16,8 +16,10 @@ from flowyard.errors import ExitCode, FlowyardError, OutsideError
 __all__ = ["cli", "main"]
 
 _NOUNS = {
+    "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
+    "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
-    "flow": ("flowyard.cli.flow:flow", "Test and check one flow."),
+    "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }

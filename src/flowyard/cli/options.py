@@ -11,8 +11,19 @@ import click
 
 from flowyard.errors import UserError
 from flowyard.settings import Settings
+from flowyard.store import FolderStore
 
-__all__ = ["SpreadCommand", "pairs", "read_settings", "running_options", "store_options", "values_or_file"]
+__all__ = [
+    "SpreadCommand",
+    "open_store",
+    "pairs",
+    "read_settings",
+    "running_options",
+    "settings_options",
+    "store_options",
+    "user_options",
+    "values_or_file",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,23 +47,42 @@ class SpreadCommand(click.Command):
         return super().parse_args(ctx, expanded)
 
 
+_home = click.option("--home", metavar="DIR", help="Where runs are kept (default: .flowyard at the project's root).")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+
+
 def store_options(command: F) -> F:
     """``--home`` and ``--json``."""
-    home = click.option("--home", metavar="DIR", help="Where runs are kept (default: .flowyard at the project's root).")
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
-    return home(as_json(command))
+    return _home(_as_json(command))
+
+
+def settings_options(command: F) -> F:
+    """Where runs and connections are, and whether models are simulated."""
+    env_file = click.option("--env-file", metavar="FILE", help="Read connections from this .env file.")
+    simulate = click.option("--simulate", metavar="RULES", help="Answer every model call by these simulation rules.")
+    return _home(env_file(simulate(command)))
 
 
 def running_options(command: F) -> F:
     """What every command that may call a model takes."""
-    env_file = click.option("--env-file", metavar="FILE", help="Read connections from this .env file.")
-    simulate = click.option("--simulate", metavar="RULES", help="Answer every model call by these simulation rules.")
-    return store_options(env_file(simulate(command)))
+    return settings_options(_as_json(command))
+
+
+def user_options(command: F) -> F:
+    """``--home`` and ``--json`` of what belongs to a person and not to a project."""
+    home = click.option("--home", metavar="DIR", help="flowyard's folder (default: FLOWYARD_HOME, or your own).")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+    return home(as_json(command))
 
 
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
     """Settings from the shared options."""
     return Settings.read(home=home, env_file=env_file, simulate=simulate)
+
+
+def open_store(home: str | None) -> FolderStore:
+    """The store of the shared option ``--home``."""
+    return FolderStore(read_settings(home).home)
 
 
 def pairs(items: Iterable[str], option: str) -> dict[str, str]:

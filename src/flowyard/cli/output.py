@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
+from itertools import islice
 from typing import Any, TextIO
 
 import click
@@ -17,6 +18,7 @@ from rich.text import Text
 from flowyard._util.files import dump_json
 from flowyard.errors import ExitCode
 from flowyard.records import ErrorRecord, LineResult, RunRecord
+from flowyard.runs.results import read_lines
 
 __all__ = [
     "failed_lines_code",
@@ -24,6 +26,7 @@ __all__ = [
     "print_json",
     "print_line",
     "print_run",
+    "print_run_record",
     "print_table",
     "print_warnings",
     "run_view",
@@ -92,17 +95,37 @@ def run_view(run: RunRecord) -> dict[str, Any]:
         "duration_s": round(run.duration_s, 3),
         "errors": run.errors,
         "warnings": list(run.warnings),
+        "display_name": run.display_name,
+        "description": run.description,
+        "tags": dict(run.tags),
+        "properties": dict(run.properties),
+        "archived": run.archived,
+        "resumed_from": run.resumed_from,
+        "source": run.source,
     }
+
+
+def print_run_record(run: RunRecord, *, as_json: bool) -> None:
+    """A run as one JSON value, or for a person with its first failed lines."""
+    if as_json:
+        print_json(run_view(run))
+    else:
+        print_run(run, islice((line for line in read_lines(run) if line.error), 5))
 
 
 def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
     """A run for a person: what it was, how it went, its metrics, its first failed lines and where everything is."""
     facts: dict[str, Any] = {
         "Run": run.name,
-        "Status": run.status,
+        "Name": run.display_name,
+        "About": run.description,
+        "Tags": ", ".join(f"{name}={value}" for name, value in run.tags.items()),
+        "Status": f"{run.status}, archived" if run.archived else run.status,
         "Lines": f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}",
         "Variant": run.variant,
         "Evaluates": run.base_run,
+        "Resumes": run.resumed_from,
+        "From": run.source,
         "Model": f"{run.usage.calls} calls, {run.usage.total_tokens:,} tokens" if run.usage.calls else None,
         "Simulated": "yes: answers come from a simulated model" if run.simulated else None,
         "Results": str(run.path),

@@ -134,6 +134,15 @@ class LineRunner(ABC):
     async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
         """Aggregate what ``aggregation_inputs`` collected."""
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a simulated model answers in place of a real one."""
+        return self._services.connections.has_simulated
+
+    def secrets(self) -> list[str]:
+        """Every secret of the connections in use, for redaction."""
+        return self._services.connections.secrets()
+
     async def close(self) -> None:
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()
@@ -154,7 +163,7 @@ class LineRunner(ABC):
                     )
                     return values, ErrorRecord("InputMissing", message, where=declared.where)
                 values[name] = declared.default
-            folder = task.folder if name in given else None
+            folder = _pictures_folder(task, self.flow.folder) if name in given else self.flow.folder
             try:
                 values[name] = await self._with_pictures(declared, coerce(values[name], declared.type), folder)
             except CoercionError as error:
@@ -170,7 +179,7 @@ class LineRunner(ABC):
             return value
         return await load_media(
             value,
-            folder=folder or self.flow.folder,
+            folder=folder,
             urls=self._services.urls,
             as_image=declared.type == "image",
             format=self.flow.message_format,
@@ -185,3 +194,7 @@ class LineRunner(ABC):
         kind = type(error).__name__
         place = place_of(error, self.flow.folder) or where
         return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)
+
+
+def _pictures_folder(task: LineTask, flow_folder: Path) -> Path | None:
+    return None if task.from_network else task.folder or flow_folder

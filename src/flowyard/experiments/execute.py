@@ -39,7 +39,7 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
     wanted = {tuple(run.selected.items()): load_flow(plan.experiment.flow, run.selected) for run in plan.runs}
     evaluators = {each.evaluator.name: each.evaluator.flow for run in plan.runs for each in run.evaluations}
     for flow in [*wanted.values(), *(load_flow(path) for path in evaluators.values())]:
-        runner = await prepare(flow, parts.connections, parts.open_provider)
+        runner = await prepare(flow, parts.connections, parts.open_provider, urls=parts.urls)
         await runner.close()
 
 

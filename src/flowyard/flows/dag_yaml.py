@@ -75,6 +75,7 @@ class _DagReader:
             variants=variant_ids(raw),
             chosen=choice.chosen,
             type=str(raw.get("type") or "standard"),
+            environment=dict(raw.get("environment") or {}),
             environment_variables=dict(raw.get("environment_variables") or {}),
             message_format=message_format(raw.get("message_format")).name,
             warnings=(*self.warnings, *warnings),
@@ -89,7 +90,8 @@ class _DagReader:
         self.problems.append(Problem(message, self.file.where(*keys), hint))
 
     def _require_maps(self, raw: Mapping[str, Any]) -> None:
-        for key, kind in (("inputs", Mapping), ("outputs", Mapping), ("nodes", list), ("node_variants", Mapping)):
+        kinds = {"nodes": list, **dict.fromkeys(("inputs", "outputs", "node_variants", "environment"), Mapping)}
+        for key, kind in kinds.items():
             if raw.get(key) is not None and not isinstance(raw[key], kind):
                 self._problem(f"'{key}' must be a {'list' if kind is list else 'mapping'}.", key)
         variants = raw.get("node_variants")

@@ -139,8 +139,9 @@ class Flow:
     """What every kind of flow has, checked, with one variant of each node chosen.
 
     ``variants`` maps each node that has variants to their ids, default first; ``chosen`` is the assignment in use.
-    ``folder`` is the working directory of its code; it is a merged copy when the flow includes files from elsewhere,
-    which ``keep`` holds on disk for as long as the flow is used. ``warnings`` are for a person to read once.
+    ``environment`` says what an image of the flow needs (requirements, base image). ``folder`` is the working directory
+    of its code; it is a merged copy when the flow includes files from elsewhere, which ``keep`` holds on disk for as
+    long as the flow is used. ``warnings`` are for a person to read once.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Flow:
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
     type: str = "standard"
+    environment: Mapping[str, Any] = field(default_factory=dict)
     environment_variables: Mapping[str, Any] = field(default_factory=dict)
     message_format: str = "basic"
     warnings: tuple[str, ...] = ()

@@ -7,8 +7,9 @@ keyword arguments and, like prompt flow's, ignore keywords they do not know; ``p
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from flowyard.errors import UserError
@@ -30,6 +31,7 @@ __all__ = [
     "ServerlessConnection",
     "SimulatedConnection",
     "WeaviateConnection",
+    "as_declared",
 ]
 
 Strong = TypeVar("Strong", bound="CustomStrongTypeConnection")
@@ -264,13 +266,66 @@ class CustomConnection(Connection):
         return item in self.secrets
 
     def to_strong_type(self, wanted: type[Strong]) -> Strong:
-        """The same keys as the user's own connection class, without prompt flow's bookkeeping."""
-        configs = {key: value for key, value in self.configs.items() if not key.startswith("promptflow.connection.")}
-        return wanted(secrets=self.secrets, configs=configs, name=self.name)
+        """The same keys as the user's own connection class, over that class's defaults."""
+        return wanted(secrets=self.secrets, configs=self.configs, name=self.name)
 
 
 class CustomStrongTypeConnection(CustomConnection):
-    """Base of connection classes that a user's package defines."""
+    """Base of connection classes that a user's package defines.
+
+    A class attribute annotated ``Secret`` is a secret, any other annotated one a config; its value is the default.
+    """
+
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+    DECLARED_SECRETS: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        annotations = inspect.get_annotations(cls)
+        own = {key: kind for key, kind in annotations.items() if not _is_class_variable(kind)}
+        cls.DECLARED_SECRETS = cls.DECLARED_SECRETS | {key for key, kind in own.items() if _is_secret_annotation(kind)}
+        defaults = {key: cls.__dict__[key] for key in own if key in cls.__dict__}
+        cls.DEFAULTS = {**cls.DEFAULTS, **defaults}
+        for key in defaults:
+            delattr(cls, key)  # a class attribute would hide the connection's own value of that name
+
+    def __init__(
+        self,
+        secrets: Mapping[str, Any] | None = None,
+        configs: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        **_ignored: Any,
+    ) -> None:
+        given = {**(configs or {}), **(secrets or {})}
+        left = {key: value for key, value in self.DEFAULTS.items() if key not in given}
+        default_secrets = {key: value for key, value in left.items() if key in self.DECLARED_SECRETS}
+        default_configs = {key: value for key, value in left.items() if key not in self.DECLARED_SECRETS}
+        super().__init__({**default_secrets, **(secrets or {})}, {**default_configs, **(configs or {})}, name=name)
+
+    def is_secret(self, item: str) -> bool:
+        return item in self.secrets or item in self.DECLARED_SECRETS
+
+
+def as_declared(found: Connection, kinds: Sequence[type[Connection]]) -> Connection:
+    """The connection as one of the classes that a parameter is annotated with.
+
+    A custom connection becomes the first strong type among them, unless it is what is asked for; any other is returned
+    as it is.
+    """
+    strong = next((kind for kind in kinds if issubclass(kind, CustomStrongTypeConnection)), None)
+    if strong is None or not isinstance(found, CustomConnection) or isinstance(found, tuple(kinds)):
+        return found
+    return found.to_strong_type(strong)
+
+
+def _is_secret_annotation(annotation: Any) -> bool:
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return str(name).rpartition(".")[2] == "Secret"
+
+
+def _is_class_variable(annotation: Any) -> bool:
+    return "ClassVar" in str(annotation)
 
 
 def _require_variables(*names: str) -> list[str]:

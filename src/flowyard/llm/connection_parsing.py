@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,15 @@ from flowyard.llm.connection import (
     WeaviateConnection,
 )
 
-__all__ = ["CONNECTION_TYPES", "connection_class", "is_placeholder", "parse_connection"]
+__all__ = [
+    "CONNECTION_TYPES",
+    "connection_class",
+    "fill_from_environment",
+    "flatten_connection",
+    "is_placeholder",
+    "kind_of",
+    "parse_connection",
+]
 
 CONNECTION_TYPES: Mapping[str, type[Connection]] = {
     kind.TYPE: kind
@@ -49,6 +57,7 @@ CONNECTION_TYPES: Mapping[str, type[Connection]] = {
 
 _OTHER_SPELLINGS = {"azure": "azure_open_ai", "azuread": "azure_open_ai", "contentsafety": "azure_content_safety"}
 _ABOUT_THE_FILE = frozenset({"$schema", "name", "type", "module", "tags", "created_date", "last_modified_date"})
+_FROM_ENVIRONMENT = re.compile(r"\$\{env:([^}]+)\}")
 _CUSTOM_MARKS = ("custom_type", "module", "package", "package_version")
 
 
@@ -66,8 +75,8 @@ def parse_connection(name: str, mapping: Mapping[str, Any], where: str, folder: 
     ``where`` names the source in errors; a relative ``rules`` path is resolved against ``folder``. Raises UserError
     with every problem found: unknown type, unknown fields, missing fields, values of a wrong kind.
     """
-    fields = _flatten(mapping)
-    wanted = _kind_of(name, fields, where)
+    fields = flatten_connection(mapping)
+    wanted = kind_of(name, fields, where)
     if issubclass(wanted, CustomConnection):
         return _parse_custom(name, fields, where)
     values, problems = _field_values(wanted, fields)
@@ -87,12 +96,32 @@ def is_placeholder(value: Any) -> bool:
     return not text.strip("*") or (text.startswith("<") and text.endswith(">"))
 
 
+def fill_from_environment(
+    value: Any, environ: Mapping[str, str], where: Callable[..., str], keys: tuple[str | int, ...] = ()
+) -> Any:
+    """The value with each ``${env:NAME}`` in its texts replaced.
+
+    ``where(*keys)`` is the place of a text in errors. Raises UserError for a variable that is not set.
+    """
+    if isinstance(value, Mapping):
+        return {key: fill_from_environment(inner, environ, where, (*keys, key)) for key, inner in value.items()}
+
+    def variable(match: re.Match[str]) -> str:
+        name = match[1].strip()
+        if name not in environ:
+            message = f"The environment variable {name} is not set."
+            raise UserError(message, where=where(*keys), hint=f"export {name}=…")
+        return environ[name]
+
+    return _FROM_ENVIRONMENT.sub(variable, value) if isinstance(value, str) else value
+
+
 def _squeeze(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def _flatten(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Prompt flow also passes connections as ``{"type", "value": {…}, "secret_keys": […]}``."""
+def flatten_connection(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as YAML files write them; prompt flow also has ``{"type", "value": {…}, "secret_keys": […]}``."""
     value = mapping.get("value")
     if not isinstance(value, Mapping):
         return {str(key): item for key, item in mapping.items()}
@@ -107,7 +136,8 @@ def _flatten(mapping: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _kind_of(name: str, fields: Mapping[str, Any], where: str) -> type[Connection]:
+def kind_of(name: str, fields: Mapping[str, Any], where: str) -> type[Connection]:
+    """The class that the fields ask for, by their ``type`` or by their names. Raises UserError for an unknown type."""
     said = fields.get("type") or fields.get("api_type")
     if said:
         found = connection_class(str(said))

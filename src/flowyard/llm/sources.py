@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,22 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.abc import ConnectionSource
 from flowyard.errors import ConnectionMissing, UserError
 from flowyard.llm.connection import Connection, SimulatedConnection
-from flowyard.llm.connection_parsing import connection_class, parse_connection
+from flowyard.llm.connection_parsing import connection_class, fill_from_environment, parse_connection
 from flowyard.llm.envfile import read_env
 
-__all__ = ["Connections", "DeclaredSource", "EnvFileSource", "EnvironmentSource", "SimulateEverything", "YamlSource"]
+__all__ = [
+    "Connections",
+    "DeclaredSource",
+    "EnvFileSource",
+    "EnvironmentSource",
+    "FoundConnection",
+    "SimulateEverything",
+    "YamlSource",
+]
 
 _FIELDS = ("type", "api_key", "api_base", "api_version", "organization", "base_url")
 _ENOUGH = frozenset({"api_key", "base_url", "type"})
 _MARKS = frozenset({"type", "api_type", "api_key", "api_base", "base_url", "configs", "secrets", "rules"})
-_FROM_ENVIRONMENT = re.compile(r"\$\{env:([^}]+)\}")
 
 
 class EnvironmentSource(ConnectionSource):
@@ -112,7 +120,8 @@ class YamlSource(ConnectionSource):
         file = self._files.get(name)
         if file is None:
             return None
-        data = {key: self._resolve(file, (key,), value) for key, value in file.data.items() if key not in fields}
+        own = {key: value for key, value in file.data.items() if key not in fields}
+        data = fill_from_environment(own, self._environ, file.where)
         for key, value in fields.items():
             _put(data, key, value)
         return parse_connection(name, data, file.where(), file.path.parent)
@@ -130,19 +139,8 @@ class YamlSource(ConnectionSource):
     def names(self) -> list[str]:
         return list(self._files)
 
-    def _resolve(self, file: YamlFile, keys: tuple[str | int, ...], value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._resolve(file, (*keys, key), inner) for key, inner in value.items()}
-        if isinstance(value, str):
-            return _FROM_ENVIRONMENT.sub(lambda match: self._variable(match[1].strip(), file.where(*keys)), value)
-        return value
-
-    def _variable(self, variable: str, where: str) -> str:
-        if variable not in self._environ:
-            raise UserError(
-                f"The environment variable {variable} is not set.", where=where, hint=f"export {variable}=…"
-            )
-        return self._environ[variable]
+    def origin(self, name: str) -> str:
+        return str(self._files[name].path) if name in self._files else self.label
 
 
 class DeclaredSource(ConnectionSource):
@@ -176,6 +174,14 @@ class SimulateEverything(ConnectionSource):
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class FoundConnection:
+    """A connection and where it came from, for example ``environment`` or the path of a file."""
+
+    connection: Connection
+    origin: str
+
+
 class Connections:
     """All sources as one; the first that knows a name wins."""
 
@@ -187,6 +193,15 @@ class Connections:
         """Every secret of the connections that were handed out, for redaction."""
         return [secret for connection in self._given for secret in connection.secret_values()]
 
+    def given(self) -> list[Connection]:
+        """The connections that were handed out, each once, in the order of their first use."""
+        return list({connection.name: connection for connection in self._given}.values())
+
+    @property
+    def has_simulated(self) -> bool:
+        """Whether a simulated model was handed out, so that what it answers can be marked."""
+        return any(isinstance(connection, SimulatedConnection) for connection in self._given)
+
     def names(self) -> list[str]:
         """Every name that is known for certain, without repeats."""
         return list(dict.fromkeys(name for source in self.sources for name in source.names()))
@@ -197,13 +212,14 @@ class Connections:
         ``needed_by`` starts the error's sentence, for example ``Node 'classify' (flow.dag.yaml:12)``. Raises
         ConnectionMissing when no source knows the name and UserError when a source has it malformed.
         """
-        connection = self._find(name)
-        if connection is None:
+        found = self.find(name)
+        if found is None:
             raise self._missing(name, needed_by)
-        self._given.append(connection)
-        return connection
+        self._given.append(found.connection)
+        return found.connection
 
-    def _find(self, name: str) -> Connection | None:
+    def find(self, name: str) -> FoundConnection | None:
+        """The connection of that name and its origin, or None. Raises UserError when a source has it malformed."""
         environments: list[EnvironmentSource] = []
         for source in self.sources:
             if isinstance(source, EnvironmentSource):
@@ -212,8 +228,14 @@ class Connections:
             else:
                 found = _find_declared(source, name, _joined(environments))
             if found is not None:
-                return _overlaid(found, name, _joined(environments))
-        return _joined(environments).find_fields(name)
+                return _overlaid(FoundConnection(found, source.origin(name)), name, _joined(environments))
+        alone = _joined(environments)
+        made = alone.find_fields(name)
+        return FoundConnection(made, alone.label) if made is not None else None
+
+    def origins(self, name: str) -> list[str]:
+        """The origins that know the name for certain, the one that counts first."""
+        return [source.origin(name) for source in self.sources if name in source.names()]
 
     def _missing(self, name: str, needed_by: str) -> ConnectionMissing:
         known = self.names()
@@ -224,6 +246,7 @@ class Connections:
             f"For OpenAI: export {variable}_API_KEY=…  (for Azure OpenAI also {variable}_API_BASE=https://… and "
             f"{variable}_TYPE=azure_open_ai)",
             f"""or as JSON: export {variable}='{{"type": "azure_open_ai", "api_key": "…", "api_base": "https://…"}}'""",
+            f"or stored, encrypted: flowyard connection create -n '{name}' --file CONNECTION.yaml",
             "To go on without a key: --simulate RULES.yaml",
         ]
         return ConnectionMissing(f"{needed_by} needs the connection {name!r}, which is not set.", hint="\n".join(hint))
@@ -243,16 +266,20 @@ def _find_declared(source: ConnectionSource, name: str, environment: Environment
     return source.find(name)
 
 
-def _overlaid(found: Connection, name: str, environment: EnvironmentSource) -> Connection:
+def _overlaid(found: FoundConnection, name: str, environment: EnvironmentSource) -> FoundConnection:
     given = environment.fields(name)
     kind = connection_class(given.get("type", ""))
-    other_kind = kind is not None and found.type != kind.TYPE
-    if other_kind or (isinstance(found, SimulatedConnection) and {"api_key", "base_url"} & given.keys()):
-        return environment.find_fields(name) or found
-    aliased = {found.ALIASES.get(field, field): value for field, value in given.items()}
-    own = {field: value for field, value in aliased.items() if field in found}
-    own.update(environment.fields(name, found.keys()))
-    return found.with_fields(own) if own else found
+    declared = found.connection
+    other_kind = kind is not None and declared.type != kind.TYPE
+    if other_kind or (isinstance(declared, SimulatedConnection) and {"api_key", "base_url"} & given.keys()):
+        made = environment.find_fields(name)
+        return FoundConnection(made, environment.label) if made is not None else found
+    aliased = {declared.ALIASES.get(field, field): value for field, value in given.items()}
+    own = {field: value for field, value in aliased.items() if field in declared}
+    own.update(environment.fields(name, declared.keys()))
+    if not own:
+        return found
+    return FoundConnection(declared.with_fields(own), f"{found.origin}, over it: {environment.label}")
 
 
 def _put(data: dict[str, Any], key: str, value: str) -> None:

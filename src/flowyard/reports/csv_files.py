@@ -11,7 +11,7 @@ from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.abc import ReportFormat
-from flowyard.records import ErrorRecord, ExperimentRecord
+from flowyard.records import Comparison, ErrorRecord
 from flowyard.reports.lines import VariantLine, iter_lines
 from flowyard.reports.table import Latency, Summary, VariantRow
 
@@ -26,12 +26,12 @@ class DetailsCsv(ReportFormat):
 
     summary: Summary
 
-    def write(self, experiment: ExperimentRecord, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
         names = dict.fromkeys(name for _, cell in self._cells() for name in _line_fields(cell))
         kinds = ("inputs.", "outputs.", "eval.")
         fields = [name for kind in kinds for name in names if name.startswith(kind)]
         columns = [*_LINE_START, *(f"variant.{node}" for node in self.summary.nodes), "line_number", "status"]
-        rows = (_line_record(experiment, number, cell) for number, cell in self._cells())
+        rows = (_line_record(comparison, number, cell) for number, cell in self._cells())
         return [_write(folder / "details.csv", [*columns, *fields, *_LINE_END], rows)]
 
     def _cells(self) -> Iterator[tuple[int, VariantLine]]:
@@ -48,11 +48,11 @@ class MetricsCsv(ReportFormat):
 
     summary: Summary
 
-    def write(self, experiment: ExperimentRecord, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
         start = ["experiment", "key", "created_at", "env", *_LINE_START[1:]]
         variants = [f"variant.{node}" for node in self.summary.nodes]
         columns = [*start, "status", *variants, *self.summary.metrics, *_METRIC_END]
-        rows = (_metrics_record(experiment, row) for row in self.summary.rows)
+        rows = (_metrics_record(comparison, row) for row in self.summary.rows)
         return [_write(folder / "metrics.csv", columns, rows)]
 
 
@@ -85,17 +85,17 @@ def _is_number(text: str) -> bool:
     return text == text.strip()
 
 
-def _identity(experiment: ExperimentRecord, row: VariantRow) -> dict[str, Any]:
+def _identity(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
     variants = {f"variant.{node}": variant for node, variant in row.variants.items()}
-    return {"experiment": experiment.name, "dataset": row.dataset, "run": row.run.name, **variants}
+    return {"experiment": comparison.title, "dataset": row.dataset, "run": row.run.name, **variants}
 
 
-def _line_record(experiment: ExperimentRecord, number: int, cell: VariantLine) -> dict[str, Any]:
+def _line_record(comparison: Comparison, number: int, cell: VariantLine) -> dict[str, Any]:
     line = cell.line
     assert line is not None
     error = line.error or next((e.error for e in cell.evaluations.values() if e.error), None)
     return {
-        **_identity(experiment, cell.row),
+        **_identity(comparison, cell.row),
         "line_number": number,
         "status": line.status,
         **_line_fields(cell),
@@ -108,14 +108,14 @@ def _line_record(experiment: ExperimentRecord, number: int, cell: VariantLine) -
     }
 
 
-def _metrics_record(experiment: ExperimentRecord, row: VariantRow) -> dict[str, Any]:
+def _metrics_record(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
     used = row.evaluated
     return {
         **row.metrics,
-        **_identity(experiment, row),
-        "key": experiment.key,
-        "created_at": experiment.created_at,
-        "env": experiment.env,
+        **_identity(comparison, row),
+        "key": comparison.key,
+        "created_at": comparison.created_at,
+        "env": comparison.env,
         "status": row.run.status,
         "lines_total": row.lines.total,
         "lines_completed": row.lines.completed,

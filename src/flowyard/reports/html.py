@@ -19,7 +19,7 @@ from markupsafe import Markup
 from flowyard import __version__
 from flowyard._util.files import write_atomic
 from flowyard.abc import ReportFormat
-from flowyard.records import ErrorRecord, ExperimentRecord, LineResult
+from flowyard.records import Comparison, ErrorRecord, LineResult
 from flowyard.reports.cells import Field, fields_side_by_side, shared_inputs
 from flowyard.reports.charts import latency_charts, metric_charts
 from flowyard.reports.headline import cautions, headlines
@@ -27,7 +27,7 @@ from flowyard.reports.lines import LineChoice, LineRow, choose_lines
 from flowyard.reports.table import DatasetTable, Summary, VariantRow
 from flowyard.reports.values import metric_text, ms_text, plural, seconds_text, value_text
 
-__all__ = ["MOST_LINES", "HtmlReport"]
+__all__ = ["MOST_LINES", "HtmlReport", "render_page"]
 
 MOST_LINES = 500
 """How many lines of each dataset the page shows; details.csv has every line."""
@@ -78,30 +78,32 @@ class HtmlReport(ReportFormat):
 
     summary: Summary
 
-    def write(self, experiment: ExperimentRecord, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
         path = folder / "report.html"
-        write_atomic(path, self._page(experiment))
+        write_atomic(path, render_page(comparison, self.summary))
         return [path]
 
-    def _page(self, experiment: ExperimentRecord) -> str:
-        environment = _environment()
-        style, script = _asset(environment, "report.css"), _asset(environment, "report.js")
-        panels = [_panel(index, table) for index, table in enumerate(self.summary.datasets)]
-        page = environment.get_template("report.html.j2").render(
-            experiment=experiment,
-            summary=self.summary,
-            headlines=headlines(self.summary),
-            cautions=cautions(self.summary),
-            metric_charts=metric_charts(self.summary),
-            latency_charts=latency_charts(self.summary),
-            panels=panels,
-            failures=[(panel.index, item) for panel in panels for item in panel.choice.failures],
-            style=style,
-            script=script,
-            policy=_policy(style, script),
-            version=__version__,
-        )
-        return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+def render_page(comparison: Comparison, summary: Summary) -> str:
+    """The page's whole text."""
+    environment = _environment()
+    style, script = _asset(environment, "report.css"), _asset(environment, "report.js")
+    panels = [_panel(index, table) for index, table in enumerate(summary.datasets)]
+    page = environment.get_template("report.html.j2").render(
+        comparison=comparison,
+        summary=summary,
+        headlines=headlines(summary),
+        cautions=cautions(summary),
+        metric_charts=metric_charts(summary),
+        latency_charts=latency_charts(summary),
+        panels=panels,
+        failures=[(panel.index, item) for panel in panels for item in panel.choice.failures],
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        version=__version__,
+    )
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _environment() -> Environment:

@@ -1,4 +1,4 @@
-"""The numbers of an experiment, computed once; every format prints these and computes none of its own."""
+"""The numbers of the runs compared, computed once; every format prints these and computes none of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flowyard.records import ExperimentRecord, LineCounts, RunRecord, Usage
+from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
 from flowyard.runs.results import read_lines
 
@@ -114,7 +114,7 @@ class DatasetTable:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One experiment in numbers. ``metrics`` and ``nodes`` list every name, in order of appearance."""
+    """A comparison in numbers. ``metrics`` and ``nodes`` list every name, in order of appearance."""
 
     datasets: tuple[DatasetTable, ...]
     metrics: tuple[str, ...]
@@ -145,9 +145,9 @@ class Summary:
         return f"Simulated model: {which} answered by a simulator, so these numbers say nothing about quality."
 
 
-def summarize(experiment: ExperimentRecord) -> Summary:
-    """Compute the numbers of an experiment. Reads each standard run's lines once, keeping one float a line."""
-    rows = [_row(run, experiment) for run in experiment.runs if run.role != "evaluation"]
+def summarize(comparison: Comparison) -> Summary:
+    """Compute the numbers of some runs. Reads the lines of each that is no evaluation, keeping one float a line."""
+    rows = [_row(run, comparison) for run in comparison.runs if run.name not in comparison.evaluations]
     groups: dict[str, list[VariantRow]] = {}
     for row in _with_distinct_labels(rows):
         groups.setdefault(row.dataset, []).append(row)
@@ -156,7 +156,7 @@ def summarize(experiment: ExperimentRecord) -> Summary:
         datasets=tables,
         metrics=_names(row.metrics for row in rows),
         nodes=_names(row.variants for row in rows),
-        usage=sum((run.usage for run in experiment.runs), Usage()),
+        usage=sum((run.usage for run in comparison.runs), Usage()),
     )
 
 
@@ -172,25 +172,26 @@ def percentile(ascending: Sequence[float], share: float) -> float:
     return ascending[low] + (ascending[high] - ascending[low]) * (place - low)
 
 
-def _row(run: RunRecord, experiment: ExperimentRecord) -> VariantRow:
-    variants = experiment.variants.get(run.name, {})
-    uses = tuple(_uses(run, experiment))
+def _row(run: RunRecord, comparison: Comparison) -> VariantRow:
+    variants = comparison.variants.get(run.name, {})
+    uses = tuple(_uses(run, comparison))
     metrics = dict(run.metrics)
     for use in uses:
         metrics |= {f"{use.evaluator}.{name}": value for name, value in use.run.metrics.items()}
-    label = ", ".join(f"{node}={variant}" for node, variant in variants.items()) or "defaults"
-    return VariantRow(run, _dataset(run), label, dict(variants), metrics, uses, _latency(run))
+    label = comparison.labels.get(run.name) or ", ".join(f"{node}={variant}" for node, variant in variants.items())
+    return VariantRow(run, _dataset(run, comparison), label or "defaults", dict(variants), metrics, uses, _latency(run))
 
 
-def _uses(run: RunRecord, experiment: ExperimentRecord) -> Iterable[EvaluationUse]:
-    for evaluation in experiment.runs:
-        evaluator, evaluated = experiment.evaluations.get(evaluation.name, ("", ""))
+def _uses(run: RunRecord, comparison: Comparison) -> Iterable[EvaluationUse]:
+    for evaluation in comparison.runs:
+        evaluator, evaluated = comparison.evaluations.get(evaluation.name, ("", ""))
         if evaluated == run.name:
             yield EvaluationUse(evaluator, evaluation, evaluation.lines.completed, run.lines.total)
 
 
-def _dataset(run: RunRecord) -> str:
-    return run.dataset or (Path(run.data).stem if run.data else "data")
+def _dataset(run: RunRecord, comparison: Comparison) -> str:
+    named = comparison.datasets.get(run.name) or run.dataset
+    return named or (Path(run.data).stem if run.data else "data")
 
 
 def _latency(run: RunRecord) -> Latency | None:

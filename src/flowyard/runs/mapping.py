@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +18,13 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import MappingError, UserError
 from flowyard.flows.model import Flow
 from flowyard.records import ErrorRecord, LineTask, RunRecord
-from flowyard.runs.dataset import Row, count_rows, iter_rows
+from flowyard.runs.dataset import Dataset, Row, open_dataset
+from flowyard.runs.relations import Column, Relations, raise_problems, read_mapping
 
 __all__ = ["LinePlan", "check_mapping", "plan_lines"]
 
-_REFERENCE = re.compile(r"^\$\{([^{}]*)\}$")
-_SOURCES = ("data", "run.inputs", "run.outputs")
 _SAMPLE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A reference to a column of a source; the column's name may hold dots."""
-
-    source: str
-    name: str
+_NUMBER = "line_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +42,27 @@ def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: M
     A column that none of the first 100 rows has is a mistake in the mapping; one that a later row lacks fails its line.
     Raises MappingError listing every bad relation, UserError when there is nothing to run.
     """
-    columns, literals, warnings = _relations(flow, mapping, has_data=data is not None)
-    sources = _open_sources({column.source for column in columns.values()}, data, base)
+    datasets = {"data": open_dataset(data)} if data else {}
+    relations = read_mapping(flow, mapping, _available(data, base))
+    problems = list(relations.problems)
+    if base is not None and "run.inputs" in relations.sources:
+        if base.data is None:
+            problems.append(f"Run {base.name!r} had no data file, so ${{run.inputs.…}} cannot be read.")
+        else:
+            datasets["run.inputs"] = open_dataset(Path(base.data))
+    sources = _open_sources(relations, datasets, base)
     samples = {}
     for name, rows in sources.items():
         head = list(itertools.islice(rows, _SAMPLE))
         samples[name] = {key for row in head for key in row.values}
         sources[name] = itertools.chain(head, rows)
         _require_rows(head, _described(name, data, base))
-    _require_columns(columns, samples, data, base)
-    warnings += _shadowed(flow, columns, samples.get("data", set()), mapping)
-    total = base.lines.completed if base is not None and "run.outputs" in sources else _count(data, base)
-    joined = _joined(sources)
-    return LinePlan(total, (_task(number, rows, columns, literals) for number, rows in joined), tuple(warnings))
+    raise_problems([*problems, *_missing_columns(relations.columns, samples, data, base)])
+    warnings = [warning for dataset in datasets.values() for warning in dataset.warnings]
+    warnings += [*relations.warnings, *_shadowed(flow, relations.columns, samples.get("data", set()), mapping)]
+    total = base.lines.completed if base is not None else datasets["data"].count()
+    tasks = (_task(number, rows, relations) for number, rows in _joined(sources))
+    return LinePlan(total, tasks, tuple(dict.fromkeys(warnings)))
 
 
 def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mapping[str, Any]) -> list[str]:
@@ -71,105 +70,68 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mappi
 
     Returns warnings, raises MappingError. For checking what is planned before its base run is paid for.
     """
-    columns, _, warnings = _relations(flow, mapping, has_data=True)
-    head = list(itertools.islice(iter_rows(data), _SAMPLE))
+    dataset = open_dataset(data)
+    relations = read_mapping(flow, mapping, ("data", "run.inputs", "run.outputs"))
+    head = list(itertools.islice(dataset.rows(), _SAMPLE))
     _require_rows(head, f"the data {data.name}")
     in_data = {key for row in head for key in row.values}
-    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {"line_number", *outputs}}
-    _require_columns(columns, samples, data, None)
-    return warnings
+    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {_NUMBER, *outputs}}
+    raise_problems([*relations.problems, *_missing_columns(relations.columns, samples, data, None)])
+    return [*dataset.warnings, *relations.warnings]
 
 
-def _relations(
-    flow: Flow, mapping: Mapping[str, Any], *, has_data: bool
-) -> tuple[dict[str, _Column], dict[str, Any], list[str]]:
-    """Explicit mapping first, then the input's default, then the column of the same name."""
-    columns: dict[str, _Column] = {}
-    literals: dict[str, Any] = {}
-    warnings: list[str] = []
-    for name, value in mapping.items():
-        match = _REFERENCE.match(value) if isinstance(value, str) else None
-        if match is None and isinstance(value, str) and value.startswith("${"):
-            raise MappingError(f"The mapping of {name!r} is not a whole reference: {value!r}.", hint=_form())
-        if match is None:
-            literals[name] = value
-        else:
-            columns[name] = _column(name, match[1], value)
-        if name not in flow.inputs:
-            near = did_you_mean(name, flow.inputs) or f"It has: {known_names(flow.inputs)}."
-            warnings.append(f"The mapping sets {name!r}, which is not an input of flow {flow.name!r}. {near}")
-    if mapping and not columns:
-        raise MappingError("The column mapping has literal values only, so it reads no data.", hint=_form())
-    for name, declared in flow.inputs.items():
-        if name not in mapping and declared.required:
-            if not has_data:
-                raise MappingError(
-                    f"Input {name!r} of flow {flow.name!r} is not mapped and there is no data.", hint=_form()
-                )
-            columns[name] = _Column("data", name)
-    if not columns and has_data:
-        columns[""] = _Column("data", "")
-    return columns, literals, warnings
+def _available(data: Path | None, base: RunRecord | None) -> list[str]:
+    return [*(["data"] if data else []), *(["run.inputs", "run.outputs"] if base else [])]
 
 
-def _form() -> str:
-    return "Write --column-mapping input='${data.column}' or input='${run.outputs.name}'."
-
-
-def _column(name: str, text: str, value: str) -> _Column:
-    for source in _SOURCES:
-        if text.startswith(f"{source}.") and len(text) > len(source) + 1:
-            return _Column(source, text[len(source) + 1 :])
-    known = ", ".join(f"${{{source}.…}}" for source in _SOURCES)
-    raise MappingError(f"The mapping of {name!r} reads {value!r}, which is no known source.", hint=f"Sources: {known}.")
-
-
-def _open_sources(names: set[str], data: Path | None, base: RunRecord | None) -> dict[str, Iterator[Row]]:
+def _open_sources(
+    relations: Relations, datasets: Mapping[str, Dataset], base: RunRecord | None
+) -> dict[str, Iterator[Row]]:
     """Rows of every source that is read; what a run evaluates is always among them, so that lines can be joined."""
-    if base is None and names & {"run.inputs", "run.outputs"}:
-        raise MappingError("The mapping reads ${run.…}, but no run was given.", hint="Add --run NAME.")
-    if data is None and "data" in names:
-        raise MappingError("The mapping reads ${data.…}, but no data was given.", hint="Add --data FILE.")
-    sources: dict[str, Iterator[Row]] = {}
-    if data is not None and "data" in names:
-        sources["data"] = _numbered(iter_rows(data))
-    if base is not None:
-        sources["run.outputs"] = _base_outputs(base)
-        if "run.inputs" in names:
-            if base.data is None:
-                raise MappingError(f"Run {base.name!r} had no data file, so ${{run.inputs.…}} cannot be read.")
-            sources["run.inputs"] = _numbered(iter_rows(Path(base.data)))
-    return sources
+    read = {name: dataset for name, dataset in datasets.items() if name in relations.sources}
+    own_numbers = {name: dataset.has_column(_NUMBER) for name, dataset in read.items()}
+    counts = {read[name].count() for name, own in own_numbers.items() if not own}
+    if len(counts) > 1:
+        raise MappingError(
+            f"The data and the data of run {base.name if base else ''!r} have different numbers of rows "
+            f"({', '.join(map(str, sorted(counts)))}), so their lines cannot be joined.",
+            hint="Give every row of both a line_number.",
+        )
+    sources = {
+        name: _by_own_number(dataset.rows()) if own_numbers[name] else dataset.rows() for name, dataset in read.items()
+    }
+    return sources if base is None else {**sources, "run.outputs": _base_outputs(base)}
 
 
-def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
-    """Rows by their own ``line_number`` column when the first row has one, in its order; else as they are.
+def _by_own_number(rows: Iterator[Row]) -> Iterator[Row]:
+    """Rows by their own ``line_number`` column, in its order; an unreadable row keeps its position.
 
-    Raises MappingError when it is not a different whole number in each row; an unreadable row keeps its position.
+    Raises MappingError when it is not a different whole number in each row (in CSV: its digits).
     """
-    first = next(rows, None)
-    if first is None:
-        return iter(())
-    rows = itertools.chain([first], rows)
-    if not isinstance(first.values.get("line_number"), int):
-        return rows
     own: list[Row] = []
     taken: set[int] = set()
     for row in rows:
-        number = row.number if row.error else row.values.get("line_number")
-        if type(number) is not int or (number in taken and not row.error):
-            message = f"The data numbers its lines, but row {row.number} has the line_number {number!r}."
+        number = row.number if row.error else _whole(row.values.get(_NUMBER))
+        if number is None or (number in taken and not row.error):
+            said = f"the line_number {row.values[_NUMBER]!r}" if _NUMBER in row.values else "no line_number"
+            message = f"The data numbers its lines, but row {row.number} has {said}."
             raise MappingError(message, hint="Give every row a different whole number, or none of them.")
         taken.add(number)
         own.append(Row(number, row.values, row.error))
     return iter(sorted(own, key=lambda row: row.number))
 
 
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return value if type(value) is int else None
+
+
 def _base_outputs(base: RunRecord) -> Iterator[Row]:
     with base.outputs_path.open(encoding="utf-8") as file:
         for text in file:
             values = json.loads(text)
-            yield Row(values["line_number"], values)
+            yield Row(values[_NUMBER], values)
 
 
 def _require_rows(head: list[Row], described: str) -> None:
@@ -180,20 +142,16 @@ def _require_rows(head: list[Row], described: str) -> None:
         raise UserError(f"None of the first rows of {described} can be read. {first.message}", where=first.where)
 
 
-def _require_columns(
-    columns: Mapping[str, _Column], samples: Mapping[str, set[str]], data: Path | None, base: RunRecord | None
-) -> None:
-    bad = []
+def _missing_columns(
+    columns: Mapping[str, Column], samples: Mapping[str, set[str]], data: Path | None, base: RunRecord | None
+) -> Iterator[str]:
+    """What reads a column that the sources, as far as they could be opened, do not have."""
     for name, column in columns.items():
-        known = samples[column.source]
-        if column.name and column.name not in known:
+        known = samples.get(column.source)
+        if known is not None and column.name and column.name not in known:
             near = did_you_mean(column.name, known) or f"It has: {known_names(sorted(known))}."
             place = _described(column.source, data, base)
-            bad.append(
-                f"input {name!r} reads ${{{column.source}.{column.name}}}, but {place} has no such column. {near}"
-            )
-    if bad:
-        raise MappingError("The mapping does not fit the data:\n  " + "\n  ".join(bad), hint=_form())
+            yield f"Input {name!r} reads ${{{column.source}.{column.name}}}, but {place} has no such column. {near}"
 
 
 def _described(source: str, data: Path | None, base: RunRecord | None) -> str:
@@ -204,7 +162,7 @@ def _described(source: str, data: Path | None, base: RunRecord | None) -> str:
 
 
 def _shadowed(
-    flow: Flow, columns: Mapping[str, _Column], data_columns: set[str], mapping: Mapping[str, Any]
+    flow: Flow, columns: Mapping[str, Column], data_columns: set[str], mapping: Mapping[str, Any]
 ) -> list[str]:
     """Inputs whose default hides a column of the same name: prompt flow's order, which surprises people."""
     return [
@@ -213,12 +171,6 @@ def _shadowed(
         for name, declared in flow.inputs.items()
         if not declared.required and name not in mapping and name in data_columns and name not in columns
     ]
-
-
-def _count(data: Path | None, base: RunRecord | None) -> int:
-    if data is not None:
-        return count_rows(data)
-    return base.lines.completed if base else 0
 
 
 def _joined(sources: Mapping[str, Iterable[Row]]) -> Iterator[tuple[int, dict[str, Row]]]:
@@ -237,12 +189,10 @@ def _joined(sources: Mapping[str, Iterable[Row]]) -> Iterator[tuple[int, dict[st
             heads[name] = next(streams[name], None)
 
 
-def _task(
-    number: int, rows: Mapping[str, Row], columns: Mapping[str, _Column], literals: Mapping[str, Any]
-) -> LineTask:
+def _task(number: int, rows: Mapping[str, Row], relations: Relations) -> LineTask:
     error = next((row.error for row in rows.values() if row.error), None)
-    inputs = dict(literals)
-    for name, column in columns.items():
+    inputs = dict(relations.literals)
+    for name, column in relations.columns.items():
         values = rows[column.source].values
         if column.name in values:
             inputs[name] = values[column.name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,13 @@ from flowyard.flows import Flow, load_flow
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media import MediaWriter, UrlRules
-from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
+from flowyard.records import LineCounts, LineResult, LineTask, RunRecord, RunRole, Usage
 from flowyard.runs.batch import run_lines
 from flowyard.runs.dataset import require_data_file
 from flowyard.runs.mapping import LinePlan, plan_lines
+from flowyard.runs.naming import expand_display_name
 from flowyard.runs.results import ResultWriter, write_outputs
+from flowyard.runs.resume import find_earlier, remaining_tasks, require_same_lines
 
 __all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name"]
 
@@ -35,7 +37,8 @@ class RunRequest:
     """What to run: a flow on disk, or one that is loaded already.
 
     ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults. ``init`` are the arguments of
-    a flow that is a class.
+    a flow that is a class. ``environment_variables`` go over those of the flow, ``connections`` (``{node: {field:
+    value}}``) over what its nodes name. ``resume_from`` is the run whose completed lines are taken over.
     """
 
     flow: Path | Flow
@@ -49,6 +52,12 @@ class RunRequest:
     dataset: str | None = None
     role: RunRole = "run"
     concurrency: int = 16
+    environment_variables: Mapping[str, Any] = field(default_factory=dict)
+    connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    resume_from: str | None = None
 
 
 class Progress(Protocol):
@@ -84,8 +93,9 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     Nothing is written when the request is wrong (UserError). When canceled, what is finished stays on disk, the record
     says ``canceled``, and the cancellation goes on.
     """
-    flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
+    flow = _flow(request)
     base = _completed_base(request, parts.store)
+    earlier = find_earlier(request.resume_from, parts.store)
     if request.data is not None:
         require_data_file(request.data)
     threads = max(16, request.concurrency)
@@ -94,12 +104,22 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     )
     try:
         plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
+        require_same_lines(earlier, plan.total)
         if not runner.flow.inputs:
             raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
         run = parts.store.create_run(_new_record(request, runner, plan))
-        return await _Execution(runner, run, parts).go(plan, request.concurrency)
+        return await _Execution(runner, run, parts).go(plan, request.concurrency, earlier)
     finally:
         await runner.close()
+
+
+def _flow(request: RunRequest) -> Flow:
+    """The flow with what the request changes in it."""
+    flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
+    if request.connections:
+        nodes = ", ".join(request.connections)
+        raise UserError(f"The connections of {nodes} cannot be replaced for one run.", hint="Name them in the flow.")
+    return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
 
 
 def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
@@ -143,7 +163,7 @@ def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunR
         flow=str(flow.file.resolve()),
         path=Path(),
         role=request.role,
-        display_name=request.display_name,
+        display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
         data=str(request.data.resolve()) if request.data else None,
         dataset=request.dataset,
         variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
@@ -152,6 +172,14 @@ def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunR
         created_at=datetime.now(UTC).isoformat(),
         lines=LineCounts(total=plan.total),
         warnings=(*runner.warnings, *plan.warnings),
+        description=request.description,
+        tags=dict(request.tags),
+        properties=dict(request.properties),
+        assignment=dict(flow.chosen),
+        connections={node: dict(fields) for node, fields in request.connections.items()},
+        environment_names=tuple(request.environment_variables),
+        init_names=tuple(request.init),
+        resumed_from=request.resume_from,
     )
 
 
@@ -167,7 +195,7 @@ class _Execution:
         self.usage = Usage()
         self.started = time.perf_counter()
 
-    async def go(self, plan: LinePlan, concurrency: int) -> RunRecord:
+    async def go(self, plan: LinePlan, concurrency: int, earlier: RunRecord | None) -> RunRecord:
         self.parts.progress.start(self.run, plan.total)
         try:
             media = MediaWriter(self.run.path / "media", self.runner.flow.message_format, relative=False)
@@ -176,7 +204,7 @@ class _Execution:
                 def on_line(result: LineResult) -> None:
                     self._count(writer.append(result))
 
-                tasks = (replace(task, folder=_media_folder(self.run)) for task in plan.tasks)
+                tasks = remaining_tasks(self._in_data_folder(plan.tasks), earlier, on_line)
                 await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
             self.usage += aggregation.usage
@@ -187,6 +215,11 @@ class _Execution:
         except BaseException:
             self._close(status="failed")
             raise
+
+    def _in_data_folder(self, tasks: Iterator[LineTask]) -> Iterator[LineTask]:
+        """The tasks, with paths of pictures that are relative to the data."""
+        folder = _media_folder(self.run)
+        return (replace(task, folder=folder) for task in tasks)
 
     def _count(self, result: LineResult) -> None:
         self.completed += result.status == "completed"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from flowyard._util.files import dump_json, write_atomic
-from flowyard.errors import UserError
+from flowyard._util.files import dump_json
+from flowyard._util.listen import listen_until_stopped
 from flowyard.simulation.questions import Operation
 from flowyard.simulation.rules import load_rules
 from flowyard.simulation.simulator import Simulator
@@ -65,42 +63,15 @@ def run_server(
     """
     simulator = Simulator(load_rules(rules_path, seed))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(simulator, host, port, Path(ready_file) if ready_file else None))
-
-
-async def _serve(simulator: Simulator, host: str, port: int, ready_file: Path | None) -> None:
-    runner = web.AppRunner(make_app(simulator), access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        stopped = _stop_event()
-        url = await _listen(runner, host, port)
-        sys.stdout.write(f"Simulated model on {url} (OpenAI: /v1, Azure: /openai)\n")
-        sys.stdout.flush()
-        if ready_file:
-            write_atomic(ready_file, url)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        hint = "Choose another port, or 0 for any free one."
-        raise UserError(f"Cannot listen on {host}:{port}: {error.strerror or error}.", hint=hint) from None
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{runner.addresses[0][1]}"
-
-
-def _stop_event() -> asyncio.Event:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no signal handlers in its loops; there Ctrl+C ends asyncio.run.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(name, stopped.set)
-    return stopped
+        asyncio.run(
+            listen_until_stopped(
+                make_app(simulator),
+                host,
+                port,
+                say="Simulated model on {} (OpenAI: /v1, Azure: /openai)".format,
+                ready_file=Path(ready_file) if ready_file else None,
+            )
+        )
 
 
 def _asking(operation: Operation) -> _Handler:

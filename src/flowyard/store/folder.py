@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -61,12 +63,25 @@ class FolderStore(Store):
         found = [run for run, _ in self._read_all() if run is not None]
         return sorted(found, key=lambda run: run.created_at, reverse=True)
 
+    def delete_run(self, name: str) -> None:
+        run = self.get_run(name)
+        if run.status == "running":
+            raise Conflict(f"Run {name!r} is running.", hint="Stop it first, or wait: flowyard run stream -n NAME")
+        if run.path.is_symlink():
+            raise StoreError(f"{run.path} is a link, and what it points to is not deleted.", hint="Remove the link.")
+        grave = self._runs / f".deleted-{uuid.uuid4().hex}"
+        try:
+            run.path.rename(grave)  # gone at once for every reader; what follows may take its time
+            shutil.rmtree(grave)  # removes links inside the folder, never what they point to
+        except OSError as error:
+            raise StoreError(f"Cannot delete the run's folder {run.path}: {error.strerror}.") from error
+
     def unreadable_runs(self) -> list[Path]:
         """Folders of runs whose record cannot be read; ``list_runs`` leaves them out."""
         return [file.parent for run, file in self._read_all() if run is None]
 
     def _read_all(self) -> Iterator[tuple[RunRecord | None, Path]]:
-        for file in sorted(self._runs.glob("*/run.json")):
+        for file in sorted(self._runs.glob("[!.]*/run.json")):
             try:
                 yield self._read(file), file
             except StoreError:
@@ -145,5 +160,6 @@ def run_from_json(data: Mapping[str, Any], folder: Path) -> RunRecord:
     known["lines"] = LineCounts(**data["lines"])
     known["usage"] = Usage(**data["usage"])
     known["errors"] = tuple(ErrorRecord(**error) for error in data["errors"])
-    known["warnings"] = tuple(data["warnings"])
+    for name in ("warnings", "environment_names", "init_names"):
+        known[name] = tuple(data.get(name, ()))
     return RunRecord(**known, path=folder)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flowyard.records import ExperimentRecord, LineCounts, LineResult, RunRecord, Usage
+from flowyard.records import Comparison, ExperimentRecord, LineCounts, LineResult, RunRecord, Usage
+from flowyard.reports import compare_variants
 from flowyard.runs.results import ResultWriter
 
 
@@ -57,6 +58,10 @@ class Lab:
             evaluations=self.evaluations,
             duration_s=12.5,
         )
+
+    @property
+    def comparison(self) -> Comparison:
+        return compare_variants(self.experiment)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_lines_are_merged_by_number_however_they_finished(lab: Lab) -> None:
     lab.variant("a", [said(2, "x"), said(0, "x")])
     name = lab.variant("b", [said(0, "x"), said(1, "x"), said(2, "y")])
     lab.evaluation("grade", name, [said(2, "good")])
-    lines = list(iter_lines(summarize(lab.experiment).datasets[0]))
+    lines = list(iter_lines(summarize(lab.comparison).datasets[0]))
     assert [line.line_number for line in lines] == [0, 1, 2]
     assert lines[1].cells[0].line is None
     assert lines[2].cells[1].evaluations["grade"].outputs == {"answer": "good"}
@@ -35,7 +35,7 @@ def test_lines_are_merged_by_number_however_they_finished(lab: Lab) -> None:
 def test_failed_lines_come_first_then_disagreement_then_the_rest(lab: Lab) -> None:
     lab.variant("a", [said(n, "x") for n in range(6)])
     lab.variant("b", [said(n, "y" if n == 3 else "x") if n != 4 else lost(n) for n in range(6)])
-    choice = choose_lines(summarize(lab.experiment).datasets[0], most=3)
+    choice = choose_lines(summarize(lab.comparison).datasets[0], most=3)
     assert [line.line_number for line in choice.lines] == [4, 3, 0]
     assert (choice.total, choice.hidden, choice.totals) == (6, 3, {"failed": 1, "disagree": 1, "same": 4})
 
@@ -44,16 +44,16 @@ def test_an_evaluators_disagreement_and_failure_count(lab: Lab) -> None:
     for variant, grade in (("a", "good"), ("b", "bad")):
         name = lab.variant(variant, [said(0, "x"), said(1, "x")])
         lab.evaluation("grade", name, [said(0, grade), lost(1)])
-    choice = choose_lines(summarize(lab.experiment).datasets[0])
+    choice = choose_lines(summarize(lab.comparison).datasets[0])
     assert [(line.line_number, line.kind) for line in choice.lines] == [(1, "failed"), (0, "disagree")]
     assert [(item.evaluator, item.count, item.line_numbers) for item in choice.failures] == [("grade", 1, [1])] * 2
 
 
 def test_a_lone_variant_never_disagrees_and_nan_equals_itself(lab: Lab) -> None:
     lab.variant("a", [said(0, float("nan"))])
-    assert [line.kind for line in iter_lines(summarize(lab.experiment).datasets[0])] == ["same"]
+    assert [line.kind for line in iter_lines(summarize(lab.comparison).datasets[0])] == ["same"]
     lab.variant("b", [said(0, float("nan"))])
-    assert [line.kind for line in iter_lines(summarize(lab.experiment).datasets[0])] == ["same"]
+    assert [line.kind for line in iter_lines(summarize(lab.comparison).datasets[0])] == ["same"]
 
 
 def test_the_words_that_changed_are_marked() -> None:

@@ -31,7 +31,7 @@ def compare(lab: Lab, metric: str, *values: Any) -> list[bool]:
     for place, value in enumerate(values):
         name = lab.variant(f"v{place}", [done(0)])
         lab.evaluation("grade", name, [done(0)], **{metric: value})
-    return [f"grade.{metric}" in row.best for row in summarize(lab.experiment).rows]
+    return [f"grade.{metric}" in row.best for row in summarize(lab.comparison).rows]
 
 
 def test_highest_is_best(lab: Lab) -> None:
@@ -59,7 +59,7 @@ def test_best_is_told_for_each_dataset(lab: Lab) -> None:
         for variant, score in zip(("a", "b"), scores, strict=True):
             name = lab.variant(f"{variant}-{dataset}", [done(0)], dataset=dataset)
             lab.evaluation("grade", name, [done(0)], accuracy=score)
-    summary = summarize(lab.experiment)
+    summary = summarize(lab.comparison)
     marked = [(row.dataset, row.label) for row in summary.rows if "grade.accuracy" in row.best]
     assert marked == [("easy", "classify=a"), ("hard", "classify=b")]
     assert summary.labels == ("classify=a", "classify=b")
@@ -68,7 +68,7 @@ def test_best_is_told_for_each_dataset(lab: Lab) -> None:
 def test_coverage_counts_the_lines_that_never_reached_the_evaluator(lab: Lab) -> None:
     name = lab.variant("a", [done(0), done(1), lost(2), done(3)])
     lab.evaluation("grade", name, [done(0), done(1), lost(3)], accuracy=1.0)
-    summary = summarize(lab.experiment)
+    summary = summarize(lab.comparison)
     used = summary.rows[0].evaluated
     assert used is not None
     assert (used.completed, used.total, used.coverage) == (2, 4, 0.5)
@@ -79,14 +79,14 @@ def test_coverage_counts_the_lines_that_never_reached_the_evaluator(lab: Lab) ->
 
 def test_coverage_of_an_empty_run_is_unknown(lab: Lab) -> None:
     lab.evaluation("grade", lab.variant("a", []), [])
-    used = summarize(lab.experiment).rows[0].evaluated
+    used = summarize(lab.comparison).rows[0].evaluated
     assert used is not None
     assert used.coverage is None
 
 
 def test_latency_is_of_completed_lines_in_milliseconds(lab: Lab) -> None:
     lab.variant("a", [done(0, 0.1), done(1, 0.3), lost(2), done(3, 0.2)])
-    latency = summarize(lab.experiment).rows[0].latency
+    latency = summarize(lab.comparison).rows[0].latency
     assert latency is not None
     assert latency.lines == 3
     assert (latency.p50_ms, latency.mean_ms, latency.p95_ms) == pytest.approx((200.0, 200.0, 290.0))
@@ -95,12 +95,12 @@ def test_latency_is_of_completed_lines_in_milliseconds(lab: Lab) -> None:
 def test_runs_without_variants_are_the_defaults_and_stay_apart(lab: Lab) -> None:
     first, second = lab.variant("a", [done(0)]), lab.variant("b", [done(0)])
     lab.variants.update({first: {}, second: {}})
-    assert [row.label for row in summarize(lab.experiment).rows] == ["defaults", "defaults (b)"]
+    assert [row.label for row in summarize(lab.comparison).rows] == ["defaults", "defaults (b)"]
 
 
 def test_headline_names_leader_and_runner_up(lab: Lab) -> None:
     compare(lab, "accuracy", 0.5, 0.9)
-    (headline,) = headlines(summarize(lab.experiment))
+    (headline,) = headlines(summarize(lab.comparison))
     assert (headline.leaders, headline.value, headline.next_best) == (("classify=v1",), "0.900", "0.500")
 
 
@@ -108,11 +108,11 @@ def test_each_evaluator_has_its_first_metric_among_the_main_ones(lab: Lab) -> No
     name = lab.variant("a", [done(0)])
     lab.evaluation("one", name, [], a=1, b=2, c=3)
     lab.evaluation("two", name, [], d=4)
-    assert main_metrics(summarize(lab.experiment)) == ("one.a", "two.d", "one.b")
+    assert main_metrics(summarize(lab.comparison)) == ("one.a", "two.d", "one.b")
 
 
 def test_an_experiment_without_runs_has_empty_tables(lab: Lab) -> None:
-    summary = summarize(lab.experiment)
+    summary = summarize(lab.comparison)
     assert (summary.rows, summary.metrics, headlines(summary)) == ((), (), ())
 
 

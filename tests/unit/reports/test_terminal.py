@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def shown(lab: Lab) -> str:
     console = Console(file=io.StringIO(), width=80, color_system=None)
-    console.print(comparison_table(summarize(lab.experiment)))
+    console.print(comparison_table(summarize(lab.comparison)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

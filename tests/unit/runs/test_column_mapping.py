@@ -106,7 +106,7 @@ def test_data_may_have_line_numbers_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", [{}, *({"line_number": odd} for odd in ("x", None, [1], 1.5, True, 0))])
 def test_odd_line_numbers_are_refused(tmp_path: Path, row: dict[str, Any]) -> None:
     data = jsonl(tmp_path / "d.jsonl", [{"line_number": 0, "t": "a"}, {"t": "b", **row}])
-    with pytest.raises(MappingError, match="row 1 has the line_number"):
+    with pytest.raises(MappingError, match=r"row 1 has (the|no) line_number"):
         plan_lines(flow(t=None), data, None, {})
 
 
@@ -143,3 +143,56 @@ def test_joined_lines_are_those_of_both_sources(
     base = base_run(folder, [{"line_number": number, "a": number} for number in sorted(completed)], data)
     both = sorted(completed & set(range(size)))
     assert lines(flow(a=None, t=None), data, base, {"a": "${run.outputs.a}"}) == [(n, {"t": n, "a": n}) for n in both]
+
+
+def test_line_numbers_on_later_rows_only_are_refused(tmp_path: Path) -> None:
+    rows = [{"t": number} for number in range(150)]
+    data = jsonl(tmp_path / "d.jsonl", [*rows, {"t": 150, "line_number": 3}])
+    with pytest.raises(MappingError, match="row 0 has no line_number"):
+        plan_lines(flow(t=None), data, None, {})
+
+
+def test_line_numbers_in_csv_join(tmp_path: Path) -> None:
+    data = tmp_path / "d.csv"
+    data.write_text("line_number,t\n4,four\n2,two\n")
+    base = base_run(tmp_path, [{"line_number": 2, "a": "A"}, {"line_number": 3, "a": "B"}])
+    assert lines(flow(t=None, a=None), data, base, {"a": "${run.outputs.a}"}) == [(2, {"t": "two", "a": "A"})]
+
+
+def test_sources_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    data, before = (jsonl(tmp_path / name, [{"t": 1}] * count) for name, count in (("d.jsonl", 2), ("b.jsonl", 3)))
+    base = base_run(tmp_path, [{"line_number": 0, "a": 1}], before)
+    mapping = {"t": "${data.t}", "a": "${run.inputs.t}"}
+    with pytest.raises(MappingError, match=r"different numbers of rows \(2, 3\)"):
+        plan_lines(flow(t=None, a=None), data, base, mapping)
+
+
+def test_run_inputs_is_the_data_of_the_base_run(tmp_path: Path) -> None:
+    before = jsonl(tmp_path / "b.jsonl", [{"raw.name": "x"}, {"raw.name": "y"}])
+    base = base_run(tmp_path, [{"line_number": 1, "a": "A"}], before)
+    assert lines(flow(t=None), None, base, {"t": "${run.inputs.raw.name}"}) == [(1, {"t": "y"})]
+
+
+def test_what_is_wrong_in_several_ways_is_listed_once(tmp_path: Path) -> None:
+    data = jsonl(tmp_path / "d.jsonl", [{"text": 1}])
+    mapping = {
+        "a": "${data.txt}",
+        "b": "${nowhere.x}",
+        "c": "${run.outputs.x}",
+        "d": "${run.inputs.y}",
+        "e": "${data.z",
+    }
+    with pytest.raises(MappingError) as caught:
+        plan_lines(flow(a=None, b=None, c=None, d=None, e=None), data, None, mapping)
+    said = str(caught.value)
+    assert "'a' reads ${data.txt}" in said
+    assert "Did you mean 'text'" in said
+    assert "'b' reads ${nowhere.x}" in said
+    assert "'e' is not a whole reference" in said
+    assert said.count("no run was given") == 1
+
+
+def test_an_input_without_data_or_mapping(tmp_path: Path) -> None:
+    base = base_run(tmp_path, [{"line_number": 0, "a": 1}])
+    with pytest.raises(MappingError, match="Input 'b' of flow 'f' is not mapped and there is no data"):
+        plan_lines(flow(a=None, b=None), None, base, {"a": "${run.outputs.a}"})

@@ -17,7 +17,7 @@ from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
-from flowyard.llm.connection import Connection, SimulatedConnection
+from flowyard.llm.connection import Connection, SimulatedConnection, as_declared
 from flowyard.llm.services import Services
 from flowyard.llm.sources import Connections
 
@@ -104,6 +104,7 @@ def resolve_literals(
 def _literal(node: Node, parameter: Parameter, value: Any, connections: Connections) -> Any:
     if parameter.connections:
         found = connections.get(str(value), needed_by=f"Node {node.name!r} ({node.where})")
+        found = as_declared(found, parameter.connections)
         if not isinstance(found, parameter.connections):
             raise _unfit_connection(node, parameter, found)
         return found

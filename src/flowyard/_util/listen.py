@@ -1,0 +1,71 @@
+"""Serving an HTTP application until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from flowyard._util.files import write_atomic
+from flowyard.errors import UserError
+
+__all__ = ["is_loopback", "listen_until_stopped"]
+
+
+async def listen_until_stopped(
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    say: Callable[[str], str],
+    ready_file: Path | None = None,
+    shutdown_s: float = 1.0,
+) -> None:
+    """Serve until SIGINT or SIGTERM; port 0 takes a free one.
+
+    ``say`` makes of the server's address the one line that is printed; ``ready_file`` receives the address once the
+    server accepts connections. Requests under way get ``shutdown_s`` to end. Raises UserError for an address that
+    cannot be used.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_s)
+    await runner.setup()
+    try:
+        stopped = _stop_event()
+        url = await _listen(runner, host, port)
+        sys.stdout.write(say(url) + "\n")
+        sys.stdout.flush()
+        if ready_file:
+            write_atomic(ready_file, url)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on ``host``."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        hint = "Choose another port, or 0 for any free one."
+        raise UserError(f"Cannot listen on {host}:{port}: {error.strerror or error}.", hint=hint) from None
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{runner.addresses[0][1]}"
+
+
+def _stop_event() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no signal handlers in its loops; there Ctrl+C ends asyncio.run.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(name, stopped.set)
+    return stopped

@@ -1,0 +1,167 @@
+"""``flowyard run create``"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowyard._util.suggest import known_names
+from flowyard.app import App, open_app
+from flowyard.cli.options import SpreadCommand, pairs, read_settings, running_options
+from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
+from flowyard.cli.progress import choose_progress
+from flowyard.errors import UserError
+from flowyard.records import RunRecord
+from flowyard.runs import RunRequest, execute_run
+from flowyard.runs.register import register_run
+from flowyard.runs.repeat import resume_request
+from flowyard.runs.run_file import RunDescription, read_run_file
+from flowyard.settings import Settings
+
+__all__ = ["create"]
+
+_NEAREST = "the nearest .env"
+
+
+@click.command(cls=SpreadCommand)
+@click.option("-f", "--file", metavar="FILE", help="A run.yaml; what is given beside it goes over it.")
+@click.option("--flow", metavar="PATH", help="The flow's folder or file.")
+@click.option("--data", metavar="PATH", help="The data: .jsonl, .json, .csv, .tsv, .parquet, or a folder of them.")
+@click.option("--column-mapping", multiple=True, metavar="k=v…", help="Input from column: question='${data.q}'.")
+@click.option("--run", "base_run", metavar="NAME", help="Evaluate this run: its outputs are ${run.outputs.…}.")
+@click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
+@click.option("--connections", multiple=True, metavar="node.key=v…", help="Another connection, deployment or model.")
+@click.option(
+    "--environment-variables",
+    multiple=True,
+    is_flag=False,
+    flag_value=_NEAREST,
+    metavar="k=v…|FILE",
+    help="Variables for the flow's code, or a .env file; alone: the nearest .env.",
+)
+@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
+@click.option("-n", "--name", metavar="NAME", help="The run's name (default: made from flow and time).")
+@click.option("--set", "settings", multiple=True, metavar="key=v…", help="Any key of run.yaml: display_name, tags.x, …")
+@click.option("--resume-from", metavar="NAME", help="Take over what this run completed and run the rest.")
+@click.option("--source", metavar="FOLDER", help="Register a run that prompt flow wrote, or that was exported.")
+@click.option("-s", "--stream", is_flag=True, help="Print each line as it finishes.")
+@click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
+@click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@running_options
+def create(
+    file: str | None,
+    column_mapping: tuple[str, ...],
+    base_run: str | None,
+    connections: tuple[str, ...],
+    environment_variables: tuple[str, ...],
+    init: tuple[str, ...],
+    settings: tuple[str, ...],
+    stream: bool,
+    concurrency: int,
+    max_failed_lines: int,
+    home: str | None,
+    env_file: str | None,
+    simulate: str | None,
+    as_json: bool,
+    **plain: str | None,
+) -> int:
+    """Run a flow over every row of the data. Exits 1 when lines failed."""
+    described = _described(
+        file,
+        pairs(settings, "--set"),
+        {
+            **plain,
+            "run": base_run,
+            "column_mapping": pairs(column_mapping, "--column-mapping"),
+            "connections": _by_node(pairs(connections, "--connections")),
+            "environment_variables": _pairs_or_file(environment_variables, "--environment-variables"),
+            "init": _pairs_or_file(init, "--init"),
+        },
+    )
+    print_warnings(described.warnings)
+    place = read_settings(home, env_file, simulate)
+    if described.values.get("source"):
+        record = _register(described, place)
+    else:
+        record = _execute(described, place, concurrency=concurrency, stream=stream)
+    print_run_record(record, as_json=as_json)
+    return failed_lines_code([record], max_failed_lines)
+
+
+def _described(file: str | None, settings: Mapping[str, str], given: Mapping[str, Any]) -> RunDescription:
+    """What file and options say together. Raises UserError for options that exclude each other."""
+    described = read_run_file(Path(file)) if file else RunDescription()
+    described = described.setting(settings).over(given)
+    described.require_kinds()
+    for key, allowed in _ALONE.items():
+        others = sorted(set(described.values) - {key, *allowed})
+        if described.values.get(key) and others:
+            option = f"--{key.replace('_', '-')}"
+            raise UserError(f"{option} cannot be used with {known_names(others)}.", hint=f"Leave out one or {option}.")
+    return described
+
+
+_LABELS = ("name", "display_name", "description", "tags")
+_ALONE: Mapping[str, Iterable[str]] = {
+    "source": _LABELS,
+    "resume_from": (*_LABELS, "environment_variables", "init"),
+}
+"""Keys that say everything about a run, and what may still be given beside them."""
+
+
+def _register(described: RunDescription, settings: Settings) -> RunRecord:
+    app = open_app(settings)
+    return register_run(Path(described.values["source"]), app.store, **described.labels())
+
+
+def _execute(described: RunDescription, settings: Settings, *, concurrency: int, stream: bool) -> RunRecord:
+    app, request = _requested(described, settings, concurrency)
+    with user_prints_to_stderr():
+        return asyncio.run(execute_run(request, app.parts(choose_progress(stream=stream))))
+
+
+def _requested(described: RunDescription, settings: Settings, concurrency: int) -> tuple[App, RunRequest]:
+    if "resume_from" not in described.values:
+        request = described.request(concurrency=concurrency)
+        return open_app(settings, described.path("flow")), request
+    earlier = open_app(settings).store.get_run(described.values["resume_from"])
+    request = resume_request(
+        earlier,
+        environment_variables=described.environment_variables(),
+        init=described.init(),
+        concurrency=concurrency,
+        **described.labels(),
+    )
+    return open_app(settings, Path(earlier.flow)), request
+
+
+def _by_node(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """``node.key=value`` as ``{node: {key: value}}``."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value in given.items():
+        node, dot, key = name.rpartition(".")
+        if not dot or not node or not key:
+            raise UserError(f"--connections takes node.key=value, not {name}=….", hint="Write ask.connection=NAME.")
+        found.setdefault(node, {})[key] = value
+    return found
+
+
+def _pairs_or_file(items: tuple[str, ...], option: str) -> dict[str, str] | str:
+    """``k=v`` items, or the path of one file."""
+    if items == (_NEAREST,):
+        return str(_nearest_env())
+    if len(items) == 1 and "=" not in Path(items[0]).name:
+        return items[0]
+    return pairs(items, option)
+
+
+def _nearest_env() -> Path:
+    here = Path.cwd()
+    found = next((folder / ".env" for folder in (here, *here.parents) if (folder / ".env").is_file()), None)
+    if found is None:
+        raise UserError(f"--environment-variables: there is no .env in {here} or above.", hint="Name a file, or k=v.")
+    return found

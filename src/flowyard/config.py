@@ -1,0 +1,150 @@
+"""Configuration files: what a person sets once, for all projects or for one.
+
+The user's file is ``config.yaml`` in the user's folder, a project's file is ``flowyard.yaml`` at its root. The nearer
+file wins: a project's value over the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from flowyard._util.files import write_atomic
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile, read_yaml
+from flowyard.errors import UserError
+
+__all__ = ["KEYS", "PROJECT_FILE", "USER_FILE", "ConfigValue", "read_config", "set_config"]
+
+PROJECT_FILE = "flowyard.yaml"
+USER_FILE = "config.yaml"
+
+KEYS: Mapping[str, str] = {
+    "connection.provider": "local: connections come from the environment, files and the local store",
+    "run.output_path": "the folder that runs and experiments are kept in",
+    "trace.destination": "local or none; runs keep what their nodes did, and flowyard sends it nowhere",
+    "telemetry.enabled": "flowyard has no telemetry, so that either value changes nothing",
+}
+"""The keys and what each means."""
+
+_OF_PROMPT_FLOW = ("service.host", "user_agent", "enable_internal_features", "cli.installation_id")
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigValue:
+    """One setting: its value as written in ``file``; ``without_effect`` says why it changes nothing, if so."""
+
+    key: str
+    value: str | bool
+    file: Path
+
+    @property
+    def path(self) -> Path:
+        """The value as a folder; a relative one is meant from its file's folder."""
+        return (self.file.parent / Path(str(self.value)).expanduser()).resolve()
+
+    @property
+    def without_effect(self) -> str | None:
+        return None if self.key == "run.output_path" else KEYS[self.key]
+
+
+def read_config(files: Iterable[Path]) -> dict[str, ConfigValue]:
+    """The settings of all files, the nearest first; missing files count as empty.
+
+    Raises UserError with file:line for an unknown key or a value that cannot be.
+    """
+    found: dict[str, ConfigValue] = {}
+    for file in files:
+        if file.is_file():
+            found = {**_values(read_yaml(file)), **found}
+    return {key: found[key] for key in KEYS if key in found}
+
+
+def set_config(file: Path, values: Mapping[str, str]) -> dict[str, ConfigValue]:
+    """Set keys in a file, which is made when it is missing; comments in it stay. Raises UserError and writes nothing.
+
+    Returns what was set.
+    """
+    checked = {key: ConfigValue(key, _check(key, value, None), file) for key, value in values.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_file():
+        _values(read_yaml(file))
+    yaml = YAML()
+    data = (yaml.load(file.read_text(encoding="utf-8-sig")) if file.is_file() else None) or {}
+    for key, setting in checked.items():
+        section, _, name = key.partition(".")
+        data.setdefault(section, {})[name] = setting.value
+    text = StringIO()
+    yaml.dump(data, text)
+    write_atomic(file, text.getvalue())
+    return checked
+
+
+def _values(file: YamlFile) -> dict[str, ConfigValue]:
+    if file.data is None:
+        return {}
+    if not isinstance(file.data, dict):
+        raise UserError("A configuration file must be a mapping.", where=f"{file.path}:1")
+    found: dict[str, ConfigValue] = {}
+    for section, inner in file.data.items():
+        if not isinstance(inner, dict):
+            raise _unknown(str(section), f"{file.path}:{file.line((str(section),))}")
+        for name, value in inner.items():
+            key = f"{section}.{name}"
+            where = f"{file.path}:{file.line((str(section), str(name)))}"
+            found[key] = ConfigValue(key, _check(key, value, where), file.path)
+    return found
+
+
+def _check(key: str, value: Any, where: str | None) -> str | bool:
+    if key not in KEYS:
+        raise _unknown(key, where)
+    if key == "telemetry.enabled":
+        return _boolean(key, value, where)
+    text = str(value).strip()
+    if not text or not isinstance(value, str):
+        raise UserError(f"{key} takes a text, not {value!r}.", where=where)
+    if key == "run.output_path":
+        return _output_path(text, where)
+    allowed = ("local",) if key == "connection.provider" else ("local", "none")
+    if text not in allowed:
+        raise UserError(f"{key} cannot be {text!r}.", hint=_REMOTE[key], where=where)
+    return text
+
+
+_REMOTE = {
+    "connection.provider": "flowyard reads no connections from Azure ML. Export what you need into the environment\n"
+    "or a .env file, store it with 'flowyard connection create', or let a service answer for it:\n"
+    "export PF_HTTP_CONNECTION_PROVIDER_ENDPOINT=https://… (read last, after the local store)",
+    "trace.destination": "It can be local or none.",
+}
+
+
+def _boolean(key: str, value: Any, where: str | None) -> bool:
+    text = str(value).strip().lower()
+    if text not in _BOOLEANS:
+        raise UserError(f"{key} is true or false, not {value!r}.", where=where)
+    return _BOOLEANS[text]
+
+
+def _output_path(text: str, where: str | None) -> str:
+    if "${" in text:
+        raise UserError(
+            f"run.output_path cannot be {text!r}: runs of all flows are kept in one folder, where 'run list' looks.",
+            hint="Name a folder. A project's own file can differ: flowyard config set run.output_path=… --path DIR",
+            where=where,
+        )
+    return text
+
+
+def _unknown(key: str, where: str | None) -> UserError:
+    if key in _OF_PROMPT_FLOW:
+        return UserError(f"{key} is a setting of prompt flow that means nothing to flowyard.", where=where)
+    hint = did_you_mean(key, KEYS) or f"Keys: {known_names(KEYS)}."
+    return UserError(f"There is no setting {key!r}.", hint=hint, where=where)

@@ -1,0 +1,54 @@
+"""The request that repeats an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowyard.errors import UserError
+from flowyard.records import RunRecord
+from flowyard.runs.run import RunRequest
+
+__all__ = ["resume_request"]
+
+
+def resume_request(
+    earlier: RunRecord, *, environment_variables: Mapping[str, Any], init: Mapping[str, Any], **changes: Any
+) -> RunRequest:
+    """The request that repeats ``earlier`` with another name; ``changes`` are fields of RunRequest.
+
+    Values of environment variables and init arguments are not stored, because they may be secret: the caller gives
+    them again. Raises UserError when other names are given than before, or when the run cannot be repeated.
+    """
+    if earlier.source:
+        raise UserError(f"Run {earlier.name!r} was registered from {earlier.source}; only a run made here is resumed.")
+    variables = earlier.environment_names
+    _require_again(earlier, "environment variables", "--environment-variables", variables, environment_variables)
+    _require_again(earlier, "init values", "--init", earlier.init_names, init)
+    return RunRequest(
+        flow=Path(earlier.flow),
+        data=Path(earlier.data) if earlier.data else None,
+        column_mapping=earlier.column_mapping,
+        variant=earlier.assignment,
+        base_run=earlier.base_run,
+        dataset=earlier.dataset,
+        role=earlier.role,
+        connections=earlier.connections,
+        environment_variables=environment_variables,
+        init=init,
+        resume_from=earlier.name,
+        **changes,
+    )
+
+
+def _require_again(
+    earlier: RunRecord, what: str, option: str, before: tuple[str, ...], given: Mapping[str, Any]
+) -> None:
+    if set(before) == set(given):
+        return
+    form = " ".join(f"{name}=…" for name in before)
+    raise UserError(
+        f"Run {earlier.name!r} was made with these {what}: {', '.join(before) or 'none'}.",
+        hint=f"Their values are not stored; give them again: {option} {form}" if before else f"Leave {option} out.",
+    )
