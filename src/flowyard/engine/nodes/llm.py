@@ -17,6 +17,7 @@ from flowyard.llm import build_request, split_inputs
 from flowyard.llm.chat_prompt import ChatPrompt
 from flowyard.llm.connection import Connection
 from flowyard.llm.model_call import GIVEN_PROMPT, PromptCall
+from flowyard.llm.parameters import COMPLETION_TOKENS
 from flowyard.llm.services import Services
 from flowyard.llm.template import PromptFile, load_template, parse_template
 
@@ -35,6 +36,8 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
         raise UserError(message, where=node.where)
     _import_module(node, folder)
     literals = literals_of(node)
+    if node.api == "completion" and ("max_tokens" not in node.inputs or isinstance(node.inputs["max_tokens"], Literal)):
+        literals.setdefault("max_tokens", COMPLETION_TOKENS)
     template = _template_of(node, folder, literals)
     streams = _check_parameters(node, connection, literals)
     services.provider(connection)  # a provider that cannot be opened is found before the first line

@@ -6,6 +6,7 @@ from flowyard.compat.promptflow._ambient import services
 from flowyard.engine.code import uncovered_names
 from flowyard.engine.tool import PromptTemplate, ToolProvider, tool
 from flowyard.llm.connection import AzureOpenAIConnection
+from flowyard.llm.parameters import COMPLETION_TOKENS
 from flowyard.tools.direct import ask_model
 
 __all__ = ["AzureOpenAI", "chat", "completion"]
@@ -26,6 +27,7 @@ class AzureOpenAI(ToolProvider):
     @tool
     def completion(self, prompt: PromptTemplate, deployment_name: str, **inputs: Any) -> Any:
         """The continuation of a prompt; a generator of texts with ``stream``."""
+        inputs.setdefault("max_tokens", COMPLETION_TOKENS)
         return ask_model(
             services(), self.connection, "completion", prompt, {"deployment_name": deployment_name, **inputs}
         )
