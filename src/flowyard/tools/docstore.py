@@ -26,7 +26,12 @@ _RECORDS = frozenset(
         ("langchain_core.documents.base", "Document"),
     }
 )
-_PLAIN: Mapping[tuple[str, str], Any] = {("builtins", "set"): set, ("builtins", "frozenset"): frozenset}
+_PLAIN: Mapping[tuple[str, str], Any] = {
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("__builtin__", "set"): set,  # as older pickle protocols write it
+    ("__builtin__", "frozenset"): frozenset,
+}
 
 
 @dataclass(frozen=True, slots=True)

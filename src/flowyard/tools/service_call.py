@@ -17,7 +17,7 @@ from flowyard.llm.services import Services
 
 __all__ = ["ServiceRequest", "address_of", "ask_service", "secret_of"]
 
-_CONNECT_S, _WHOLE_CALL_S = 30.0, 120.0
+_CONNECT_S = 30.0
 _MOST_BYTES = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _SHOWN_LENGTH = 500
@@ -25,7 +25,10 @@ _SHOWN_LENGTH = 500
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest:
-    """One request: ``service`` is what errors call the service that is behind ``connection``."""
+    """One request: ``service`` is what errors call the service behind ``connection``.
+
+    ``timeout_s`` holds for one attempt.
+    """
 
     service: str
     connection: Connection
@@ -34,6 +37,7 @@ class ServiceRequest:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    timeout_s: float = 120.0
 
     @property
     def label(self) -> str:
@@ -73,13 +77,13 @@ def secret_of(connection: Connection, field_name: str = "api_key") -> str:
 
 
 async def _ask_once(services: Services, request: ServiceRequest) -> Any:
-    limits = aiohttp.ClientTimeout(total=_WHOLE_CALL_S, sock_connect=_CONNECT_S)
+    limits = aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=_CONNECT_S)
     body = None if request.body is None else json.dumps(request.body, ensure_ascii=False).encode("utf-8", "replace")
     headers = {**({} if body is None else {"Content-Type": "application/json"}), **request.headers}
     try:
         async with services.http().request(
             request.method,
-            URL(request.url),
+            URL(request.url, encoded=True),
             params=dict(request.params),
             data=body,
             headers=headers,
