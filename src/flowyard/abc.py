@@ -43,6 +43,9 @@ class ConnectionSource(ABC):
     label: str
     """How errors and listings name this source, for example ``environment`` or ``.env``."""
 
+    overrules: bool = False
+    """Whether what this source finds also takes the place of connections that are declared outside of all sources."""
+
     @abstractmethod
     def find(self, name: str) -> Connection | None:
         """The connection of that name, or None when this source has none. Raises UserError when it is malformed."""

@@ -236,12 +236,14 @@ class ModelRequest:
     """One call of a language model in the OpenAI wire format.
 
     ``body`` is the JSON body without ``model`` and ``stream``; names that we do not know are passed through.
+    ``headers`` are sent besides those that the connection needs.
     """
 
     operation: Literal["chat", "completion", "embedding"]
     model: str
     body: Mapping[str, Any]
     timeout_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

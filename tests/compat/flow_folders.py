@@ -2,6 +2,9 @@
 
 ``expect.json`` holds ``inputs`` with ``outputs`` or ``error`` (or several such under ``cases``), or ``data`` with
 ``lines``, ``failed`` ({line: node}), ``metrics`` and ``aggregation_errors``; or ``load_error``, a word of the message.
+
+With ``"model": true`` the flow may ask a simulated model (``model_server.py``), and ``requests`` is what it must ask.
+A folder with neither a ``flow.dag.yaml`` nor a ``flow.flex.yaml`` holds a prompty; ``init`` is for flex flows.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDERS", "Case", "Expected", "read_expected"]
+__all__ = ["FOLDERS", "MODEL_FOLDERS", "Case", "Expected", "flow_in", "read_expected", "without_unset"]
 
 ROOT = Path(__file__).resolve().parents[1] / "flows"
 FOLDERS = sorted(file.parent for file in ROOT.glob("*/expect.json"))
@@ -39,6 +42,14 @@ class Expected:
         return dict(self.raw.get("variant", {}))
 
     @property
+    def init(self) -> dict[str, Any]:
+        return dict(self.raw.get("init", {}))
+
+    @property
+    def asks_model(self) -> bool:
+        return bool(self.raw.get("model"))
+
+    @property
     def different_on_purpose(self) -> str | None:
         return self.raw.get("different_on_purpose")
 
@@ -48,3 +59,21 @@ def read_expected(folder: Path) -> Expected:
     raw = json.loads((folder / "expect.json").read_text("utf-8"))
     found = raw.get("cases") or ([raw] if "inputs" in raw else [])
     return Expected(raw, tuple(Case(case["inputs"], case.get("outputs"), case.get("error")) for case in found))
+
+
+def flow_in(folder: Path) -> Path:
+    """The flow in a folder: the folder itself, or the prompty that it holds."""
+    if (folder / "flow.dag.yaml").is_file():
+        return folder
+    return next(iter(sorted(folder.glob("*.prompty"))), folder)
+
+
+def without_unset(value: Any) -> Any:
+    """A message of a model without the fields that promptflow's client adds as null."""
+    if isinstance(value, dict):
+        message = value.get("role") == "assistant"
+        return {key: without_unset(item) for key, item in value.items() if not (message and item is None)}
+    return value
+
+
+MODEL_FOLDERS = [folder for folder in FOLDERS if read_expected(folder).asks_model]

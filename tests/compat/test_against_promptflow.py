@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_folders import FOLDERS, ROOT, Expected, read_expected
+from flow_folders import FOLDERS, MODEL_FOLDERS, ROOT, Expected, read_expected, without_unset
+from model_server import model_server, requests_alike
 
 PEER = ROOT.parents[1] / ".peer"
 PYTHON = PEER / "venv" / "bin" / "python"
@@ -23,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What promptflow made of a copy of every folder, in one process with a home of its own."""
+    """What promptflow made of a copy of every folder, in one process with a home of its own, and what it asked."""
     scratch = tmp_path_factory.mktemp("peer")
     shutil.copytree(ROOT, scratch / "flows", ignore=shutil.ignore_patterns("__pycache__", ".promptflow"))
     (scratch / "home").mkdir()
@@ -35,16 +36,20 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "PF_WORKER_COUNT": "1",
     }
     script = Path(__file__).with_name("peer_flows.py")
-    done = subprocess.run(
-        [PYTHON, script, scratch / "flows", scratch / "out.json"],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    with model_server(MODEL_FOLDERS) as models:
+        variables = json.dumps({folder.name: models.environment(folder.name) for folder in MODEL_FOLDERS})
+        done = subprocess.run(
+            [PYTHON, script, scratch / "flows", scratch / "out.json", variables],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads((scratch / "out.json").read_text("utf-8"))
+    for name, requests in models.asked.items():
+        found[name]["requests"] = requests
     return found
 
 
@@ -60,6 +65,13 @@ def test_same_as_promptflow(folder: Path, peer: dict[str, Any]) -> None:
 
 def compare(expected: Expected, got: dict[str, Any]) -> list[str]:
     """Each difference between what is expected of us and what promptflow did."""
+    asked = requests_alike(got.get("requests", []))
+    if asked != expected.raw.get("requests", []):
+        return [f"promptflow asks the model {asked}", *compare_outcome(expected, got)]
+    return compare_outcome(expected, got)
+
+
+def compare_outcome(expected: Expected, got: dict[str, Any]) -> list[str]:
     if "load_error" in expected.raw:
         refused = "load_error" in got or all("error" in case for case in got["cases"])
         return [] if refused else [f"promptflow runs it: {got}"]
@@ -83,4 +95,4 @@ def compare(expected: Expected, got: dict[str, Any]) -> list[str]:
 
 
 def outcome(case: dict[str, Any]) -> dict[str, Any]:
-    return {"outputs": case["outputs"]} if "outputs" in case else {"failed": case["nodes"] or [None]}
+    return {"outputs": without_unset(case["outputs"])} if "outputs" in case else {"failed": case["nodes"] or [None]}

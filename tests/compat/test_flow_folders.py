@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_folders import FOLDERS, Expected, read_expected
+from flow_folders import FOLDERS, MODEL_FOLDERS, Expected, flow_in, read_expected, without_unset
+from model_server import ModelServer, model_server, requests_alike
 
 from flowyard.engine import prepare
 from flowyard.errors import UserError
 from flowyard.flows import load_flow
+from flowyard.llm import EnvironmentSource, open_provider
 from flowyard.llm.sources import Connections
 from flowyard.records import LineResult, LineTask, RunRecord
 from flowyard.runs import RunRequest, execute_run
@@ -41,27 +45,43 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+@pytest.fixture(scope="module")
+def models() -> Iterator[ModelServer]:
+    with model_server(MODEL_FOLDERS) as server:
+        yield server
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-async def test_folder(folder: Path, tmp_path: Path) -> None:
+async def test_folder(folder: Path, tmp_path: Path, models: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = read_expected(folder)
+    if expected.asks_model:
+        for name, value in models.environment(folder.name).items():
+            monkeypatch.setenv(name, value)
     if "load_error" in expected.raw:
         with pytest.raises(UserError) as caught:
-            await prepare(load_flow(folder, expected.variant), Connections([]), no_provider)
+            await prepare(load_flow(flow_in(folder), expected.variant), *parts_of(expected), init=expected.init)
         assert expected.raw["load_error"] in str(caught.value)
     elif "data" in expected.raw:
         await run_over_data(folder, expected, tmp_path)
     else:
         await run_cases(folder, expected)
+    assert requests_alike(models.asked.get(folder.name, [])) == expected.raw.get("requests", [])
+
+
+def parts_of(expected: Expected) -> tuple[Connections, Any]:
+    if expected.asks_model:
+        return Connections([EnvironmentSource(dict(os.environ))]), open_provider
+    return Connections([]), no_provider
 
 
 async def run_cases(folder: Path, expected: Expected) -> None:
-    runner = await prepare(load_flow(folder, expected.variant), Connections([]), no_provider)
+    runner = await prepare(load_flow(flow_in(folder), expected.variant), *parts_of(expected), init=expected.init)
     try:
         for case in expected.cases:
             line = await runner.run_line(LineTask(0, case.inputs))
             if case.error is None:
                 assert line.error is None
-                assert plain(line.outputs) == case.outputs
+                assert without_unset(plain(line.outputs)) == case.outputs
             else:
                 assert line.error is not None
                 assert (line.error.node, line.error.type) == (case.error["node"], case.error["type"])
@@ -73,9 +93,9 @@ async def run_cases(folder: Path, expected: Expected) -> None:
 async def run_over_data(folder: Path, expected: Expected, tmp_path: Path) -> None:
     data = tmp_path / "data.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in expected.raw["data"]), "utf-8")
-    parts = RunParts(Connections([]), no_provider, FolderStore(tmp_path / "home"), Quiet())
+    parts = RunParts(*parts_of(expected), FolderStore(tmp_path / "home"), Quiet())
     mapping = expected.raw.get("column_mapping", {})
-    run = await execute_run(RunRequest(folder, data, mapping, expected.variant), parts)
+    run = await execute_run(RunRequest(flow_in(folder), data, mapping, expected.variant, expected.init), parts)
     lines = list(read_lines(run))
     assert run.status == "completed"
     done = {str(line.line_number): plain(line.outputs) for line in lines if line.status == "completed"}

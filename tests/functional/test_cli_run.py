@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from functional_helper import (
+    ASK_FLOW,
+    ASK_TEMPLATE,
     ECHO_TOOL,
+    RULES,
     Project,
     ending,
     failed_numbers,
@@ -260,3 +263,16 @@ def test_when_every_line_fails_nothing_is_aggregated(project: Project, grade: st
 def test_looking_writes_nothing(project: Project):
     assert project.json("run", "list") == []
     assert not project.home.exists()
+
+
+def test_another_connection_for_one_run(project: Project):
+    flow = project.flow("ask", ASK_FLOW, ask_jinja2=ASK_TEMPLATE)
+    data = project.jsonl("data.jsonl", [{"question": "What is the capital of Latvia?"}])
+    rules = project.write("rules.yaml", RULES)
+    env = {"other": json.dumps({"type": "simulated", "rules": str(rules)})}
+    words = ["run", "create", "--flow", flow, "--data", data, "--connections"]
+    said = project.rejected(*words, "aks.connection=other", "ask.conection=other")
+    assert "'ask'" in said, "the node that is near"
+    assert "'connection'" in said, "the key that is near"
+    run = project.json(*words, "ask.connection=other", "ask.model=large", env=env)
+    assert project.lines(run)[0]["outputs"] == {"answer": "The capital."}

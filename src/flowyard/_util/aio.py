@@ -12,7 +12,14 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
-__all__ = ["LoopThread", "iterate_blocking", "run_blocking", "run_in_background"]
+__all__ = [
+    "LoopThread",
+    "iterate_blocking",
+    "iterate_in_background",
+    "run_blocking",
+    "run_in_background",
+    "start_in_background",
+]
 
 T = TypeVar("T")
 
@@ -112,6 +119,11 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     return _background.run(coroutine)
 
 
+def start_in_background(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Start a coroutine on the background loop and do not wait for it."""
+    _background.submit(coroutine)
+
+
 async def run_in_background(coroutine: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine on the background loop from any other loop."""
     result: T = await asyncio.wrap_future(_background.submit(coroutine))
@@ -119,13 +131,38 @@ async def run_in_background(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def iterate_blocking(stream: AsyncIterator[T]) -> Iterator[T]:
-    """The items of an asynchronous iterator that lives on the background loop, as they come."""
-    while True:
-        try:
-            yield run_blocking(_next(stream))
-        except StopAsyncIteration:
-            return
+    """The items of an asynchronous iterator that lives on the background loop, as they come.
+
+    Closing the generator, or forgetting it, closes the iterator.
+    """
+    try:
+        while True:
+            try:
+                yield run_blocking(_next(stream))
+            except StopAsyncIteration:
+                return
+    finally:
+        _background.submit(_closed(stream))  # not waited for: a collected generator ends in any thread
+
+
+async def iterate_in_background(stream: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The same for asynchronous callers on any other loop."""
+    try:
+        while True:
+            try:
+                item = await run_in_background(_next(stream))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        _background.submit(_closed(stream))
 
 
 async def _next(stream: AsyncIterator[T]) -> T:
     return await stream.__anext__()
+
+
+async def _closed(stream: AsyncIterator[Any]) -> None:
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()

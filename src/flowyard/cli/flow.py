@@ -10,14 +10,15 @@ import click
 
 from flowyard._util.files import dump_json, write_atomic
 from flowyard.app import App, open_app
+from flowyard.cli.chat import chat
 from flowyard.cli.flow_build import build
 from flowyard.cli.flow_init import init
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, settings_options, values_or_file
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
 from flowyard.cli.serve import serve_flow
 from flowyard.engine import prepare
-from flowyard.errors import ExitCode
-from flowyard.flows import load_flow
+from flowyard.errors import ExitCode, UserError
+from flowyard.flows import Flow, load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
 from flowyard.media import MediaWriter
@@ -42,6 +43,7 @@ flow.add_command(build)
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
 @click.option("--node", metavar="NAME", help="Run this node alone.")
 @click.option("--detail", metavar="DIR", help="Write flow.output.json, and the pictures in the outputs, here.")
+@click.option("--interactive", is_flag=True, help="Chat with the flow, in the terminal or line by line from a pipe.")
 @running_options
 def test(
     source: str,
@@ -50,12 +52,13 @@ def test(
     variant: str | None,
     node: str | None,
     detail: str | None,
+    interactive: bool,
     home: str | None,
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
 ) -> int:
-    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON.
+    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON; or chat with it.
 
     Pictures in the outputs are printed in base64 or, with --detail, as paths of files.
     """
@@ -63,9 +66,24 @@ def test(
     values = values_or_file(inputs, "--inputs")
     selected = dict([parse_selection(variant)]) if variant else {}
     given_init = values_or_file(init, "--init")
+    if interactive:
+        if node or as_json:
+            raise UserError("--interactive chats with a whole flow, so it takes neither --node nor --json.")
+        return _chat(app, load_flow(source, selected), values, given_init)
     folder = Path(detail) if detail else None
     indent = None if as_json else 2
     return asyncio.run(_test(app, Path(source), values, given_init, selected, node, folder, indent))
+
+
+def _chat(app: App, loaded: Flow, values: dict[str, Any], init: dict[str, Any]) -> int:
+    with asyncio.Runner() as loop:
+        with user_prints_to_stderr():
+            runner = loop.run(prepare(loaded, app.connections(), open_provider, init=init, urls=app.urls))
+        print_warnings(runner.warnings)
+        try:
+            return chat(loop, runner, values)
+        finally:
+            loop.run(runner.close())
 
 
 async def _test(
@@ -86,6 +104,7 @@ async def _test(
             given = node_values(runner.flow, node, values) if node else require_inputs(runner.flow, values)
             media = MediaWriter(detail / "output", loaded.message_format, base=detail) if detail else None
             result = await try_line(runner, given, node, media)
+            print_warnings(runner.late_warnings())
         finally:
             await runner.close()
     if result.error:
@@ -134,27 +153,30 @@ def serve(
     serve_flow(app, Path(source), values_or_file(init, "--init"), host, port, Path(ready_file) if ready_file else None)
 
 
-@flow.command()
+@flow.command(cls=SpreadCommand)
 @click.option("--source", "--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
+@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @running_options
-def validate(source: str, home: str | None, env_file: str | None, simulate: str | None, as_json: bool) -> None:
+def validate(
+    source: str, init: tuple[str, ...], home: str | None, env_file: str | None, simulate: str | None, as_json: bool
+) -> None:
     """Check a flow without running it: its file, code, templates and connections, every variant of every node."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     with user_prints_to_stderr():
-        checked = asyncio.run(_validate(app, Path(source)))
+        checked = asyncio.run(_validate(app, Path(source), values_or_file(init, "--init")))
     if as_json:
         print_json({"flow": source, "valid": True, "checked": checked})
     else:
         click.echo(f"{source} is valid ({', '.join(checked)}).")
 
 
-async def _validate(app: App, path: Path) -> list[str]:
+async def _validate(app: App, path: Path, init: dict[str, Any]) -> list[str]:
     """Prepare the defaults and then every other variant; returns what was checked."""
     default = load_flow(path)
     others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
     warnings: list[str] = []
     for selected in [{}, *({node: variant} for node, variant in others)]:
-        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, urls=app.urls)
+        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, init=init, urls=app.urls)
         warnings += runner.warnings
         await runner.close()
     print_warnings(dict.fromkeys(warnings))

@@ -15,6 +15,7 @@ from flowyard.cli.options import SpreadCommand, pairs, read_settings, running_op
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
+from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.register import register_run
@@ -77,7 +78,7 @@ def create(
             **plain,
             "run": base_run,
             "column_mapping": pairs(column_mapping, "--column-mapping"),
-            "connections": _by_node(pairs(connections, "--connections")),
+            "connections": parse_overrides(pairs(connections, "--connections")),
             "environment_variables": _pairs_or_file(environment_variables, "--environment-variables"),
             "init": _pairs_or_file(init, "--init"),
         },
@@ -137,17 +138,6 @@ def _requested(described: RunDescription, settings: Settings, concurrency: int) 
         **described.labels(),
     )
     return open_app(settings, Path(earlier.flow)), request
-
-
-def _by_node(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """``node.key=value`` as ``{node: {key: value}}``."""
-    found: dict[str, dict[str, str]] = {}
-    for name, value in given.items():
-        node, dot, key = name.rpartition(".")
-        if not dot or not node or not key:
-            raise UserError(f"--connections takes node.key=value, not {name}=….", hint="Write ask.connection=NAME.")
-        found.setdefault(node, {})[key] = value
-    return found
 
 
 def _pairs_or_file(items: tuple[str, ...], option: str) -> dict[str, str] | str:

@@ -16,7 +16,7 @@ from flowyard.engine.runner import LineRunner, Surroundings
 from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
 from flowyard.llm.connection import Connection
-from flowyard.llm.services import Services
+from flowyard.llm.services import Services, use_services
 from flowyard.llm.sources import Connections
 from flowyard.media import UrlRules
 
@@ -41,13 +41,13 @@ async def prepare(
     """
     if init and not isinstance(flow, FlexFlow):
         raise UserError(f"{flow.file.name} is not a class, so it takes no init values.", hint="Leave out --init.")
+    environment = FlowEnvironment(resolve_variables(flow, connections))
     around = Surroundings(
-        Services(connections, open_provider, urls=urls),
-        CodeHost(flow.folder, threads),
-        FlowEnvironment(resolve_variables(flow, connections)),
+        Services(connections, open_provider, urls=urls), CodeHost(flow.folder, threads, environment), environment
     )
     try:
-        runner: LineRunner = await around.host.in_thread(_prepare, flow, around, init or {}, only)
+        with use_services(around.services):  # code that is imported may already ask for them
+            runner: LineRunner = await around.host.in_thread(_prepare, flow, around, init or {}, only)
         return runner
     except BaseException:
         await around.close()

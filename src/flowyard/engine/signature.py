@@ -12,7 +12,7 @@ from typing import Any
 
 from flowyard.llm.connection import Connection
 
-__all__ = ["Parameter", "parameters_of", "takes_any_name"]
+__all__ = ["Parameter", "members_of", "parameters_of", "signature_of", "takes_any_name", "type_name_of"]
 
 _PLAIN = {int: "int", float: "double", bool: "bool", str: "string", list: "list"}
 
@@ -29,15 +29,19 @@ class Parameter:
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter]:
     """The parameters of a tool by name, without ``self``, ``*args`` and ``**kwargs``."""
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except Exception:  # an annotation that cannot be evaluated is the user's; the tool still runs
-        signature = inspect.signature(function)
     return {
         name: _parameter(name, parameter)
-        for name, parameter in signature.parameters.items()
+        for name, parameter in signature_of(function).parameters.items()
         if name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature with annotations evaluated where they can be."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except Exception:  # an annotation that cannot be evaluated is the user's; the code still runs
+        return inspect.signature(function)
 
 
 def takes_any_name(function: Callable[..., Any]) -> bool:
@@ -51,21 +55,23 @@ def _parameter(name: str, parameter: inspect.Parameter) -> Parameter:
     if annotation is parameter.empty:
         has_type = optional and parameter.default is not None
         return Parameter(name, _PLAIN.get(type(parameter.default), "object") if has_type else "object", optional)
-    members = _members(annotation)
+    members = members_of(annotation)
     connections = tuple(member for member in members if isinstance(member, type) and issubclass(member, Connection))
     if connections and len(connections) == len(members):
         return Parameter(name, "connection", optional, connections)
-    return Parameter(name, _type_name(members[0]) if len(members) == 1 else "object", optional)
+    return Parameter(name, type_name_of(members[0]) if len(members) == 1 else "object", optional)
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
+def members_of(annotation: Any) -> tuple[Any, ...]:
+    """The types that an annotation allows, without None."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return tuple(member for member in typing.get_args(annotation) if member is not type(None))
     return (annotation,)
 
 
-def _type_name(annotation: Any) -> str:
-    if annotation in _PLAIN:
+def type_name_of(annotation: Any) -> str:
+    """The type of flow inputs for one annotated type; ``object`` when there is no closer one."""
+    if isinstance(annotation, type) and annotation in _PLAIN:
         return _PLAIN[annotation]
     if typing.get_origin(annotation) is list:
         return "list"

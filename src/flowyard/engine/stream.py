@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from flowyard.engine.host import CodeHost
 
-__all__ = ["TextStream", "is_stream", "joined", "opened"]
+__all__ = ["TextStream", "holds_streams", "is_stream", "joined", "opened"]
 
 _END = object()
 
@@ -24,24 +23,31 @@ class TextStream:
 
 
 def is_stream(value: Any) -> bool:
-    """Whether a value arrives in pieces: a stream of ours, or a generator of user code."""
-    return isinstance(value, TextStream) or inspect.isgenerator(value) or inspect.isasyncgen(value)
+    """Whether a value arrives in pieces: a stream of ours, or a generator or other iterator of user code."""
+    return isinstance(value, TextStream | Iterator | AsyncIterator)
+
+
+def holds_streams(value: Any) -> bool:
+    """Whether a value is a stream or has one among the values of a dict, where an output can name it."""
+    return is_stream(value) or (isinstance(value, dict) and any(map(is_stream, value.values())))
 
 
 async def joined(value: Any, host: CodeHost) -> Any:
-    """Any value as it is, and a stream as the text of its pieces. Raises what the generator raises."""
-    if inspect.isgenerator(value):
+    """Any value as it is, and a stream, also one in a dict, as the text of its pieces. Raises what it raises."""
+    if isinstance(value, dict) and holds_streams(value):
+        return {key: await joined(item, host) for key, item in value.items()}
+    if isinstance(value, Iterator):
         return await host.in_thread(lambda: "".join(map(str, value)))
-    if inspect.isasyncgen(value):
+    if isinstance(value, AsyncIterator):
         return await host.on_loop(_text_of, value)
     return await _text_of(value) if isinstance(value, TextStream) else value
 
 
 def opened(value: Any, host: CodeHost) -> Any:
-    """Any value as it is, and a generator as a stream that any event loop can read."""
-    if inspect.isgenerator(value):
+    """Any value as it is, and an iterator as a stream that any event loop can read."""
+    if isinstance(value, Iterator):
         return TextStream(_from_thread(value, host))
-    if inspect.isasyncgen(value):
+    if isinstance(value, AsyncIterator):
         return TextStream(_from_loop(value, host))
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, overload
@@ -16,6 +16,7 @@ __all__ = [
     "is_tool",
     "log_metric",
     "start_trace",
+    "streaming_option",
     "tool",
     "trace",
 ]
@@ -47,6 +48,13 @@ def tool(func: F | None = None, **options: Any) -> F | Callable[[F], F]:
 def is_tool(value: Any) -> bool:
     """Whether ``@tool`` marked this function."""
     return callable(value) and hasattr(value, _MARK)
+
+
+def streaming_option(function: Any) -> str | None:
+    """The parameter by which the tool is asked for its output in pieces, if its ``@tool`` names one."""
+    options: Mapping[str, Any] = getattr(function, _MARK, {})
+    found = options.get("streaming_option_parameter")
+    return str(found) if found else None
 
 
 class ToolProvider:

@@ -12,8 +12,8 @@ from flowyard.abc import Store
 from flowyard.engine import prepare
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
-from flowyard.experiments.plan import ExperimentPlan, PlannedRun
-from flowyard.flows import load_flow
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
+from flowyard.flows import Flow, load_flow
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.run import RunParts, RunRequest, execute_run
 
@@ -35,12 +35,25 @@ async def execute_experiment(plan: ExperimentPlan, parts: RunParts, *, concurren
 
 
 async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
-    """Prepare every flow once, so that a missing connection of the last evaluator stops the first run."""
-    wanted = {tuple(run.selected.items()): load_flow(plan.experiment.flow, run.selected) for run in plan.runs}
-    evaluators = {each.evaluator.name: each.evaluator.flow for run in plan.runs for each in run.evaluations}
-    for flow in [*wanted.values(), *(load_flow(path) for path in evaluators.values())]:
-        runner = await prepare(flow, parts.connections, parts.open_provider, urls=parts.urls)
-        await runner.close()
+    """Prepare every flow once, so that a missing connection of the last evaluator stops the first run.
+
+    Mappings are checked again, now that flows whose inputs only their code declares are known.
+    """
+    experiment = plan.experiment
+    wanted = {tuple(run.selected.items()): load_flow(experiment.flow, run.selected) for run in plan.runs}
+    flows = [await _prepared(flow, parts) for flow in wanted.values()]
+    evaluators = {each.name: load_flow(each.flow) for each in experiment.evaluators}
+    for name in {each.evaluator.name for run in plan.runs for each in run.evaluations}:
+        evaluators[name] = await _prepared(evaluators[name], parts)
+    for flow in flows:
+        require_mappings(experiment, flow, evaluators, [])
+
+
+async def _prepared(flow: Flow, parts: RunParts) -> Flow:
+    """The flow with all that its code declares. Raises what makes it impossible to run."""
+    runner = await prepare(flow, parts.connections, parts.open_provider, urls=parts.urls)
+    await runner.close()
+    return runner.flow
 
 
 class _Execution:

@@ -9,11 +9,11 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.flows import load_flow
-from flowyard.flows.model import DagFlow, Flow, PromptyFlow
+from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
 from flowyard.runs.dataset import count_rows
 from flowyard.runs.mapping import check_mapping
 
-__all__ = ["ExperimentPlan", "PlannedEvaluation", "PlannedRun", "assignments", "plan_experiment"]
+__all__ = ["ExperimentPlan", "PlannedEvaluation", "PlannedRun", "assignments", "plan_experiment", "require_mappings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,8 @@ def plan_experiment(experiment: Experiment, variants: str = "all") -> Experiment
     flow = load_flow(experiment.flow)
     chosen = assignments(flow, variants)
     warnings = list(experiment.warnings)
-    problems = _check(experiment, flow, warnings)
-    if problems:
-        raise ExperimentInvalid(f"Experiment {experiment.name!r} cannot be run:", problems)
+    evaluators = {evaluator.name: load_flow(evaluator.flow) for evaluator in experiment.evaluators}
+    require_mappings(experiment, flow, evaluators, warnings)
     runs = tuple(
         _planned(experiment, dataset, selected, load_flow(experiment.flow, selected))
         for dataset in experiment.datasets
@@ -129,18 +128,37 @@ def _llm_nodes(flow: Flow) -> int:
     return int(isinstance(flow, PromptyFlow))  # what a flow's own code calls cannot be known beforehand
 
 
-def _check(experiment: Experiment, flow: Flow, warnings: list[str]) -> list[Problem]:
-    """Mappings of datasets against the flow, and of evaluators against its outputs."""
+def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str, Flow], warnings: list[str]) -> None:
+    """Mappings of datasets against the flow, and of evaluators, by name, against its outputs.
+
+    A flex flow that leaves its inputs to its code is checked only when it is prepared. Adds to ``warnings``; raises
+    ExperimentInvalid with every problem.
+    """
     problems = []
-    checks = [(dataset, flow, ()) for dataset in experiment.datasets] + [
-        (applied, load_flow(evaluator.flow), tuple(flow.outputs))
-        for evaluator in experiment.evaluators
-        for applied in evaluator.datasets
+    checks: list[tuple[ExperimentDataset | EvaluatorDataset, Flow, tuple[str, ...] | None]] = [
+        *((dataset, flow, ()) for dataset in experiment.datasets),
+        *(
+            (applied, evaluators[evaluator.name], _outputs(flow))
+            for evaluator in experiment.evaluators
+            for applied in evaluator.datasets
+        ),
     ]
     for dataset, target, outputs in checks:
+        if isinstance(target, FlexFlow) and not target.inputs:
+            continue
         try:
             found = check_mapping(target, dataset.path, outputs, dataset.mappings)
             warnings += [f"{dataset.where}: {warning}" for warning in found]
         except MappingError as error:
             problems.append(Problem(error.message, dataset.where, error.hint))
-    return problems
+    if problems:
+        raise ExperimentInvalid(f"Experiment {experiment.name!r} cannot be run:", problems)
+
+
+def _outputs(flow: Flow) -> tuple[str, ...] | None:
+    """The names of the outputs; None when the code or the model decides them."""
+    if isinstance(flow, PromptyFlow):
+        return flow.output_names
+    if isinstance(flow, FlexFlow) and not flow.outputs.keys() - {"output"}:
+        return None
+    return tuple(flow.outputs)

@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.check import check_flow, without_aggregation_outputs
 from flowyard.flows.graph import topological
+from flowyard.flows.includes import resolve_folder
 from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
@@ -44,7 +45,8 @@ class _DagReader:
         self.file = file
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
-        self.folder = file.path.parent.resolve()  # code runs with a working directory of its own
+        self.place = resolve_folder(file)
+        self.folder = self.place.folder
 
     def read(self, selected: Mapping[str, str]) -> DagFlow:
         raw = self.file.data
@@ -66,7 +68,7 @@ class _DagReader:
             self._raise()
         outputs, warnings = without_aggregation_outputs(outputs, known)
         return DagFlow(
-            name=str(raw.get("name") or _identifier(self.folder.name)),
+            name=str(raw.get("name") or _identifier(self.file.path.parent.resolve().name)),
             file=self.file.path,
             folder=self.folder,
             inputs=inputs,
@@ -77,8 +79,9 @@ class _DagReader:
             type=str(raw.get("type") or "standard"),
             environment=dict(raw.get("environment") or {}),
             environment_variables=dict(raw.get("environment_variables") or {}),
-            message_format=message_format(raw.get("message_format")).name,
-            warnings=(*self.warnings, *warnings),
+            message_format=message_format(str(raw.get("message_format") or "")).name,
+            warnings=(*self.place.warnings, *self.warnings, *warnings),
+            keep=self.place.keep,
         )
 
     def _raise(self) -> None:
@@ -100,10 +103,8 @@ class _DagReader:
                 self._problem(f"'node_variants.{name}' must be a mapping with 'variants'.", "node_variants", name)
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
-        if raw.get("additional_includes"):
-            self._problem("'additional_includes' is not supported by this version.", "additional_includes")
         try:
-            message_format(raw.get("message_format") and str(raw["message_format"]))
+            message_format(str(raw.get("message_format") or ""))
         except UserError as error:
             self._problem(error.message, "message_format", hint=error.hint)
 
@@ -114,6 +115,11 @@ class _DagReader:
             said = "has no type" if kind is None else f"has the unknown type {kind!r}"
             hint = did_you_mean(str(kind), INPUT_TYPES) or f"Types: {known_names(INPUT_TYPES)}."
             self._problem(f"Input {name!r} {said}.", "inputs", name, hint=hint)
+        if kind == "assistant_definition":
+            hint = "Read the definition's file in a Python node, and give its path as an input of type file_path."
+            self._problem(
+                f"Input {name!r} is an assistant definition, which is not supported.", "inputs", name, hint=hint
+            )
         return Input(
             name=name,
             type=str(kind),

@@ -9,8 +9,8 @@ from flowyard._util.suggest import did_you_mean
 from flowyard._util.yamlfile import read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.dag_yaml import parse_dag
-from flowyard.flows.flex_yaml import parse_flex
-from flowyard.flows.model import Flow
+from flowyard.flows.flex_yaml import ENTRY, parse_flex
+from flowyard.flows.model import FlexFlow, Flow
 from flowyard.flows.prompty import load_prompty
 
 __all__ = ["find_flow_file", "load_flow"]
@@ -21,8 +21,11 @@ _NAMES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
 def load_flow(path: Path | str, selected: Mapping[str, str] | None = None) -> Flow:
     """Read and check the flow at ``path`` (its folder or file) with ``selected`` variants ``{node: variant}``.
 
-    Raises UserError when there is no flow, FlowInvalid listing every problem in it.
+    ``module:Name`` is a flow too: that function or class, found in the working directory. Raises UserError when there
+    is no flow, FlowInvalid listing every problem in it.
     """
+    if ENTRY.match(str(path)) and not Path(path).exists():
+        return _entry_flow(str(path), Path.cwd())
     file = find_flow_file(Path(path))
     if file.suffix == ".prompty":
         return load_prompty(file)
@@ -30,6 +33,12 @@ def load_flow(path: Path | str, selected: Mapping[str, str] | None = None) -> Fl
     if isinstance(parsed.data, Mapping) and "entry" in parsed.data:
         return parse_flex(parsed)
     return parse_dag(parsed, selected or {})
+
+
+def _entry_flow(entry: str, folder: Path) -> FlexFlow:
+    """A flow without a file; unlike in prompt flow, none is written."""
+    module, _, name = entry.partition(":")
+    return FlexFlow(name=name, file=folder / f"{module.replace('.', '/')}.py", folder=folder, entry=entry, where=entry)
 
 
 def find_flow_file(path: Path) -> Path:
@@ -42,7 +51,7 @@ def find_flow_file(path: Path) -> Path:
             raise UserError(
                 f"{path} holds several flows: {', '.join(file.name for file in found)}.", hint="Name the file."
             )
-        raise UserError(f"{path} holds no flow.", hint="A flow's folder has a flow.dag.yaml.")
+        raise UserError(f"{path} holds no flow.", hint="A flow's folder has a flow.dag.yaml or a flow.flex.yaml.")
     if not path.exists():
         parent = path.parent if path.parent.is_dir() else Path()
         near = did_you_mean(path.name, [child.name for child in parent.iterdir()])

@@ -73,7 +73,7 @@ Value = Literal | InputRef | NodeRef
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A flow input. It is required unless it has a default that is not null."""
+    """A flow input. It is required unless it has a default that is not null, or ``nullable`` says that null is one."""
 
     name: str
     type: str
@@ -82,10 +82,11 @@ class Input:
     is_chat_input: bool = False
     is_chat_history: bool = False
     where: str = ""
+    nullable: bool = False
 
     @property
     def required(self) -> bool:
-        return self.default is None
+        return self.default is None and not self.nullable
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,11 @@ class Flow:
     warnings: tuple[str, ...] = ()
     keep: object = None
 
+    @property
+    def stand_in(self) -> Mapping[str, Any]:
+        """The inputs that are used when none are given at all; empty when there are none."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DagFlow(Flow):
@@ -192,6 +198,10 @@ class FlexFlow(Flow):
     sample_init: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
 
+    @property
+    def stand_in(self) -> Mapping[str, Any]:
+        return self.sample_inputs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptyFlow(Flow):
@@ -200,6 +210,7 @@ class PromptyFlow(Flow):
     ``configuration`` says which model and where; ``parameters`` go into the request as they are; ``response`` is
     ``first`` or ``all``. ``template`` is the prompt's text, which starts at line ``template_line`` of the file.
     ``sample`` stands in when no inputs are given at all; ``declared_outputs`` says whether the file names its outputs.
+    ``where`` is the ``file:line`` of the configuration.
     """
 
     template: str
@@ -210,3 +221,22 @@ class PromptyFlow(Flow):
     response: str = "first"
     sample: Mapping[str, Any] = field(default_factory=dict)
     declared_outputs: bool = False
+    where: str = ""
+
+    @property
+    def stand_in(self) -> Mapping[str, Any]:
+        return self.sample
+
+    @property
+    def answers_json(self) -> bool:
+        """Whether the answer is asked for as a JSON object, whose keys then are the outputs."""
+        form = self.parameters.get("response_format")
+        return self.response == "first" and isinstance(form, Mapping) and form.get("type") == "json_object"
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """The names that outputs will have; None when the model's answer decides them."""
+        if self.answers_json:
+            return tuple(self.outputs) if self.declared_outputs else None
+        calls = {"tools", "functions"} & self.parameters.keys()
+        return None if calls and self.response == "first" else ("output",)

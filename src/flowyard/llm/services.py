@@ -7,10 +7,10 @@ model and the same count of tokens.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
     from flowyard.llm.http import HttpSessions
 
-__all__ = ["Services", "UsageCount", "count_usage", "current_services", "use_services"]
+__all__ = ["Services", "UsageCount", "count_usage", "current_services", "note_usage", "use_services"]
 
 
 class UsageCount:
-    """Adds up the usage of model calls, from any thread."""
+    """Adds up the usage of model calls, from any thread. ``ended`` says that nobody looks at it any more."""
 
     def __init__(self) -> None:
+        self.ended = False
         self._lock = threading.Lock()
         self._total = Usage()
 
@@ -47,6 +48,8 @@ class UsageCount:
 
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
 _services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
+_in_use: list[Services] = []
+_in_use_lock = threading.Lock()
 
 
 @contextmanager
@@ -57,13 +60,33 @@ def count_usage() -> Iterator[UsageCount]:
     try:
         yield count
     finally:
+        count.ended = True
         _count.reset(token)
+
+
+def note_usage(usage: Usage) -> None:
+    """Count model calls that were made apart, such as a sub-flow's."""
+    count = _count.get()
+    if count is not None:
+        count.add(usage)
+
+
+class Closable(Protocol):
+    """What can be closed, from any event loop."""
+
+    async def close(self) -> None:
+        """Close it; safe to call again."""
+
+
+Shared = TypeVar("Shared", bound=Closable)
 
 
 class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
-    ``urls`` says where pictures may be downloaded from, ``retry`` when a service that is not a model is asked again.
+    ``spent`` counts every model call that has ended, streams included, and ``unclaimed`` those that nobody else counts:
+    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from,
+    ``retry`` when a service that is not a model is asked again.
     """
 
     def __init__(
@@ -78,41 +101,51 @@ class Services:
         self.open_provider = open_provider
         self.urls = urls or UrlRules()
         self.retry = retry or RetryPolicy()
-        self._providers: dict[str, tuple[Connection, Provider]] = {}
+        self.spent = UsageCount()
+        self.unclaimed = UsageCount()
+        self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
         self._http: HttpSessions | None = None
+        self._shared: dict[Hashable, Any] = {}
 
     def provider(self, connection: Connection) -> Provider:
         """The provider behind a connection, opened once. Raises UserError when no model is behind it."""
-        name = connection.name or f"{connection.type} {id(connection)}"
+        same = repr([connection.type, connection.name, connection.configs, connection.secrets])
         with self._lock:
-            found = self._providers.get(name)
-            if found is None or found[0] != connection:
-                found = self._providers[name] = (connection, self.open_provider(connection))
-            return found[1]
+            found = self._providers.get(same)
+            if found is None:
+                found = self._providers[same] = self.open_provider(connection)
+            return found
 
     async def call(self, connection: Connection, request: ModelRequest) -> ModelReply:
         """Ask a model and count the usage. Raises ProviderError."""
         reply = await self.provider(connection).call(request)
-        count = _count.get()
-        if count is not None:
-            count.add(reply.usage)
+        self._count().add(reply.usage)
+        self.spent.add(reply.usage)
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
-        """Ask a model and yield the answer's chunks; whoever counts now gets the usage when they end."""
-        return self._chunks(connection, request, _count.get())
+        """Ask a model and yield the answer's chunks.
+
+        Whoever counts now gets the usage when they end; when that is over by then, whoever counts while they are read.
+        """
+        return self._chunks(connection, request, self._count())
 
     async def _chunks(
-        self, connection: Connection, request: ModelRequest, count: UsageCount | None
+        self, connection: Connection, request: ModelRequest, count: UsageCount
     ) -> AsyncIterator[Mapping[str, Any]]:
-        usage = Usage(calls=1)
-        async for chunk in self.provider(connection).stream(request):
-            if chunk.get("usage") or chunk.get("flowyard_simulated"):
-                usage = read_usage(chunk)
-            yield chunk
-        if count is not None:
-            count.add(usage)
+        usage = Usage()
+        try:
+            async for chunk in self.provider(connection).stream(request):
+                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                yield chunk
+        finally:  # an answer that is read in part has been paid for too
+            (self._count() if count.ended else count).add(usage)
+            self.spent.add(usage)
+
+    def _count(self) -> UsageCount:
+        count = _count.get()
+        return self.unclaimed if count is None or count.ended else count
 
     def http(self) -> aiohttp.ClientSession:
         """The HTTP session of the running event loop, for services that are not models."""
@@ -122,26 +155,50 @@ class Services:
             self._http = HttpSessions()
         return self._http.get()
 
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """What all code of the flow shares under a key, such as a sub-flow: made once, closed with these services."""
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            found: Shared = self._shared[key]
+            return found
+
     async def close(self) -> None:
         """Close what was opened. Nothing can be called afterwards."""
         with self._lock:
             providers, self._providers = list(self._providers.values()), {}
-        for _, provider in providers:
+            shared, self._shared = list(self._shared.values()), {}
+        for each in shared:
+            await each.close()
+        for provider in providers:
             await provider.close()
         if self._http is not None:
             await self._http.close()
 
 
 def current_services() -> Services | None:
-    """The services of the flow whose code is running; None outside of flows."""
-    return _services.get()
+    """The services of the flow whose code is running; None outside of flows.
+
+    A thread that flow code starts by itself does not say which flow it belongs to: it gets those taken up last.
+    """
+    own = _services.get()
+    if own is not None:
+        return own
+    with _in_use_lock:
+        return _in_use[-1] if _in_use else None
 
 
 @contextmanager
 def use_services(services: Services) -> Iterator[None]:
     """Make these the current services inside the block, in this context and those copied from it."""
     token = _services.set(services)
+    with _in_use_lock:
+        _in_use.append(services)
     try:
         yield
     finally:
+        with _in_use_lock:
+            _in_use.reverse()
+            _in_use.remove(services)  # the one taken up last
+            _in_use.reverse()
         _services.reset(token)

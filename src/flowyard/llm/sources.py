@@ -7,8 +7,9 @@ connection that another source declares; alone they make a connection; over a si
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -162,6 +163,7 @@ class SimulateEverything(ConnectionSource):
     """Answers every name with the simulated model; put it first to leave all real services alone."""
 
     label = "simulation"
+    overrules = True
 
     def __init__(self, rules: Path, seed: int | None = None) -> None:
         self._rules = rules
@@ -215,8 +217,27 @@ class Connections:
         found = self.find(name)
         if found is None:
             raise self._missing(name, needed_by)
-        self._given.append(found.connection)
-        return found.connection
+        return self._hand_out(found.connection)
+
+    def adopt(self, name: str, make: Callable[[], Connection]) -> Connection:
+        """A connection that is declared outside of the sources, for example inside a prompty, as calls must use it.
+
+        ``make`` gives it, unless a source overrules every connection; ``name`` is the name it then goes by. Its secrets
+        count as handed out. Raises what ``make`` raises.
+        """
+        overruled = next((source.find(name) for source in self.sources if source.overrules), None)
+        return self._hand_out(overruled or make())
+
+    def variable(self, name: str) -> str | None:
+        """An environment variable of the process or of an ``.env`` file that is read; None when it is not set."""
+        environments = [source.environ for source in self.sources if isinstance(source, EnvironmentSource)]
+        values = (environ.get(name) for environ in (os.environ, *environments))
+        return next((value for value in values if value), None)
+
+    def _hand_out(self, connection: Connection) -> Connection:
+        if connection not in self._given:
+            self._given.append(connection)
+        return connection
 
     def find(self, name: str) -> FoundConnection | None:
         """The connection of that name and its origin, or None. Raises UserError when a source has it malformed."""

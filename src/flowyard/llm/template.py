@@ -42,13 +42,14 @@ def load_template(path: Path) -> PromptFile:
     return parse_template(path.read_text(encoding="utf-8-sig"), path.name)
 
 
-def parse_template(text: str, label: str) -> PromptFile:
-    """Parse template text; ``label`` names it in errors."""
+def parse_template(text: str, label: str, first_line: int = 1) -> PromptFile:
+    """Parse template text; ``label`` names its file in errors, ``first_line`` is where the text starts in it."""
     try:
         free = meta.find_undeclared_variables(_environment.parse(text)).difference(_environment.globals)
         return PromptFile(label, _environment.from_string(text), frozenset(free), text)
     except TemplateSyntaxError as error:
-        raise UserError(f"The prompt template is not valid: {error.message}", where=f"{label}:{error.lineno}") from None
+        where = f"{label}:{error.lineno + first_line - 1}"
+        raise UserError(f"The prompt template is not valid: {error.message}", where=where) from None
 
 
 def render(prompt: PromptFile, variables: dict[str, Any]) -> str:

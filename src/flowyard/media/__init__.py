@@ -4,6 +4,7 @@ from flowyard.media.formats import MESSAGE_FORMATS, MessageFormat, message_forma
 from flowyard.media.image import Image, PFBytes, Text
 from flowyard.media.load import load_media, prompty_image
 from flowyard.media.prompt import LinesList, in_lines, placeholders, separate_images, template_images
+from flowyard.media.size import picture_size
 from flowyard.media.urls import UrlRules
 from flowyard.media.writer import MediaWriter, as_base64, dump_media
 
@@ -21,6 +22,7 @@ __all__ = [
     "in_lines",
     "load_media",
     "message_format",
+    "picture_size",
     "placeholders",
     "prompty_image",
     "separate_images",

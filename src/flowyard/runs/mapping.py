@@ -65,8 +65,8 @@ def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: M
     return LinePlan(total, tasks, tuple(dict.fromkeys(warnings)))
 
 
-def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mapping[str, Any]) -> list[str]:
-    """Whether an evaluation could read ``data`` and a base run with these outputs.
+def check_mapping(flow: Flow, data: Path, outputs: Iterable[str] | None, mapping: Mapping[str, Any]) -> list[str]:
+    """Whether an evaluation could read ``data`` and a base run with these outputs; None says that any may come.
 
     Returns warnings, raises MappingError. For checking what is planned before its base run is paid for.
     """
@@ -75,8 +75,13 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str], mapping: Mappi
     head = list(itertools.islice(dataset.rows(), _SAMPLE))
     _require_rows(head, f"the data {data.name}")
     in_data = {key for row in head for key in row.values}
-    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {_NUMBER, *outputs}}
-    raise_problems([*relations.problems, *_missing_columns(relations.columns, samples, data, None)])
+    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {_NUMBER, *(outputs or ())}}
+    columns = {
+        name: column
+        for name, column in relations.columns.items()
+        if column.source != "run.outputs" or outputs is not None
+    }
+    raise_problems([*relations.problems, *_missing_columns(columns, samples, data, None)])
     return [*dataset.warnings, *relations.warnings]
 
 

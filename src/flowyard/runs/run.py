@@ -15,7 +15,8 @@ from flowyard.abc import Provider, Store
 from flowyard.engine import LineRunner, prepare
 from flowyard.engine.runner import LineCollector
 from flowyard.errors import StoreError, UserError
-from flowyard.flows import Flow, load_flow
+from flowyard.flows import DagFlow, Flow, load_flow
+from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media import MediaWriter, UrlRules
@@ -105,7 +106,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     try:
         plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
         require_same_lines(earlier, plan.total)
-        if not runner.flow.inputs:
+        if not runner.flow.inputs and isinstance(runner.flow, DagFlow):
             raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
         run = parts.store.create_run(_new_record(request, runner, plan))
         return await _Execution(runner, run, parts).go(plan, request.concurrency, earlier)
@@ -116,9 +117,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
 def _flow(request: RunRequest) -> Flow:
     """The flow with what the request changes in it."""
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
-    if request.connections:
-        nodes = ", ".join(request.connections)
-        raise UserError(f"The connections of {nodes} cannot be replaced for one run.", hint="Name them in the flow.")
+    flow = override_connections(flow, request.connections)
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
 
 
@@ -207,7 +206,8 @@ class _Execution:
                 tasks = remaining_tasks(self._in_data_folder(plan.tasks), earlier, on_line)
                 await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
-            self.usage += aggregation.usage
+            self.usage += aggregation.usage + self.runner.unclaimed_usage
+            self.run = replace(self.run, warnings=(*self.run.warnings, *aggregation.warnings))
             return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._close(status="canceled")
@@ -232,14 +232,16 @@ class _Execution:
         ended = self.completed + self.failed
         total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
         missing = self.run.lines.total - ended
+        warnings = [*self.run.warnings, *self.runner.late_warnings()]
         if changes["status"] == "completed" and missing > 0:
-            changes["warnings"] = (*self.run.warnings, f"{missing} lines were not run: a source has no row for them.")
+            warnings.append(f"{missing} lines were not run: a source has no row for them.")
         run = replace(
             self.run,
             lines=LineCounts(total, self.completed, self.failed),
             usage=self.usage,
             ended_at=datetime.now(UTC).isoformat(),
             duration_s=time.perf_counter() - self.started,
+            warnings=tuple(warnings),
             **changes,
         )
         try:

@@ -32,9 +32,10 @@ class TryResult:
 async def try_line(
     runner: LineRunner, values: Mapping[str, Any], node: str | None = None, media: MediaWriter | None = None
 ) -> TryResult:
-    """Run one line, then the aggregation nodes over it; or one node alone.
+    """Run one line, then the aggregation nodes of a DAG over it; or one node alone.
 
-    Pictures in the outputs are written by ``media``; without it the outputs hold them in base64.
+    ``__aggregate__`` of a class is for runs over data only, as in prompt flow. Pictures in the outputs are written by
+    ``media``; without it the outputs hold them in base64.
     """
     form = runner.flow.message_format
     show = partial(as_base64, format=form) if media is None else partial(dump_media, writer=media)
@@ -47,14 +48,20 @@ async def try_line(
     if line.error:
         return TryResult({}, line.error, line.usage)
     collected = runner.aggregation_inputs()
+    if not isinstance(runner.flow, DagFlow):
+        return TryResult(show(line.returned), None, line.usage + runner.unclaimed_usage)
     collected.add(line)
     aggregation = await runner.run_aggregation(collected)
-    return TryResult(show(line.returned), None, line.usage, aggregation.metrics, aggregation.errors)
+    usage = line.usage + aggregation.usage + runner.unclaimed_usage
+    return TryResult(show(line.returned), None, usage, aggregation.metrics, aggregation.errors)
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with an empty chat history where none is given. Raises UserError naming every missing input."""
-    given = dict(values)
+    """The values, or the flow's sample for none at all, with an empty chat history where none is given.
+
+    Raises UserError naming every missing input.
+    """
+    given = dict(values or flow.stand_in)
     for name, declared in flow.inputs.items():
         if declared.is_chat_history and declared.required:
             given.setdefault(name, [])

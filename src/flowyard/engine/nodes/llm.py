@@ -8,7 +8,7 @@ from typing import Any
 
 from flowyard.engine.code import place_of
 from flowyard.engine.nodes.pictures import with_template_pictures
-from flowyard.engine.nodes.prompt import literals_of, names_from_outside, require_free_name
+from flowyard.engine.nodes.prompt import literals_of, names_from_outside, require_free_name, require_free_variables
 from flowyard.engine.step import Step
 from flowyard.engine.stream import TextStream
 from flowyard.errors import UserError
@@ -17,7 +17,7 @@ from flowyard.llm import build_request, split_inputs
 from flowyard.llm.chat_prompt import ChatPrompt
 from flowyard.llm.connection import Connection
 from flowyard.llm.model_call import GIVEN_PROMPT, PromptCall
-from flowyard.llm.parameters import COMPLETION_TOKENS
+from flowyard.llm.parameters import CHAT_PARAMETERS, COMPLETION_PARAMETERS, COMPLETION_TOKENS
 from flowyard.llm.services import Services
 from flowyard.llm.template import PromptFile, load_template, parse_template
 
@@ -60,10 +60,12 @@ def _template_of(node: Node, folder: Path, literals: dict[str, Any]) -> PromptFi
     """The node's file; a literal ``prompt``, which is taken out of ``literals``, is a template in its place."""
     assert node.source_path is not None
     file = load_template(folder / node.source_path)
+    reserved = COMPLETION_PARAMETERS if node.api == "completion" else CHAT_PARAMETERS
+    require_free_variables(node, file, {GIVEN_PROMPT, *reserved})
     if not isinstance(node.inputs.get(GIVEN_PROMPT), Literal):
         return file
     text = literals.pop(GIVEN_PROMPT, None)
-    return file if text is None else parse_template(str(text), node.where)
+    return file if text is None else parse_template(str(text), f"{GIVEN_PROMPT} of {node.name}")
 
 
 def _import_module(node: Node, folder: Path) -> None:

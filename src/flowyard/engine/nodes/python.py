@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from flowyard.engine.code import load_tool
 from flowyard.engine.nodes.pictures import with_pictures
 from flowyard.engine.signature import Parameter, parameters_of, takes_any_name
 from flowyard.engine.step import Step
+from flowyard.engine.tool import streaming_option
 from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
@@ -57,6 +59,7 @@ def step_of(
     literals = {
         name: value for name, value in resolve_literals(node, parameters, folder, services).items() if name not in init
     }
+    option = streaming_option(function)
     return Step(
         node=node,
         call=_by_name(function),
@@ -64,6 +67,7 @@ def step_of(
         literals={**literals, **given},
         optional=frozenset(name for name, parameter in parameters.items() if parameter.optional),
         warnings=tuple(misfits(node, parameters, takes_any=takes_any_name(function), given=given)),
+        stream=_by_name(partial(function, **{option: True}), without=option) if option else None,
     )
 
 
@@ -80,8 +84,8 @@ def misfits(
             yield f"{node.where}: node {node.name!r} gives no value for {name!r}, which its function requires."
 
 
-def _by_name(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
-    return lambda values: function(**values)
+def _by_name(function: Callable[..., Any], *, without: str | None = None) -> Callable[[dict[str, Any]], Any]:
+    return lambda values: function(**{name: value for name, value in values.items() if name != without})
 
 
 def resolve_literals(

@@ -1,6 +1,6 @@
 """The names of ``promptflow.contracts.multimedia``."""
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.media import Image, PFBytes, Text
 
 __all__ = ["Image", "PFBytes", "Text"]

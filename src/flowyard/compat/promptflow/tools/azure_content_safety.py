@@ -3,8 +3,8 @@
 from typing import Any
 
 from flowyard._util.aio import run_blocking
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.compat.promptflow._ambient import services
-from flowyard.engine.code import uncovered_names
 from flowyard.engine.tool import ToolProvider, tool
 from flowyard.llm.connection import AzureContentSafetyConnection
 from flowyard.tools import content_safety as _tools

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.errors import UserError
 from flowyard.llm.connection import Connection
 from flowyard.llm.messages import ROLES

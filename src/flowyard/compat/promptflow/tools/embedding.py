@@ -3,8 +3,8 @@
 from typing import Any
 
 from flowyard._util.aio import run_blocking
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.compat.promptflow._ambient import services
-from flowyard.engine.code import uncovered_names
 from flowyard.engine.tool import tool
 from flowyard.tools import embedding as _tools
 

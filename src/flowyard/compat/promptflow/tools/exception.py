@@ -1,6 +1,6 @@
 """The names of ``promptflow.tools.exception``: the errors that tools raise here, by what they are there."""
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.errors import ProviderError, UserError
 
 __all__ = [

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.compat.promptflow._ambient import services
-from flowyard.engine.code import uncovered_names
 from flowyard.engine.tool import PromptTemplate, ToolProvider, tool
 from flowyard.llm.connection import OpenAIConnection
 from flowyard.tools.direct import ask_vision_model

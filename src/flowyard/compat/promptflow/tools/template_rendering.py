@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.engine.tool import tool
 from flowyard.tools.direct import render_text
 
