@@ -374,17 +374,17 @@ async def test_same_request_and_answer(
     finally:
         await runner.close()
     assert line.error is None
-    assert {"outputs": json.loads(json.dumps(dict(line.outputs)))} == expected(peer[case.name])
+    assert without_empty({"outputs": json.loads(json.dumps(dict(line.outputs)))}) == without_empty(peer[case.name])
     ours, theirs = server.asked[f"ours/{case.name}"], server.asked[f"peer/{case.name}"]
     assert [essence(asked) for asked in ours] == [essence(asked) for asked in theirs]
 
 
-def expected(found: dict[str, Any]) -> dict[str, Any]:
-    """promptflow gives a whole message with the client library's own empty fields."""
+def without_empty(found: dict[str, Any]) -> dict[str, Any]:
+    """A whole message without its empty fields: which there are depends on the version of the client library."""
     message = found.get("outputs", {}).get("out")
-    if isinstance(message, dict) and message.get("role") == "assistant":
-        found["outputs"]["out"] = {key: value for key, value in message.items() if value is not None}
-    return found
+    if not isinstance(message, dict) or message.get("role") != "assistant":
+        return found
+    return {"outputs": {"out": {key: value for key, value in message.items() if value is not None}}}
 
 
 DEFAULTS: dict[str, Any] = {
