@@ -22,7 +22,8 @@ def run_cases(folder, expected):
 
     executor = FlowExecutor.create(flow_in(folder), {}, working_dir=folder, raise_ex=False)
     cases = expected.get("cases") or [expected]
-    return {"cases": [run_case(executor, case["inputs"]) for case in cases]}
+    with contextlib.chdir(folder):  # as `pf flow test` does; paths of pictures in inputs are relative to it
+        return {"cases": [run_case(executor, case["inputs"]) for case in cases]}
 
 
 def flow_in(folder):

@@ -16,6 +16,7 @@ __all__ = [
     "APIS",
     "CHAT_PARAMETERS",
     "COMPLETION_PARAMETERS",
+    "COMPLETION_TOKENS",
     "Api",
     "build_request",
     "read_piece",
@@ -64,6 +65,9 @@ COMPLETION_PARAMETERS: Mapping[str, _Kind] = {
     "best_of": "whole",
 }
 """The inputs that a completion node sends to the API."""
+
+COMPLETION_TOKENS = 16
+"""The ``max_tokens`` of a completion node that says nothing; not every server has the same default."""
 
 _MUST_BE_STRUCTURED = frozenset({"functions", "tools", "logit_bias"})
 _NOT_IN_THE_BODY = frozenset({"deployment_name", "model", "stream"})

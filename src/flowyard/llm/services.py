@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
+from flowyard.llm.retry import RetryPolicy
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import ModelReply, ModelRequest, Usage
@@ -94,7 +95,8 @@ class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
     ``spent`` counts every model call that has ended, streams included, and ``unclaimed`` those that nobody else counts:
-    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from.
+    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from,
+    ``retry`` when a service that is not a model is asked again.
     """
 
     def __init__(
@@ -103,10 +105,12 @@ class Services:
         open_provider: Callable[[Connection], Provider],
         *,
         urls: UrlRules | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self.connections = connections
         self.open_provider = open_provider
         self.urls = urls or UrlRules()
+        self.retry = retry or RetryPolicy()
         self.spent = UsageCount()
         self.unclaimed = UsageCount()
         self._providers: dict[str, Provider] = {}
