@@ -12,7 +12,10 @@ from pathlib import Path
 from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
-__all__ = ["Settings", "project_root"]
+__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "project_root"]
+
+ENV_FILE_VARIABLE = "FLOWYARD_ENV_FILE"
+SIMULATE_VARIABLE = "FLOWYARD_SIMULATE"
 
 _MARKERS = (".flowyard", ".git", "pyproject.toml", "experiment.yaml", PROJECT_FILE)
 
@@ -47,18 +50,21 @@ class Settings:
     ) -> Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
-        The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_IMAGE_HOSTS``, a
-        list with commas or blanks.
+        The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
         root = project_root(start)
-        simulate_option = "--simulate" if simulate else "FLOWYARD_SIMULATE"
-        simulate = simulate or environ.get("FLOWYARD_SIMULATE")
-        for name, file in (("--env-file", env_file), (simulate_option, simulate)):
+        chosen = home or environ.get("FLOWYARD_HOME")
+        named = {
+            "--env-file" if env_file else ENV_FILE_VARIABLE: env_file or environ.get(ENV_FILE_VARIABLE),
+            "--simulate" if simulate else SIMULATE_VARIABLE: simulate or environ.get(SIMULATE_VARIABLE),
+        }
+        for name, file in named.items():
             if file and not Path(file).is_file():
                 raise UserError(f"{name}: there is no file {file}")
-        chosen = home or environ.get("FLOWYARD_HOME")
+        env_file, simulate = named.values()
         user = Path(chosen).expanduser().resolve() if chosen else user_home(environ)
         config = read_config(_config_files(user, root))
         return cls(

@@ -12,7 +12,14 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
-__all__ = ["LoopThread", "iterate_blocking", "iterate_in_background", "run_blocking", "run_in_background"]
+__all__ = [
+    "LoopThread",
+    "iterate_blocking",
+    "iterate_in_background",
+    "run_blocking",
+    "run_in_background",
+    "start_in_background",
+]
 
 T = TypeVar("T")
 
@@ -110,6 +117,11 @@ if hasattr(os, "register_at_fork"):
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     """Wait for a coroutine on the background loop; for synchronous callers in any thread but that loop's."""
     return _background.run(coroutine)
+
+
+def start_in_background(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Start a coroutine on the background loop and do not wait for it."""
+    _background.submit(coroutine)
 
 
 async def run_in_background(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -93,6 +93,7 @@ async def _test(
         try:
             given = node_values(runner.flow, node, values) if node else require_inputs(runner.flow, values)
             result = await try_line(runner, given, node)
+            print_warnings(runner.late_warnings())
         finally:
             await runner.close()
     if result.error:

@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 _NOUNS = {
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
+    "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),

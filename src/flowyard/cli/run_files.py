@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -14,7 +12,7 @@ import click
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json
 from flowyard.errors import UserError
-from flowyard.reports import compare_runs, write_page
+from flowyard.reports import compare_runs, comparison_page, write_page
 from flowyard.runs.export import export_run
 
 __all__ = ["export", "visualize"]
@@ -43,10 +41,7 @@ def visualize(names: str, html_path: str | None, home: str | None, as_json: bool
 def _page_path(chosen: str | None, home: Path, names: Sequence[str]) -> Path:
     """The chosen file, or one of its own for these runs, so that one comparison never replaces another."""
     if chosen is None:
-        folder = home / "comparisons"
-        folder.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256(",".join(names).encode()).hexdigest()[:8]
-        return folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', '_'.join(names))[:80]}_{digest}.html"
+        return comparison_page(home, names)
     path = Path(chosen)
     if path.is_dir() or not path.parent.is_dir():
         problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"

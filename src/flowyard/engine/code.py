@@ -1,19 +1,12 @@
-"""Importing user code: a flow's own folder first, and the name ``promptflow`` answered by us.
-
-``flowyard.compat.promptflow`` is reached by file only, so that the engine does not depend on it.
-"""
+"""The code of python nodes: the one tool that a file defines, and where in a flow's files an error came from."""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,87 +14,7 @@ from typing import Any
 from flowyard.engine.tool import ToolProvider, is_tool
 from flowyard.errors import UserError
 
-__all__ = ["code_of", "import_failure", "install_promptflow_names", "load_tool", "place_of", "uncovered_names"]
-
-_COMPAT = Path(__file__).parent.parent / "compat" / "promptflow"
-_lock = threading.RLock()
-
-
-class _PromptflowNames(MetaPathFinder):
-    """Answers ``import promptflow…`` from our own files, also where the real package is installed."""
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
-        root, *rest = fullname.split(".")
-        if root != "promptflow":
-            return None
-        place = _COMPAT.joinpath(*rest)
-        if (place / "__init__.py").is_file():
-            return importlib.util.spec_from_file_location(
-                fullname, place / "__init__.py", submodule_search_locations=[str(place)]
-            )
-        if place.with_suffix(".py").is_file() and rest:
-            return importlib.util.spec_from_file_location(fullname, place.with_suffix(".py"))
-        return ModuleSpec(fullname, _Uncovered())
-
-
-class _Uncovered(Loader):
-    """Says that a module of promptflow is not covered."""
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        raise ModuleNotFoundError(
-            f"flowyard runs this flow without promptflow, and does not cover the module {spec.name!r}.", name=spec.name
-        )
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Never reached."""
-
-
-def uncovered_names(module: str) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` that says which name of promptflow is not covered."""
-
-    def missing(name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise ImportError(
-            f"flowyard runs this flow without promptflow, and does not cover {module}.{name}.", name=module
-        )
-
-    return missing
-
-
-def install_promptflow_names() -> None:
-    """Make ``import promptflow`` answer with flowyard's names in this process; safe to call again."""
-    with _lock:
-        if any(isinstance(finder, _PromptflowNames) for finder in sys.meta_path):
-            return
-        for name in [name for name in sys.modules if name == "promptflow" or name.startswith("promptflow.")]:
-            del sys.modules[name]
-        sys.meta_path.insert(0, _PromptflowNames())
-
-
-@contextmanager
-def code_of(folder: Path) -> Iterator[None]:
-    """Import what a flow's code imports from ``folder``; another flow's modules of the same names are set aside."""
-    with _lock:
-        install_promptflow_names()
-        sys.dont_write_bytecode = True  # a flow's folder is the user's: nothing is left in it
-        home = str(folder.resolve())
-        _set_aside_modules_outside(home)
-        _flow_folders.add(home)
-        sys.path[:] = [home, *(entry for entry in sys.path if entry not in _flow_folders)]
-        yield
-
-
-_flow_folders: set[str] = set()
-
-
-def _set_aside_modules_outside(home: str) -> None:
-    """Modules that came from other flows' folders are forgotten by name; their functions keep working."""
-    others = [folder for folder in _flow_folders if folder != home]
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and any(Path(file).is_relative_to(folder) for folder in others):
-            del sys.modules[name]
+__all__ = ["import_failure", "load_tool", "place_of"]
 
 
 def load_tool(path: Path) -> tuple[Callable[..., Any], type[ToolProvider] | None]:

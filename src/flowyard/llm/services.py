@@ -7,10 +7,10 @@ model and the same count of tokens.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     from flowyard.llm.http import HttpSessions
 
-__all__ = ["Services", "UsageCount", "count_usage", "current_services", "use_services"]
+__all__ = ["Services", "UsageCount", "count_usage", "current_services", "note_usage", "use_services"]
 
 
 class UsageCount:
-    """Adds up the usage of model calls, from any thread."""
+    """Adds up the usage of model calls, from any thread. ``ended`` says that nobody looks at it any more."""
 
     def __init__(self) -> None:
+        self.ended = False
         self._lock = threading.Lock()
         self._total = Usage()
 
@@ -58,7 +59,25 @@ def count_usage() -> Iterator[UsageCount]:
     try:
         yield count
     finally:
+        count.ended = True
         _count.reset(token)
+
+
+def note_usage(usage: Usage) -> None:
+    """Count model calls that were made apart, such as a sub-flow's."""
+    count = _count.get()
+    if count is not None:
+        count.add(usage)
+
+
+class Closable(Protocol):
+    """What can be closed, from any event loop."""
+
+    async def close(self) -> None:
+        """Close it; safe to call again."""
+
+
+Shared = TypeVar("Shared", bound=Closable)
 
 
 class Services:
@@ -83,6 +102,7 @@ class Services:
         self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
         self._http: HttpSessions | None = None
+        self._shared: dict[Hashable, Any] = {}
 
     def provider(self, connection: Connection) -> Provider:
         """The provider behind a connection, opened once. Raises UserError when no model is behind it."""
@@ -101,22 +121,27 @@ class Services:
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
-        """Ask a model and yield the answer's chunks; whoever counts now gets the usage when they end."""
+        """Ask a model and yield the answer's chunks.
+
+        Whoever counts now gets the usage when they end; when that is over by then, whoever counts while they are read.
+        """
         return self._chunks(connection, request, self._count())
 
     async def _chunks(
         self, connection: Connection, request: ModelRequest, count: UsageCount
     ) -> AsyncIterator[Mapping[str, Any]]:
-        usage = Usage(calls=1)
-        async for chunk in self.provider(connection).stream(request):
-            if chunk.get("usage") or chunk.get("flowyard_simulated"):
-                usage = read_usage(chunk)
-            yield chunk
-        count.add(usage)
-        self.spent.add(usage)
+        usage = Usage()
+        try:
+            async for chunk in self.provider(connection).stream(request):
+                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                yield chunk
+        finally:  # an answer that is read in part has been paid for too
+            (self._count() if count.ended else count).add(usage)
+            self.spent.add(usage)
 
     def _count(self) -> UsageCount:
-        return _count.get() or self.unclaimed
+        count = _count.get()
+        return self.unclaimed if count is None or count.ended else count
 
     def http(self) -> aiohttp.ClientSession:
         """The HTTP session of the running event loop, for services that are not models."""
@@ -126,10 +151,21 @@ class Services:
             self._http = HttpSessions()
         return self._http.get()
 
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """What all code of the flow shares under a key, such as a sub-flow: made once, closed with these services."""
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            found: Shared = self._shared[key]
+            return found
+
     async def close(self) -> None:
         """Close what was opened. Nothing can be called afterwards."""
         with self._lock:
             providers, self._providers = list(self._providers.values()), {}
+            shared, self._shared = list(self._shared.values()), {}
+        for each in shared:
+            await each.close()
         for provider in providers:
             await provider.close()
         if self._http is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowyard._util.files import write_atomic
 from flowyard.abc import ReportFormat
 from flowyard.records import Comparison, ExperimentRecord
-from flowyard.reports.comparison import compare_runs, compare_variants
+from flowyard.reports.comparison import compare_runs, compare_variants, comparison_page
 from flowyard.reports.csv_files import DetailsCsv, MetricsCsv
 from flowyard.reports.html import HtmlReport, render_page
 from flowyard.reports.table import DatasetTable, Latency, Summary, VariantRow, summarize
@@ -22,6 +22,7 @@ __all__ = [
     "VariantRow",
     "compare_runs",
     "compare_variants",
+    "comparison_page",
     "comparison_table",
     "summarize",
     "write_page",

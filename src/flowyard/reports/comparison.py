@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flowyard.records import Comparison, ExperimentRecord, RunRecord
 
-__all__ = ["compare_runs", "compare_variants"]
+__all__ = ["compare_runs", "compare_variants", "comparison_page"]
 
 
 def compare_variants(experiment: ExperimentRecord) -> Comparison:
@@ -46,6 +48,14 @@ def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
         labels={run.name: _label(run) for run in shown},
         datasets=_datasets(shown),
     )
+
+
+def comparison_page(home: Path, names: Sequence[str]) -> Path:
+    """Where the page of these runs goes; one of its own, so that one comparison never replaces another."""
+    folder = home / "comparisons"
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(",".join(names).encode()).hexdigest()[:8]
+    return folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', '_'.join(names))[:80]}_{digest}.html"
 
 
 def _label(run: RunRecord) -> str:

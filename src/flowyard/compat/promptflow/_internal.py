@@ -1,6 +1,6 @@
 """The names of ``promptflow._internal`` that old flows import."""
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.engine.tool import ToolProvider, log_metric, tool
 
 __all__ = ["ToolProvider", "log_metric", "tool"]

@@ -1,6 +1,6 @@
 """The names of ``promptflow.connections``."""
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.llm.connection import (
     AzureAIServicesConnection,
     AzureContentSafetyConnection,

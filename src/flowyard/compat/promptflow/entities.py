@@ -1,6 +1,9 @@
 """The names of ``promptflow.entities``."""
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
+from flowyard.client.context import FlowContext
+from flowyard.client.run_entity import Run
+from flowyard.engine.input_settings import DynamicList, InputSetting
 from flowyard.llm.connection import (
     AzureAIServicesConnection,
     AzureContentSafetyConnection,
@@ -10,8 +13,10 @@ from flowyard.llm.connection import (
     CustomStrongTypeConnection,
     FormRecognizerConnection,
     OpenAIConnection,
+    QdrantConnection,
     SerpConnection,
     ServerlessConnection,
+    WeaviateConnection,
 )
 
 __all__ = [
@@ -21,9 +26,15 @@ __all__ = [
     "CognitiveSearchConnection",
     "CustomConnection",
     "CustomStrongTypeConnection",
+    "DynamicList",
+    "FlowContext",
     "FormRecognizerConnection",
+    "InputSetting",
     "OpenAIConnection",
+    "QdrantConnection",
+    "Run",
     "SerpConnection",
     "ServerlessConnection",
+    "WeaviateConnection",
 ]
 __getattr__ = uncovered_names("promptflow.entities")

@@ -1,6 +1,6 @@
 """The names of ``promptflow.contracts.types``."""
 
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
 from flowyard.engine.tool import FilePath, PromptTemplate, Secret
 
 __all__ = ["FilePath", "PromptTemplate", "Secret"]

@@ -1,13 +1,17 @@
 """The names of ``promptflow.core``."""
 
-from flowyard.compat.promptflow.core._prompty import AsyncPrompty, Prompty
-from flowyard.engine.code import uncovered_names
+from flowyard._util.promptflow_names import uncovered_names
+from flowyard.client.flow import AsyncFlow, Flow
+from flowyard.client.prompty import AsyncPrompty, Prompty
 from flowyard.engine.tool import ToolProvider, log_metric, tool
-from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, OpenAIModelConfiguration
+from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, ModelConfiguration, OpenAIModelConfiguration
 
 __all__ = [
+    "AsyncFlow",
     "AsyncPrompty",
     "AzureOpenAIModelConfiguration",
+    "Flow",
+    "ModelConfiguration",
     "OpenAIModelConfiguration",
     "Prompty",
     "ToolProvider",
@@ -16,4 +20,5 @@ __all__ = [
     "tool",
 ]
 log_flow_metric = log_metric
+__version__ = "1.18.5"  # the release whose names and behaviour are covered
 __getattr__ = uncovered_names("promptflow.core")

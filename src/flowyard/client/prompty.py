@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from flowyard._util.aio import iterate_blocking, iterate_in_background, run_blocking, run_in_background
-from flowyard.compat.promptflow._ambient import services
+from flowyard.client.ambient import services
+from flowyard.client.exceptions import MissingRequiredInputError, UserErrorException
+from flowyard.client.translate import speaking_promptflow
 from flowyard.engine.prompty_call import PromptyCall, PromptyPrompt, RenderedPrompt, complete_inputs
 from flowyard.errors import UserError
 from flowyard.flows.model import PromptyFlow
@@ -31,6 +33,12 @@ class Prompty:
     def __init__(
         self, path: str | os.PathLike[str], model: Mapping[str, Any] | None = None, **front_matter: Any
     ) -> None:
+        with speaking_promptflow():
+            self._read(path, model, front_matter)
+
+    def _read(
+        self, path: str | os.PathLike[str], model: Mapping[str, Any] | None, front_matter: Mapping[str, Any]
+    ) -> None:
         file = Path(path).absolute()  # here, because code of a flow has a working directory of its own
         if file.suffix != ".prompty":
             raise UserError(f"{path} is not a prompty.", hint="Its name must end in .prompty.")
@@ -43,18 +51,20 @@ class Prompty:
         """Read a file, relative to the caller's working directory.
 
         ``overrides`` are keys of the front matter and are laid over the file's, mappings key by key; the
-        ``configuration`` in ``model`` may be a model configuration object. Raises UserError with every problem found.
+        ``configuration`` in ``model`` may be a model configuration object. Raises UserErrorException with every
+        problem found.
         """
         return cls(source, **overrides)
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
         """Ask the model, and return its answer as the file says: a text, a dict, a generator of texts, or all of it.
 
-        Without inputs the sample is used. ``timeout``, in seconds, holds for the request. Raises UserError for inputs
-        that do not fit, ProviderError when the model refuses, LineError when its answer is not as declared.
+        Without inputs the sample is used. ``timeout``, in seconds, holds for the request. Raises CoreError for
+        inputs that do not fit, WrappedOpenAIError when the model refuses; both are UserErrorExceptions.
         """
         call, values, timeout_s = self._prepared(args, inputs)
-        result = run_blocking(call.answer(values, timeout_s))
+        with speaking_promptflow():
+            result = run_blocking(call.answer(values, timeout_s))
         return iterate_blocking(result) if inspect.isasyncgen(result) else result
 
     def render(self, *args: Any, **inputs: Any) -> str:
@@ -65,16 +75,17 @@ class Prompty:
     def estimate_token_count(self, *args: Any, **inputs: Any) -> int:
         """The tokens of the prompt with these inputs and, when ``max_tokens`` is set, of the longest answer.
 
-        Raises ExtraMissing without the package ``tiktoken``.
+        Raises MissingRequiredPackage without the package ``tiktoken``.
         """
         _require_keywords(args)
         longest = self._flow.parameters.get("max_tokens")
         if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int) or longest <= 1):
-            raise UserError(f"'max_tokens' must be a whole number above 1, not {longest!r}.", where=self._flow.where)
+            raise UserErrorException(f"'max_tokens' must be a whole number above 1, not {longest!r}.")
         rendered = self._rendered(inputs)
         pictures = {value.source_url: value for value in rendered.values if isinstance(value, Image)}
         known = {url: image for url, image in pictures.items() if url}
-        return estimate_tokens(rendered.content, _model_name(self._flow), known) + (longest or 0)
+        with speaking_promptflow():
+            return estimate_tokens(rendered.content, _model_name(self._flow), known) + (longest or 0)
 
     @property
     def flow(self) -> PromptyFlow:
@@ -99,11 +110,13 @@ class Prompty:
         self, args: tuple[Any, ...], inputs: Mapping[str, Any]
     ) -> tuple[PromptyCall, dict[str, Any], float | None]:
         _require_keywords(args)
-        values = complete_inputs(self._flow, inputs)
+        with speaking_promptflow(UserError=MissingRequiredInputError):
+            values = complete_inputs(self._flow, inputs)
         return PromptyCall(self._prompt, services()), values, inputs.get("timeout")
 
     def _rendered(self, inputs: Mapping[str, Any]) -> RenderedPrompt:
-        return run_blocking(self._prompt.render(complete_inputs(self._flow, inputs), services().urls))
+        with speaking_promptflow():
+            return run_blocking(self._prompt.render(complete_inputs(self._flow, inputs), services().urls))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._flow.file)!r})"
@@ -115,13 +128,14 @@ class AsyncPrompty(Prompty):
     async def __call__(self, *args: Any, **inputs: Any) -> Any:
         """As ``Prompty``'s; a streamed answer is an asynchronous generator."""
         call, values, timeout_s = self._prepared(args, inputs)
-        result = await run_in_background(call.answer(values, timeout_s))
+        with speaking_promptflow():
+            result = await run_in_background(call.answer(values, timeout_s))
         return iterate_in_background(result) if inspect.isasyncgen(result) else result
 
 
 def _require_keywords(args: tuple[Any, ...]) -> None:
     if args:
-        raise UserError("A prompty takes its inputs by name.", hint="Write prompty(question=…).")
+        raise UserErrorException("A prompty takes its inputs by name: prompty(question=…).")
 
 
 def _overrides(

@@ -1,0 +1,6 @@
+"""The package ``promptflow._sdk``."""
+
+from flowyard._util.promptflow_names import uncovered_names
+
+__all__ = []
+__getattr__ = uncovered_names("promptflow._sdk")

@@ -1,0 +1,6 @@
+"""The names of ``promptflow.core._serving.app``."""
+
+from flowyard._util.promptflow_names import uncovered_names
+
+__all__ = []
+__getattr__ = uncovered_names("promptflow.core._serving.app")

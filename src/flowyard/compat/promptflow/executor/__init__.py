@@ -1,0 +1,6 @@
+"""The package ``promptflow.executor``."""
+
+from flowyard._util.promptflow_names import uncovered_names
+
+__all__ = []
+__getattr__ = uncovered_names("promptflow.executor")
