@@ -15,6 +15,7 @@ from flowyard.store import FolderStore
 
 __all__ = [
     "SpreadCommand",
+    "names_a_file",
     "open_store",
     "pairs",
     "read_settings",
@@ -101,9 +102,14 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
 
 def values_or_file(items: tuple[str, ...], option: str) -> dict[str, Any]:
     """``k=v`` items, or one .json or .jsonl file (its first line). Raises UserError."""
-    if len(items) == 1 and Path(items[0]).suffix in (".json", ".jsonl") and "=" not in Path(items[0]).name:
+    if len(items) == 1 and Path(items[0]).suffix in (".json", ".jsonl") and names_a_file(items[0]):
         return _from_file(Path(items[0]))
     return dict(pairs(items, option))
+
+
+def names_a_file(item: str) -> bool:
+    """Whether a word is the path of a file, there or not, rather than ``k=v``, whose value may look like a path."""
+    return "=" not in item or Path(item).is_file()
 
 
 def _from_file(path: Path) -> dict[str, Any]:
