@@ -27,10 +27,10 @@ HEAD = """\
 
 Written by `scripts/compatibility_page.py` from the tests; a test fails when this page is not what they say.
 
-Each flow folder under [tests/flows](../tests/flows) has an `expect.json`. It is run by flowyard and by promptflow 1.18.5
-itself, and both must give it: {same} of {total} folders do. The other {different} differ on purpose, each for the reason
-given below. Features with test files only are those that promptflow cannot be compared in (a terminal, a server, a
-fake of a cloud service), or that it does not have.
+Each flow folder under [tests/flows](../tests/flows) has an `expect.json`. flowyard runs it, and so does promptflow
+1.18.5 itself: both give the same in {same} of {total} folders. The other {different} differ on purpose, each for the
+reason given below. Features with test files only are those that promptflow cannot be compared in (a terminal, a server,
+a fake of a cloud service), or that it does not have.
 
 | Feature | What it is | Folders | Same | Other tests |
 | --- | --- | ---: | ---: | --- |

@@ -4,7 +4,7 @@
 ``lines``, ``failed`` ({line: node}), ``metrics`` and ``aggregation_errors``; or ``load_error``, a word of the message.
 
 With ``"model": true`` the flow may ask a simulated model (``model_server.py``), and ``requests`` is what it must ask.
-A folder without a ``flow.dag.yaml`` holds a prompty.
+A folder with neither a ``flow.dag.yaml`` nor a ``flow.flex.yaml`` holds a prompty; ``init`` is for flex flows.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ class Expected:
     @property
     def variant(self) -> dict[str, str]:
         return dict(self.raw.get("variant", {}))
+
+    @property
+    def init(self) -> dict[str, Any]:
+        return dict(self.raw.get("init", {}))
 
     @property
     def asks_model(self) -> bool:

@@ -1,7 +1,8 @@
 """Run in promptflow's own environment: every flow folder given, the outcome of each as one JSON object on stdout.
 
-Flows with ``data`` run as batches through ``PFClient``; those with a variant through ``PFClient.test``; all others
-through the executor, line by line. The third argument is JSON: {folder: environment} of those that ask a model.
+Flows with ``data`` run as batches through ``PFClient``; those with a variant, and flex flows, through
+``PFClient.test``; all others through the executor, line by line. The third argument is JSON: {folder: environment} of
+those that ask a model.
 """
 
 import contextlib
@@ -25,9 +26,33 @@ def run_cases(folder, expected):
 
 
 def flow_in(folder):
-    if (folder / "flow.dag.yaml").is_file():
-        return folder / "flow.dag.yaml"
+    for name in ("flow.dag.yaml", "flow.flex.yaml"):
+        if (folder / name).is_file():
+            return folder / name
     return sorted(folder.glob("*.prompty"))[0]
+
+
+def run_flex_cases(folder, expected, client):
+    cases = expected.get("cases") or [expected]
+    return {"cases": [run_flex_case(folder, case["inputs"], expected.get("init"), client) for case in cases]}
+
+
+def run_flex_case(folder, inputs, init, client):
+    forget_modules(folder.parent)
+    try:
+        output = client.test(folder, inputs=dict(inputs), init=init)
+    except Exception as error:
+        return {"error": str(error), "nodes": []}
+    output = output if isinstance(output, dict) else {"output": output}
+    return {"outputs": {key: joined(value) for key, value in output.items()}}
+
+
+def forget_modules(root):
+    """All flows here call their module the same, and promptflow imports it as any other."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(root)):
+            del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(root))]
 
 
 def run_case(executor, inputs):
@@ -54,8 +79,11 @@ def run_variant(folder, expected, client):
 def run_batch(folder, expected, client):
     data = folder / "data.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in expected["data"]), "utf-8")
-    flow = folder if (folder / "flow.dag.yaml").is_file() else flow_in(folder)
-    run = client.run(flow=flow, data=data, column_mapping=expected.get("column_mapping"), stream=False)
+    flow = flow_in(folder)
+    flow = folder if flow.suffix == ".yaml" else flow
+    forget_modules(folder.parent)
+    mapping = expected.get("column_mapping")
+    run = client.run(flow=flow, data=data, column_mapping=mapping, init=expected.get("init"), stream=False)
     output = Path(run._output_path)
     lines = {}
     failed = {}
@@ -85,6 +113,8 @@ def run_folder(folder):
             return run_batch(folder, expected, the_client())
         if "variant" in expected:
             return run_variant(folder, expected, the_client())
+        if (folder / "flow.flex.yaml").is_file():
+            return run_flex_cases(folder, expected, the_client())
         return run_cases(folder, expected)
     except Exception as error:
         return {"load_error": f"{type(error).__name__}: {error}"}

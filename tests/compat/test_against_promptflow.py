@@ -43,7 +43,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=400,
             check=False,
         )
     assert done.returncode == 0, done.stderr[-4000:]

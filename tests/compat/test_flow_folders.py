@@ -59,7 +59,7 @@ async def test_folder(folder: Path, tmp_path: Path, models: ModelServer, monkeyp
             monkeypatch.setenv(name, value)
     if "load_error" in expected.raw:
         with pytest.raises(UserError) as caught:
-            await prepare(load_flow(flow_in(folder), expected.variant), *parts_of(expected))
+            await prepare(load_flow(flow_in(folder), expected.variant), *parts_of(expected), init=expected.init)
         assert expected.raw["load_error"] in str(caught.value)
     elif "data" in expected.raw:
         await run_over_data(folder, expected, tmp_path)
@@ -75,7 +75,7 @@ def parts_of(expected: Expected) -> tuple[Connections, Any]:
 
 
 async def run_cases(folder: Path, expected: Expected) -> None:
-    runner = await prepare(load_flow(flow_in(folder), expected.variant), *parts_of(expected))
+    runner = await prepare(load_flow(flow_in(folder), expected.variant), *parts_of(expected), init=expected.init)
     try:
         for case in expected.cases:
             line = await runner.run_line(LineTask(0, case.inputs))
@@ -95,7 +95,7 @@ async def run_over_data(folder: Path, expected: Expected, tmp_path: Path) -> Non
     data.write_text("".join(json.dumps(row) + "\n" for row in expected.raw["data"]), "utf-8")
     parts = RunParts(*parts_of(expected), FolderStore(tmp_path / "home"), Quiet())
     mapping = expected.raw.get("column_mapping", {})
-    run = await execute_run(RunRequest(flow_in(folder), data, mapping, expected.variant), parts)
+    run = await execute_run(RunRequest(flow_in(folder), data, mapping, expected.variant, expected.init), parts)
     lines = list(read_lines(run))
     assert run.status == "completed"
     done = {str(line.line_number): plain(line.outputs) for line in lines if line.status == "completed"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -175,3 +176,32 @@ def test_the_base_run_is_named_in_the_display_name(described: Project):
     described.write("runs/next.yaml", f"flow: ../see\nrun: described\n{mapping}\ndisplay_name: after ${{run}}\n")
     run = create(described, "-f", "runs/next.yaml")
     assert (run["display_name"], run["base_run"], output(run)[0]) == ("after described", "described", "uno")
+
+
+WHO = """\
+from promptflow.connections import CustomConnection
+from promptflow.core import tool
+
+
+@tool
+def work(x: str, conn: CustomConnection):
+    return conn.who
+"""
+CONNECTIONS = {
+    name: json.dumps({"type": "custom", "configs": {"who": name}, "secrets": {"key": "s3cret-value"}})
+    for name in ("first", "second")
+}
+
+
+def test_another_connection_for_one_run(project: Project):
+    flow = project.flow("who", one_node_flow({"x": "string"}, connection="first"), work_py=WHO)
+    words = ["run", "create", "--flow", flow, "--data", project.jsonl("data.jsonl", [{"x": "1"}])]
+    assert output(project.json(*words, env=CONNECTIONS)) == "first"
+    other = [*words, "--connections", "work.conn=second", "--name", "other"]
+    assert output(project.json(*other, env=CONNECTIONS)) == "second"
+    again = ["run", "create", "--resume-from", "other"]
+    assert output(project.json(*again, env=CONNECTIONS)) == "second"
+    described = project.write("run.yaml", "flow: who\ndata: data.jsonl\nconnections: {work: {conn: second}}\n")
+    assert output(project.json("run", "create", "-f", described, env=CONNECTIONS)) == "second"
+    wrong = project.run(*words, "--connections", "wrok.conn=second", env=CONNECTIONS, code=2)
+    assert "Did you mean 'work'" in wrong.stderr

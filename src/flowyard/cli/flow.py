@@ -9,14 +9,15 @@ from typing import Any
 import click
 
 from flowyard.app import App, open_app
+from flowyard.cli.chat import chat
 from flowyard.cli.flow_build import build
 from flowyard.cli.flow_init import init
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, settings_options, values_or_file
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
 from flowyard.cli.serve import serve_flow
 from flowyard.engine import prepare
-from flowyard.errors import ExitCode
-from flowyard.flows import load_flow
+from flowyard.errors import ExitCode, UserError
+from flowyard.flows import Flow, load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
 from flowyard.runs.single import node_values, require_inputs, try_line
@@ -39,6 +40,7 @@ flow.add_command(build)
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
 @click.option("--node", metavar="NAME", help="Run this node alone.")
+@click.option("--interactive", is_flag=True, help="Chat with the flow, in the terminal or line by line from a pipe.")
 @running_options
 def test(
     source: str,
@@ -46,17 +48,33 @@ def test(
     init: tuple[str, ...],
     variant: str | None,
     node: str | None,
+    interactive: bool,
     home: str | None,
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
 ) -> int:
-    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON."""
+    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON; or chat with it."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     values = values_or_file(inputs, "--inputs")
     selected = dict([parse_selection(variant)]) if variant else {}
     given_init = values_or_file(init, "--init")
+    if interactive:
+        if node or as_json:
+            raise UserError("--interactive chats with a whole flow, so it takes neither --node nor --json.")
+        return _chat(app, load_flow(source, selected), values, given_init)
     return asyncio.run(_test(app, Path(source), values, given_init, selected, node, indent=None if as_json else 2))
+
+
+def _chat(app: App, loaded: Flow, values: dict[str, Any], init: dict[str, Any]) -> int:
+    with asyncio.Runner() as loop:
+        with user_prints_to_stderr():
+            runner = loop.run(prepare(loaded, app.connections(), open_provider, init=init))
+        print_warnings(runner.warnings)
+        try:
+            return chat(loop, runner, values)
+        finally:
+            loop.run(runner.close())
 
 
 async def _test(
@@ -75,6 +93,7 @@ async def _test(
         try:
             given = node_values(runner.flow, node, values) if node else require_inputs(runner.flow, values)
             result = await try_line(runner, given, node)
+            print_warnings(runner.late_warnings())
         finally:
             await runner.close()
     if result.error:
@@ -116,27 +135,30 @@ def serve(
     serve_flow(app, Path(source), values_or_file(init, "--init"), host, port, Path(ready_file) if ready_file else None)
 
 
-@flow.command()
+@flow.command(cls=SpreadCommand)
 @click.option("--source", "--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
+@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @running_options
-def validate(source: str, home: str | None, env_file: str | None, simulate: str | None, as_json: bool) -> None:
+def validate(
+    source: str, init: tuple[str, ...], home: str | None, env_file: str | None, simulate: str | None, as_json: bool
+) -> None:
     """Check a flow without running it: its file, code, templates and connections, every variant of every node."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     with user_prints_to_stderr():
-        checked = asyncio.run(_validate(app, Path(source)))
+        checked = asyncio.run(_validate(app, Path(source), values_or_file(init, "--init")))
     if as_json:
         print_json({"flow": source, "valid": True, "checked": checked})
     else:
         click.echo(f"{source} is valid ({', '.join(checked)}).")
 
 
-async def _validate(app: App, path: Path) -> list[str]:
+async def _validate(app: App, path: Path, init: dict[str, Any]) -> list[str]:
     """Prepare the defaults and then every other variant; returns what was checked."""
     default = load_flow(path)
     others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
     warnings: list[str] = []
     for selected in [{}, *({node: variant} for node, variant in others)]:
-        runner = await prepare(load_flow(path, selected), app.connections(), open_provider)
+        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, init=init)
         warnings += runner.warnings
         await runner.close()
     print_warnings(dict.fromkeys(warnings))

@@ -29,6 +29,7 @@ __all__ = [
     "print_run_record",
     "print_table",
     "print_warnings",
+    "printable",
     "run_view",
     "user_prints_to_stderr",
 ]
@@ -70,9 +71,14 @@ def print_line(line: LineResult) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else dump_json(value)
-    text = "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+    text = printable(f"{value:.4g}" if isinstance(value, float) else value)
     return text if len(text) <= 160 else f"{text[:159]}…"
+
+
+def printable(value: Any) -> str:
+    """Text as it is and anything else as JSON, without characters that would steer a terminal."""
+    text = value if isinstance(value, str) else dump_json(value)
+    return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
 
 
 def run_view(run: RunRecord) -> dict[str, Any]:

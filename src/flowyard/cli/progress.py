@@ -45,10 +45,12 @@ class BarProgress:
         self._task: TaskID | None = None
         self._done = self._failed = self._tokens = 0
         self._started = 0.0
+        self._told = 0
 
     def start(self, run: RunRecord, total: int) -> None:
         label = run.name if len(run.name) <= 34 else f"…{run.name[-33:]}"
         print_warnings(run.warnings)
+        self._told = len(run.warnings)
         self._done = self._failed = self._tokens = 0
         self._started = time.perf_counter()
         self._task = self._bar.add_task(label, total=total, facts="")
@@ -69,6 +71,7 @@ class BarProgress:
         self._bar.update(self._task, total=run.lines.total)
         self._bar.stop()
         self._bar.remove_task(self._task)
+        print_warnings(run.warnings[self._told :])
         click.echo(_summary(run), err=True)
 
 
@@ -79,11 +82,13 @@ class LineProgress:
         self._each = each
         self._total = self._done = 0
         self._next_s = 0.0
+        self._told = 0
 
     def start(self, run: RunRecord, total: int) -> None:
         self._total, self._done = total, 0
         self._next_s = time.monotonic() + _EVERY_S
         print_warnings(run.warnings)
+        self._told = len(run.warnings)
         click.echo(f"{run.name}: {total} lines", err=True)
 
     def line(self, result: LineResult) -> None:
@@ -98,6 +103,7 @@ class LineProgress:
             self._next_s = time.monotonic() + _EVERY_S
 
     def end(self, run: RunRecord) -> None:
+        print_warnings(run.warnings[self._told :])
         click.echo(_summary(run), err=True)
 
 

@@ -140,7 +140,8 @@ class PromptflowException(Exception):
         """From the kind of error down to this class."""
         own = [kind.__name__ for kind in reversed(type(self).__mro__) if issubclass(kind, PromptflowException)]
         inner = [name for name in own if name not in _ROOTS]
-        return [ErrorCategory.SYSTEM_ERROR.value if self.category is ErrorCategory.UNKNOWN else self.category, *inner]
+        own_kind = ErrorCategory.SYSTEM_ERROR if self.category is ErrorCategory.UNKNOWN else self.category
+        return [own_kind.value, *inner]
 
     @property
     def reference_code(self) -> str:

@@ -1,50 +1,20 @@
-"""Importing user code: a flow's own folder first, and the name ``promptflow`` answered by us."""
+"""The code of python nodes: the one tool that a file defines, and where in a flow's files an error came from."""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from flowyard._util.promptflow_names import install_promptflow_names, uncovered_names
 from flowyard.engine.tool import ToolProvider, is_tool
 from flowyard.errors import UserError
 
-__all__ = ["code_of", "import_failure", "install_promptflow_names", "load_tool", "place_of", "uncovered_names"]
-
-_lock = threading.RLock()
-
-
-@contextmanager
-def code_of(folder: Path) -> Iterator[None]:
-    """Import what a flow's code imports from ``folder``; another flow's modules of the same names are set aside."""
-    with _lock:
-        install_promptflow_names()
-        sys.dont_write_bytecode = True  # a flow's folder is the user's: nothing is left in it
-        home = str(folder.resolve())
-        _set_aside_modules_outside(home)
-        _flow_folders.add(home)
-        sys.path[:] = [home, *(entry for entry in sys.path if entry not in _flow_folders)]
-        yield
-
-
-_flow_folders: set[str] = set()
-
-
-def _set_aside_modules_outside(home: str) -> None:
-    """Modules that came from other flows' folders are forgotten by name; their functions keep working."""
-    others = [folder for folder in _flow_folders if folder != home]
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and any(Path(file).is_relative_to(folder) for folder in others):
-            del sys.modules[name]
+__all__ = ["import_failure", "load_tool", "place_of"]
 
 
 def load_tool(path: Path) -> tuple[Callable[..., Any], type[ToolProvider] | None]:

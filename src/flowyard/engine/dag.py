@@ -15,7 +15,7 @@ from flowyard.engine.runner import LOST, AggregationResult, Execution, LineColle
 from flowyard.engine.schedule import run_graph
 from flowyard.engine.scope import LineScope, Scope
 from flowyard.engine.step import Step
-from flowyard.engine.stream import is_stream, joined, opened
+from flowyard.engine.stream import holds_streams, is_stream, joined, opened
 from flowyard.engine.tool import collect_metrics
 from flowyard.flows.model import DagFlow, Literal, NodeRef
 from flowyard.llm.services import count_usage
@@ -95,9 +95,9 @@ class DagRunner(LineRunner):
         settled = dict(nodes)
         for step in self._line_steps:
             node = nodes[step.node.name]
-            if stream and node.node in self._streaming:
+            if stream and node.node in self._streaming and is_stream(node.output):
                 settled[node.node] = replace(node, output=opened(node.output, self._host))
-            elif is_stream(node.output):
+            elif holds_streams(node.output):
                 try:
                     settled[node.node] = replace(node, output=await joined(node.output, self._host))
                 except LOST:

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from flowyard.engine.code import code_of
 from flowyard.engine.flex_entry import AGGREGATE, LINE_NUMBER, FlexEntry, load_entry
 from flowyard.engine.flex_init import init_arguments, instantiate
 from flowyard.engine.flex_signature import Looseness, completed, loosely_typed
+from flowyard.engine.modules import code_of
 from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.stream import joined, opened
 from flowyard.engine.tool import collect_metrics

@@ -12,8 +12,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from flowyard._util.promptflow_names import install_promptflow_names
 from flowyard._util.suggest import did_you_mean, known_names
-from flowyard.engine.code import install_promptflow_names
 from flowyard.engine.signature import Parameter, parameters_of
 from flowyard.engine.tool import ToolProvider
 from flowyard.errors import UserError

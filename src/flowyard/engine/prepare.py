@@ -39,10 +39,9 @@ async def prepare(
     """
     if init and not isinstance(flow, FlexFlow):
         raise UserError(f"{flow.file.name} is not a class, so it takes no init values.", hint="Leave out --init.")
+    environment = FlowEnvironment(resolve_variables(flow, connections))
     around = Surroundings(
-        Services(connections, open_provider),
-        CodeHost(flow.folder, threads),
-        FlowEnvironment(resolve_variables(flow, connections)),
+        Services(connections, open_provider), CodeHost(flow.folder, threads, environment), environment
     )
     try:
         with use_services(around.services):  # code that is imported may already ask for them

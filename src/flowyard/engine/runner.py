@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flowyard._util.redact import redact
+from flowyard._util.suggest import known_names
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost
+from flowyard.engine.modules import no_code_runs
 from flowyard.errors import FlowyardError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
+from flowyard.flows.includes import MergedFolder
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
@@ -75,9 +78,11 @@ class Surroundings:
 
     async def close(self) -> None:
         """Close all of it; safe to call again."""
-        self.environment.restore()
-        await self.services.close()
-        self.host.close()
+        try:
+            await self.services.close()
+        finally:
+            self.host.close()
+            self.environment.restore()
 
 
 class LineRunner(ABC):
@@ -88,7 +93,7 @@ class LineRunner(ABC):
 
     def __init__(self, flow: Flow, around: Surroundings, warnings: Sequence[str] = ()) -> None:
         self.flow = flow
-        self.warnings = (*flow.warnings, *warnings)
+        self.warnings = (*flow.warnings, *warnings, *around.host.warnings)
         self._around = around
         self._host = around.host
         self._services = around.services
@@ -97,6 +102,11 @@ class LineRunner(ABC):
     def unclaimed_usage(self) -> Usage:
         """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
         return self._services.unclaimed.total
+
+    @property
+    def spent_usage(self) -> Usage:
+        """All model calls that have ended so far, those of streams included, which end after their line."""
+        return self._services.spent.total
 
     async def run_line(self, task: LineTask, *, stream: bool = False) -> LineResult:
         """Run one line. Failing code, or inputs that do not fit, fail the line and raise nothing.
@@ -123,6 +133,10 @@ class LineRunner(ABC):
             is_bare=done.is_bare,
         )
 
+    def failure(self, error: BaseException) -> ErrorRecord:
+        """What a stream of a line raised while it was read, as failures of lines are stored."""
+        return self._record(error, None)
+
     @abstractmethod
     async def _execute(self, inputs: Mapping[str, Any], line_number: int, *, stream: bool) -> Execution:
         """Run the flow on complete, coerced inputs. Raises nothing that user code raised."""
@@ -139,6 +153,17 @@ class LineRunner(ABC):
     async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
         """Aggregate what ``aggregation_inputs`` collected."""
 
+    def late_warnings(self) -> tuple[str, ...]:
+        """What only shows after lines ran: files that the code wrote where they will be deleted."""
+        keep = self.flow.keep
+        lost = keep.written() if isinstance(keep, MergedFolder) else []
+        if not lost:
+            return ()
+        return (
+            f"{self.flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
+            f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
+        )
+
     @property
     def is_simulated(self) -> bool:
         """Whether a simulated model answers in place of a real one."""
@@ -153,8 +178,10 @@ class LineRunner(ABC):
         await self._around.close()
 
     def _surround(self, stack: ExitStack) -> None:
-        """Give code that runs from here on the flow's services."""
+        """Give code that runs from here on the flow's services and environment."""
         stack.enter_context(use_services(self._services))
+        stack.enter_context(self._around.environment.visible())
+        stack.enter_context(no_code_runs())
 
     async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
         """The inputs, or the flow's sample for none at all, with defaults and of their types; or why there are none."""

@@ -71,7 +71,7 @@ def members_of(annotation: Any) -> tuple[Any, ...]:
 
 def type_name_of(annotation: Any) -> str:
     """The type of flow inputs for one annotated type; ``object`` when there is no closer one."""
-    if annotation in _PLAIN:
+    if isinstance(annotation, type) and annotation in _PLAIN:
         return _PLAIN[annotation]
     if typing.get_origin(annotation) is list:
         return "list"

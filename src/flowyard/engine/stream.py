@@ -7,7 +7,7 @@ from typing import Any
 
 from flowyard.engine.host import CodeHost
 
-__all__ = ["TextStream", "is_stream", "joined", "opened"]
+__all__ = ["TextStream", "holds_streams", "is_stream", "joined", "opened"]
 
 _END = object()
 
@@ -27,8 +27,15 @@ def is_stream(value: Any) -> bool:
     return isinstance(value, TextStream | Iterator | AsyncIterator)
 
 
+def holds_streams(value: Any) -> bool:
+    """Whether a value is a stream or has one among the values of a dict, where an output can name it."""
+    return is_stream(value) or (isinstance(value, dict) and any(map(is_stream, value.values())))
+
+
 async def joined(value: Any, host: CodeHost) -> Any:
-    """Any value as it is, and a stream as the text of its pieces. Raises what the iterator raises."""
+    """Any value as it is, and a stream, also one in a dict, as the text of its pieces. Raises what it raises."""
+    if isinstance(value, dict) and holds_streams(value):
+        return {key: await joined(item, host) for key, item in value.items()}
     if isinstance(value, Iterator):
         return await host.in_thread(lambda: "".join(map(str, value)))
     if isinstance(value, AsyncIterator):

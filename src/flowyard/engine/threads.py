@@ -1,17 +1,98 @@
-"""Threads of user code that see what the code that started them sees."""
+"""Threads that run the synchronous code of one flow.
+
+Unlike those of ``ThreadPoolExecutor`` they never hold up the end of the process: a tool that does not return would.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future
+from contextvars import Context
+from queue import Empty, SimpleQueue
 from typing import Any
 
-__all__ = ["ThreadPoolExecutorWithContext"]
+from flowyard.errors import OutsideError
+
+__all__ = ["CodeThreads"]
+
+_Call = tuple[Future[Any], Callable[[], Any]]
 
 
-class ThreadPoolExecutorWithContext(ThreadPoolExecutor):
-    """A thread pool whose calls have the context variables of whoever submits them, and so count as the flow's."""
+class CodeThreads:
+    """Up to ``limit`` daemon threads, started when needed; each calls ``begin`` first. Close it when done."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(copy_context().run, fn, *args, **kwargs)
+    def __init__(self, name: str, limit: int, begin: Callable[[], None]) -> None:
+        self._name = name
+        self._limit = limit
+        self._begin = begin
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._started = 0
+        self._is_closed = False
+
+    def submit(self, call: Callable[[], Any]) -> Future[Any]:
+        """Run a call when a thread is free. Raises OutsideError when the system gives not one thread."""
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the flow is closed, so no more of its code can run")
+            if not self._idle.acquire(blocking=False) and self._started < self._limit:
+                self._start_thread()
+            self._calls.put((future, call))
+        return future
+
+    def close(self) -> None:
+        """Let threads end; calls that did not begin are canceled, and one that still runs is not waited for."""
+        with self._lock:
+            self._is_closed = True
+            while True:
+                try:
+                    waiting = self._calls.get_nowait()
+                except Empty:
+                    break
+                if waiting is not None:
+                    waiting[0].cancel()
+            for _ in range(self._started):
+                self._calls.put(None)
+
+    def _start_thread(self) -> None:
+        name = f"{self._name}-{self._started}"
+        arguments = (self._calls, self._idle, self._begin)
+        thread = threading.Thread(target=_work, args=arguments, name=name, daemon=True)
+        try:
+            Context().run(thread.start)  # it belongs to this flow, whichever code asked for it
+        except RuntimeError as error:
+            if self._started == 0:
+                raise OutsideError(
+                    f"The system refuses to start a thread: {error}.",
+                    hint="Lower the number of lines that run at once, or raise the limit of processes (ulimit -u).",
+                ) from None
+        else:
+            self._started += 1
+
+
+def _work(calls: SimpleQueue[_Call | None], idle: threading.Semaphore, begin: Callable[[], None]) -> None:
+    failure: BaseException | None = None
+    try:
+        begin()
+    except BaseException as error:  # each call reports it
+        failure = error
+    while (taken := calls.get()) is not None:
+        _answer(*taken, failure)
+        del taken
+        idle.release()
+
+
+def _answer(future: Future[Any], call: Callable[[], Any], failure: BaseException | None) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        if failure is not None:
+            raise failure
+        result = call()
+    except BaseException as error:  # whoever waits for the call gets it
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.check import check_flow, without_aggregation_outputs
 from flowyard.flows.graph import topological
+from flowyard.flows.includes import resolve_folder
 from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
@@ -43,7 +44,8 @@ class _DagReader:
         self.file = file
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
-        self.folder = file.path.parent.resolve()  # code runs with a working directory of its own
+        self.place = resolve_folder(file)
+        self.folder = self.place.folder
 
     def read(self, selected: Mapping[str, str]) -> DagFlow:
         raw = self.file.data
@@ -65,7 +67,7 @@ class _DagReader:
             self._raise()
         outputs, warnings = without_aggregation_outputs(outputs, known)
         return DagFlow(
-            name=str(raw.get("name") or _identifier(self.folder.name)),
+            name=str(raw.get("name") or _identifier(self.file.path.parent.resolve().name)),
             file=self.file.path,
             folder=self.folder,
             inputs=inputs,
@@ -76,7 +78,8 @@ class _DagReader:
             type=str(raw.get("type") or "standard"),
             environment=dict(raw.get("environment") or {}),
             environment_variables=dict(raw.get("environment_variables") or {}),
-            warnings=(*self.warnings, *warnings),
+            warnings=(*self.place.warnings, *self.warnings, *warnings),
+            keep=self.place.keep,
         )
 
     def _raise(self) -> None:
@@ -98,8 +101,6 @@ class _DagReader:
                 self._problem(f"'node_variants.{name}' must be a mapping with 'variants'.", "node_variants", name)
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
-        if raw.get("additional_includes"):
-            self._problem("'additional_includes' is not supported by this version.", "additional_includes")
         if raw.get("message_format") not in (None, "basic"):
             self._problem("Only the message format 'basic' is supported by this version.", "message_format")
 

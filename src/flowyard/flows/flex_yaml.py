@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.file_references import FileReferences, Keys
+from flowyard.flows.includes import resolve_folder
 from flowyard.flows.model import FlexFlow, Input, Literal, Output
 
 __all__ = ["ENTRY", "FLEX_TYPES", "parse_flex"]
@@ -40,6 +40,7 @@ class _FlexReader:
     def __init__(self, file: YamlFile) -> None:
         self.file = file
         self.home = file.path.parent.resolve()
+        self.place = resolve_folder(file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
@@ -50,7 +51,7 @@ class _FlexReader:
         flow = FlexFlow(
             name=str(raw.get("name") or re.sub(r"\W", "_", self.home.name) or "flow"),
             file=self.file.path,
-            folder=self._folder(raw),
+            folder=self.place.folder,
             inputs=self._ports(raw, "inputs"),
             outputs={name: self._output(name, spec) for name, spec in self._mapping(raw, "outputs").items()},
             type=str(raw.get("type") or "standard"),
@@ -60,7 +61,8 @@ class _FlexReader:
             sample_inputs=samples["inputs"],
             sample_init=samples["init"],
             where=self.file.where("entry"),
-            warnings=tuple(self.warnings),
+            warnings=(*self.place.warnings, *self.warnings),
+            keep=self.place.keep,
         )
         if self.problems:
             self._raise()
@@ -72,14 +74,6 @@ class _FlexReader:
             hint = "Write 'entry: module:Name', for a function or class Name in module.py."
             self._problem(f"'entry' is {entry!r}, which does not name code.", "entry", hint=hint)
         return str(entry)
-
-    def _folder(self, raw: Mapping[str, Any]) -> Path:
-        """The working directory of the code: the file's own folder, unless ``code`` names another."""
-        code = raw.get("code")
-        folder = (self.home / str(code)).resolve() if code else self.home
-        if not folder.is_dir():
-            self._problem(f"'code' names the folder {code!r}, which does not exist.", "code")
-        return folder
 
     def _samples(self, raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """What stands in for missing inputs and init values, with ``${file:…}`` and ``${env:…}`` resolved."""
@@ -134,8 +128,6 @@ class _FlexReader:
     def _check_rest(self, raw: Mapping[str, Any]) -> None:
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
-        if raw.get("additional_includes"):
-            self._problem("'additional_includes' is not supported by this version.", "additional_includes")
         for key in sorted(raw.keys() - set(_KEYS), key=str):
             near = did_you_mean(str(key), _KEYS)
             said = f"unknown key {key!r} is ignored."

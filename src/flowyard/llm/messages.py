@@ -56,7 +56,7 @@ class RoleEscapes:
         self._words: dict[str, str] = {}
 
     def escape(self, value: Any) -> Any:
-        """The value with role words hidden in its strings, also inside lists, tuples and dict values."""
+        """The value with role words hidden in its strings, also inside lists, tuples and dicts, keys included."""
         return _map_strings(value, self._hide)
 
     def restore(self, value: Any) -> Any:
@@ -190,6 +190,8 @@ def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
         same = all(new is old for new, old in zip(items, value, strict=True))
         return value if same else items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
-        mapped = {key: _map_strings(item, change) for key, item in value.items()}
-        return value if all(mapped[key] is value[key] for key in value) else mapped
+        pairs = [(_map_strings(key, change), _map_strings(item, change)) for key, item in value.items()]
+        unchanged = all(new == old for (new, _), old in zip(pairs, value, strict=True))
+        unchanged = unchanged and all(new is old for (_, new), old in zip(pairs, value.values(), strict=True))
+        return value if unchanged else dict(pairs)
     return value

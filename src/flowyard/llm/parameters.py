@@ -68,6 +68,9 @@ COMPLETION_PARAMETERS: Mapping[str, _Kind] = {
 _MUST_BE_STRUCTURED = frozenset({"functions", "tools", "logit_bias"})
 _NOT_IN_THE_BODY = frozenset({"deployment_name", "model", "stream"})
 
+_EMPTY_MESSAGE: Mapping[str, Any] = {"role": "assistant", "content": None, "function_call": None, "tool_calls": None}
+"""What flows read from a message by key, whether or not the model called a function."""
+
 
 def require_api(api: str) -> Api:
     """The API of that name. Raises UserError when prompt flow has none."""
@@ -133,7 +136,7 @@ def read_result(api: str, request: ModelRequest, reply: ModelReply) -> str | dic
     message = first.get("message")
     if not isinstance(message, Mapping):
         raise ProviderError("The model's answer has no message.")
-    return dict(message) if _calls_functions(request.body) else _text(message.get("content"))
+    return {**_EMPTY_MESSAGE, **message} if _calls_functions(request.body) else _text(message.get("content"))
 
 
 def read_piece(api: str, chunk: Mapping[str, Any]) -> str | None:

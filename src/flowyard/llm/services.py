@@ -81,8 +81,8 @@ Shared = TypeVar("Shared", bound=Closable)
 class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
-    ``unclaimed`` counts the model calls that nobody counts: those of threads that flow code starts by itself. ``urls``
-    says where pictures may be downloaded from.
+    ``spent`` counts every model call that has ended, streams included, and ``unclaimed`` those that nobody else counts:
+    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Services:
         self.connections = connections
         self.open_provider = open_provider
         self.urls = urls or UrlRules()
+        self.spent = UsageCount()
         self.unclaimed = UsageCount()
         self._providers: dict[str, Provider] = {}
         self._lock = threading.Lock()
@@ -114,6 +115,7 @@ class Services:
         """Ask a model and count the usage. Raises ProviderError."""
         reply = await self.provider(connection).call(request)
         self._count().add(reply.usage)
+        self.spent.add(reply.usage)
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
@@ -129,6 +131,7 @@ class Services:
                 usage = read_usage(chunk)
             yield chunk
         count.add(usage)
+        self.spent.add(usage)
 
     def _count(self) -> UsageCount:
         return _count.get() or self.unclaimed

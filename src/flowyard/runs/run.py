@@ -211,14 +211,16 @@ class _Execution:
         ended = self.completed + self.failed
         total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
         missing = self.run.lines.total - ended
+        warnings = [*self.run.warnings, *self.runner.late_warnings()]
         if changes["status"] == "completed" and missing > 0:
-            changes["warnings"] = (*self.run.warnings, f"{missing} lines were not run: a source has no row for them.")
+            warnings.append(f"{missing} lines were not run: a source has no row for them.")
         run = replace(
             self.run,
             lines=LineCounts(total, self.completed, self.failed),
             usage=self.usage,
             ended_at=datetime.now(UTC).isoformat(),
             duration_s=time.perf_counter() - self.started,
+            warnings=tuple(warnings),
             **changes,
         )
         try:

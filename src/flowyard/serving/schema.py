@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowyard.flows.model import DagFlow, Flow, Input
+from flowyard.flows.chat import chat_shape
+from flowyard.flows.model import Flow, Input
 
 __all__ = ["openapi", "shown_outputs"]
 
@@ -69,10 +70,8 @@ def _output(flow: Flow, name: str) -> dict[str, Any]:
 
 
 def _chat(flow: Flow) -> dict[str, str]:
-    question = [name for name, each in flow.inputs.items() if each.is_chat_input]
-    history = [name for name, each in flow.inputs.items() if each.is_chat_history]
-    answer = [name for name, each in flow.outputs.items() if each.is_chat_output]
-    if not isinstance(flow, DagFlow) or len(question) != 1 or not history:
+    chat = chat_shape(flow)
+    if chat is None or chat.is_openai_style:  # prompt flow's clients know the other history only
         return {}
-    shown = {"x-flow-type": "chat", "x-chat-input": question[0], "x-chat-history": history[0]}
-    return {**shown, "x-chat-output": answer[0]} if answer else shown
+    shown = {"x-flow-type": "chat", "x-chat-input": chat.question, "x-chat-history": chat.history}
+    return {**shown, "x-chat-output": chat.answer} if chat.answer else shown

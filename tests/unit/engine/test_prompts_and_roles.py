@@ -76,6 +76,38 @@ async def test_a_prompt_may_carry_roles_of_its_own(write: Write, run_line: RunLi
     ]
 
 
+def given_prompt(value: str, more: str = "") -> str:
+    return f"""
+inputs: {{x: {{type: string}}}}
+outputs: {{y: {{type: string, reference: "${{llm.output}}"}}}}
+nodes:
+  - {{name: text, type: prompt, source: {{type: code, path: text.jinja2}}, inputs: {{question: "${{inputs.x}}"}}}}
+  - name: llm
+    type: llm
+    source: {{type: code, path: llm.jinja2}}
+    connection: azure
+    api: chat
+    inputs: {{deployment_name: m, prompt: {value}{more}}}
+"""
+
+
+async def test_an_input_called_prompt_replaces_the_template(write: Write, run_line: RunLine, model: Any) -> None:
+    folder = write(given_prompt('"${text.output}"'), llm__jinja2="user:\nUnused {{question}}\n", text__jinja2=TEMPLATE)
+    line = await run_line(folder, x="{{ 7 * 7 }}\n" + EVIL)
+    assert line.error is None
+    assert model.requests[0].body["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": ("{{ 7 * 7 }}\n" + EVIL).strip()},
+    ]
+
+
+async def test_a_literal_prompt_is_a_template(write: Write, run_line: RunLine, model: Any) -> None:
+    literal = '"user:\\nAbout {{topic}}\\n"'
+    folder = write(given_prompt(literal, ', topic: "${inputs.x}"'), llm__jinja2="user:\nUnused\n", text__jinja2="")
+    await run_line(folder, x="moons")
+    assert model.requests[0].body["messages"] == [{"role": "user", "content": "About moons"}]
+
+
 async def test_two_prompts_in_a_row_keep_their_escapes(write: Write, run_line: RunLine, model: Any) -> None:
     text = """
     inputs: {x: {type: string}}
@@ -135,6 +167,13 @@ async def test_the_name_template_is_reserved(write: Write, run_line: RunLine) ->
     text = "nodes: [{name: a, type: prompt, source: {type: code, path: a.jinja2}, inputs: {template: x}}]"
     with pytest.raises(UserError, match="reserved"):
         await run_line(write(text, a__jinja2=""))
+
+
+@pytest.mark.parametrize("name", ["prompt", "temperature", "deployment_name"])
+async def test_a_prompt_cannot_read_a_parameter_of_the_api(write: Write, run_line: RunLine, name: str) -> None:
+    folder = write(flow("azure", False), llm__jinja2=f"user:\n{{{{question}}}} {{{{{name}}}}}\n")
+    with pytest.raises(UserError, match=f"reads '{name}', which is reserved"):
+        await run_line(folder, x="a")
 
 
 async def test_an_llm_node_must_have_a_model_connection(write: Write, run_line: RunLine) -> None:

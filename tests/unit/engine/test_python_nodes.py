@@ -128,6 +128,37 @@ async def test_optional_provider_parameters_must_be_literals_too(write: Write, r
         await run_line(folder)
 
 
+async def test_an_annotation_may_be_any_value(write: Write, run_line: RunLine) -> None:
+    code = """
+    from promptflow.core import tool
+
+    @tool
+    def run(x: {}, names: ["a"] = None):
+        return [x, names]
+    """
+    line = await run_line(write(one_node('{x: "${inputs.x}", names: "[1]"}'), n__py=code))
+    assert line.outputs == {"y": ["v", [1]]}
+
+
+async def test_a_custom_connection_becomes_the_class_that_the_code_declares(write: Write, run_line: RunLine) -> None:
+    code = """
+    from promptflow.core import tool
+    from promptflow.connections import CustomStrongTypeConnection
+    from promptflow.contracts.types import Secret
+
+    class Mine(CustomStrongTypeConnection):
+        token: Secret
+        url: str = "a default"
+        region: str = "here"
+
+    @tool
+    def run(one: Mine):
+        return [type(one).__name__, len(one.token), one.url, one.region]
+    """
+    line = await run_line(write(one_node("{one: custom}"), n__py=code))
+    assert line.outputs == {"y": ["Mine", len("t0p-secret-token"), "u", "here"]}
+
+
 async def test_connections_by_annotation(write: Write, run_line: RunLine) -> None:
     code = """
     from typing import Union

@@ -59,6 +59,18 @@ def test_custom_keys_are_attributes() -> None:
     assert (type(strong), strong.token, strong.configs) == (Mine, "t0p", conn.configs)
 
 
+def test_a_declared_field_has_the_stored_value_before_its_default() -> None:
+    class Mine(CustomStrongTypeConnection):
+        token: str
+        url: str = "default url"
+        region: str = "default region"
+
+    conn = CustomConnection({"token": "t0p"}, {"url": "u"}, name="c").to_strong_type(Mine)
+    assert (conn.token, conn.url, conn.region) == ("t0p", "u", "default region")
+    for twin in (copy.copy(conn), copy.deepcopy(conn)):
+        assert (twin.url, twin.region) == ("u", "default region")
+
+
 @pytest.mark.parametrize("kind", sorted(CONNECTION_TYPES))
 def test_every_spelling_of_every_type(kind: str) -> None:
     wanted = CONNECTION_TYPES[kind]

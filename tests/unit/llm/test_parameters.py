@@ -83,7 +83,7 @@ def test_results() -> None:
     message = {"role": "assistant", "content": "hi"}
     assert read_result("chat", chat, _reply(message=message)) == "hi"
     assert read_result("chat", chat, _reply(message={"content": None})) is None
-    assert read_result("chat", tools, _reply(message=message)) == message
+    assert read_result("chat", tools, _reply(message=message)) == {**message, "function_call": None, "tool_calls": None}
     assert read_result("completion", chat, _reply(text="t")) == "t"
     with pytest.raises(ProviderError, match="no choices"):
         read_result("chat", chat, ModelReply({"choices": []}, Usage()))

@@ -6,19 +6,26 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flowyard.engine.nodes.prompt import literals_of, names_from_outside, require_free_name
+from flowyard.engine.nodes.prompt import literals_of, names_from_outside, require_free_name, require_free_variables
 from flowyard.engine.step import Step
 from flowyard.engine.stream import TextStream
 from flowyard.errors import UserError
-from flowyard.flows.model import Node
+from flowyard.flows.model import InputRef, Node, NodeRef
 from flowyard.llm import build_request, read_piece, read_result, split_inputs
 from flowyard.llm.chat_prompt import ChatPrompt
 from flowyard.llm.connection import AzureOpenAIConnection, Connection
+from flowyard.llm.parameters import CHAT_PARAMETERS, COMPLETION_PARAMETERS
 from flowyard.llm.services import Services
-from flowyard.llm.template import load_template
+from flowyard.llm.template import PromptFile, load_template, parse_template
 from flowyard.records import ModelRequest
 
 __all__ = ["prepare_llm"]
+
+_PROMPT = "prompt"
+"""The input that replaces the node's template."""
+
+# A prompt from elsewhere is shown as it is: rendered once more, data in it would be run as a template.
+_GIVEN = parse_template("{{ prompt }}", _PROMPT)
 
 
 def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
@@ -33,7 +40,7 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
     literals = literals_of(node)
     streams = _check_parameters(node, connection, literals)
     services.provider(connection)  # a provider that cannot be opened is found before the first line
-    call = _LlmCall(node, folder, connection, services)
+    call = _LlmCall(node, _template_of(node, folder, literals), connection, services)
     return Step(
         node,
         call,
@@ -42,6 +49,17 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
         warnings=call.prompt.template.holes(node.inputs, node.name),
         stream=call.stream if streams else None,
     )
+
+
+def _template_of(node: Node, folder: Path, literals: Mapping[str, Any]) -> PromptFile:
+    """The node's file, unless an input called ``prompt`` replaces it: a literal one is a template as well."""
+    assert node.source_path is not None
+    file = load_template(folder / node.source_path)
+    reserved = COMPLETION_PARAMETERS if node.api == "completion" else CHAT_PARAMETERS
+    require_free_variables(node, file, {_PROMPT, *reserved})
+    if isinstance(node.inputs.get(_PROMPT), InputRef | NodeRef):
+        return _GIVEN
+    return parse_template(str(literals[_PROMPT]), f"{_PROMPT} of {node.name}") if _PROMPT in literals else file
 
 
 def _check_parameters(node: Node, connection: Connection, literals: dict[str, Any]) -> bool:
@@ -60,10 +78,9 @@ def _check_parameters(node: Node, connection: Connection, literals: dict[str, An
 class _LlmCall:
     """Renders, asks and reads the answer."""
 
-    def __init__(self, node: Node, folder: Path, connection: Connection, services: Services) -> None:
-        assert node.source_path is not None
+    def __init__(self, node: Node, template: PromptFile, connection: Connection, services: Services) -> None:
         self.api = node.api or "chat"
-        self.prompt = ChatPrompt(load_template(folder / node.source_path), names_from_outside(node))
+        self.prompt = ChatPrompt(template, names_from_outside(node) - {_PROMPT})
         self.connection = connection
         self.services = services
 

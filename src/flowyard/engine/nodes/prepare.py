@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flowyard.engine.code import code_of
+from flowyard.engine.modules import code_of
 from flowyard.engine.nodes.llm import prepare_llm
 from flowyard.engine.nodes.package import prepare_package
 from flowyard.engine.nodes.prompt import prepare_prompt

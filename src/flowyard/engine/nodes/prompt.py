@@ -10,9 +10,9 @@ from flowyard.errors import UserError
 from flowyard.flows.model import InputRef, Literal, Node
 from flowyard.llm.messages import RoleEscapes
 from flowyard.llm.prompt_text import PromptText, escape_inputs
-from flowyard.llm.template import load_template, render
+from flowyard.llm.template import PromptFile, load_template, render
 
-__all__ = ["literals_of", "names_from_outside", "prepare_prompt", "require_free_name"]
+__all__ = ["literals_of", "names_from_outside", "prepare_prompt", "require_free_name", "require_free_variables"]
 
 
 def prepare_prompt(node: Node, folder: Path) -> Step:
@@ -20,6 +20,7 @@ def prepare_prompt(node: Node, folder: Path) -> Step:
     require_free_name(node, {"template"})
     assert node.source_path is not None
     template = load_template(folder / node.source_path)
+    require_free_variables(node, template, {"template"})
     outside = names_from_outside(node)
 
     def call(values: dict[str, Any]) -> PromptText:
@@ -50,4 +51,14 @@ def require_free_name(node: Node, taken: set[str]) -> None:
     for name in taken & set(node.inputs):
         raise UserError(
             f"Node {node.name!r} cannot have an input called {name!r}; the name is reserved.", where=node.where
+        )
+
+
+def require_free_variables(node: Node, template: PromptFile, taken: set[str]) -> None:
+    """Raises UserError when a template reads a name that is reserved, because no input can give it a value."""
+    for name in sorted(taken & template.variables):
+        raise UserError(
+            f"The prompt of node {node.name!r} reads {name!r}, which is reserved.",
+            hint=f"Call the variable in {template.label}, and the node's input, something else.",
+            where=node.where,
         )

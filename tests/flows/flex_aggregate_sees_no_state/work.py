@@ -1,0 +1,12 @@
+class Go:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x: int):
+        if x == 2:
+            raise ValueError("two")
+        self.calls += 1
+        return {"v": x, "inner": {"w": x}}
+
+    def __aggregate__(self, results):
+        return {"calls": self.calls}

@@ -1,0 +1,2 @@
+async def go(x: str):
+    raise KeyError(x)

@@ -1,0 +1,3 @@
+async def go(x: str):
+    yield "a"
+    yield x

@@ -1,0 +1,3 @@
+class Go:
+    def __init__(self):
+        self.x = 1

@@ -1,0 +1,5 @@
+from package.words import word
+
+
+def go(x: str):
+    return word + x

@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def go(x: str):
+    return Path.cwd().name + x

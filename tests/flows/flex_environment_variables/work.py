@@ -1,0 +1,5 @@
+import os
+
+
+def go(x: str):
+    return os.environ["FLEX_WORD"] + x

@@ -1,0 +1,2 @@
+def go(x: int, **rest):
+    return {"x": x, "rest": rest}

@@ -1,0 +1,2 @@
+def go(x: str):
+    raise ValueError(f"no {x}")

@@ -1,0 +1,4 @@
+def go(x: str):
+    yield "a"
+    yield 1
+    yield x

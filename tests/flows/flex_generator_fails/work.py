@@ -1,0 +1,3 @@
+def go(x: str):
+    yield "a"
+    raise RuntimeError(x)

@@ -1,0 +1,7 @@
+def pieces():
+    yield "a"
+    yield "b"
+
+
+def go(x: str):
+    return {"text": pieces(), "x": x}

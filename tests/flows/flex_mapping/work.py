@@ -1,0 +1,2 @@
+def go(x: int, y: int):
+    return x + y

@@ -1,0 +1,5 @@
+from typing import Optional
+
+
+def go(x: Optional[str] = None, y: Optional[int] = None):
+    return {"values": [x, y]}

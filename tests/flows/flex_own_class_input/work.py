@@ -1,0 +1,6 @@
+class Question:
+    pass
+
+
+def go(x: Question):
+    return "x"

@@ -1,0 +1,2 @@
+def go(x: str, y: dict):
+    return {"x": x, "y": y}

@@ -1,0 +1,2 @@
+def go(x, y=3):
+    return {"values": [x, y]}

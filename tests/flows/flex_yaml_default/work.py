@@ -1,0 +1,2 @@
+def go(x: int, y: str):
+    return f"{x}{y}"

@@ -1,0 +1,2 @@
+def go(q: str):
+    return {"kind": type(q).__name__}

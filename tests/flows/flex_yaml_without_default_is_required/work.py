@@ -1,0 +1,2 @@
+def go(x: int, y: int = 4):
+    return x + y

@@ -1,0 +1,3 @@
+class Kind:
+    def __init__(self, name):
+        self.name = name

@@ -1,0 +1,3 @@
+from .. import __name__ as above
+
+WORD = f"word below {above}"

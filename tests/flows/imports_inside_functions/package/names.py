@@ -1,0 +1,3 @@
+from .more import words
+
+WORD = words.WORD

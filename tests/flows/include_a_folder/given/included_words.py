@@ -1,0 +1,2 @@
+def words():
+    return "words from elsewhere"

@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+def work(x):
+    return x

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+from promptflow.core import Prompty, tool
+
+PROMPTY = Path(__file__).parent / "ask.prompty"
+
+
+@tool
+def call(x: str):
+    return Prompty.load(source=PROMPTY)()

@@ -1,0 +1,12 @@
+import os
+from pathlib import Path
+
+from promptflow.core import Prompty, tool
+
+PROMPTY = Path(__file__).parent / "ask.prompty"
+
+
+@tool
+def call(x: str):
+    os.chdir(PROMPTY.parent)
+    return Prompty.load(source=PROMPTY)()
