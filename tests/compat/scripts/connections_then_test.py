@@ -25,7 +25,9 @@ def main():
         AzureOpenAIConnection(name="my_azure", api_key="first", api_base="https://x.example", api_version="2024-02-01")
     )
     pf.connections.create_or_update(AzureOpenAIConnection(name="my_azure", api_key="k3y", api_base="https://y.example"))
-    pf.connections.create_or_update(OpenAIConnection(name="my_openai", api_key="none", base_url=os.environ["MODEL_URL"]))
+    pf.connections.create_or_update(
+        OpenAIConnection(name="my_openai", api_key="none", base_url=os.environ["MODEL_URL"])
+    )
     found = pf.connections.get(name="my_azure")
     show(found.api_base, found.api_version, found.name)
     show(sorted(connection.name for connection in pf.connections.list()))

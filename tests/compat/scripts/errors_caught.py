@@ -29,7 +29,7 @@ def main():
     caught(UserErrorException, lambda: pf.test(flow=flow, inputs={"url": "https://broken.example"}))
     caught(UserErrorException, lambda: pf.test(flow=flow, inputs={}))
     caught(UserErrorException, lambda: load_flow(flow)(url="https://broken.example"))
-    caught(PromptflowException, lambda: load_flow(flow)())
+    caught(PromptflowException, load_flow(flow))
     caught(InvalidFlowError, lambda: pf.run(flow=flow, data=data, variant="${classify.variant_9}"))
     caught(InvalidFlowError, lambda: pf.test(flow=flow, inputs={"url": "x"}, variant="${nobody.variant_0}"))
     caught(ValidationException, lambda: pf.run(flow=flow, data=data, column_mapping={"url": "literal"}))

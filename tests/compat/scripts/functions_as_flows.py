@@ -3,7 +3,6 @@
 import json
 
 from entries import Greeter, repeat
-
 from promptflow.client import PFClient
 
 

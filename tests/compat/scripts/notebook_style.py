@@ -34,7 +34,9 @@ async def cells():
     show(type(streamed["letters"]).__name__, list(streamed["letters"]), streamed["word"])
     letters.context.streaming = False
     show(letters(word="z"))
-    show(Flow.load("flows/letters")(word="core"), shout("done"))
+    show(list(Flow.load("flows/letters")(word="core")["letters"]), shout("done"))
+    pieces = await AsyncFlow.load("flows/letters")(word="later")
+    show([piece async for piece in pieces["letters"]])
 
 
 def main():
