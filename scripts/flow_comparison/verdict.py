@@ -108,15 +108,18 @@ def same(one: Any, other: Any) -> bool:
 
 
 def _settled(value: Any) -> str:
-    text = json.dumps(_without_nan(value), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(_rounded(value), sort_keys=True, ensure_ascii=False)
     for pattern, word in _UNSTABLE_TEXT:
         text = pattern.sub(word, text)
     return text
 
 
-def _without_nan(value: Any) -> Any:
-    """NaN and infinity as null, which is what they become in our JSON on purpose."""
-    return json.loads(json.dumps(value), parse_constant=lambda _: None)
+def _rounded(value: Any) -> Any:
+    """NaN and infinity as null, which is what they become in our JSON on purpose; other fractions to six digits.
+
+    The openai package fetches embeddings as 32-bit numbers.
+    """
+    return json.loads(json.dumps(value), parse_constant=lambda _: None, parse_float=lambda text: f"{float(text):.6g}")
 
 
 def offline_reason(text: str) -> str:

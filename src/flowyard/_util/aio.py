@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextvars import Context
 from typing import Any, TypeVar
 
 __all__ = [
@@ -93,7 +94,7 @@ class LoopThread:
                 loop.close()
 
             thread = threading.Thread(target=work, name=self._name, daemon=True)
-            thread.start()
+            Context().run(thread.start)  # it belongs to nobody, whoever was first to need it
             ready.wait()
             if failure:
                 raise failure[0]

@@ -99,7 +99,9 @@ class DagRunner(LineRunner):
                 settled[node.node] = replace(node, output=opened(node.output, self._host))
             elif holds_streams(node.output):
                 try:
-                    settled[node.node] = replace(node, output=await joined(node.output, self._host))
+                    with count_usage() as count:  # a model may be asked, or end its answer, only now
+                        output = await joined(node.output, self._host)
+                    settled[node.node] = replace(node, output=output, usage=node.usage + count.total)
                 except LOST:
                     raise
                 except BaseException as error:  # the rest of a tool's code runs here, and may raise anything

@@ -92,11 +92,12 @@ class PromptyCall:
         self._flow = flow
         self._services = services
         needed_by = f"Prompty {flow.name!r} ({flow.where})"
-        configuration = flow.configuration
         self._choice = choose_model(
-            configuration, services.connections, name=flow.file.name, needed_by=needed_by, where=flow.where
+            flow.configuration, services.connections, name=flow.file.name, needed_by=needed_by, where=flow.where
         )
-        services.provider(self._choice.connection)  # one that cannot be opened is found before the first line
+        # What cannot be opened, or sent, is found before the first line.
+        services.provider(self._choice.connection)
+        self._build("", None)
         self._names = tuple(flow.outputs) if flow.declared_outputs else ()
 
     async def answer(self, inputs: Mapping[str, Any], timeout_s: float | None = None) -> Any:
@@ -116,15 +117,16 @@ class PromptyCall:
     @property
     def can_stream(self) -> bool:
         """Whether the answer is a text that may be shown as it grows."""
-        calls = {"tools", "functions"} & self._flow.parameters.keys()
-        return self._flow.response == "first" and not self._flow.answers_json and not calls
+        return self._flow.response == "first" and self._flow.output_names == ("output",)
 
     async def pieces(self, inputs: Mapping[str, Any]) -> AsyncIterator[str]:
         """The answer's text in pieces, whatever the file's ``stream`` says."""
         return await _opened(self._texts(await self._request(inputs, None)))
 
     async def _request(self, inputs: Mapping[str, Any], timeout_s: float | None) -> ModelRequest:
-        prompt = (await self._prompt.render(inputs, self._services.urls)).content
+        return self._build((await self._prompt.render(inputs, self._services.urls)).content, timeout_s)
+
+    def _build(self, prompt: str | list[dict[str, Any]], timeout_s: float | None) -> ModelRequest:
         try:
             return build_prompty_request(self._flow.api, self._choice.model, self._flow.parameters, prompt, timeout_s)
         except UserError as error:

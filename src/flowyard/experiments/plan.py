@@ -156,7 +156,9 @@ def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str
 
 
 def _outputs(flow: Flow) -> tuple[str, ...] | None:
-    """The names of the outputs; None when the code decides them, whatever its one unnamed output is annotated with."""
+    """The names of the outputs; None when the code or the model decides them."""
+    if isinstance(flow, PromptyFlow):
+        return flow.output_names
     if isinstance(flow, FlexFlow) and not flow.outputs.keys() - {"output"}:
         return None
     return tuple(flow.outputs)

@@ -232,3 +232,11 @@ class PromptyFlow(Flow):
         """Whether the answer is asked for as a JSON object, whose keys then are the outputs."""
         form = self.parameters.get("response_format")
         return self.response == "first" and isinstance(form, Mapping) and form.get("type") == "json_object"
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """The names that outputs will have; None when the model's answer decides them."""
+        if self.answers_json:
+            return tuple(self.outputs) if self.declared_outputs else None
+        calls = {"tools", "functions"} & self.parameters.keys()
+        return None if calls and self.response == "first" else ("output",)

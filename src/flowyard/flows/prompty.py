@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,11 @@ class _PromptyReader:
         )
         if self.problems:
             self._raise()
+        if outputs and not flow.answers_json:
+            at = self.file.yaml.where("outputs")
+            hint = "'response_format: {type: json_object}' in the parameters makes it those outputs"
+            warning = f"{at}: the model's answer is one text, named 'output'; {hint}."
+            return replace(flow, warnings=(*flow.warnings, warning))
         return flow
 
     def _front_matter(self) -> dict[str, Any]:

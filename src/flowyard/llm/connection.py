@@ -259,6 +259,11 @@ class CustomConnection(Connection):
     ) -> None:
         super().__init__(name, configs or {}, secrets or {})
 
+    @property
+    def is_model(self) -> bool:
+        """Custom connections with a ``base_url`` are OpenAI-compatible endpoints; prompt flow refuses them."""
+        return bool(self.get("base_url"))
+
     def is_secret(self, item: str) -> bool:
         return item in self.secrets
 

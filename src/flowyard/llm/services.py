@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from flowyard._util.inheritance import inherited
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
@@ -28,9 +29,10 @@ __all__ = ["Services", "UsageCount", "count_usage", "current_services", "note_us
 
 
 class UsageCount:
-    """Adds up the usage of model calls, from any thread."""
+    """Adds up the usage of model calls, from any thread. ``ended`` says that nobody looks at it any more."""
 
     def __init__(self) -> None:
+        self.ended = False
         self._lock = threading.Lock()
         self._total = Usage()
 
@@ -45,9 +47,7 @@ class UsageCount:
 
 
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
-_services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
-_in_use: list[Services] = []
-_in_use_lock = threading.Lock()
+_services: ContextVar[Services | None] = inherited("flowyard_services")
 
 
 @contextmanager
@@ -58,6 +58,7 @@ def count_usage() -> Iterator[UsageCount]:
     try:
         yield count
     finally:
+        count.ended = True
         _count.reset(token)
 
 
@@ -119,22 +120,27 @@ class Services:
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
-        """Ask a model and yield the answer's chunks; whoever counts now gets the usage when they end."""
+        """Ask a model and yield the answer's chunks.
+
+        Whoever counts now gets the usage when they end; when that is over by then, whoever counts while they are read.
+        """
         return self._chunks(connection, request, self._count())
 
     async def _chunks(
         self, connection: Connection, request: ModelRequest, count: UsageCount
     ) -> AsyncIterator[Mapping[str, Any]]:
-        usage = Usage(calls=1)
-        async for chunk in self.provider(connection).stream(request):
-            if chunk.get("usage") or chunk.get("flowyard_simulated"):
-                usage = read_usage(chunk)
-            yield chunk
-        count.add(usage)
-        self.spent.add(usage)
+        usage = Usage()
+        try:
+            async for chunk in self.provider(connection).stream(request):
+                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                yield chunk
+        finally:  # an answer that is read in part has been paid for too
+            (self._count() if count.ended else count).add(usage)
+            self.spent.add(usage)
 
     def _count(self) -> UsageCount:
-        return _count.get() or self.unclaimed
+        count = _count.get()
+        return self.unclaimed if count is None or count.ended else count
 
     def http(self) -> aiohttp.ClientSession:
         """The HTTP session of the running event loop, for services that are not models."""
@@ -166,28 +172,15 @@ class Services:
 
 
 def current_services() -> Services | None:
-    """The services of the flow whose code is running; None outside of flows.
-
-    A thread that flow code starts by itself does not say which flow it belongs to: it gets those taken up last.
-    """
-    own = _services.get()
-    if own is not None:
-        return own
-    with _in_use_lock:
-        return _in_use[-1] if _in_use else None
+    """The services of the flow whose code is running, also in threads that it started; None outside of flows."""
+    return _services.get()
 
 
 @contextmanager
 def use_services(services: Services) -> Iterator[None]:
     """Make these the current services inside the block, in this context and those copied from it."""
     token = _services.set(services)
-    with _in_use_lock:
-        _in_use.append(services)
     try:
         yield
     finally:
-        with _in_use_lock:
-            _in_use.reverse()
-            _in_use.remove(services)  # the one taken up last
-            _in_use.reverse()
         _services.reset(token)

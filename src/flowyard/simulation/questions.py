@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 __all__ = ["BadRequest", "Operation", "Question", "choice_count", "embedding_inputs", "read_questions"]
@@ -24,7 +24,8 @@ class BadRequest(Exception):
 class Question:
     """One prompt: all its text, the text per role, and what the last user said.
 
-    ``after_tool`` says that the conversation ends with the result of a tool, which calls for text.
+    ``after_tool`` says that the conversation ends with the result of a tool, which calls for text. ``request`` is the
+    whole body.
     """
 
     model: str
@@ -34,19 +35,20 @@ class Question:
     last: str
     after_tool: bool = False
     takes_tools: bool = True
+    request: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def read_questions(operation: Operation, body: Mapping[str, Any]) -> list[Question]:
     """One question for a chat, one per prompt for a completion. Raises BadRequest."""
     model = str(body.get("model") or "simulated")
     if operation == "chat":
-        return [_read_chat(model, body.get("messages"))]
+        return [replace(_read_chat(model, body.get("messages")), request=body)]
     prompts = body.get("prompt")
     listed = prompts if isinstance(prompts, list) else [prompts]
     texts = [prompt for prompt in listed if isinstance(prompt, str)]
     if not texts or len(texts) < len(listed):
         raise BadRequest("'prompt' must be a text or a list of texts.", "prompt")
-    return [Question(model, text, "", text, text, takes_tools=False) for text in texts]
+    return [Question(model, text, "", text, text, takes_tools=False, request=body) for text in texts]
 
 
 def choice_count(body: Mapping[str, Any]) -> int:

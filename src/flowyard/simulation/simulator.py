@@ -181,6 +181,7 @@ def _variables(match: _Match, reasons: tuple[object, ...]) -> dict[str, Any]:
         "system": question.system,
         "user": question.user,
         "model": question.model,
+        "request": question.request,
         "match": match.groups,
         "row": match.row,
         "number": draw(*reasons, "number"),

@@ -12,7 +12,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 
 __all__ = ["VARIABLES", "Expression", "TemplateFailed", "Text", "render_values"]
 
-VARIABLES = ("prompt", "system", "user", "model", "match", "row", "number", "pick")
+VARIABLES = ("prompt", "system", "user", "model", "request", "match", "row", "number", "pick")
 
 
 class TemplateFailed(Exception):

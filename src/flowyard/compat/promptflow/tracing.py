@@ -1,7 +1,7 @@
 """The names of ``promptflow.tracing``."""
 
 from flowyard._util.promptflow_names import uncovered_names
-from flowyard.engine.thread_pool import ThreadPoolExecutorWithContext
+from flowyard.client.threads import ThreadPoolExecutorWithContext
 from flowyard.engine.tool import start_trace, trace
 
 __all__ = ["ThreadPoolExecutorWithContext", "start_trace", "trace"]

@@ -17,6 +17,7 @@ PROVIDERS: Mapping[str, str] = {
     "azure_open_ai": _WIRE,
     "open_ai": _WIRE,
     "serverless": _WIRE,
+    "custom": _WIRE,
     "simulated": "flowyard.llm.providers.simulated:SimulatedProvider",
 }
 """Connection type -> ``module:class`` whose constructor takes the connection."""
@@ -27,7 +28,7 @@ def open_provider(connection: Connection) -> Provider:
 
     Raises UserError when the connection is not to a language model or lacks a required field.
     """
-    place = PROVIDERS.get(connection.type)
+    place = PROVIDERS.get(connection.type) if connection.is_model else None
     if place is None:
         raise UserError(
             f"Connection {connection.name!r} of type {connection.type!r} is not a connection to a language model.",

@@ -120,7 +120,7 @@ class OpenAIWireProvider(Provider):
         elif isinstance(connection, ServerlessConnection):
             place = f"{str(connection.api_base).rstrip('/').removesuffix('/v1')}/v1/{path}"
         else:
-            place = f"{str(connection.base_url or _OPENAI).rstrip('/')}/{path}"
+            place = f"{str(connection.get('base_url') or _OPENAI).rstrip('/')}/{path}"
         return URL(place, encoded=True)
 
     async def _headers(self) -> dict[str, str]:
@@ -133,7 +133,7 @@ class OpenAIWireProvider(Provider):
                 token = await asyncio.to_thread(connection.get_token)
                 return {**headers, "Authorization": f"Bearer {token}"}
             return {**headers, "api-key": self._key()}
-        return {**headers, "Authorization": f"Bearer {self._key()}"} if connection.api_key else headers
+        return {**headers, "Authorization": f"Bearer {self._key()}"} if connection.get("api_key") else headers
 
     def _key(self) -> str:
         key = str(self._connection.api_key)
