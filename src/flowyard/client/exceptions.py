@@ -111,9 +111,10 @@ class ErrorTarget(StrEnum):
 
 
 class PromptflowException(Exception):
-    """Base of all; ``message`` or ``message_format`` with its parameters as keywords."""
+    """Base of all; ``message`` or ``message_format`` with its parameters as keywords. ``hint`` is the next step."""
 
     category = ErrorCategory.UNKNOWN
+    hint: str | None = None
 
     def __init__(
         self,
