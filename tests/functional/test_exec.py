@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Completed, Project, clean_environment, flowyard
+from functional_helper import (
+    ASK_FLOW,
+    ASK_TEMPLATE,
+    RULES,
+    Completed,
+    Project,
+    clean_environment,
+    ending,
+    flowyard,
+    one_node_flow,
+    start_flowyard,
+)
 
 
 def run(project: Project, *args: str, **environ: str) -> Completed:
@@ -180,3 +192,31 @@ def test_pytest_takes_it_as_a_plugin(project: Project, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+SLOW = """\
+import time
+from promptflow.core import tool
+
+
+@tool
+def work(x: str):
+    time.sleep(0 if x == "fast" else 60)
+    return x
+"""
+
+
+def test_an_interrupted_run_is_recorded_as_canceled(project: Project) -> None:
+    project.flow("slow", one_node_flow({"x": "string"}), work_py=SLOW)
+    project.jsonl("data.jsonl", [{"x": "fast"}, {"x": "slow"}])
+    code = "PFClient().run('slow', data='data.jsonl', name='mine')"
+    project.write("script.py", f"from promptflow import PFClient\n{code}\n")
+    folder = project.home / "runs" / "mine"
+    env = {"FLOWYARD_HOME": str(project.home)}
+    with ending(start_flowyard("exec", "script.py", cwd=project.root, env=env)) as process:
+        while not ((folder / "lines.jsonl").exists() and (folder / "lines.jsonl").stat().st_size):
+            assert process.poll() is None, "the script ended by itself"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    record = json.loads((folder / "run.json").read_text("utf-8"))
+    assert (record["status"], record["lines"]["completed"]) == ("canceled", 1)
