@@ -243,7 +243,8 @@ def test_in_the_code_of_a_flow(asker: Project, how: str) -> None:
 
 def script(project: Project, code: str, **env: str) -> str:
     """What a script prints that imports promptflow's names, without a flow around it."""
-    file = project.write("script.py", "import flowyard.as_promptflow\n" + USE + code)
+    start = "import flowyard.as_promptflow\n\n"
+    file = project.write("script.py", start + USE + code)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-X", "dev", file],
         cwd=project.root,

@@ -77,8 +77,10 @@ def user_options(command: F) -> F:
 
 
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
-    """Settings from the shared options."""
-    return Settings.read(home=home, env_file=env_file, simulate=simulate)
+    """Settings from the shared options, which hold for what this command starts, too."""
+    settings = Settings.read(home=home, env_file=env_file, simulate=simulate)
+    settings.hand_down()
+    return settings
 
 
 def open_store(home: str | None) -> FolderStore:

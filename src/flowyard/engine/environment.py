@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowyard._util.files import dump_json
-from flowyard.engine.inheritance import inherited
+from flowyard._util.inheritance import inherited
 from flowyard.errors import UserError
 from flowyard.flows.model import Flow
 from flowyard.llm.sources import Connections

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+from flowyard._util.inheritance import inherited
 from flowyard._util.promptflow_names import install_promptflow_names
-from flowyard.engine.inheritance import inherited
 from flowyard.engine.module_view import FlowModules, ModuleView
 
 __all__ = ["FolderUse", "code_of", "code_owner", "no_code_runs"]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from flowyard._util.inheritance import inherited
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
@@ -31,7 +32,6 @@ __all__ = [
     "count_usage",
     "current_services",
     "note_usage",
-    "running_services",
     "use_services",
 ]
 
@@ -55,11 +55,7 @@ class UsageCount:
 
 
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
-running_services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
-"""The services of the flow whose code runs in this context; ask for them with ``current_services``."""
-
-_in_use: list[Services] = []
-_in_use_lock = threading.Lock()
+_services: ContextVar[Services | None] = inherited("flowyard_services")
 
 
 @contextmanager
@@ -187,28 +183,15 @@ class Services:
 
 
 def current_services() -> Services | None:
-    """The services of the flow whose code is running; None outside of flows.
-
-    A thread that neither the engine nor a flow's code started belongs to no flow: it gets those taken up last.
-    """
-    own = running_services.get()
-    if own is not None:
-        return own
-    with _in_use_lock:
-        return _in_use[-1] if _in_use else None
+    """The services of the flow whose code is running, also in threads that it started; None outside of flows."""
+    return _services.get()
 
 
 @contextmanager
 def use_services(services: Services) -> Iterator[None]:
     """Make these the current services inside the block, in this context and those copied from it."""
-    token = running_services.set(services)
-    with _in_use_lock:
-        _in_use.append(services)
+    token = _services.set(services)
     try:
         yield
     finally:
-        with _in_use_lock:
-            _in_use.reverse()
-            _in_use.remove(services)  # the one taken up last
-            _in_use.reverse()
-        running_services.reset(token)
+        _services.reset(token)

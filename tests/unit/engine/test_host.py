@@ -268,7 +268,8 @@ async def test_nothing_is_left_of_fifty_hosts(folders: tuple[Path, Path]) -> Non
 
 
 def flow_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("flowyard-")]
+    own = ("flowyard-code", "flowyard-tool")  # the background thread belongs to the process
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(own)]
 
 
 def open_files() -> int:

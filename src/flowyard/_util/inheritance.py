@@ -12,11 +12,9 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from flowyard.llm.services import running_services
-
 __all__ = ["inherited", "release_threads", "watch_threads"]
 
-_inherited: list[tuple[ContextVar[Any], Any]] = [(running_services, None)]
+_inherited: list[tuple[ContextVar[Any], Any]] = []
 _lock = threading.Lock()
 _watching = 0
 _plain_start = threading.Thread.start
