@@ -33,6 +33,7 @@ __all__ = [
     "DecryptConnectionError",
     "ErrorCategory",
     "ErrorTarget",
+    "EvaluationArgumentError",
     "ExceedMaxRetryTimes",
     "FlowEntryInitializationError",
     "FlowOperationError",
@@ -207,6 +208,10 @@ class RunOperationParameterError(SDKError):
 
 class RunArgumentError(InvalidRunError, ValueError):
     """Arguments of a run are missing or exclude each other; prompt flow raises a plain ValueError."""
+
+
+class EvaluationArgumentError(UserErrorException, ValueError):
+    """What is to be evaluated, or how, cannot be; prompt flow raises a plain ValueError."""
 
 
 class DataNotFoundError(UserErrorException, FileNotFoundError):
