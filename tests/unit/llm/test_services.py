@@ -43,17 +43,15 @@ def in_thread() -> Services | None:
     return found[0]
 
 
-def test_a_thread_without_a_flow_gets_those_taken_up_last() -> None:
+def test_a_thread_that_a_flow_did_not_start_gets_no_flow_s_services() -> None:
     first, second = (Services(Connections([]), open_provider) for _ in range(2))
-    assert current_services() is in_thread() is None
+    assert current_services() is None
     with use_services(first):
         with use_services(second):
-            assert current_services() is in_thread() is second
-            with use_services(first):
-                assert in_thread() is first
-            assert in_thread() is second
-        assert current_services() is in_thread() is first
-    assert current_services() is in_thread() is None
+            assert current_services() is second
+            assert in_thread() is None
+        assert current_services() is first
+    assert current_services() is None
 
 
 async def test_calls_are_counted_by_who_counts_and_by_nobody_twice(
