@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from flowyard.errors import UserError
 from flowyard.flows.model import Literal, Node
 from flowyard.llm import build_request, split_inputs
 from flowyard.llm.chat_prompt import ChatPrompt
-from flowyard.llm.connection import Connection
+from flowyard.llm.connection import Connection, CustomConnection
 from flowyard.llm.model_call import GIVEN_PROMPT, PromptCall
 from flowyard.llm.parameters import CHAT_PARAMETERS, COMPLETION_PARAMETERS, COMPLETION_TOKENS
 from flowyard.llm.services import Services
@@ -33,7 +34,10 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
     connection = services.connections.get(node.connection, needed_by=f"Node {node.name!r} ({node.where})")
     if not connection.is_model:
         message = f"Node {node.name!r} needs a language model, but connection {node.connection!r} is {connection.type}."
-        raise UserError(message, where=node.where)
+        hint = None
+        if isinstance(connection, CustomConnection):
+            hint = "A custom connection is an OpenAI-compatible endpoint when its configs have a 'base_url'."
+        raise UserError(message, hint=hint, where=node.where)
     _import_module(node, folder)
     literals = literals_of(node)
     if node.api == "completion" and ("max_tokens" not in node.inputs or isinstance(node.inputs["max_tokens"], Literal)):
@@ -51,9 +55,25 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
         call.answer,
         "engine loop",
         literals=with_template_pictures(node, literals, template, folder, services.urls),
-        warnings=() if GIVEN_PROMPT in node.inputs else template.holes(node.inputs, node.name),
+        warnings=()
+        if GIVEN_PROMPT in node.inputs
+        else (*template.holes(node.inputs, node.name), *_unread(node, template)),
         stream=stream if streams else None,
     )
+
+
+def _prompt_warnings(node: Node, template: PromptFile) -> tuple[str, ...]:
+    return (*template.holes(node.inputs, node.name), *_unread(node, template))
+
+
+def _unread(node: Node, template: PromptFile) -> Iterator[str]:
+    """Inputs that reach neither the model nor the prompt: a misspelt parameter, or one newer than our table."""
+    _, variables = split_inputs(node.api or "chat", node.inputs)
+    for name in sorted(variables.keys() - template.variables):
+        yield (
+            f"{node.where}: input {name!r} of node {node.name!r} is neither a parameter of the model nor read by the "
+            "prompt. To send it to the model, put it into an input 'extra_body', which is a mapping."
+        )
 
 
 def _template_of(node: Node, folder: Path, literals: dict[str, Any]) -> PromptFile:
