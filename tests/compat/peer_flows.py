@@ -1,4 +1,4 @@
-"""Run in promptflow's own environment: every flow folder given, the outcome of each as one JSON object on stdout.
+"""Run in promptflow's own environment: the outcome of every flow folder given, as a line of JSON ``[name, outcome]``.
 
 Flows with ``data`` run as batches through ``PFClient``; those with a variant, and flex flows, through
 ``PFClient.test``; all others through the executor, line by line. The third argument is JSON: {folder: environment} of
@@ -131,13 +131,12 @@ def the_client(made=[]):  # noqa: B006 - one for all
 
 def main():
     logging.disable(logging.CRITICAL)
-    found = {}
     environments = json.loads(sys.argv[3])
-    with contextlib.redirect_stdout(sys.stderr):
-        for folder in [Path(sys.argv[1]) / name for name in json.loads(sys.argv[4])]:
-            os.environ.update(environments.get(folder.name, {}))
-            found[folder.name] = run_folder(folder)
-    Path(sys.argv[2]).write_text(json.dumps(found, default=str), "utf-8")
+    with contextlib.redirect_stdout(sys.stderr), Path(sys.argv[2]).open("w", encoding="utf-8") as out:
+        for name in json.loads(sys.argv[4]):
+            os.environ.update(environments.get(name, {}))
+            out.write(json.dumps([name, run_folder(Path(sys.argv[1]) / name)], default=str) + "\n")
+            out.flush()
 
 
 if __name__ == "__main__":
