@@ -189,10 +189,10 @@ class LineRunner(ABC):
 
     async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
         """The inputs, or the flow's sample for none at all, with defaults, of their types and pictures loaded; or why
-        there are none.
+        there are none. Whoever calls over a network means no sample.
         """
         given = task.inputs
-        values = dict(given or self.flow.stand_in)
+        values = dict(given or ({} if task.from_network else self.flow.stand_in))
         for name, declared in self.flow.inputs.items():
             if name not in values:
                 if declared.required:
