@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, TextIO
 
 import click
@@ -21,6 +22,7 @@ from flowyard.engine import LineRunner
 from flowyard.engine.stream import TextStream
 from flowyard.errors import ExitCode
 from flowyard.flows.chat import ChatShape, require_chat
+from flowyard.media import as_base64
 from flowyard.records import LineResult, LineTask
 from flowyard.runs.results import storable
 from flowyard.runs.single import require_inputs
@@ -130,7 +132,8 @@ class _Conversation:
         finally:
             out.write("\n")
             out.flush()
-        stored, _ = storable(replace(line, outputs=outputs))
+        show = partial(as_base64, format=self._runner.flow.message_format)
+        stored, _ = storable(replace(line, outputs=outputs), show)
         return stored
 
 

@@ -19,8 +19,7 @@ from flowyard.engine.prompty_call import PromptyCall, PromptyPrompt, RenderedPro
 from flowyard.errors import UserError
 from flowyard.flows.model import PromptyFlow
 from flowyard.flows.prompty import load_prompty
-from flowyard.llm.connection import AzureOpenAIConnection, OpenAIConnection
-from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, ModelConfiguration
+from flowyard.llm.model_configuration import ModelConfiguration
 from flowyard.llm.token_estimate import estimate_tokens
 from flowyard.media import Image
 
@@ -148,15 +147,7 @@ def _overrides(
     if not isinstance(configuration, ModelConfiguration):
         return {**front_matter, "model": dict(model)}, None
     others = {key: value for key, value in model.items() if key != "configuration"}
-    return {**front_matter, "model": others}, _fields(configuration)
-
-
-def _fields(configuration: ModelConfiguration) -> dict[str, Any]:
-    azure = isinstance(configuration, AzureOpenAIModelConfiguration)
-    names = (configuration.MODEL, *configuration.OWN, "connection")
-    given = {name: getattr(configuration, name) for name in names}
-    kind = AzureOpenAIConnection.TYPE if azure else OpenAIConnection.TYPE
-    return {"type": kind, **{name: value for name, value in given.items() if value is not None}}
+    return {**front_matter, "model": others}, configuration.as_front_matter()
 
 
 def _model_name(flow: PromptyFlow) -> str:

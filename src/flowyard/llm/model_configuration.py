@@ -25,6 +25,8 @@ __all__ = [
 class ModelConfiguration(ABC):
     """Base of both; the engine tells by it which parameters to expand from a mapping."""
 
+    TYPE: ClassVar[str] = ""
+    """The type of connection behind it."""
     MODEL: ClassVar[str] = ""
     """The field that names the model."""
     OWN: ClassVar[tuple[str, ...]] = ()
@@ -43,6 +45,11 @@ class ModelConfiguration(ABC):
         if not values.get(cls.MODEL):
             raise UserError(f"{cls.__name__} needs {cls.MODEL!r}.")
         return cls(**values)
+
+    def as_front_matter(self) -> dict[str, Any]:
+        """What a prompty's ``model.configuration`` says to mean the same; ``connection`` may be an object there."""
+        given = {name: getattr(self, name) for name in (self.MODEL, *self.OWN, "connection")}
+        return {"type": self.TYPE, **{name: value for name, value in given.items() if value is not None}}
 
     @abstractmethod
     def with_connection(self, connection: Connection) -> Self:
@@ -64,6 +71,7 @@ class ModelConfiguration(ABC):
 class AzureOpenAIModelConfiguration(ModelConfiguration):
     """A deployment of an Azure OpenAI resource."""
 
+    TYPE: ClassVar[str] = AzureOpenAIConnection.TYPE
     MODEL: ClassVar[str] = "azure_deployment"
     OWN: ClassVar[tuple[str, ...]] = ("azure_endpoint", "api_key", "api_version")
 
@@ -98,6 +106,7 @@ class AzureOpenAIModelConfiguration(ModelConfiguration):
 class OpenAIModelConfiguration(ModelConfiguration):
     """A model of OpenAI, or of a server that speaks its protocol."""
 
+    TYPE: ClassVar[str] = OpenAIConnection.TYPE
     MODEL: ClassVar[str] = "model"
     OWN: ClassVar[tuple[str, ...]] = ("base_url", "api_key", "organization")
 

@@ -21,7 +21,7 @@ from flowyard.records import ErrorRecord, LineTask, RunRecord
 from flowyard.runs.dataset import Dataset, Row, open_dataset
 from flowyard.runs.relations import Column, Relations, raise_problems, read_mapping
 
-__all__ = ["LinePlan", "check_mapping", "plan_lines"]
+__all__ = ["LinePlan", "check_mapping", "numbered_rows", "plan_lines"]
 
 _SAMPLE = 100
 _NUMBER = "line_number"
@@ -83,6 +83,14 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str] | None, mapping
     }
     raise_problems([*relations.problems, *_missing_columns(columns, samples, data, None)])
     return [*dataset.warnings, *relations.warnings]
+
+
+def numbered_rows(dataset: Dataset) -> Iterator[Row]:
+    """The rows as runs number them: by their own ``line_number`` when there is such a column, else by position.
+
+    Raises MappingError when the numbers are not usable.
+    """
+    return _by_own_number(dataset.rows()) if dataset.has_column(_NUMBER) else dataset.rows()
 
 
 def _available(data: Path | None, base: RunRecord | None) -> list[str]:

@@ -1,0 +1,5 @@
+"""The names of ``promptflow.evals``."""
+
+from flowyard._util.promptflow_names import uncovered_names
+
+__getattr__ = uncovered_names("promptflow.evals")

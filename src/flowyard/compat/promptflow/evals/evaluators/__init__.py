@@ -1,0 +1,51 @@
+"""The names of ``promptflow.evals.evaluators``."""
+
+from flowyard._util.promptflow_names import uncovered_names
+from flowyard.client.evaluators import (
+    BleuScoreEvaluator,
+    ChatEvaluator,
+    CoherenceEvaluator,
+    ContentSafetyChatEvaluator,
+    ContentSafetyEvaluator,
+    F1ScoreEvaluator,
+    FluencyEvaluator,
+    GleuScoreEvaluator,
+    GroundednessEvaluator,
+    HateUnfairnessEvaluator,
+    IndirectAttackEvaluator,
+    MeteorScoreEvaluator,
+    ProtectedMaterialEvaluator,
+    QAEvaluator,
+    RelevanceEvaluator,
+    RougeScoreEvaluator,
+    RougeType,
+    SelfHarmEvaluator,
+    SexualEvaluator,
+    SimilarityEvaluator,
+    ViolenceEvaluator,
+)
+
+__all__ = [
+    "BleuScoreEvaluator",
+    "ChatEvaluator",
+    "CoherenceEvaluator",
+    "ContentSafetyChatEvaluator",
+    "ContentSafetyEvaluator",
+    "F1ScoreEvaluator",
+    "FluencyEvaluator",
+    "GleuScoreEvaluator",
+    "GroundednessEvaluator",
+    "HateUnfairnessEvaluator",
+    "IndirectAttackEvaluator",
+    "MeteorScoreEvaluator",
+    "ProtectedMaterialEvaluator",
+    "QAEvaluator",
+    "RelevanceEvaluator",
+    "RougeScoreEvaluator",
+    "RougeType",
+    "SelfHarmEvaluator",
+    "SexualEvaluator",
+    "SimilarityEvaluator",
+    "ViolenceEvaluator",
+]
+__getattr__ = uncovered_names("promptflow.evals.evaluators")
