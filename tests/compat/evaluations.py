@@ -16,9 +16,9 @@ from pathlib import Path
 if sys.argv[-1] == "flowyard":
     importlib.import_module("flowyard.as_promptflow")
 
-from promptflow.core import AzureOpenAIModelConfiguration  # noqa: E402
-from promptflow.evals import evaluators as evals  # noqa: E402
-from promptflow.evals.evaluate import evaluate  # noqa: E402
+from promptflow.core import AzureOpenAIModelConfiguration
+from promptflow.evals import evaluators as evals
+from promptflow.evals.evaluate import evaluate
 
 ROWS = [
     {"question": "Capital of Japan?", "answer": "Tokyo it is", "ground_truth": "Tokyo", "size": 3},
