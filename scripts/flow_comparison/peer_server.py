@@ -4,6 +4,7 @@ Importing promptflow takes seconds and most flows take less, so each job is a fo
 """
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -51,7 +52,7 @@ def give_connections(given):
             raise ConnectionNotFoundError(f"Connection {name!r} is not found.")
         return _Connection._from_core_connection(make_connection(name, given[name]))
 
-    ConnectionOperations.get = get
+    ConnectionOperations.get = ConnectionOperations._get = get
 
 
 def joined(value):
@@ -60,6 +61,11 @@ def joined(value):
 
 def plain(outputs):
     return {key: joined(value) for key, value in outputs.items()} if isinstance(outputs, dict) else joined(outputs)
+
+
+def as_json(value):
+    """What JSON does not know: a dataclass as its fields, anything else as text."""
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
 
 
 def run_job(job):
@@ -93,7 +99,7 @@ def in_child(job, answer):
         found = run_job(job)
     except BaseException as error:
         found = {"failed": [], "error": f"{type(error).__name__}: {error}"}
-    Path(answer).write_text(json.dumps(found, default=str), "utf-8")
+    Path(answer).write_text(json.dumps(found, default=as_json), "utf-8")
     os._exit(0)
 
 

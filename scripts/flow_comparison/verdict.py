@@ -25,7 +25,7 @@ VERDICTS = (
 
 _UNSTABLE_TEXT = (
     (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), "<uuid>"),
-    (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
+    (re.compile(r"0x[0-9a-f]{6,}|\b1[34]\d{13}\b"), "<address>"),
 )
 _OFFLINE = (
     (re.compile(r"DefaultAzureCredential failed"), "needs a sign-in to Azure"),

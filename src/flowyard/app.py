@@ -18,6 +18,7 @@ from flowyard.llm import (
     YamlSource,
     open_provider,
 )
+from flowyard.media import UrlRules
 from flowyard.runs.run import Progress, RunParts
 from flowyard.settings import Settings, project_root
 from flowyard.store import FolderStore
@@ -54,7 +55,12 @@ class App:
 
     def parts(self, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
         """What runs need."""
-        return RunParts(self.connections(declared), open_provider, self.store, progress)
+        return RunParts(self.connections(declared), open_provider, self.store, progress, self.urls)
+
+    @property
+    def urls(self) -> UrlRules:
+        """Where flows may download pictures from."""
+        return UrlRules(self.settings.image_hosts)
 
     def _connection_files(self) -> list[Path]:
         root = project_root(self.near) or self.near

@@ -82,11 +82,17 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class LineTask:
-    """One line to run: its number in the data (from 0), its mapped inputs and, if it could not be read, why."""
+    """One line to run: its number in the data (from 0), its mapped inputs and, if it could not be read, why.
+
+    ``folder`` is what the paths of its pictures are relative to: the data's folder, or None for the flow's. Values that
+    came ``from_network`` may not name files at all.
+    """
 
     line_number: int
     inputs: Mapping[str, Any]
     error: ErrorRecord | None = None
+    folder: Path | None = None
+    from_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)

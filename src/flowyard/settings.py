@@ -1,4 +1,4 @@
-"""Settings: the only reader of the process environment."""
+"""Settings: the only reader of the process environment, and the only writer besides flows' own variables."""
 
 from __future__ import annotations
 
@@ -77,6 +77,15 @@ class Settings:
             simulate=Path(simulate).resolve() if simulate else None,
             image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
         )
+
+    def hand_down(self) -> None:
+        """Put these settings into the environment, where scripts, flow code and child processes find them."""
+        handed = {
+            "FLOWYARD_HOME": self.home if self.home == self.user else None,
+            ENV_FILE_VARIABLE: self.env_file,
+            SIMULATE_VARIABLE: self.simulate,
+        }
+        os.environ.update({variable: str(path) for variable, path in handed.items() if path is not None})
 
 
 def _config_files(user: Path, root: Path | None) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -86,9 +87,12 @@ def model_server(folders: Iterable[Path]) -> Iterator[ModelServer]:
 
 
 def requests_alike(requests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The requests without what clients may say or leave unsaid: that they do not stream, and that they want usage."""
+    """The requests in a fixed order, since lines run at once, and without what clients may say or leave unsaid.
+
+    That is: that they do not stream, and that they want the usage of a stream.
+    """
     kept = []
     for request in requests:
         own = {key: value for key, value in request.items() if key != "stream_options"}
         kept.append({key: value for key, value in own.items() if (key, value) != ("stream", False)})
-    return kept
+    return sorted(kept, key=lambda request: json.dumps(request, sort_keys=True))

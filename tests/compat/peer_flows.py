@@ -1,8 +1,8 @@
-"""Run in promptflow's own environment: every flow folder given, the outcome of each as one JSON object on stdout.
+"""Run in promptflow's own environment: the outcome of every flow folder given, as a line of JSON ``[name, outcome]``.
 
 Flows with ``data`` run as batches through ``PFClient``; those with a variant, and flex flows, through
 ``PFClient.test``; all others through the executor, line by line. The third argument is JSON: {folder: environment} of
-those that ask a model.
+those that ask a model; the fourth the names of the folders.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ def run_cases(folder, expected):
 
     executor = FlowExecutor.create(flow_in(folder), {}, working_dir=folder, raise_ex=False)
     cases = expected.get("cases") or [expected]
-    return {"cases": [run_case(executor, case["inputs"]) for case in cases]}
+    with contextlib.chdir(folder):  # as `pf flow test` does; paths of pictures in inputs are relative to it
+        return {"cases": [run_case(executor, case["inputs"]) for case in cases]}
 
 
 def flow_in(folder):
@@ -130,13 +131,12 @@ def the_client(made=[]):  # noqa: B006 - one for all
 
 def main():
     logging.disable(logging.CRITICAL)
-    found = {}
     environments = json.loads(sys.argv[3])
-    with contextlib.redirect_stdout(sys.stderr):
-        for folder in sorted(Path(sys.argv[1]).iterdir()):
-            os.environ.update(environments.get(folder.name, {}))
-            found[folder.name] = run_folder(folder)
-    Path(sys.argv[2]).write_text(json.dumps(found, default=str), "utf-8")
+    with contextlib.redirect_stdout(sys.stderr), Path(sys.argv[2]).open("w", encoding="utf-8") as out:
+        for name in json.loads(sys.argv[4]):
+            os.environ.update(environments.get(name, {}))
+            out.write(json.dumps([name, run_folder(Path(sys.argv[1]) / name)], default=str) + "\n")
+            out.flush()
 
 
 if __name__ == "__main__":

@@ -188,3 +188,35 @@ def test_a_simulated_model_says_so(project: Project):
         for accept in ("application/json", "text/event-stream"):
             answer = ask("/score", {"question": "What is the capital of Latvia?"}, Accept=accept)
             assert answer.headers["x-flowyard-simulated"] == "true"
+
+
+PROMPTY = """\
+---
+model:
+  api: chat
+  configuration: {type: openai, model: small, api_key: k}
+  parameters: {}
+inputs:
+  question: {type: string}
+sample:
+  question: What is the capital of Latvia?
+---
+system:
+Answer in one word.
+user:
+{{question}}
+"""
+
+
+def test_callers_name_no_files_and_mean_no_sample(project: Project):
+    project.write("ask.prompty", PROMPTY)
+    project.write("secret.png", "no picture at all")
+    project.write("rules.yaml", RULES)
+    with serving(project, "ask.prompty", "--simulate", "rules.yaml") as ask:
+        assert ask("/score", {"question": "What is the capital of Latvia?"}).json() == "The capital."
+        named = ask("/score", {"question": "data:image/png;path: secret.png"})
+        assert named.status == 400
+        assert "InputInvalid" in named.json()["error"]["message"]
+        empty = ask("/score", {})
+        assert empty.status == 400
+        assert "question" in empty.json()["error"]["message"]

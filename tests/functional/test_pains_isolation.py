@@ -139,45 +139,51 @@ async def test_12_two_flows_with_the_same_names_over_200_lines_at_once(project: 
 
 
 SUB_FLOW_CALL = """\
+import os
 from pathlib import Path
 
 import utils
+from promptflow.client import load_flow
 from promptflow.core import tool
-from caller_of_test import call
+
+{loaded}
 
 
 @tool
 {define} work(x: str):
     before = Path("name.txt").read_text()
-    inner = call({calls}, x)
+    inner = {call}
     import utils as late
-    return [before, Path("name.txt").read_text(), utils.WHO, late.WHO], inner
+    return [before, Path("name.txt").read_text(), utils.WHO, late.WHO, os.environ["FLOWYARD_TEST_WHO"]], inner["out"]
 """
+ONCE = {"loaded": "sub_flow = load_flow('../ann')", "call": "sub_flow(x=x)"}
+AT_IMPORT = {"loaded": "sub_flow = load_flow('../ann')\nsub_flow(x='1')", "call": "sub_flow(x=x)"}
+EACH = {"loaded": "", "call": "load_flow('../ann')(x=x)"}
 
 
 @pytest.mark.parametrize("define", ["def", "async def"])
-async def test_12_a_node_that_calls_a_sub_flow_by_a_relative_path(
-    project: Project, define: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "form", [ONCE, AT_IMPORT, EACH], ids=["loaded once", "called at import", "loaded in each call"]
+)
+def test_12_a_node_that_calls_a_sub_flow_by_a_relative_path(
+    project: Project, define: str, form: dict[str, str]
 ) -> None:
-    """As a tool does with load_flow: a plain call, from many lines at once, in a folder relative to its own."""
-    inner = same_names_flow(project, "ann")
-    yaml = one_node_flow({"x": "string"})
-    project.flow("outer", yaml, work_py=SUB_FLOW_CALL.format(define=define, calls="'../ann'"))
+    """Many lines at once; both flows have modules, files and variables of the same names."""
+    same_names_flow(project, "ann")
+    variables = f"environment_variables: {{{VARIABLE}: outer}}\n"
+    project.flow(
+        "outer", variables + one_node_flow({"x": "string"}), work_py=SUB_FLOW_CALL.format(define=define, **form)
+    )
     project.write("outer/name.txt", "outer")
     project.write("outer/utils.py", "WHO = 'outer'\n")
-    helper = project.write("site/caller_of_test.py", "call = None\n")
-    monkeypatch.syspath_prepend(helper.parent)
-    __import__("caller_of_test").call = lambda path, x: run_blocking(run_flow(Path(path).resolve(), x))
-    runner = await opened(project.root / "outer")
-    try:
-        found = await outputs_of(runner, map(str, range(1, 25)))
-    finally:
-        await runner.close()
-        del sys.modules["caller_of_test"]
-    assert len(found) == 24
-    for own, of_inner in found:
-        assert own == ["outer"] * 4
-        assert set(of_inner) == {inner.name}
+    data = project.jsonl("data.jsonl", [{"x": str(n)} for n in range(1, 41)])
+    run = project.json("run", "create", "--flow", "outer", "--data", data)
+    lines = project.lines(run)
+    assert [line["error"] for line in lines] == [None] * 40
+    for line in lines:
+        own, of_inner = line["outputs"]["out"]
+        assert own == ["outer"] * 5
+        assert set(of_inner) == {"ann"}
 
 
 # 11: relative imports, shared code outside the folder, includes that break or leak modules
@@ -405,7 +411,7 @@ def test_23_a_script_of_its_own_ends_by_itself(project: Project) -> None:
         "print([asyncio.run(cell()) for _ in range(3)])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        [sys.executable, "-W", "error", "-c", program],
         env=clean_environment({"PYTHONPATH": str(Path(__file__).parent)}),
         capture_output=True,
         text=True,

@@ -243,7 +243,7 @@ def test_in_the_code_of_a_flow(asker: Project, how: str) -> None:
 
 def script(project: Project, code: str, **env: str) -> str:
     """What a script prints that imports promptflow's names, without a flow around it."""
-    start = "from flowyard.engine.code import install_promptflow_names\n\ninstall_promptflow_names()\n"
+    start = "import flowyard.as_promptflow\n\n"
     file = project.write("script.py", start + USE + code)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-X", "dev", file],
@@ -320,7 +320,7 @@ p = Prompty.load("ask.prompty")
 try:
     {call}
 except Exception as error:
-    print(type(error).__name__, error, error.hint)
+    print(type(error).__name__, error, *getattr(error, "__notes__", ()))
 """
     assert word in " ".join(script(asker, code, FLOWYARD_SIMULATE="rules.yaml").split())
 

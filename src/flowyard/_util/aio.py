@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextvars import Context
 from typing import Any, TypeVar
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_LAST_WORDS_S = 5.0
+"""How long the end of canceled work is waited for."""
 
 
 class LoopThread:
@@ -42,12 +46,14 @@ class LoopThread:
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError(f"{self._name} cannot wait for itself")
-        future = self.submit(coroutine)
+        ended = threading.Event()
+        future = self.submit(_telling(coroutine, ended))
         try:
             result: T = future.result()
             return result
         except BaseException:
             future.cancel()  # Ctrl-C in the waiting thread ends the work too
+            ended.wait(_LAST_WORDS_S)  # a run that is canceled writes its record
             raise
 
     def close(self) -> None:
@@ -93,12 +99,19 @@ class LoopThread:
                 loop.close()
 
             thread = threading.Thread(target=work, name=self._name, daemon=True)
-            thread.start()
+            Context().run(thread.start)  # it belongs to nobody, whoever was first to need it
             ready.wait()
             if failure:
                 raise failure[0]
             self._loop, self._thread = loop, thread
             return loop
+
+
+async def _telling(coroutine: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await coroutine
+    finally:
+        ended.set()
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, TextIO
 
 import click
@@ -21,6 +22,7 @@ from flowyard.engine import LineRunner
 from flowyard.engine.stream import TextStream
 from flowyard.errors import ExitCode
 from flowyard.flows.chat import ChatShape, require_chat
+from flowyard.media import as_base64
 from flowyard.records import LineResult, LineTask
 from flowyard.runs.results import storable
 from flowyard.runs.single import require_inputs
@@ -81,7 +83,7 @@ class _Terminal(_Pipe):
     def listen(self) -> str | None:
         try:
             lines = [input("You: ")]
-            while select.select([sys.stdin], [], [], _PASTE_GAP_S)[0]:
+            while _more_is_waiting():
                 lines.append(input())
         except (EOFError, KeyboardInterrupt):
             return None
@@ -89,6 +91,11 @@ class _Terminal(_Pipe):
 
     def leave(self) -> None:
         click.echo("\nThe chat has ended.", err=True)
+
+
+def _more_is_waiting() -> bool:
+    """Whether another line is there already; Windows cannot tell."""
+    return sys.platform != "win32" and bool(select.select([sys.stdin], [], [], _PASTE_GAP_S)[0])
 
 
 class _Conversation:
@@ -130,7 +137,8 @@ class _Conversation:
         finally:
             out.write("\n")
             out.flush()
-        stored, _ = storable(replace(line, outputs=outputs))
+        show = partial(as_base64, format=self._runner.flow.message_format)
+        stored, _ = storable(replace(line, outputs=outputs), show)
         return stored
 
 

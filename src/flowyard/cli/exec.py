@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from flowyard._util.promptflow_names import install_promptflow_names
+from flowyard.cli.options import read_settings
 from flowyard.errors import UserError
-from flowyard.settings import ENV_FILE_VARIABLE, SIMULATE_VARIABLE, Settings
 
 __all__ = ["exec_"]
 
@@ -44,22 +44,12 @@ def exec_(
     """
     if not as_module and not Path(script).is_file():
         raise UserError(f"There is no script {script}.", hint="To run a module: flowyard exec -m MODULE")
-    _set_environment(env_file, simulate, home)
+    read_settings(home, env_file, simulate)
     if children:
         _answer_in_children()
     install_promptflow_names()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as under python: scripts expect no KeyboardInterrupt from it
     _run(script, args, as_module=as_module)
-
-
-def _set_environment(env_file: str | None, simulate: str | None, home: str | None) -> None:
-    """What holds for this process and its children, as absolute paths. Raises UserError for missing files."""
-    settings = Settings.read(home=home, env_file=env_file, simulate=simulate)
-    for variable, path in ((ENV_FILE_VARIABLE, settings.env_file), (SIMULATE_VARIABLE, settings.simulate)):
-        if path is not None:
-            os.environ[variable] = str(path)
-    if home is not None:
-        os.environ["FLOWYARD_HOME"] = str(settings.home)
 
 
 def _answer_in_children() -> None:

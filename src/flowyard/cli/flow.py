@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.files import dump_json, write_atomic
 from flowyard.app import App, open_app
 from flowyard.cli.chat import chat
 from flowyard.cli.flow_build import build
@@ -20,7 +21,8 @@ from flowyard.errors import ExitCode, UserError
 from flowyard.flows import Flow, load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
-from flowyard.runs.single import node_values, require_inputs, try_line
+from flowyard.media import MediaWriter
+from flowyard.runs.single import TryResult, node_values, require_inputs, try_line
 
 __all__ = ["flow"]
 
@@ -40,6 +42,7 @@ flow.add_command(build)
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
 @click.option("--node", metavar="NAME", help="Run this node alone.")
+@click.option("--detail", metavar="DIR", help="Write flow.output.json, and the pictures in the outputs, here.")
 @click.option("--interactive", is_flag=True, help="Chat with the flow, in the terminal or line by line from a pipe.")
 @running_options
 def test(
@@ -48,13 +51,17 @@ def test(
     init: tuple[str, ...],
     variant: str | None,
     node: str | None,
+    detail: str | None,
     interactive: bool,
     home: str | None,
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
 ) -> int:
-    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON; or chat with it."""
+    """Run a flow, or one of its nodes, on one set of inputs and print the outputs as JSON; or chat with it.
+
+    Pictures in the outputs are printed in base64 or, with --detail, as paths of files.
+    """
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     values = values_or_file(inputs, "--inputs")
     selected = dict([parse_selection(variant)]) if variant else {}
@@ -63,13 +70,15 @@ def test(
         if node or as_json:
             raise UserError("--interactive chats with a whole flow, so it takes neither --node nor --json.")
         return _chat(app, load_flow(source, selected), values, given_init)
-    return asyncio.run(_test(app, Path(source), values, given_init, selected, node, indent=None if as_json else 2))
+    folder = Path(detail) if detail else None
+    indent = None if as_json else 2
+    return asyncio.run(_test(app, Path(source), values, given_init, selected, node, folder, indent))
 
 
 def _chat(app: App, loaded: Flow, values: dict[str, Any], init: dict[str, Any]) -> int:
     with asyncio.Runner() as loop:
         with user_prints_to_stderr():
-            runner = loop.run(prepare(loaded, app.connections(), open_provider, init=init))
+            runner = loop.run(prepare(loaded, app.connections(), open_provider, init=init, urls=app.urls))
         print_warnings(runner.warnings)
         try:
             return chat(loop, runner, values)
@@ -84,15 +93,17 @@ async def _test(
     init: dict[str, Any],
     selected: dict[str, str],
     node: str | None,
+    detail: Path | None,
     indent: int | None,
 ) -> int:
     loaded = load_flow(path, selected)
     with user_prints_to_stderr():
-        runner = await prepare(loaded, app.connections(), open_provider, init=init, only=node)
+        runner = await prepare(loaded, app.connections(), open_provider, init=init, only=node, urls=app.urls)
         print_warnings(runner.warnings)
         try:
             given = node_values(runner.flow, node, values) if node else require_inputs(runner.flow, values)
-            result = await try_line(runner, given, node)
+            media = MediaWriter(detail / "output", loaded.message_format, base=detail) if detail else None
+            result = await try_line(runner, given, node, media)
             print_warnings(runner.late_warnings())
         finally:
             await runner.close()
@@ -100,6 +111,8 @@ async def _test(
         print_errors([("", result.error)], 1)
         wrong_input = result.error.type in ("InputMissing", "InputInvalid")
         return ExitCode.WRONG_INPUT if wrong_input else ExitCode.FAILED_LINES
+    if detail:
+        _write_outputs(detail, result)
     print_json(result.outputs, indent=indent)
     if result.usage.simulated_calls:
         click.echo("Simulated model: no real model was called.", err=True)
@@ -107,6 +120,11 @@ async def _test(
     if result.metrics:
         click.echo("Metrics: " + ", ".join(f"{name}={value}" for name, value in result.metrics.items()), err=True)
     return ExitCode.FAILED_LINES if result.aggregation_errors else ExitCode.DONE
+
+
+def _write_outputs(folder: Path, result: TryResult) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "flow.output.json", dump_json(result.outputs, indent=2) + "\n")
 
 
 @flow.command(cls=SpreadCommand)
@@ -158,7 +176,7 @@ async def _validate(app: App, path: Path, init: dict[str, Any]) -> list[str]:
     others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
     warnings: list[str] = []
     for selected in [{}, *({node: variant} for node, variant in others)]:
-        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, init=init)
+        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, init=init, urls=app.urls)
         warnings += runner.warnings
         await runner.close()
     print_warnings(dict.fromkeys(warnings))

@@ -45,7 +45,7 @@ def build(
 async def _build(app: App, source: Path, output: Path, selected: dict[str, str]) -> list[Path]:
     """Prepare the flow, which tells the connections that it uses, and write what an image needs."""
     connections = app.connections()
-    runner = await prepare(load_flow(source, selected), connections, open_provider)
+    runner = await prepare(load_flow(source, selected), connections, open_provider, urls=app.urls)
     print_warnings(runner.warnings)
     try:
         return write_context(runner.flow, connections.given(), output)

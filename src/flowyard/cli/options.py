@@ -15,6 +15,7 @@ from flowyard.store import FolderStore
 
 __all__ = [
     "SpreadCommand",
+    "names_a_file",
     "open_store",
     "pairs",
     "read_settings",
@@ -76,8 +77,10 @@ def user_options(command: F) -> F:
 
 
 def read_settings(home: str | None, env_file: str | None = None, simulate: str | None = None) -> Settings:
-    """Settings from the shared options."""
-    return Settings.read(home=home, env_file=env_file, simulate=simulate)
+    """Settings from the shared options, which hold for what this command starts, too."""
+    settings = Settings.read(home=home, env_file=env_file, simulate=simulate)
+    settings.hand_down()
+    return settings
 
 
 def open_store(home: str | None) -> FolderStore:
@@ -101,9 +104,14 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
 
 def values_or_file(items: tuple[str, ...], option: str) -> dict[str, Any]:
     """``k=v`` items, or one .json or .jsonl file (its first line). Raises UserError."""
-    if len(items) == 1 and Path(items[0]).suffix in (".json", ".jsonl") and "=" not in Path(items[0]).name:
+    if len(items) == 1 and Path(items[0]).suffix in (".json", ".jsonl") and names_a_file(items[0]):
         return _from_file(Path(items[0]))
     return dict(pairs(items, option))
+
+
+def names_a_file(item: str) -> bool:
+    """Whether a word is the path of a file, there or not, rather than ``k=v``, whose value may look like a path."""
+    return "=" not in item or Path(item).is_file()
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
-from flowyard.cli.options import SpreadCommand, pairs, read_settings, running_options
+from flowyard.cli.options import SpreadCommand, names_a_file, pairs, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
@@ -144,7 +144,7 @@ def _pairs_or_file(items: tuple[str, ...], option: str) -> dict[str, str] | str:
     """``k=v`` items, or the path of one file."""
     if items == (_NEAREST,):
         return str(_nearest_env())
-    if len(items) == 1 and "=" not in Path(items[0]).name:
+    if len(items) == 1 and names_a_file(items[0]):
         return items[0]
     return pairs(items, option)
 

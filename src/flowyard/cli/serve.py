@@ -40,7 +40,7 @@ async def _serve(
     port: int,
     ready_file: Path | None,
 ) -> None:
-    runner = await prepare(load_flow(source), app.connections(), open_provider, init=init)
+    runner = await prepare(load_flow(source), app.connections(), open_provider, init=init, urls=app.urls)
     print_warnings(runner.warnings)
     try:
         name = runner.flow.name

@@ -112,9 +112,10 @@ class ErrorTarget(StrEnum):
 
 
 class PromptflowException(Exception):
-    """Base of all; ``message`` or ``message_format`` with its parameters as keywords."""
+    """Base of all; ``message`` or ``message_format`` with its parameters as keywords. ``hint`` is the next step."""
 
     category = ErrorCategory.UNKNOWN
+    hint: str | None = None
 
     def __init__(
         self,
@@ -141,7 +142,8 @@ class PromptflowException(Exception):
         """From the kind of error down to this class."""
         own = [kind.__name__ for kind in reversed(type(self).__mro__) if issubclass(kind, PromptflowException)]
         inner = [name for name in own if name not in _ROOTS]
-        return [ErrorCategory.SYSTEM_ERROR.value if self.category is ErrorCategory.UNKNOWN else self.category, *inner]
+        own_kind = ErrorCategory.SYSTEM_ERROR if self.category is ErrorCategory.UNKNOWN else self.category
+        return [own_kind.value, *inner]
 
     @property
     def reference_code(self) -> str:

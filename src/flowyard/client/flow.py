@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from flowyard import flows
 from flowyard._util.aio import iterate_blocking, iterate_in_background, run_blocking, run_in_background
@@ -20,19 +20,21 @@ from flowyard.flows.load import find_flow_file
 from flowyard.llm.services import note_usage
 from flowyard.records import LineResult
 
-__all__ = ["AsyncFlow", "Flow", "load_flow"]
+__all__ = ["AsyncFlow", "Flow", "StreamingFlow", "load_flow"]
 
 
 class Flow:
-    """A flow on disk, called with its inputs as keywords; ``load_flow`` and ``Flow.load`` make one.
+    """A flow on disk, called with its inputs as keywords; ``load_flow`` makes one.
 
     It is prepared at the first call and stays so; ``context`` says how it is called. Calls may come from any thread,
     also from inside a running event loop or another flow's code.
     """
 
+    _streams: ClassVar[bool] = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.context = FlowContext()
+        self.context = FlowContext(streaming=self._streams)
         self._read = partial(_read, path)
         self._flow = self._read({})
         self._prepared = Prepared(self._read)
@@ -82,11 +84,19 @@ class Flow:
         return f"{type(self).__name__}({str(self.path)!r})"
 
 
+class StreamingFlow(Flow):
+    """The ``Flow`` of ``promptflow.core``: outputs that can arrive in pieces are generators, unasked."""
+
+    _streams = True
+
+
 class AsyncFlow(Flow):
-    """The same, awaited: ``await flow(question="…")``."""
+    """The same as ``StreamingFlow``, awaited: ``await flow(question="…")``."""
+
+    _streams = True
 
     async def __call__(self, *args: Any, **inputs: Any) -> Any:
-        """As ``Flow``; outputs that stream are asynchronous generators."""
+        """As ``Flow``; outputs that can arrive in pieces are asynchronous generators."""
         _require_keywords(args)
         return (await self.invoke(inputs)).output
 

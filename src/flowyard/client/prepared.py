@@ -64,7 +64,7 @@ class Prepared:
         kept.calls += 1
         try:
             line = await (await self._runner(kept)).run_line(LineTask(0, inputs), stream=stream)
-            return _with_counted_streams(line, kept)
+            return self._with_counted_streams(line, kept)
         finally:
             kept.calls -= 1
 
@@ -105,6 +105,23 @@ class Prepared:
         opener = open_provider if outer is None else outer.open_provider
         return await prepare(flow, _with_declared(connections, changes), opener)
 
+    def _with_counted_streams(self, line: LineResult, kept: _Kept) -> LineResult:
+        """The line, whose streams count as calls until they are read or given up."""
+        streams = {name: value for name, value in line.outputs.items() if isinstance(value, TextStream)}
+        if not streams:
+            return line
+        kept.calls += len(streams)
+        counted = {name: TextStream(self._counted(aiter(value), kept)) for name, value in streams.items()}
+        return replace(line, outputs={**line.outputs, **counted})
+
+    async def _counted(self, pieces: AsyncIterator[Any], kept: _Kept) -> AsyncIterator[Any]:
+        """The pieces; a method, so that the flow is not closed as forgotten while somebody reads."""
+        try:
+            async for piece in pieces:
+                yield piece
+        finally:
+            kept.calls -= 1
+
 
 def prepared_here(own: Prepared, file: Path, read: Read) -> Prepared:
     """The prepared forms for the calling code: ``own`` outside of flows, one for all lines inside a flow."""
@@ -120,24 +137,6 @@ def _with_declared(connections: Connections, changes: Changes) -> Connections:
     first = [source for source in connections.sources if isinstance(source, SimulateEverything)]
     rest = [source for source in connections.sources if source not in first]
     return Connections([*first, DeclaredSource(declared), *rest])
-
-
-def _with_counted_streams(line: LineResult, kept: _Kept) -> LineResult:
-    """The line, whose streams count as calls until they are read or given up."""
-    streams = {name: value for name, value in line.outputs.items() if isinstance(value, TextStream)}
-    if not streams:
-        return line
-    kept.calls += len(streams)
-    counted = {name: TextStream(_counted(aiter(value), kept)) for name, value in streams.items()}
-    return replace(line, outputs={**line.outputs, **counted})
-
-
-async def _counted(pieces: AsyncIterator[Any], kept: _Kept) -> AsyncIterator[Any]:
-    try:
-        async for piece in pieces:
-            yield piece
-    finally:
-        kept.calls -= 1
 
 
 async def _close_all(every: list[_Kept]) -> None:

@@ -66,6 +66,7 @@ def _translated(error: FlowyardError, instead: Mapping[str, type[PromptflowExcep
         chosen = instead.get(kind.__name__) or _CLASSES.get(kind)
         if chosen is not None:
             made = chosen(str(error))
+            made.hint = error.hint
             if error.hint:
                 made.add_note(error.hint)
             return made

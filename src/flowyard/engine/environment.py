@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowyard._util.files import dump_json
-from flowyard.engine.inheritance import inherited
+from flowyard._util.inheritance import inherited
 from flowyard.errors import UserError
 from flowyard.flows.model import Flow
 from flowyard.llm.sources import Connections
@@ -47,9 +47,13 @@ _current = inherited("flowyard_environment")
 
 
 class FlowEnvironment:
-    """Variables of one flow, from now until ``restore``. Code sees them inside ``visible``."""
+    """Variables of one flow, from now until ``restore``. Code sees them inside ``visible``.
+
+    A flow that another flow's code calls sees that flow's variables below its own.
+    """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
+        self._caller: FlowEnvironment | None = _current.get()
         self.values: dict[str, str | None] = {_key(name): value for name, value in variables.items()}
         _process.add(self)
 
@@ -65,6 +69,16 @@ class FlowEnvironment:
             yield
         finally:
             _current.reset(token)
+
+    def seen(self) -> dict[str, str | None]:
+        """All that this flow's code sees otherwise than the process outside of flows."""
+        return {**(self._caller.seen() if self._caller else {}), **self.values}
+
+    def holder(self, name: str) -> FlowEnvironment | None:
+        """The flow, this one or one that calls it, whose variable that is."""
+        if name in self.values:
+            return self
+        return self._caller.holder(name) if self._caller else None
 
 
 class _Process:
@@ -98,9 +112,10 @@ class _Process:
     def write(self, name: str, value: str | None) -> None:
         """A variable is set, or deleted with None, by code of the current flow or of nobody."""
         with self._lock:
-            flow = _current.get()
-            if flow is not None and name in flow.values:
-                flow.values[name] = value
+            flow: FlowEnvironment | None = _current.get()
+            holder = flow.holder(name) if flow is not None else None
+            if holder is not None:
+                holder.values[name] = value
                 self._settle(name)
                 return
             if name in self.outside:
@@ -152,7 +167,7 @@ class _FlowEnviron(os._Environ):  # type: ignore[type-arg]
 def _own_values() -> dict[str, str | None]:
     """What the running flow's code sees otherwise than the process: its own values, and not those of other flows."""
     flow = _current.get()
-    return {} if flow is None else {**_process.outside, **flow.values}
+    return {} if flow is None else {**_process.outside, **flow.seen()}
 
 
 def _key(name: str) -> str:

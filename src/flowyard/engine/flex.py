@@ -136,7 +136,7 @@ class FlexRunner(LineRunner):
     def _warnings_about(self, returned: Any, metrics: Mapping[str, Any]) -> tuple[str, ...]:
         if isinstance(returned, dict) or (returned is None and metrics):
             return ()
-        what = "nothing" if returned is None else f"a {type(returned).__name__}"
+        what = "nothing" if returned is None else f"a value of type {type(returned).__name__}"
         return (f"{self.flow.where}: {AGGREGATE} returned {what}; only a dict becomes metrics.",)
 
 

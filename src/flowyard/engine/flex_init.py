@@ -159,7 +159,7 @@ class _InitValue:
         if issubclass(kind, CustomStrongTypeConnection) and type(found) is CustomConnection:
             return found.to_strong_type(kind)
         if not isinstance(found, kind):
-            raise self._wrong(f"must be a {kind.__name__}; connection {found.name!r} is a {type(found).__name__}")
+            raise self._wrong(f"must be a {kind.__name__}; connection {found.name!r} is of type {type(found).__name__}")
         return found
 
     def _configuration(self, kinds: list[type[ModelConfiguration]], value: Any) -> ModelConfiguration:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.aio import LoopThread
+from flowyard._util.inheritance import release_threads, watch_threads
 from flowyard.engine.environment import FlowEnvironment
-from flowyard.engine.inheritance import release_threads, watch_threads
 from flowyard.engine.modules import FolderUse, code_owner
 from flowyard.engine.threads import CodeThreads
 from flowyard.engine.working_directory import WorkingDirectory

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+from flowyard._util.inheritance import inherited
 from flowyard._util.promptflow_names import install_promptflow_names
-from flowyard.engine.inheritance import inherited
 from flowyard.engine.module_view import FlowModules, ModuleView
 
 __all__ = ["FolderUse", "code_of", "code_owner", "no_code_runs"]
@@ -88,18 +88,40 @@ class _Turns:
         self._changed = threading.Condition()
         self._turns: list[_Turn] = []
         self._view = ModuleView()
+        self._displaced: dict[str, ModuleType | None] = {}
 
     @property
     def is_shared(self) -> bool:
         return self._view.is_shared
 
+    @property
+    def has_lent(self) -> bool:
+        return bool(self._displaced)
+
+    def lend(self, name: str) -> None:
+        """Remember what the table has under a name before a module of another view is put there for a moment."""
+        with self._changed:
+            self._displaced.setdefault(name, sys.modules.get(name))
+
+    def take_back(self) -> None:
+        """Undo what was lent, before anybody else looks."""
+        with self._changed:
+            for name, module in self._displaced.items():
+                if module is None:
+                    sys.modules.pop(name, None)
+                else:
+                    sys.modules[name] = module
+            self._displaced = {}
+
     def open(self, home: str) -> None:
         with self._changed:
+            self.take_back()
             self._view.open(home)
             self._watch_imports()
 
     def close(self, home: str) -> None:
         with self._changed:
+            self.take_back()
             self._view.close(home, is_idle=not self._turns)
             self._watch_imports()
 
@@ -159,6 +181,7 @@ class _Turns:
         with self._changed:
             while self._turns and self._turns[-1].flow.home != home and not self._descends_from_holder():
                 self._changed.wait()
+            self.take_back()
             if not self._turns or self._turns[-1].flow.home != home:
                 if self._turns:
                     self._view.conceal(self._turns[-1].flow)
@@ -171,6 +194,7 @@ class _Turns:
 
     def _end(self, turn: _Turn, user: object) -> None:
         with self._changed:
+            self.take_back()
             turn.users.discard(user)
             while self._turns and not self._turns[-1].users:
                 self._view.conceal(self._turns.pop().flow)
@@ -208,16 +232,24 @@ def _import(
     level: int = 0,
 ) -> ModuleType:
     """``builtins.__import__`` in the view of the flow whose code imports."""
+    if _turns.has_lent:
+        _turns.take_back()
     top = _top(name if level == 0 else str((globals or {}).get("__package__") or ""))
     owner = _turns.owner(top, globals, sys._getframe(1))
     if owner is None:
         return _plain["__import__"](name, globals, locals, fromlist, level)  # type: ignore[no-any-return]
     if globals is not None and (fromlist is None or (fromlist and isinstance(fromlist, tuple))):
         known = _turns.known(owner, _absolute(name, globals, level), fromlist)
-        if known is not None:  # an import statement; other callers look into the table afterwards
+        if known is not None:
             return known
     with _turns.of(owner):
-        return _plain["__import__"](name, globals, locals, fromlist, level)  # type: ignore[no-any-return]
+        module: ModuleType = _plain["__import__"](name, globals, locals, fromlist, level)
+        entry = sys.modules.get(name)
+    if level or fromlist is None or (fromlist and isinstance(fromlist, tuple)) or entry is None:
+        return module
+    _turns.lend(name)  # not an import statement: pickle, for one, looks into the table afterwards
+    sys.modules[name] = entry  # the last step, so that no other thread comes between
+    return module
 
 
 def _import_module(name: str, package: str | None = None) -> ModuleType:

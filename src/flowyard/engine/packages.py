@@ -22,14 +22,21 @@ from flowyard.llm import connection as connection_classes
 from flowyard.llm.connection import Connection
 from flowyard.tools import BUILT_IN_TOOLS, RENAMED_TOOLS
 
-__all__ = ["PackageTool", "find_package_tool"]
+__all__ = ["GIVEN", "PackageTool", "find_package_tool"]
+
+GIVEN = ("services", "folder", "prompt", "picture_prompt")
+"""Parameters of built-in tools that no flow gives: connections and HTTP, the flow's folder, and the node's prompt, as
+it is or with its pictures shown."""
+
+
+_BROKEN = "An installed package that offers tools cannot be imported:"
 
 
 @dataclass(frozen=True, slots=True)
 class PackageTool:
     """One tool: its function, whose class is ``owner`` if it is a method, and the parameters a flow may give.
 
-    A built-in tool is an ``async`` function of ours whose first parameter is ``services``.
+    A built-in tool is an ``async`` function of ours that takes, of the names in ``GIVEN``, what it needs.
     """
 
     name: str
@@ -44,18 +51,23 @@ def find_package_tool(name: str, where: str) -> PackageTool:
     """The tool of that id. Raises UserError naming near and known ids, or saying why its package cannot be imported."""
     current = RENAMED_TOOLS.get(name, name)
     if current in BUILT_IN_TOOLS:
-        return _built_in(current)
+        return replace(_built_in(current), warnings=_renaming(name, current, where))
     offered = _offered()
-    definition = offered.definitions.get(name) or offered.renamed.get(name)
-    if definition is None:
+    current = offered.renamed.get(name, name) if name not in offered.definitions else name
+    if current not in offered.definitions:
         raise _not_found(name, where, offered)
-    return _installed(name, definition, where)
+    warnings = (*_renaming(name, current, where), *(f"{_BROKEN} {failed}" for failed in offered.broken))
+    return replace(_installed(name, offered.definitions[current], where), warnings=warnings)
+
+
+def _renaming(name: str, current: str, where: str) -> tuple[str, ...]:
+    return () if name == current else (f"{where}: the package tool {name!r} is called {current!r} now.",)
 
 
 def _built_in(name: str) -> PackageTool:
     module, _, function_name = BUILT_IN_TOOLS[name].partition(":")
     function = getattr(import_module(module), function_name)
-    parameters = {key: value for key, value in parameters_of(function).items() if key not in ("services", "prompt")}
+    parameters = {key: value for key, value in parameters_of(function).items() if key not in GIVEN}
     return PackageTool(name, function, parameters, is_built_in=True)
 
 
@@ -91,10 +103,10 @@ def _declared(parameter: Parameter, spec: Any) -> Parameter:
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """What installed packages offer: definitions by id and by former id, and packages that could not say."""
+    """What installed packages offer: definitions by id, ids by former id, and packages that could not say."""
 
     definitions: Mapping[str, Mapping[str, Any]]
-    renamed: Mapping[str, Mapping[str, Any]]
+    renamed: Mapping[str, str]
     broken: tuple[str, ...]
 
 
@@ -109,7 +121,7 @@ def _offered() -> _Offered:
         except Exception as error:  # a package that fails is left out, and named when a tool is missing
             broken.append(f"{point.value} ({type(error).__name__}: {error})")
     renamed = {
-        str(old): definition for definition in definitions.values() for old in definition.get("deprecated_tools") or ()
+        str(old): name for name, definition in definitions.items() for old in definition.get("deprecated_tools") or ()
     }
     return _Offered(definitions, renamed, tuple(broken))
 
@@ -120,5 +132,5 @@ def _not_found(name: str, where: str, offered: _Offered) -> UserError:
     hint = [did_you_mean(name, known) or f"Known tools: {known_names(sorted(known))}."]
     if package != "promptflow":
         hint.append(f"It may be part of a package to install, such as: pip install {package}")
-    hint += [f"This installed package offers tools but failed: {failed}" for failed in offered.broken]
+    hint += [f"{_BROKEN} {failed}" for failed in offered.broken]
     return UserError(f"The package tool {name!r} is not installed.", hint="\n".join(hint), where=where)

@@ -18,6 +18,7 @@ from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
 from flowyard.llm.connection import Connection
 from flowyard.llm.services import Services, use_services
 from flowyard.llm.sources import Connections
+from flowyard.media import UrlRules
 
 __all__ = ["prepare"]
 
@@ -30,18 +31,19 @@ async def prepare(
     init: Mapping[str, Any] | None = None,
     threads: int = 16,
     only: str | None = None,
+    urls: UrlRules | None = None,
 ) -> LineRunner:
     """Resolve all that a flow needs, used or not. Close the runner when done.
 
     ``init`` are the arguments of a flow that is a class. ``threads`` is how many synchronous tools may run at once;
-    ``only`` names the one node to resolve. Raises FlowInvalid with every problem found, or the error itself when there
-    is one only (a missing connection keeps its own class and hint).
+    ``only`` names the one node to resolve; ``urls`` says where pictures may be downloaded from. Raises FlowInvalid with
+    every problem found, or the error itself when there is one only (a missing connection keeps its own class and hint).
     """
     if init and not isinstance(flow, FlexFlow):
         raise UserError(f"{flow.file.name} is not a class, so it takes no init values.", hint="Leave out --init.")
     environment = FlowEnvironment(resolve_variables(flow, connections))
     around = Surroundings(
-        Services(connections, open_provider), CodeHost(flow.folder, threads, environment), environment
+        Services(connections, open_provider, urls=urls), CodeHost(flow.folder, threads, environment), environment
     )
     try:
         with use_services(around.services):  # code that is imported may already ask for them

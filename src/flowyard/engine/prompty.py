@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from flowyard.engine.prompty_call import PromptyCall, PromptyPrompt
 from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.stream import TextStream
-from flowyard.flows.model import PromptyFlow
+from flowyard.flows.model import Input, PromptyFlow
 from flowyard.llm.answer import Answer
 from flowyard.llm.services import count_usage
+from flowyard.media import prompty_image
 from flowyard.records import LineResult
 
 __all__ = ["prepare_prompty"]
@@ -37,6 +39,11 @@ class _PromptyRunner(LineRunner):
     def __init__(self, flow: PromptyFlow, call: PromptyCall, around: Surroundings, warnings: tuple[str, ...]) -> None:
         super().__init__(flow, around, warnings)
         self._call = call
+
+    async def _with_pictures(self, declared: Input, value: Any, folder: Path | None) -> Any:
+        """A text that names a picture becomes it; a path is one beside the prompty, or refused (``folder`` None)."""
+        here = None if folder is None else self.flow.folder
+        return await prompty_image(value, here, self._services.urls, name=declared.name)
 
     async def _execute(self, inputs: Mapping[str, Any], line_number: int, *, stream: bool) -> Execution:  # noqa: ARG002
         values = {name: inputs[name] for name in self.flow.inputs}

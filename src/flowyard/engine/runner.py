@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flowyard._util.redact import redact
@@ -18,17 +19,20 @@ from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost
 from flowyard.engine.modules import no_code_runs
-from flowyard.errors import FlowyardError, UserError
+from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.includes import MergedFolder
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
+from flowyard.media import load_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
 __all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
 LOST = (KeyboardInterrupt, asyncio.CancelledError)
 """What ends the work rather than a line."""
+
+_MAY_HOLD_PICTURES = frozenset({"image", "list", "object"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class LineRunner(ABC):
         With ``stream``, outputs that can arrive in pieces are ``TextStream`` objects, to be read once.
         """
         started_at, start = datetime.now(UTC).isoformat(timespec="milliseconds"), time.perf_counter()
-        inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task.inputs)
+        inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
             with ExitStack() as stack:
@@ -183,9 +187,12 @@ class LineRunner(ABC):
         stack.enter_context(self._around.environment.visible())
         stack.enter_context(no_code_runs())
 
-    async def _line_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], ErrorRecord | None]:
-        """The inputs, or the flow's sample for none at all, with defaults and of their types; or why there are none."""
-        values = dict(given or self.flow.stand_in)
+    async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
+        """The inputs, or the flow's sample for none at all, with defaults, of their types and pictures loaded; or why
+        there are none. Whoever calls over a network means no sample.
+        """
+        given = task.inputs
+        values = dict(given or ({} if task.from_network else self.flow.stand_in))
         for name, declared in self.flow.inputs.items():
             if name not in values:
                 if declared.required:
@@ -196,11 +203,28 @@ class LineRunner(ABC):
                 values[name] = declared.default
             if values[name] is None and declared.nullable:
                 continue
+            folder = _pictures_folder(task, self.flow.folder) if name in given else self.flow.folder
             try:
-                values[name] = self._typed(declared, values[name])
+                values[name] = await self._with_pictures(declared, self._typed(declared, values[name]), folder)
             except CoercionError as error:
                 return values, ErrorRecord("InputInvalid", f"Input {name!r}: {error}", where=declared.where)
+            except (UserError, OutsideError) as error:
+                kind = "InputInvalid" if isinstance(error, UserError) else type(error).__name__
+                return values, ErrorRecord(kind, error.message, where=declared.where)
         return values, None
+
+    async def _with_pictures(self, declared: Input, value: Any, folder: Path | None) -> Any:
+        """The value of an input with its pictures loaded; texts are never searched for them."""
+        if declared.type not in _MAY_HOLD_PICTURES:
+            return value
+        return await load_media(
+            value,
+            folder=folder,
+            urls=self._services.urls,
+            as_image=declared.type == "image",
+            format=self.flow.message_format,
+            name=declared.name,
+        )
 
     def _typed(self, declared: Input, value: Any) -> Any:
         """A value as its input declares it. Raises CoercionError."""
@@ -214,3 +238,7 @@ class LineRunner(ABC):
         kind = type(error).__name__
         place = place_of(error, self.flow.folder) or where
         return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)
+
+
+def _pictures_folder(task: LineTask, flow_folder: Path) -> Path | None:
+    return None if task.from_network else task.folder or flow_folder

@@ -51,7 +51,7 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
 
 async def _prepared(flow: Flow, parts: RunParts) -> Flow:
     """The flow with all that its code declares. Raises what makes it impossible to run."""
-    runner = await prepare(flow, parts.connections, parts.open_provider)
+    runner = await prepare(flow, parts.connections, parts.open_provider, urls=parts.urls)
     await runner.close()
     return runner.flow
 

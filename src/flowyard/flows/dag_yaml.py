@@ -16,6 +16,7 @@ from flowyard.flows.includes import resolve_folder
 from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
+from flowyard.media.formats import message_format
 
 __all__ = ["parse_dag"]
 
@@ -78,6 +79,7 @@ class _DagReader:
             type=str(raw.get("type") or "standard"),
             environment=dict(raw.get("environment") or {}),
             environment_variables=dict(raw.get("environment_variables") or {}),
+            message_format=message_format(str(raw.get("message_format") or "")).name,
             warnings=(*self.place.warnings, *self.warnings, *warnings),
             keep=self.place.keep,
         )
@@ -101,8 +103,10 @@ class _DagReader:
                 self._problem(f"'node_variants.{name}' must be a mapping with 'variants'.", "node_variants", name)
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
-        if raw.get("message_format") not in (None, "basic"):
-            self._problem("Only the message format 'basic' is supported by this version.", "message_format")
+        try:
+            message_format(str(raw.get("message_format") or ""))
+        except UserError as error:
+            self._problem(error.message, "message_format", hint=error.hint)
 
     def _input(self, name: str, spec: Any) -> Input:
         spec = spec if isinstance(spec, Mapping) else {}
@@ -111,8 +115,11 @@ class _DagReader:
             said = "has no type" if kind is None else f"has the unknown type {kind!r}"
             hint = did_you_mean(str(kind), INPUT_TYPES) or f"Types: {known_names(INPUT_TYPES)}."
             self._problem(f"Input {name!r} {said}.", "inputs", name, hint=hint)
-        if kind in ("image", "assistant_definition"):
-            self._problem(f"Input {name!r} is of type {kind!r}, which this version does not run.", "inputs", name)
+        if kind == "assistant_definition":
+            hint = "Read the definition's file in a Python node, and give its path as an input of type file_path."
+            self._problem(
+                f"Input {name!r} is an assistant definition, which is not supported.", "inputs", name, hint=hint
+            )
         return Input(
             name=name,
             type=str(kind),

@@ -10,7 +10,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.file_references import FileReferences, Keys
-from flowyard.flows.includes import resolve_folder
+from flowyard.flows.includes import FlowFolder, resolve_folder
 from flowyard.flows.model import FlexFlow, Input, Literal, Output
 
 __all__ = ["ENTRY", "FLEX_TYPES", "parse_flex"]
@@ -40,18 +40,18 @@ class _FlexReader:
     def __init__(self, file: YamlFile) -> None:
         self.file = file
         self.home = file.path.parent.resolve()
-        self.place = resolve_folder(file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
     def read(self) -> FlexFlow:
         raw = self.file.data
+        place = self._place()
         samples = self._samples(raw)
         self._check_rest(raw)
         flow = FlexFlow(
             name=str(raw.get("name") or re.sub(r"\W", "_", self.home.name) or "flow"),
             file=self.file.path,
-            folder=self.place.folder,
+            folder=place.folder,
             inputs=self._ports(raw, "inputs"),
             outputs={name: self._output(name, spec) for name, spec in self._mapping(raw, "outputs").items()},
             type=str(raw.get("type") or "standard"),
@@ -61,12 +61,20 @@ class _FlexReader:
             sample_inputs=samples["inputs"],
             sample_init=samples["init"],
             where=self.file.where("entry"),
-            warnings=(*self.place.warnings, *self.warnings),
-            keep=self.place.keep,
+            warnings=(*place.warnings, *self.warnings),
+            keep=place.keep,
         )
         if self.problems:
             self._raise()
         return flow
+
+    def _place(self) -> FlowFolder:
+        """Where the code runs; the file's own folder when what says otherwise is wrong."""
+        try:
+            return resolve_folder(self.file)
+        except FlowInvalid as error:
+            self.problems += error.problems
+            return FlowFolder(self.home)
 
     def _entry(self, raw: Mapping[str, Any]) -> str:
         entry = raw.get("entry")

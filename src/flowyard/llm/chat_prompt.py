@@ -8,16 +8,10 @@ from typing import Any
 
 from flowyard.llm.messages import RoleEscapes, parse_chat
 from flowyard.llm.prompt_text import escape_inputs
-from flowyard.llm.template import PromptFile, render
+from flowyard.llm.template import PromptFile, parse_template, render
+from flowyard.media import in_lines, placeholders, separate_images
 
-__all__ = ["ChatPrompt", "LinesList"]
-
-
-class LinesList(list[Any]):
-    """A list that prints one item a line, as prompt flow prints lists in prompts for Azure OpenAI."""
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self))
+__all__ = ["ChatPrompt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +19,29 @@ class ChatPrompt:
     """``outside`` names the variables that may hold foreign text, which must not pose as a message of its own."""
 
     template: PromptFile
-    outside: frozenset[str]
+    outside: frozenset[str] = frozenset()
 
-    def messages(
-        self, variables: Mapping[str, Any], *, item_per_line: bool = False, image_detail: str = "auto"
-    ) -> list[dict[str, Any]]:
+    def showing_pictures(self) -> ChatPrompt:
+        """The same prompt with each ``![image]({{name}})`` on a line of its own, where it becomes a picture."""
+        template = self.template
+        return ChatPrompt(parse_template(separate_images(template.text), template.label), self.outside)
+
+    def messages(self, variables: Mapping[str, Any], *, item_per_line: bool = False) -> list[dict[str, Any]]:
         """The chat messages, in OpenAI's shape. Raises UserError for a prompt that is none, ValueError from Jinja.
 
         With ``item_per_line`` lists print one item a line rather than as Python lists.
         """
         escapes = RoleEscapes()
-        text = self._rendered(variables, escapes, item_per_line=item_per_line)
-        return parse_chat(text, image_detail=image_detail, escapes=escapes)
+        return parse_chat(self._rendered(variables, escapes, item_per_line=item_per_line), escapes=escapes)
+
+    def picture_messages(self, variables: Mapping[str, Any], *, detail: str = "auto") -> list[dict[str, Any]]:
+        """The chat messages in which a picture alone on its line is shown to the model, not named.
+
+        ``detail`` is ``low``, ``high`` or ``auto``. Raises as ``messages`` does.
+        """
+        escapes = RoleEscapes()
+        text = self._rendered(variables, escapes, item_per_line=True)
+        return parse_chat(text, images=placeholders(dict(variables)), image_detail=detail, escapes=escapes)
 
     def text(self, variables: Mapping[str, Any], *, item_per_line: bool = False) -> str:
         """The prompt as one text, for completion models. Raises ValueError from Jinja."""
@@ -45,6 +50,4 @@ class ChatPrompt:
 
     def _rendered(self, variables: Mapping[str, Any], escapes: RoleEscapes, *, item_per_line: bool) -> str:
         safe = escape_inputs(variables, self.outside, escapes)
-        if item_per_line:
-            safe = {name: LinesList(value) if isinstance(value, list) else value for name, value in safe.items()}
-        return render(self.template, safe)
+        return render(self.template, in_lines(safe) if item_per_line else safe)

@@ -140,6 +140,7 @@ class SimulatedConnection(Connection):
 class CognitiveSearchConnection(TokenConnection):
     """Azure AI Search."""
 
+    TOKEN_SCOPE = "https://search.azure.com/.default"  # noqa: S105 - an address
     TYPE = "cognitive_search"
     FIELDS = ("api_base", "api_key", "api_version", "auth_mode")
     REQUIRED = ("api_base", "api_key")
@@ -220,13 +221,15 @@ class FormRecognizerConnection(_EndpointConnection):
 
 
 class SerpConnection(Connection):
-    """The SerpAPI web search."""
+    """The SerpAPI web search; ``api_base`` is for a server of one's own that speaks its protocol."""
 
     TYPE = "serp"
-    FIELDS = ("api_key",)
+    FIELDS = ("api_key", "api_base")
 
-    def __init__(self, api_key: str | None = None, *, name: str | None = None, **_ignored: Any) -> None:
-        super().__init__(name, {}, {"api_key": api_key})
+    def __init__(
+        self, api_key: str | None = None, api_base: str | None = None, *, name: str | None = None, **_ignored: Any
+    ) -> None:
+        super().__init__(name, {"api_base": api_base} if api_base else {}, {"api_key": api_key})
 
 
 class QdrantConnection(_AddressConnection):

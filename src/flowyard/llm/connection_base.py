@@ -15,8 +15,6 @@ __all__ = ["HIDDEN", "TOKEN_AUTH", "Connection", "TokenConnection"]
 TOKEN_AUTH = "meid_token"  # noqa: S105 - the name of a mode
 """The ``auth_mode`` that asks for a Microsoft Entra token instead of a key."""
 
-_TOKEN_SCOPE = "https://cognitiveservices.azure.com/.default"  # noqa: S105 - an address
-
 
 class Connection:
     """Base of all connections: ``name``, ``type``, plain ``configs`` and ``secrets``."""
@@ -114,6 +112,8 @@ class Connection:
 class TokenConnection(Connection):
     """An Azure service that also accepts a Microsoft Entra token instead of a key."""
 
+    TOKEN_SCOPE: ClassVar[str] = "https://cognitiveservices.azure.com/.default"  # noqa: S105 - an address
+
     def get_token(self) -> str:
         """A fresh Entra token. Raises ExtraMissing without the ``azure-identity`` package. May block."""
         try:
@@ -123,4 +123,4 @@ class TokenConnection(Connection):
                 f"Connection {self.name!r} has auth_mode {TOKEN_AUTH!r}, which needs the package azure-identity.",
                 hint="pip install azure-identity",
             ) from None
-        return str(identity.DefaultAzureCredential().get_token(_TOKEN_SCOPE).token)
+        return str(identity.DefaultAzureCredential().get_token(self.TOKEN_SCOPE).token)

@@ -16,6 +16,7 @@ __all__ = [
     "APIS",
     "CHAT_PARAMETERS",
     "COMPLETION_PARAMETERS",
+    "COMPLETION_TOKENS",
     "Api",
     "build_request",
     "read_piece",
@@ -43,6 +44,7 @@ _SHARED: Mapping[str, _Kind] = {
     "logit_bias": "json",
     "user": "text",
     "stream": "flag",
+    "extra_body": "json",
 }
 CHAT_PARAMETERS: Mapping[str, _Kind] = {
     **_SHARED,
@@ -65,7 +67,10 @@ COMPLETION_PARAMETERS: Mapping[str, _Kind] = {
 }
 """The inputs that a completion node sends to the API."""
 
-_MUST_BE_STRUCTURED = frozenset({"functions", "tools", "logit_bias"})
+COMPLETION_TOKENS = 16
+"""The ``max_tokens`` of a completion node that says nothing; not every server has the same default."""
+
+_MUST_BE_STRUCTURED = frozenset({"functions", "tools", "logit_bias", "extra_body"})
 _NOT_IN_THE_BODY = frozenset({"deployment_name", "model", "stream"})
 
 _EMPTY_MESSAGE: Mapping[str, Any] = {"role": "assistant", "content": None, "function_call": None, "tool_calls": None}
@@ -102,7 +107,8 @@ def build_request(
     """The request for a rendered prompt: text for ``completion``, messages for ``chat``.
 
     Texts become the numbers, flags or JSON that the API expects; empty values are left out, so the endpoint's own
-    defaults apply; parameters we do not know are passed on. Raises UserError for a missing model or a bad value.
+    defaults apply; what ``extra_body`` holds goes into the body as it is. Raises UserError for a missing model or a bad
+    value.
     """
     operation = require_api(api)
     known = _parameters(operation)
@@ -113,6 +119,7 @@ def build_request(
         value = _coerce(name, known.get(name), given)
         if name not in _NOT_IN_THE_BODY and not _is_empty(value):
             body[name] = value
+    body |= _extra(body.pop("extra_body", {}))
     if operation == "chat":
         _settle_tools(body)
         if not isinstance(connection, AzureOpenAIConnection):
@@ -120,6 +127,12 @@ def build_request(
     if wants_stream(parameters) and _calls_functions(body):
         raise UserError("An answer with tools or functions cannot be streamed.", hint="Remove 'stream' or the tools.")
     return ModelRequest(operation, _model(connection, parameters), body)
+
+
+def _extra(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"The model parameter 'extra_body' must be a mapping, not {str(value)[:60]!r}.")
+    return value
 
 
 def read_result(api: str, request: ModelRequest, reply: ModelReply) -> str | dict[str, Any] | None:

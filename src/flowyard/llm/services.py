@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from flowyard._util.inheritance import inherited
 from flowyard.abc import Provider
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
+from flowyard.llm.retry import RetryPolicy
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import ModelReply, ModelRequest, Usage
@@ -24,7 +26,14 @@ if TYPE_CHECKING:
 
     from flowyard.llm.http import HttpSessions
 
-__all__ = ["Services", "UsageCount", "count_usage", "current_services", "note_usage", "use_services"]
+__all__ = [
+    "Services",
+    "UsageCount",
+    "count_usage",
+    "current_services",
+    "note_usage",
+    "use_services",
+]
 
 
 class UsageCount:
@@ -46,9 +55,7 @@ class UsageCount:
 
 
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
-_services: ContextVar[Services | None] = ContextVar("flowyard_services", default=None)
-_in_use: list[Services] = []
-_in_use_lock = threading.Lock()
+_services: ContextVar[Services | None] = inherited("flowyard_services")
 
 
 @contextmanager
@@ -84,7 +91,8 @@ class Services:
     """Connections by name and what is open behind them. Safe to use from several threads and event loops.
 
     ``spent`` counts every model call that has ended, streams included, and ``unclaimed`` those that nobody else counts:
-    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from.
+    of threads that flow code starts by itself. ``urls`` says where pictures may be downloaded from,
+    ``retry`` when a service that is not a model is asked again.
     """
 
     def __init__(
@@ -93,10 +101,12 @@ class Services:
         open_provider: Callable[[Connection], Provider],
         *,
         urls: UrlRules | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self.connections = connections
         self.open_provider = open_provider
         self.urls = urls or UrlRules()
+        self.retry = retry or RetryPolicy()
         self.spent = UsageCount()
         self.unclaimed = UsageCount()
         self._providers: dict[str, Provider] = {}
@@ -173,28 +183,15 @@ class Services:
 
 
 def current_services() -> Services | None:
-    """The services of the flow whose code is running; None outside of flows.
-
-    A thread that flow code starts by itself does not say which flow it belongs to: it gets those taken up last.
-    """
-    own = _services.get()
-    if own is not None:
-        return own
-    with _in_use_lock:
-        return _in_use[-1] if _in_use else None
+    """The services of the flow whose code is running, also in threads that it started; None outside of flows."""
+    return _services.get()
 
 
 @contextmanager
 def use_services(services: Services) -> Iterator[None]:
     """Make these the current services inside the block, in this context and those copied from it."""
     token = _services.set(services)
-    with _in_use_lock:
-        _in_use.append(services)
     try:
         yield
     finally:
-        with _in_use_lock:
-            _in_use.reverse()
-            _in_use.remove(services)  # the one taken up last
-            _in_use.reverse()
         _services.reset(token)

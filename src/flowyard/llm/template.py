@@ -20,11 +20,12 @@ _environment: Environment = ImmutableSandboxedEnvironment(trim_blocks=True, keep
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """A parsed template; ``variables`` are the names it reads and does not set itself."""
+    """A parsed template; ``variables`` are the names it reads and does not set itself, ``text`` its source."""
 
     label: str
     template: Template
     variables: frozenset[str]
+    text: str = ""
 
     def holes(self, given: Iterable[str], node: str) -> tuple[str, ...]:
         """A warning for each name that the node does not give, which therefore renders empty."""
@@ -45,7 +46,7 @@ def parse_template(text: str, label: str, first_line: int = 1) -> PromptFile:
     """Parse template text; ``label`` names its file in errors, ``first_line`` is where the text starts in it."""
     try:
         free = meta.find_undeclared_variables(_environment.parse(text)).difference(_environment.globals)
-        return PromptFile(label, _environment.from_string(text), frozenset(free))
+        return PromptFile(label, _environment.from_string(text), frozenset(free), text)
     except TemplateSyntaxError as error:
         where = f"{label}:{error.lineno + first_line - 1}"
         raise UserError(f"The prompt template is not valid: {error.message}", where=where) from None

@@ -8,30 +8,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from flowyard._util.files import dump_json
 from flowyard._util.redact import redact_json
+from flowyard.media import MediaWriter, dump_media
 from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
 
 __all__ = ["ResultWriter", "line_from_json", "line_to_json", "read_lines", "storable", "write_outputs"]
+
+Show = Callable[[Any], Any]
 
 
 class ResultWriter:
     """Appends finished lines to ``lines.jsonl``; each is on its way to disk before the next one is taken.
 
-    ``secrets`` are hidden in whatever is stored.
+    ``secrets`` are hidden in whatever is stored. Pictures are written by ``media``, beside the lines by default.
     """
 
-    def __init__(self, path: Path, secrets: Callable[[], Iterable[str]] = tuple) -> None:
+    def __init__(
+        self, path: Path, secrets: Callable[[], Iterable[str]] = tuple, media: MediaWriter | None = None
+    ) -> None:
         self._file: BinaryIO = path.open("ab", buffering=0)
         self._secrets = secrets
+        self._show: Show = partial(dump_media, writer=media or MediaWriter(path.parent / "media", relative=False))
 
     def append(self, result: LineResult) -> LineResult:
         """Store a line and return it; one whose values JSON cannot say is stored, and returned, as failed."""
-        result, text = storable(result)
+        result, text = storable(result, self._show)
         self._file.write((redact_json(text, self._secrets()) + "\n").encode())
         return result
 
@@ -77,15 +84,23 @@ def _positions(file: BinaryIO) -> Iterator[tuple[int, int]]:
         offset += len(raw)
 
 
-def storable(result: LineResult) -> tuple[LineResult, str]:
-    """The line and its JSON; a line whose values JSON cannot say is turned into a failed one."""
+def storable(result: LineResult, show: Show) -> tuple[LineResult, str]:
+    """The line and its JSON; a line whose values JSON cannot say is turned into a failed one.
+
+    ``show`` puts something that JSON can say in the place of pictures, in the JSON only.
+    """
     try:
-        return result, line_to_json(result)
+        return result, line_to_json(_shown(result, show))
     except Exception as error:  # user code may return anything, and its ``__str__`` may raise anything
         failed = _unstorable(
             result, f"What the line returned cannot be written as JSON: ({type(error).__name__}) {error}"
         )
         return failed, line_to_json(failed)
+
+
+def _shown(result: LineResult, show: Show) -> LineResult:
+    nodes = tuple(replace(node, output=show(node.output)) for node in result.nodes)
+    return replace(result, inputs=show(dict(result.inputs)), outputs=show(dict(result.outputs)), nodes=nodes)
 
 
 def _unstorable(result: LineResult, message: str) -> LineResult:

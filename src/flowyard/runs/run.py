@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,8 @@ from flowyard.flows import DagFlow, Flow, load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
-from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
+from flowyard.media import MediaWriter, UrlRules
+from flowyard.records import LineCounts, LineResult, LineTask, RunRecord, RunRole, Usage
 from flowyard.runs.batch import run_lines
 from flowyard.runs.dataset import require_data_file
 from flowyard.runs.mapping import LinePlan, plan_lines
@@ -75,12 +76,16 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunParts:
-    """What a run needs from outside: where connections come from, how providers open, where records go, who watches."""
+    """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
+
+    ``urls`` says where pictures may be downloaded from.
+    """
 
     connections: Connections
     open_provider: Callable[[Connection], Provider]
     store: Store
     progress: Progress
+    urls: UrlRules = UrlRules()
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -95,7 +100,9 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     if request.data is not None:
         require_data_file(request.data)
     threads = max(16, request.concurrency)
-    runner = await prepare(flow, parts.connections, parts.open_provider, init=request.init, threads=threads)
+    runner = await prepare(
+        flow, parts.connections, parts.open_provider, init=request.init, threads=threads, urls=parts.urls
+    )
     try:
         plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
         require_same_lines(earlier, plan.total)
@@ -125,9 +132,18 @@ def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
     return base
 
 
+def _media_folder(run: RunRecord) -> Path | None:
+    """What paths of pictures in the data are relative to; references in a base run's outputs are absolute."""
+    if run.data is None:
+        return None
+    data = Path(run.data)
+    return data if data.is_dir() else data.parent
+
+
 def new_run_name(flow: Flow, request: RunRequest) -> str:
     """``<flow folder>_<chosen variants>_<time to the microsecond>``."""
-    chosen = "_".join(flow.chosen[node] for node in sorted(request.variant)) or ("defaults" if flow.chosen else "")
+    named = [flow.chosen[node] for node in sorted(request.variant) if node in flow.chosen]
+    chosen = "_".join(named) or ("defaults" if flow.chosen else "")
     stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")
     return re.sub(r"[^A-Za-z0-9._-]", "_", "_".join(filter(None, [flow.folder.resolve().name, chosen, stamp])))
 
@@ -182,12 +198,13 @@ class _Execution:
     async def go(self, plan: LinePlan, concurrency: int, earlier: RunRecord | None) -> RunRecord:
         self.parts.progress.start(self.run, plan.total)
         try:
-            with ResultWriter(self.run.lines_path, self.parts.connections.secrets) as writer:
+            media = MediaWriter(self.run.path / "media", self.runner.flow.message_format, relative=False)
+            with ResultWriter(self.run.lines_path, self.parts.connections.secrets, media) as writer:
 
                 def on_line(result: LineResult) -> None:
                     self._count(writer.append(result))
 
-                tasks = remaining_tasks(plan.tasks, earlier, on_line)
+                tasks = remaining_tasks(self._in_data_folder(plan.tasks), earlier, on_line)
                 await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
             self.usage += aggregation.usage + self.runner.unclaimed_usage
@@ -199,6 +216,11 @@ class _Execution:
         except BaseException:
             self._close(status="failed")
             raise
+
+    def _in_data_folder(self, tasks: Iterator[LineTask]) -> Iterator[LineTask]:
+        """The tasks, with paths of pictures that are relative to the data."""
+        folder = _media_folder(self.run)
+        return (replace(task, folder=folder) for task in tasks)
 
     def _count(self, result: LineResult) -> None:
         self.completed += result.status == "completed"

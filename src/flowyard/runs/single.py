@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.engine import LineRunner
 from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, Flow, InputRef, Literal, NodeRef
+from flowyard.media import MediaWriter, as_base64, dump_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
 from flowyard.runs.results import storable
 
@@ -27,26 +29,31 @@ class TryResult:
     aggregation_errors: tuple[ErrorRecord, ...] = ()
 
 
-async def try_line(runner: LineRunner, values: Mapping[str, Any], node: str | None = None) -> TryResult:
+async def try_line(
+    runner: LineRunner, values: Mapping[str, Any], node: str | None = None, media: MediaWriter | None = None
+) -> TryResult:
     """Run one line, then the aggregation nodes of a DAG over it; or one node alone.
 
-    ``__aggregate__`` of a class is for runs over data only, as in prompt flow.
+    ``__aggregate__`` of a class is for runs over data only, as in prompt flow. Pictures in the outputs are written by
+    ``media``; without it the outputs hold them in base64.
     """
+    form = runner.flow.message_format
+    show = partial(as_base64, format=form) if media is None else partial(dump_media, writer=media)
     if node:
         alone = await runner.run_node(node, values)
         line = LineResult(0, "failed" if alone.error else "completed", {}, {node: alone.output}, alone.error)
-        line, _ = storable(line)
-        return TryResult(line.outputs.get(node), line.error, alone.usage)
-    line, _ = storable(await runner.run_line(LineTask(0, values)))
+        line, _ = storable(line, show)
+        return TryResult(show(line.outputs.get(node)), line.error, alone.usage)
+    line, _ = storable(await runner.run_line(LineTask(0, values)), show)
     if line.error:
         return TryResult({}, line.error, line.usage)
     collected = runner.aggregation_inputs()
     if not isinstance(runner.flow, DagFlow):
-        return TryResult(line.returned, None, line.usage + runner.unclaimed_usage)
+        return TryResult(show(line.returned), None, line.usage + runner.unclaimed_usage)
     collected.add(line)
     aggregation = await runner.run_aggregation(collected)
     usage = line.usage + aggregation.usage + runner.unclaimed_usage
-    return TryResult(line.returned, None, usage, aggregation.metrics, aggregation.errors)
+    return TryResult(show(line.returned), None, usage, aggregation.metrics, aggregation.errors)
 
 
 def require_inputs(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class _Service:
             inputs = self._inputs(await request.read())
         except UserError as error:
             return error_answer(400, str(error))
-        line = await self.runner.run_line(LineTask(0, inputs), stream=accepts_events(accept))
+        line = await self.runner.run_line(LineTask(0, inputs, from_network=True), stream=accepts_events(accept))
         if line.error:
             return error_of_line(line.error)
         outputs = self._shown(line.outputs, is_bare=line.is_bare)

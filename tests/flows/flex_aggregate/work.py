@@ -13,5 +13,7 @@ class Go:
         return {
             "sum": sum(each.v for each in results),
             "items": [each["v"] for each in results],
-            "deep": first.inner["w"],
+            "inner": first.inner["w"],
+            "only_one_level_has_attributes": not hasattr(first.inner, "w"),
+            "calls_of_this_instance": self.calls,
         }

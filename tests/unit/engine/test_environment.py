@@ -166,6 +166,22 @@ def test_a_variable_of_one_flow_is_not_another_s() -> None:
     two.restore()
 
 
+def test_a_sub_flow_sees_the_variables_of_its_caller() -> None:
+    other, outer = FlowEnvironment({NAME: "other"}), FlowEnvironment({NAME: "outer", OTHER: "outer"})
+    with outer.visible():
+        inner = FlowEnvironment({OTHER: "inner"})
+    with inner.visible():
+        assert (os.environ[NAME], os.environ[OTHER]) == ("outer", "inner")
+        assert by_child_process() == "outer"
+        os.environ[NAME] = "changed by inner"
+    with outer.visible():
+        assert (os.environ[NAME], os.environ[OTHER]) == ("changed by inner", "outer")
+    with other.visible():
+        assert os.environ[NAME] == "other"
+    for flow in (inner, outer, other):
+        flow.restore()
+
+
 def test_an_environment_that_is_given_to_a_child_is_used_as_it_is() -> None:
     flows = [FlowEnvironment({NAME: value}) for value in ("one", "two")]
     with flows[1].visible():

@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.abc import Provider
 from flowyard.engine.host import CodeHost
 from flowyard.errors import OutsideError, UserError
+from flowyard.llm.services import Services, current_services, use_services
+from flowyard.llm.sources import Connections
 
 HERE = Path.cwd()
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux gives threads a directory")
@@ -221,6 +224,31 @@ async def read_name_of_thread() -> str:
     return threading.current_thread().name
 
 
+async def test_threads_of_a_flow_have_its_services(folders: tuple[Path, Path]) -> None:
+    def found_in_new_thread() -> Services | None:
+        found: list[Services | None] = []
+        thread = threading.Thread(target=lambda: found.append(current_services()))
+        thread.start()
+        thread.join()
+        return found[0]
+
+    hosts = [CodeHost(folder, 2) for folder in folders]
+    services = [Services(Connections([]), no_provider) for _ in hosts]
+    with use_services(services[0]), use_services(services[1]):  # both flows run
+        for host, own in zip(hosts, services, strict=True):
+            with use_services(own):
+                call = asyncio.ensure_future(host.in_thread(found_in_new_thread))
+                await asyncio.sleep(0)
+            with use_services(services[1]):
+                assert await call is own
+    for host in hosts:
+        host.close()
+
+
+def no_provider(connection: object) -> Provider:
+    raise AssertionError("no model is called")
+
+
 async def test_nothing_is_left_of_fifty_hosts(folders: tuple[Path, Path]) -> None:
     async def use(folder: Path) -> None:
         host = CodeHost(folder, 4)
@@ -240,7 +268,8 @@ async def test_nothing_is_left_of_fifty_hosts(folders: tuple[Path, Path]) -> Non
 
 
 def flow_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("flowyard-")]
+    own = ("flowyard-code", "flowyard-tool")  # the background thread belongs to the process
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(own)]
 
 
 def open_files() -> int:

@@ -41,8 +41,8 @@ def _prepare_node(node: Node, flow: DagFlow, services: Services) -> Step:
     if node.source_type != "code":
         return prepare_package(node, flow.folder, services)
     prepare_kind: Mapping[str, Callable[[], Step]] = {
-        "python": lambda: prepare_python(node, flow.folder, services.connections),
-        "prompt": lambda: prepare_prompt(node, flow.folder),
+        "python": lambda: prepare_python(node, flow.folder, services),
+        "prompt": lambda: prepare_prompt(node, flow.folder, services.urls),
         "llm": lambda: prepare_llm(node, flow.folder, services),
     }
     return prepare_kind[node.type]()

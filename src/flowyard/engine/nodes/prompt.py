@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flowyard.engine.nodes.pictures import with_template_pictures
 from flowyard.engine.step import Step
 from flowyard.errors import UserError
 from flowyard.flows.model import InputRef, Literal, Node
 from flowyard.llm.messages import RoleEscapes
 from flowyard.llm.prompt_text import PromptText, escape_inputs
 from flowyard.llm.template import PromptFile, load_template, render
+from flowyard.media import UrlRules
 
 __all__ = ["literals_of", "names_from_outside", "prepare_prompt", "require_free_name", "require_free_variables"]
 
 
-def prepare_prompt(node: Node, folder: Path) -> Step:
+def prepare_prompt(node: Node, folder: Path, urls: UrlRules) -> Step:
     """Parse the node's template. Raises UserError with file:line."""
     require_free_name(node, {"template"})
     assert node.source_path is not None
@@ -29,7 +31,8 @@ def prepare_prompt(node: Node, folder: Path) -> Step:
         return PromptText(render(template, values), escaped, escapes)
 
     holes = template.holes(node.inputs, node.name)
-    return Step(node, call, "thread", literals=literals_of(node), warnings=holes)
+    literals = with_template_pictures(node, literals_of(node), template, folder, urls)
+    return Step(node, call, "thread", literals=literals, warnings=holes)
 
 
 def names_from_outside(node: Node) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """The names of ``promptflow.core``."""
 
 from flowyard._util.promptflow_names import uncovered_names
-from flowyard.client.flow import AsyncFlow, Flow
+from flowyard.client.flow import AsyncFlow
+from flowyard.client.flow import StreamingFlow as Flow
 from flowyard.client.prompty import AsyncPrompty, Prompty
 from flowyard.engine.tool import ToolProvider, log_metric, tool
 from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, ModelConfiguration, OpenAIModelConfiguration

@@ -1,0 +1,26 @@
+"""The names of ``promptflow.tools.openai_gpt4v``."""
+
+from typing import Any
+
+from flowyard._util.promptflow_names import uncovered_names
+from flowyard.compat.promptflow._ambient import services
+from flowyard.engine.tool import PromptTemplate, ToolProvider, tool
+from flowyard.llm.connection import OpenAIConnection
+from flowyard.tools.direct import ask_vision_model
+
+__all__ = ["OpenAI"]
+
+
+class OpenAI(ToolProvider):
+    """A connection's model that sees pictures."""
+
+    def __init__(self, connection: OpenAIConnection) -> None:
+        self.connection = connection
+
+    @tool
+    def chat(self, prompt: PromptTemplate, model: str = "gpt-4-vision-preview", **inputs: Any) -> Any:
+        """The answer to a chat prompt in which ``![image]({{photo}})`` shows a picture."""
+        return ask_vision_model(services(), self.connection, prompt, {"model": model, **inputs})
+
+
+__getattr__ = uncovered_names("promptflow.tools.openai_gpt4v")

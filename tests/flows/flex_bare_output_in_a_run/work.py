@@ -1,2 +1,0 @@
-def go(x: int):
-    return x * 2

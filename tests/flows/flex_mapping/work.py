@@ -1,2 +1,0 @@
-def go(x: int, y: int):
-    return x + y
