@@ -71,6 +71,13 @@ def test_without_citations_two_metrics_are_left(model: Judged, caplog: pytest.Lo
     assert "citations" in caplog.text
 
 
+def test_no_documents_found_is_graded_too(model: Judged) -> None:
+    none = [conversation()[0], {"role": "assistant", "content": "yes", "context": {"citations": []}}]
+    found = Chat(model.config, model.services)(conversation=none)
+    assert found["gpt_retrieval"] == found["gpt_relevance"] == 2.0
+    assert sum("DOCUMENTS: []" in request["messages"][1]["content"] for request in model.asked) == 1
+
+
 def test_retrieval_knows_the_conversation_so_far(model: Judged) -> None:
     found = Retrieval(model.config, model.services)(conversation=conversation())
     assert found["evaluation_per_turn"]["gpt_retrieval"]["score"] == [2.0, 4.0]
