@@ -47,20 +47,35 @@ def completed(flow: FlexFlow, entry: FlexEntry) -> FlexFlow:
         raise FlowInvalid(f"{flow.file} cannot be run ({count}):", problems)
     return replace(
         flow,
-        inputs=flow.inputs or {name: _input(each, entry) for name, each in entry.parameters.items()},
+        inputs=_filled(flow.inputs, entry.parameters)
+        or {name: _input(each, entry) for name, each in entry.parameters.items()},
         outputs=flow.outputs or _outputs(entry),
-        init=flow.init or {name: _init(each, entry) for name, each in entry.init_parameters.items()},
+        init=_filled(flow.init, entry.init_parameters)
+        or {name: _init(each, entry) for name, each in entry.init_parameters.items()},
     )
+
+
+def _filled(declared: Mapping[str, Input], found: Mapping[str, Parameter]) -> dict[str, Input]:
+    """What the file declares; as in prompt flow, an empty default in it gives way to a default in the code."""
+    return {
+        name: replace(each, default=None, nullable=True) if _is_left_to_python(each, found) else each
+        for name, each in declared.items()
+    }
+
+
+def _is_left_to_python(declared: Input, found: Mapping[str, Parameter]) -> bool:
+    return declared.default == "" and declared.name in found and found[declared.name].has_default
 
 
 def loosely_typed(flow: FlexFlow, entry: FlexEntry) -> Looseness:
     """How the inputs that ``flow``, as its file says it, leaves to Python behave."""
     inferred = {} if flow.inputs else entry.parameters
     defaulted = {name: each for name, each in inferred.items() if each.has_default}
+    left = {name for name, each in flow.inputs.items() if _is_left_to_python(each, entry.parameters)}
     return Looseness(
         untyped=frozenset(name for name, each in defaulted.items() if each.default is None or each.default == ""),
         take_none=frozenset(name for name, each in inferred.items() if each.takes_none),
-        defaulted=frozenset(name for name, each in defaulted.items() if not _is_plain(each.default)),
+        defaulted=frozenset(left | {name for name, each in defaulted.items() if not _is_plain(each.default)}),
     )
 
 

@@ -86,7 +86,7 @@ class _FlexReader:
     def _samples(self, raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """What stands in for missing inputs and init values, with ``${file:…}`` and ``${env:…}`` resolved."""
         references = FileReferences(self.home, self._warn, self._blame)
-        sample = references.resolve(self._mapping(raw, "sample"), ("sample",))
+        sample = self._mapping({"sample": references.resolve(raw.get("sample"), ("sample",))}, "sample")
         for key in sample:
             if key not in ("inputs", "init"):
                 near = did_you_mean(str(key), ("inputs", "init"))

@@ -119,12 +119,11 @@ class _PromptyReader:
     def _sample_file(self, name: str) -> Any:
         """The data of a file beside the prompty or, as in prompt flow, in the working directory."""
         path = next((path for path in (self.folder / name, Path(name)) if path.is_file()), None)
+        if path is None:  # only who gives no inputs needs it
+            self._warn(("sample",), f"the sample file {name} does not exist; its path is relative to the prompty.")
+            return None
         try:
-            if path is None:
-                raise UserError(f"The sample file {name} does not exist.", hint="Its path is relative to the prompty.")
             return json.loads(path.read_text(encoding="utf-8-sig"))
-        except UserError as error:
-            self._blame(("sample",), error)
         except (OSError, ValueError) as error:
             self._problem(f"The sample file {name} cannot be read: {error}.", "sample")
         return None

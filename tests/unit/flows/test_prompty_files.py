@@ -88,7 +88,7 @@ inputs:
   a: {type: strin}
   b: text
 outputs: [x]
-sample: missing.json
+sample: [x]
 environment_variables: x
 """,
             template="\n",
@@ -98,11 +98,11 @@ environment_variables: x
         "ask.prompty:3: There is no model api 'chats'.",
         "ask.prompty:5: The configuration has the unknown type 'azure_openia'.",
         "ask.prompty:6: The file key.txt does not exist.",
+        "ask.prompty:14: 'sample' must be a mapping of inputs, or the path of a .json file that holds one.",
         "ask.prompty:8: 'tools' must be a list with at least one tool.",
         "ask.prompty:11: Input 'a' has the unknown type 'strin'.",
         "ask.prompty:12: Input 'b' must be a mapping, such as {type: string}.",
         "ask.prompty:13: 'outputs' must be a mapping.",
-        "ask.prompty:14: The sample file missing.json does not exist.",
         "ask.prompty:15: 'environment_variables' must be a mapping.",
         "ask.prompty:17: There is no prompt.",
     }

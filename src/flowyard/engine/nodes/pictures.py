@@ -23,17 +23,31 @@ def with_template_pictures(
 
 
 def with_pictures(
-    node: Node, literals: Mapping[str, Any], names: Iterable[str], folder: Path, urls: UrlRules
+    node: Node,
+    literals: Mapping[str, Any],
+    names: Iterable[str],
+    folder: Path,
+    urls: UrlRules,
+    *,
+    as_image: bool = True,
 ) -> dict[str, Any]:
     """The literals with those of these names replaced by their pictures; paths start from the flow's folder.
 
-    For synchronous code outside of the background loop. Raises UserError, OutsideError.
+    Without ``as_image`` only the one-key maps that stand for pictures are, wherever they lie in lists and mappings. For
+    synchronous code outside of the background loop. Raises UserError, OutsideError.
     """
     loaded = dict(literals)
     for name in set(names) & literals.keys():
         try:
             loaded[name] = run_blocking(
-                load_media(literals[name], folder=folder, urls=urls, as_image=True, name=f"{node.name}.{name}")
+                load_media(
+                    literals[name],
+                    folder=folder,
+                    urls=urls,
+                    as_image=as_image,
+                    format=None if as_image else "basic",
+                    name=f"{node.name}.{name}",
+                )
             )
         except (UserError, OutsideError) as error:
             raise type(error)(error.message, hint=error.hint, where=node.where) from None

@@ -102,6 +102,8 @@ def resolve_literals(
             given = value.value
             values[name] = given if parameter is None else _literal(node, parameter, given, services.connections)
     pictures = [name for name, parameter in parameters.items() if parameter.kind == "image"]
+    holders = [name for name, parameter in parameters.items() if parameter.kind in ("list", "object")]
+    values = with_pictures(node, values, holders, folder, services.urls, as_image=False)
     return with_pictures(node, values, pictures, folder, services.urls)
 
 
