@@ -225,3 +225,25 @@ def test_a_simulated_model_is_said_on_stderr_only(project: Project):
     done = project.run("flow", "test", "--flow", flow, "--inputs", "x=1", "--simulate", "rules.yaml", "--json")
     assert json.loads(done.stdout)["out"].startswith("Answer 0.")
     assert "Simulated" in done.stderr
+
+
+VARIABLE = """\
+import os
+from promptflow.core import tool
+
+
+@tool
+def work(x: str):
+    return [os.environ.get("COLOUR"), os.environ.get("SHAPE")]
+"""
+
+
+def test_variables_for_one_test(project: Project):
+    yaml = "environment_variables: {COLOUR: red, SHAPE: round}\n" + one_node_flow({"x": "string"})
+    flow = project.flow("coloured", yaml, work_py=VARIABLE)
+    words = ["flow", "test", "--flow", flow, "--inputs", "x=1", "--environment-variables"]
+    assert project.json(*words, "COLOUR=blue") == {"out": ["blue", "round"]}
+    project.write("some.env", "COLOUR=green\nSHAPE=flat\n")
+    assert project.json(*words, "some.env") == {"out": ["green", "flat"]}
+    project.write(".env", "COLOUR=black\n")
+    assert project.json(*words) == {"out": ["black", "round"]}, "alone: the nearest .env"

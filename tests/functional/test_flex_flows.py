@@ -313,3 +313,9 @@ def test_an_experiment_checks_mappings_of_inputs_that_only_the_code_declares(pro
     shown = project.rejected("experiment", "run", ".")
     assert "${data.wrods}" in shown
     assert "Did you mean 'words'?" in shown
+
+
+def test_a_variant_is_ignored_with_a_warning(project: Project, grader: str):
+    data = project.jsonl("data.jsonl", [{"text": "ab"}])
+    run = project.json("run", "create", "--flow", grader, "--data", data, "--variant", "${node.other}")
+    assert any("'node.other' are ignored" in warning for warning in run["warnings"])

@@ -83,7 +83,7 @@ class _Terminal(_Pipe):
     def listen(self) -> str | None:
         try:
             lines = [input("You: ")]
-            while select.select([sys.stdin], [], [], _PASTE_GAP_S)[0]:
+            while _more_is_waiting():
                 lines.append(input())
         except (EOFError, KeyboardInterrupt):
             return None
@@ -91,6 +91,11 @@ class _Terminal(_Pipe):
 
     def leave(self) -> None:
         click.echo("\nThe chat has ended.", err=True)
+
+
+def _more_is_waiting() -> bool:
+    """Whether another line is there already; Windows cannot tell."""
+    return sys.platform != "win32" and bool(select.select([sys.stdin], [], [], _PASTE_GAP_S)[0])
 
 
 class _Conversation:

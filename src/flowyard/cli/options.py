@@ -10,14 +10,18 @@ from typing import Any, TypeVar
 import click
 
 from flowyard.errors import UserError
+from flowyard.llm.envfile import read_env
 from flowyard.settings import Settings
 from flowyard.store import FolderStore
 
 __all__ = [
     "SpreadCommand",
+    "environment_option",
+    "environment_variables",
     "names_a_file",
     "open_store",
     "pairs",
+    "pairs_or_file",
     "read_settings",
     "running_options",
     "settings_options",
@@ -25,6 +29,8 @@ __all__ = [
     "user_options",
     "values_or_file",
 ]
+
+_NEAREST = "the nearest .env"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,6 +68,18 @@ def settings_options(command: F) -> F:
     env_file = click.option("--env-file", metavar="FILE", help="Read connections from this .env file.")
     simulate = click.option("--simulate", metavar="RULES", help="Answer every model call by these simulation rules.")
     return _home(env_file(simulate(command)))
+
+
+def environment_option(command: F) -> F:
+    """``--environment-variables``, which ``environment_variables`` reads."""
+    return click.option(
+        "--environment-variables",
+        multiple=True,
+        is_flag=False,
+        flag_value=_NEAREST,
+        metavar="k=v…|FILE",
+        help="Variables for the flow's code, or a .env file; alone: the nearest .env.",
+    )(command)
 
 
 def running_options(command: F) -> F:
@@ -107,6 +125,29 @@ def values_or_file(items: tuple[str, ...], option: str) -> dict[str, Any]:
     if len(items) == 1 and Path(items[0]).suffix in (".json", ".jsonl") and names_a_file(items[0]):
         return _from_file(Path(items[0]))
     return dict(pairs(items, option))
+
+
+def pairs_or_file(items: tuple[str, ...], option: str) -> dict[str, str] | str:
+    """``k=v`` items, or the path of one file. Raises UserError."""
+    if items == (_NEAREST,):
+        return str(_nearest_env(option))
+    if len(items) == 1 and names_a_file(items[0]):
+        return items[0]
+    return pairs(items, option)
+
+
+def environment_variables(items: tuple[str, ...]) -> dict[str, str]:
+    """The values of ``--environment-variables``, those of a file read. Raises UserError."""
+    found = pairs_or_file(items, "--environment-variables")
+    return found if isinstance(found, dict) else read_env(Path(found))
+
+
+def _nearest_env(option: str) -> Path:
+    here = Path.cwd()
+    found = next((folder / ".env" for folder in (here, *here.parents) if (folder / ".env").is_file()), None)
+    if found is None:
+        raise UserError(f"{option}: there is no .env in {here} or above.", hint="Name a file, or k=v.")
+    return found
 
 
 def names_a_file(item: str) -> bool:

@@ -11,7 +11,7 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
-from flowyard.cli.options import SpreadCommand, names_a_file, pairs, read_settings, running_options
+from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
@@ -25,8 +25,6 @@ from flowyard.settings import Settings
 
 __all__ = ["create"]
 
-_NEAREST = "the nearest .env"
-
 
 @click.command(cls=SpreadCommand)
 @click.option("-f", "--file", metavar="FILE", help="A run.yaml; what is given beside it goes over it.")
@@ -36,14 +34,7 @@ _NEAREST = "the nearest .env"
 @click.option("--run", "base_run", metavar="NAME", help="Evaluate this run: its outputs are ${run.outputs.…}.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
 @click.option("--connections", multiple=True, metavar="node.key=v…", help="Another connection, deployment or model.")
-@click.option(
-    "--environment-variables",
-    multiple=True,
-    is_flag=False,
-    flag_value=_NEAREST,
-    metavar="k=v…|FILE",
-    help="Variables for the flow's code, or a .env file; alone: the nearest .env.",
-)
+@environment_option
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @click.option("-n", "--name", metavar="NAME", help="The run's name (default: made from flow and time).")
 @click.option("--set", "settings", multiple=True, metavar="key=v…", help="Any key of run.yaml: display_name, tags.x, …")
@@ -79,8 +70,8 @@ def create(
             "run": base_run,
             "column_mapping": pairs(column_mapping, "--column-mapping"),
             "connections": parse_overrides(pairs(connections, "--connections")),
-            "environment_variables": _pairs_or_file(environment_variables, "--environment-variables"),
-            "init": _pairs_or_file(init, "--init"),
+            "environment_variables": pairs_or_file(environment_variables, "--environment-variables"),
+            "init": pairs_or_file(init, "--init"),
         },
     )
     print_warnings(described.warnings)
@@ -138,20 +129,3 @@ def _requested(described: RunDescription, settings: Settings, concurrency: int) 
         **described.labels(),
     )
     return open_app(settings, Path(earlier.flow)), request
-
-
-def _pairs_or_file(items: tuple[str, ...], option: str) -> dict[str, str] | str:
-    """``k=v`` items, or the path of one file."""
-    if items == (_NEAREST,):
-        return str(_nearest_env())
-    if len(items) == 1 and names_a_file(items[0]):
-        return items[0]
-    return pairs(items, option)
-
-
-def _nearest_env() -> Path:
-    here = Path.cwd()
-    found = next((folder / ".env" for folder in (here, *here.parents) if (folder / ".env").is_file()), None)
-    if found is None:
-        raise UserError(f"--environment-variables: there is no .env in {here} or above.", hint="Name a file, or k=v.")
-    return found

@@ -73,9 +73,10 @@ class RunLines:
         self.columns = _names(line.outputs for line in self._lines.values())
 
     def value(self, number: int, column: str) -> Any:
-        """An output of a row; NaN where there is none."""
+        """An output of a row; NaN where there is none, and for None."""
         line = self._lines.get(number)
-        return line.outputs.get(column, math.nan) if line else math.nan
+        found = line.outputs.get(column) if line else None
+        return math.nan if found is None else found
 
     @property
     def failed(self) -> list[LineResult]:
@@ -95,19 +96,20 @@ def read_table(
     rows = [dict(_cells(row, data, target, evaluators)) for row in data.rows]
     found = [
         *warnings,
-        *(_lost("The target", target, len(rows), "which are therefore not evaluated") if target else []),
+        *(_lost("The target", target, len(rows), "which are therefore not evaluated") if target else ()),
     ]
-    metrics: dict[str, Any] = {}
+    means: dict[str, Any] = {}
+    aggregated: dict[str, Any] = {}
     for alias, lines in evaluators.items():
-        for column in lines.columns:
-            values = [row[f"outputs.{alias}.{column}"] for row in rows]
-            metrics |= _metric(f"{alias}.{column}", values)
-            found += _without_number(f"{alias}.{column}", values, lines) if f"{alias}.{column}" in metrics else []
+        values = {name: [row[f"outputs.{alias}.{name}"] for row in rows] for name in lines.columns}
+        for name, column in values.items():
+            mean = _metric(f"{alias}.{name}", column)
+            means |= mean
+            found += _without_number(f"{alias}.{name}", column, lines) if mean else []
+        aggregated |= {f"{alias}.{name}": value for name, value in lines.run.metrics.items()}
         found += _lost(f"Evaluator {alias!r}", lines, len(rows), "which are left out of its means")
         found += [f"Evaluator {alias!r}: {said}" for said in _about(lines.run)]
-    for alias, lines in evaluators.items():
-        metrics |= {f"{alias}.{name}": value for name, value in lines.run.metrics.items()}
-    return EvaluationTable(rows, metrics, tuple(found))
+    return EvaluationTable(rows, means | aggregated, tuple(found))
 
 
 def _cells(
@@ -127,8 +129,6 @@ def _metric(name: str, values: Sequence[Any]) -> dict[str, float]:
     present = [value for value in values if not _is_missing(value)]
     if not all(isinstance(value, int | float) for value in present):
         return {}
-    if not present and all(value is None for value in values):
-        return {}
     mean = fmean(present) if present else math.nan
     if name.rpartition(".")[2].lower() in _DEFECT_LABELS:
         return {f"{name.removesuffix('_label')}_defect_rate": round(mean, 2)}
@@ -136,7 +136,7 @@ def _metric(name: str, values: Sequence[Any]) -> dict[str, float]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _without_number(name: str, values: Sequence[Any], lines: RunLines) -> list[str]:
@@ -157,8 +157,11 @@ def _first(failed: Sequence[LineResult]) -> str:
     return f"First, row {failed[0].line_number}: ({error.type}) {error.message}" if error else ""
 
 
-def _about(run: RunRecord) -> list[str]:
-    return [*run.warnings, *(f"({error.type}) {error.message}" for error in run.errors)]
+def _about(run: RunRecord) -> Iterator[str]:
+    yield from run.warnings
+    yield from (f"({error.type}) {error.message}" for error in run.errors)
+    if run.simulated:
+        yield f"{run.usage.simulated_calls} of {run.usage.calls} model calls were answered by a simulated model."
 
 
 def _names(values: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from flowyard._util.suggest import did_you_mean
+from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.dag_yaml import parse_dag
@@ -21,18 +22,26 @@ _NAMES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
 def load_flow(path: Path | str, selected: Mapping[str, str] | None = None) -> Flow:
     """Read and check the flow at ``path`` (its folder or file) with ``selected`` variants ``{node: variant}``.
 
-    ``module:Name`` is a flow too: that function or class, found in the working directory. Raises UserError when there
-    is no flow, FlowInvalid listing every problem in it.
+    ``module:Name`` is a flow too: that function or class, found in the working directory. A selection is ignored, with
+    a warning, by flows without nodes. Raises UserError when there is no flow, FlowInvalid listing every problem in it.
     """
     if ENTRY.match(str(path)) and not Path(path).exists():
-        return _entry_flow(str(path), Path.cwd())
+        return _without_variants(_entry_flow(str(path), Path.cwd()), selected)
     file = find_flow_file(Path(path))
     if file.suffix == ".prompty":
-        return load_prompty(file)
+        return _without_variants(load_prompty(file), selected)
     parsed = read_yaml(file)
     if isinstance(parsed.data, Mapping) and "entry" in parsed.data:
-        return parse_flex(parsed)
+        return _without_variants(parse_flex(parsed), selected)
     return parse_dag(parsed, selected or {})
+
+
+def _without_variants(flow: Flow, selected: Mapping[str, str] | None) -> Flow:
+    if not selected:
+        return flow
+    names = known_names(f"{node}.{variant}" for node, variant in selected.items())
+    warning = f"{flow.file.name} has no nodes, so the selected variants {names} are ignored."
+    return replace(flow, warnings=(*flow.warnings, warning))
 
 
 def _entry_flow(entry: str, folder: Path) -> FlexFlow:

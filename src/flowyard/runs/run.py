@@ -142,7 +142,8 @@ def _media_folder(run: RunRecord) -> Path | None:
 
 def new_run_name(flow: Flow, request: RunRequest) -> str:
     """``<flow folder>_<chosen variants>_<time to the microsecond>``."""
-    chosen = "_".join(flow.chosen[node] for node in sorted(request.variant)) or ("defaults" if flow.chosen else "")
+    named = [flow.chosen[node] for node in sorted(request.variant) if node in flow.chosen]
+    chosen = "_".join(named) or ("defaults" if flow.chosen else "")
     stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S_%f")
     return re.sub(r"[^A-Za-z0-9._-]", "_", "_".join(filter(None, [flow.folder.resolve().name, chosen, stamp])))
 

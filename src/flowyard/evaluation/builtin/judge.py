@@ -51,10 +51,11 @@ class Judge:
     async def grade(self, **material: Any) -> dict[str, float]:
         """The metric: a grade from 1 to 5, or NaN when the model answered something else.
 
-        ``material`` are texts, lists or dicts. Raises ValueError when one is empty, ConnectionMissing or ProviderError
-        when the model cannot be asked.
+        ``material`` are texts, lists or dicts. Raises ValueError when a text is empty, ConnectionMissing or
+        ProviderError when the model cannot be asked.
         """
-        empty = [name for name, value in material.items() if not value or not str(value).strip()]
+        texts = {name: value for name, value in material.items() if not isinstance(value, list | dict)}
+        empty = [name for name, text in texts.items() if not str(text or "").strip()]
         if empty:
             raise ValueError(f"There is nothing to grade: {known_names(empty)} must not be empty.")
         call = PromptyCall(self._prompt, self._services())

@@ -1,0 +1,87 @@
+"""``flowyard flow serve``"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from flowyard import __version__
+from flowyard._util.listen import is_loopback, listen_until_stopped
+from flowyard.app import App, open_app
+from flowyard.cli.options import (
+    SpreadCommand,
+    environment_option,
+    environment_variables,
+    read_settings,
+    settings_options,
+    values_or_file,
+)
+from flowyard.cli.output import print_warnings
+from flowyard.engine import LineRunner, prepare
+from flowyard.errors import UserError
+from flowyard.flows import Flow, load_flow
+from flowyard.llm import open_provider
+from flowyard.serving import ServingSettings, make_app
+
+__all__ = ["serve"]
+
+
+@click.command(cls=SpreadCommand)
+@click.option("--source", "--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
+@environment_option
+@click.option("--ready-file", metavar="FILE", help="Write the address here once it answers.")
+@click.option("--engine", type=click.Choice(["flask", "fastapi"]), hidden=True, help="Accepted and without effect.")
+@click.option("--skip-open-browser", is_flag=True, hidden=True, help="Accepted: no browser is ever opened.")
+@settings_options
+def serve(
+    source: str,
+    port: int,
+    host: str,
+    init: tuple[str, ...],
+    environment_variables: tuple[str, ...],
+    ready_file: str | None,
+    engine: str | None,  # noqa: ARG001
+    skip_open_browser: bool,  # noqa: ARG001
+    home: str | None,
+    env_file: str | None,
+    simulate: str | None,
+) -> None:
+    """Serve a flow over HTTP: POST /score, GET /health, /version, /swagger.json."""
+    app = open_app(read_settings(home, env_file, simulate), Path(source))
+    settings = ServingSettings.read(app.environ, __version__)
+    if settings.key is None and not is_loopback(host):
+        hint = "export FLOWYARD_SERVE_KEY=…; callers then send 'Authorization: Bearer …'. Or serve on 127.0.0.1."
+        raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
+    flow = _with_variables(load_flow(source), app, environment_variables)
+    arguments = values_or_file(init, "--init")
+    preparing = prepare(flow, app.connections(), open_provider, init=arguments, urls=app.urls)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(preparing, settings, host, port, Path(ready_file) if ready_file else None))
+
+
+def _with_variables(flow: Flow, app: App, given: tuple[str, ...]) -> Flow:
+    """A served flow's own variables are defaults, which the environment replaces, and the command line both."""
+    own = {name: value for name, value in flow.environment_variables.items() if name not in app.settings.environ}
+    return replace(flow, environment_variables={**own, **environment_variables(given)})
+
+
+async def _serve(
+    preparing: Awaitable[LineRunner], settings: ServingSettings, host: str, port: int, ready_file: Path | None
+) -> None:
+    runner = await preparing
+    print_warnings(runner.warnings)
+    try:
+        name = runner.flow.name
+        await listen_until_stopped(
+            make_app(runner, settings), host, port, say=lambda url: f"{name} on {url}/score", ready_file=ready_file
+        )
+    finally:
+        await runner.close()
