@@ -3,11 +3,13 @@
 Importing promptflow takes seconds and most flows take less, so each job is a fork of one process that has it loaded.
 """
 
+import base64
 import contextlib
 import dataclasses
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -59,6 +61,24 @@ def joined(value):
     return "".join(map(str, value)) if hasattr(value, "__next__") else value
 
 
+def with_images(value, folder):
+    """The value with images that were written to files as base64 again; their kind is left out."""
+    if isinstance(value, list):
+        return [with_images(item, folder) for item in value]
+    if not isinstance(value, dict):
+        return value
+    (key, inner), *others = value.items() or [("", None)]
+    if not others and re.fullmatch(r"data:image/.+;path", str(key)):
+        return {"data:image;base64": as_base64(folder / inner)}
+    if value.get("type") == "image_file":
+        return {"data:image;base64": as_base64(folder / value["image_file"]["path"])}
+    return {key: with_images(item, folder) for key, item in value.items()}
+
+
+def as_base64(file):
+    return base64.b64encode(file.read_bytes()).decode()
+
+
 def plain(outputs):
     return {key: joined(value) for key, value in outputs.items()} if isinstance(outputs, dict) else joined(outputs)
 
@@ -84,7 +104,8 @@ def run_job(job):
         return {"failed": failed, "error": json.dumps(result.run_info.error, default=str)}
     notes = [json.dumps(result.node_run_infos[name].error, default=str) for name in failed]
     metrics = dict(result.run_info.metrics or {})
-    return {"outputs": plain(result.output), "metrics": metrics, "failed": failed, "error": "\n".join(notes)}
+    outputs = with_images(plain(result.output), Path(job["flow"]).parent)
+    return {"outputs": outputs, "metrics": metrics, "failed": failed, "error": "\n".join(notes)}
 
 
 def in_child(job, answer):

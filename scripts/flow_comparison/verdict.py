@@ -25,6 +25,11 @@ VERDICTS = (
 
 _UNSTABLE_TEXT = (
     (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), "<uuid>"),
+    (re.compile(r"data:image/[\w.+*-]+;base64"), "data:image;base64"),
+    (
+        re.compile(r'{"image_url": {"url": "data:image;base64,([^"]*)"}, "type": "image_url"}'),
+        r'{"data:image;base64": "\1"}',
+    ),
     (re.compile(r"0x[0-9a-f]{6,}|\b1[34]\d{13}\b"), "<address>"),
 )
 _OFFLINE = (
