@@ -255,7 +255,8 @@ def script(project: Project, code: str, **env: str) -> str:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # On a busy machine asyncio's debugging, which "-X dev" switches on, says that a task was slow.
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Executing <")] == []
     return done.stdout
 
 
