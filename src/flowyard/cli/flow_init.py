@@ -37,4 +37,5 @@ def init(
         files = new_flow(Path(folder), kind)
     for file in files:
         click.echo(f"Wrote {file}")
-    click.echo(f"Try it: flowyard flow test --flow {folder}")
+    given = f" --inputs {Path(folder) / 'data.jsonl'}" if not entry else ""
+    click.echo(f"Try it: flowyard flow test --flow {folder}{given}")
