@@ -47,6 +47,35 @@ class Feature:
     tests: tuple[str, ...]
 
 
+EXTENSIONS = """
+## Beyond prompt flow
+
+What prompt flow refuses or leaves as text, and flowyard takes. A flow that uses it no longer runs there.
+
+- References: a bracket right after `output`, as in `${node.output[0]}` and `${node.output['key']}`.
+- Chat prompts: the role `developer`; `tool_calls:` as JSON with `true`, `false` and `null`.
+- LLM nodes: `max_completion_tokens`, `reasoning_effort` and, for anything newer, `extra_body`; custom connections with
+  a `base_url`, for any server that speaks OpenAI's protocol.
+- Prompties: `${ENV:NAME}`, no `parameters`, output type `number`, `tool_choice: required`.
+- Flex flows: callable objects, `Any` and `list[str]`, and `module:Name` without a file.
+- Serving: events (`Accept: text/event-stream`) also where nothing streams, and an event `error` when a stream breaks
+  off.
+
+## What flowyard says where prompt flow is silent
+
+The result is the same; a warning with file and line says what people rarely mean.
+
+- A mapping key that is no input, and a default that hides a column of the same name.
+- Failed lines: the command exits with 1, also when prompt flow calls the run completed.
+- A condition that is not met only because of types (`"true"` is not `true`), and an output that reads a property of a
+  node which may be bypassed.
+- Outputs that read aggregation nodes and are left out.
+- An answer that comes in one piece, because another node reads it too.
+- Inputs that a function does not take, or that reach neither the model nor the prompt; variables of a prompt that
+  nothing gives.
+"""
+
+
 def main() -> int:
     """Write the page, or with ``--check`` only say whether it is current."""
     text = page(list(features()))
@@ -83,7 +112,7 @@ def page(rows: list[Feature]) -> str:
     head = HEAD.format(total=len(folders), same=len(folders) - len(reasons), different=len(reasons))
     table = "".join(row_text(row, reasons) for row in rows)
     listed = "".join(f"- [{name}](../tests/flows/{name}): {reason}\n" for name, reason in reasons.items())
-    return f"{head}{table}\n## Different on purpose\n\n{listed}"
+    return f"{head}{table}\n## Different on purpose\n\n{listed}{EXTENSIONS}"
 
 
 def row_text(row: Feature, reasons: Mapping[str, str]) -> str:

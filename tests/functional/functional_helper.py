@@ -93,7 +93,11 @@ def flowyard(
 
 
 def start_flowyard(
-    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, stdout: int | IO[str] = subprocess.DEVNULL
+    *args: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdout: int | IO[str] = subprocess.DEVNULL,
+    stderr: int | IO[str] = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
     """Start the command line without waiting; it can be interrupted even when pytest itself ignores SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -103,7 +107,7 @@ def start_flowyard(
             cwd=cwd,
             env=clean_environment(env),
             stdout=stdout,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )

@@ -247,3 +247,26 @@ def test_variables_for_one_test(project: Project):
     assert project.json(*words, "some.env") == {"out": ["green", "flat"]}
     project.write(".env", "COLOUR=black\n")
     assert project.json(*words) == {"out": ["black", "round"]}, "alone: the nearest .env"
+
+
+CONDITION = """\
+inputs:
+  on: {type: string}
+outputs:
+  out: {type: string, reference: "${work.output.text}"}
+nodes:
+- name: work
+  type: python
+  source: {type: code, path: work.py}
+  inputs: {x: "${inputs.on}"}
+  activate: {when: "${inputs.on}", is: true}
+"""
+
+
+def test_conditions_that_people_rarely_mean_are_said(project: Project):
+    code = "from promptflow.core import tool\n\n\n@tool\ndef work(x):\n    return {'text': x}\n"
+    flow = project.flow("odd", CONDITION, work_py=code)
+    done = project.run("flow", "test", "--flow", flow, "--inputs", "on=true", code=1)
+    assert "flow.dag.yaml:4: output 'out' reads a property of 'work'" in done.stderr
+    assert "flow.dag.yaml:6: node 'work' is bypassed" in done.stderr
+    assert "compares the str 'true' with the bool True" in done.stderr

@@ -220,3 +220,19 @@ def test_callers_name_no_files_and_mean_no_sample(project: Project):
         empty = ask("/score", {})
         assert empty.status == 400
         assert "question" in empty.json()["error"]["message"]
+
+
+def test_why_an_answer_does_not_stream_is_said(project: Project):
+    """Of a model's answer that another node reads too."""
+    reader = (
+        "- name: count\n  type: python\n  source: {type: code, path: count.py}\n  inputs: {text: '${ask.output}'}\n"
+    )
+    count = "from promptflow.core import tool\n\n\n@tool\ndef count(text):\n    return len(text)\n"
+    asking = project.flow("ask", ASK_FLOW + reader, ask_jinja2=ASK_TEMPLATE, count_py=count)
+    project.write("rules.yaml", RULES)
+    ready, said = project.root / "ready", project.root / "said"
+    with said.open("w") as file:
+        words = ["flow", "serve", "--source", asking, "--port", "0", "--ready-file", ready, "--simulate", "rules.yaml"]
+        with ending(start_flowyard(*words, cwd=project.root, stderr=file)):
+            wait_for_text(ready)
+    assert "node 'ask' comes in one piece" in said.read_text("utf-8")

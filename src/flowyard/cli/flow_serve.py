@@ -77,7 +77,7 @@ async def _serve(
     preparing: Awaitable[LineRunner], settings: ServingSettings, host: str, port: int, ready_file: Path | None
 ) -> None:
     runner = await preparing
-    print_warnings(runner.warnings)
+    print_warnings((*runner.warnings, *runner.stream_warnings()))
     try:
         name = runner.flow.name
         await listen_until_stopped(

@@ -91,7 +91,7 @@ class _Trial:
         with asyncio.Runner() as loop:
             with user_prints_to_stderr():
                 runner = loop.run(self._prepared(None))
-            print_warnings(runner.warnings)
+            print_warnings((*runner.warnings, *runner.stream_warnings()))
             try:
                 return chat(loop, runner, self.inputs)
             finally:

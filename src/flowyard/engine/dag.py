@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from flowyard._util.redact import redact
-from flowyard.engine.activate import is_bypassed
+from flowyard.engine.activate import is_bypassed, looks_equal
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
 from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.schedule import run_graph
@@ -34,6 +34,7 @@ class DagRunner(LineRunner):
         self._line_steps = [step for step in steps if not step.node.aggregation]
         self._aggregation_steps = [step for step in steps if step.node.aggregation]
         self._streaming = _streaming_nodes(flow)
+        self._noted: dict[str, None] = {}
 
     async def _execute(self, inputs: Mapping[str, Any], line_number: int, *, stream: bool) -> Execution:  # noqa: ARG002
         async def run(step: Step, done: Mapping[str, NodeResult]) -> NodeResult:
@@ -111,6 +112,7 @@ class DagRunner(LineRunner):
     async def _run_step(self, step: Step, scope: Scope, *, stream: bool) -> NodeResult:
         try:
             if is_bypassed(step.node, scope):
+                self._note(looks_equal(step.node, scope))
                 return NodeResult(step.node.name, "bypassed")
             values = _arguments(step, scope)
         except Exception as error:
@@ -118,6 +120,22 @@ class DagRunner(LineRunner):
             record = ErrorRecord(type(error).__name__, message, step.node.name, step.node.where)
             return NodeResult(step.node.name, "failed", error=record)
         return await self._call(step, values, stream=stream)
+
+    def _note(self, warning: str | None) -> None:
+        if warning:
+            self._noted[warning] = None
+
+    def late_warnings(self) -> tuple[str, ...]:
+        return (*super().late_warnings(), *self._noted)
+
+    def stream_warnings(self) -> tuple[str, ...]:
+        shown = {each.value.node for each in self.flow.outputs.values() if isinstance(each.value, NodeRef)}
+        return tuple(
+            f"{step.node.where}: the answer of node {step.node.name!r} comes in one piece, because another node reads "
+            "it too, or an output shows a part of it only."
+            for step in self._line_steps
+            if step.stream is not None and step.node.name in shown - self._streaming
+        )
 
     async def _call(self, step: Step, values: dict[str, Any], *, stream: bool) -> NodeResult:
         start = time.perf_counter()

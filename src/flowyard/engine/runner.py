@@ -168,6 +168,10 @@ class LineRunner(ABC):
             f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
         )
 
+    def stream_warnings(self) -> tuple[str, ...]:
+        """Why outputs that could arrive in pieces will not, for a caller who wants them to."""
+        return ()
+
     @property
     def is_simulated(self) -> bool:
         """Whether a simulated model answers in place of a real one."""

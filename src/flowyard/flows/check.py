@@ -9,7 +9,7 @@ from flowyard.errors import Problem
 from flowyard.flows.graph import find_cycle
 from flowyard.flows.model import Input, InputRef, Literal, Node, NodeRef, Output, Value
 
-__all__ = ["check_flow", "without_aggregation_outputs"]
+__all__ = ["check_flow", "parts_of_bypassed", "without_aggregation_outputs"]
 
 
 def check_flow(inputs: Mapping[str, Input], outputs: Mapping[str, Output], nodes: Sequence[Node]) -> list[Problem]:
@@ -98,3 +98,14 @@ def without_aggregation_outputs(
         else:
             kept[name] = output
     return kept, warnings
+
+
+def parts_of_bypassed(outputs: Mapping[str, Output], nodes: Sequence[Node]) -> list[str]:
+    """Outputs that read a property of a node that may be bypassed: the line then fails, as in prompt flow."""
+    conditional = {node.name for node in nodes if node.activate}
+    return [
+        f"{output.where}: output {name!r} reads a property of {output.value.node!r}, so a line fails when 'activate' "
+        f"bypasses that node. Read the whole output, which is then null."
+        for name, output in outputs.items()
+        if isinstance(output.value, NodeRef) and output.value.path and output.value.node in conditional
+    ]

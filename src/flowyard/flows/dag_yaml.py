@@ -10,7 +10,7 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem, UserError
-from flowyard.flows.check import check_flow, without_aggregation_outputs
+from flowyard.flows.check import check_flow, parts_of_bypassed, without_aggregation_outputs
 from flowyard.flows.graph import topological
 from flowyard.flows.includes import resolve_folder
 from flowyard.flows.model import INPUT_TYPES, Activate, DagFlow, Input, Literal, Node, Output, Value
@@ -67,6 +67,7 @@ class _DagReader:
         if self.problems:
             self._raise()
         outputs, warnings = without_aggregation_outputs(outputs, known)
+        warnings += parts_of_bypassed(outputs, known)
         return DagFlow(
             name=str(raw.get("name") or _identifier(self.file.path.parent.resolve().name)),
             file=self.file.path,

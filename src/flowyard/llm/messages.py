@@ -13,6 +13,7 @@ Roles are ``system user assistant function tool``, as in prompt flow, and ``deve
 from __future__ import annotations
 
 import ast
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -153,15 +154,19 @@ def _block_needed(role: str, label: str, chunk: str) -> str:
 
 
 def _tool_calls(chunk: str) -> list[Any] | None:
-    """The list after ``tool_calls:`` when it is a Python literal; as in prompt flow, JSON's ``true`` makes it text."""
+    """The list after ``tool_calls:``, as a Python literal or, which prompt flow leaves as text, as JSON."""
     match = _TOOL_CALLS.search(chunk)
     if match is None:
         return None
-    try:
-        value = ast.literal_eval(chunk[match.end() :].strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
-    return value if isinstance(value, list) else None
+    text = chunk[match.end() :].strip()
+    for read in (ast.literal_eval, json.loads):
+        try:
+            value = read(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        if isinstance(value, list):
+            return value
+    return None
 
 
 def _content(text: str, images: Mapping[str, str], detail: str) -> str | list[dict[str, Any]]:

@@ -22,10 +22,7 @@ from flowyard.llm.messages import ROLES, RoleEscapes, parse_chat
         ("function:\nname:\nf\ncontent:\n{}", [{"role": "function", "name": "f", "content": "{}"}]),
         ("tool:\ntool_call_id:\nid1\ncontent:\n42", [{"role": "tool", "tool_call_id": "id1", "content": "42"}]),
         ("assistant:\ntool_calls:\n[{'id': None}]", [{"role": "assistant", "tool_calls": [{"id": None}]}]),
-        (
-            'assistant:\ntool_calls:\n[{"id": null}]',
-            [{"role": "assistant", "content": 'tool_calls:\n[{"id": null}]'}],
-        ),
+        ('assistant:\ntool_calls:\n[{"id": null}]', [{"role": "assistant", "tool_calls": [{"id": None}]}]),
     ],
 )
 def test_splitting(text: str, messages: list[dict[str, Any]]) -> None:
