@@ -270,3 +270,8 @@ def test_conditions_that_people_rarely_mean_are_said(project: Project):
     assert "flow.dag.yaml:4: output 'out' reads a property of 'work'" in done.stderr
     assert "flow.dag.yaml:6: node 'work' is bypassed" in done.stderr
     assert "compares the str 'true' with the bool True" in done.stderr
+
+
+def test_switches_that_every_command_of_pf_takes(project: Project):
+    flow = project.echo_flow()
+    assert project.json("flow", "test", "--flow", flow, "--inputs", "x=a", "--verbose", "--debug") == {"out": "a"}

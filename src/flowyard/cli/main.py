@@ -58,7 +58,9 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code; SIGTERM ends it as cleanly as Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code: Any = cli.main(args=args, prog_name="flowyard", standalone_mode=False)
+        code: Any = cli.main(
+            args=_without_switches(sys.argv[1:] if args is None else args), prog_name="flowyard", standalone_mode=False
+        )
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
@@ -80,6 +82,18 @@ def main(args: list[str] | None = None) -> None:
         _say_bug(error)
         sys.exit(ExitCode.OUR_BUG)
     sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def _without_switches(args: list[str]) -> list[str]:
+    """The words without ``--verbose`` and ``--debug``, which each command of ``pf`` takes; the latter shows tracebacks.
+
+    What follows ``exec`` belongs to a script.
+    """
+    if args[:1] == ["exec"]:
+        return args
+    if "--debug" in args:
+        os.environ["FLOWYARD_DEBUG"] = "1"
+    return [word for word in args if word not in ("--verbose", "--debug")]
 
 
 def _say(error: FlowyardError) -> None:
