@@ -14,3 +14,9 @@ def test_import_loads_nothing_heavy(module: str):
     code = f"import json, sys, {module}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert HEAVY.isdisjoint(json.loads(done.stdout))
+
+
+def test_trying_a_flow_loads_no_http_library():
+    code = "import sys, flowyard.cli.flow_test; print('aiohttp' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,61 +1,22 @@
-"""``flowyard flow``"""
+"""``flowyard flow``; a file for each of its commands."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
-from typing import Any
-
 import click
 
-from flowyard.app import App, open_app
-from flowyard.cli.flow_build import build
-from flowyard.cli.flow_init import init
-from flowyard.cli.flow_serve import serve
-from flowyard.cli.flow_test import test
-from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
-from flowyard.cli.output import print_json, print_warnings, user_prints_to_stderr
-from flowyard.engine import prepare
-from flowyard.flows import load_flow
-from flowyard.llm import open_provider
+from flowyard.cli.lazy import LazyGroup
 
 __all__ = ["flow"]
 
+_COMMANDS = {
+    "init": ("flowyard.cli.flow_init:init", "Write a new flow, or a flow around a function that exists."),
+    "test": ("flowyard.cli.flow_test:test", "Run a flow, or one of its nodes, on one set of inputs; or chat with it."),
+    "serve": ("flowyard.cli.flow_serve:serve", "Serve a flow over HTTP."),
+    "build": ("flowyard.cli.flow_build:build", "Write a Docker build context that serves the flow."),
+    "validate": ("flowyard.cli.flow_validate:validate", "Check a flow without running it."),
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, places=_COMMANDS)
 def flow() -> None:
     """Make, test, check, serve and build one flow."""
-
-
-for command in (init, test, serve, build):
-    flow.add_command(command)
-
-
-@flow.command(cls=SpreadCommand)
-@click.option("--source", "--flow", "source", required=True, metavar="PATH", help="The flow's folder or file.")
-@click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
-@running_options
-def validate(
-    source: str, init: tuple[str, ...], home: str | None, env_file: str | None, simulate: str | None, as_json: bool
-) -> None:
-    """Check a flow without running it: its file, code, templates and connections, every variant of every node."""
-    app = open_app(read_settings(home, env_file, simulate), Path(source))
-    with user_prints_to_stderr():
-        checked = asyncio.run(_validate(app, Path(source), values_or_file(init, "--init")))
-    if as_json:
-        print_json({"flow": source, "valid": True, "checked": checked})
-    else:
-        click.echo(f"{source} is valid ({', '.join(checked)}).")
-
-
-async def _validate(app: App, path: Path, init: dict[str, Any]) -> list[str]:
-    """Prepare the defaults and then every other variant; returns what was checked."""
-    default = load_flow(path)
-    others = [(node, variant) for node, ids in default.variants.items() for variant in ids[1:]]
-    warnings: list[str] = []
-    for selected in [{}, *({node: variant} for node, variant in others)]:
-        runner = await prepare(load_flow(path, selected), app.connections(), open_provider, init=init, urls=app.urls)
-        warnings += runner.warnings
-        await runner.close()
-    print_warnings(dict.fromkeys(warnings))
-    return ["defaults", *(f"{node}.{variant}" for node, variant in others)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from flowyard import __version__
+from flowyard.cli.lazy import LazyGroup
 from flowyard.errors import ExitCode, FlowyardError, OutsideError
 
 __all__ = ["cli", "main"]
@@ -26,25 +26,9 @@ _NOUNS = {
 }
 
 
-class _Nouns(click.Group):
-    """A group whose commands are imported only when they are called; listing them needs no import."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_NOUNS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _NOUNS:
-            return None
-        module, _, name = _NOUNS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _NOUNS.items()])
-
-
-@click.group(cls=_Nouns, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, places=_NOUNS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, "-v", "--version", message="flowyard %(version)s")
 def cli() -> None:
     """Run, evaluate and compare prompt flows, unchanged, on any machine.
