@@ -37,12 +37,23 @@ RunRole = Literal["run", "variant", "evaluation"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Model calls and their tokens. ``simulated_calls`` of the ``calls`` were answered by a simulated model."""
+    """Model calls that were made, and what they cost.
+
+    ``calls`` and the tokens are what a model answered and is paid for; ``simulated_calls`` of them were answered by a
+    simulated model. ``unpriced_calls`` of them have no known price, so ``cost_usd`` is without them. ``cached_calls``
+    are answers that were kept from before and not paid for again, which spared ``saved_usd``. ``refused_calls`` counts
+    the attempts that an endpoint turned down for their rate or because it was overloaded.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     simulated_calls: int = 0
+    unpriced_calls: int = 0
+    cached_calls: int = 0
+    refused_calls: int = 0
+    cost_usd: float = 0.0
+    saved_usd: float = 0.0
 
     @property
     def total_tokens(self) -> int:
@@ -54,6 +65,11 @@ class Usage:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.simulated_calls + other.simulated_calls,
+            self.unpriced_calls + other.unpriced_calls,
+            self.cached_calls + other.cached_calls,
+            self.refused_calls + other.refused_calls,
+            self.cost_usd + other.cost_usd,
+            self.saved_usd + other.saved_usd,
         )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 
 from flowyard._util.suggest import known_names
+
 from flowyard.abc import Provider
 from flowyard.errors import UserError
+from flowyard.llm.call_rules import CallRules
 from flowyard.llm.connection import Connection
 
-__all__ = ["PROVIDERS", "open_provider"]
+__all__ = ["PROVIDERS", "ProviderOpener", "open_provider"]
 
 _WIRE = "flowyard.llm.providers.openai_wire:OpenAIWireProvider"
 PROVIDERS: Mapping[str, str] = {
@@ -40,3 +43,14 @@ def open_provider(connection: Connection) -> Provider:
     module, name = place.split(":")
     provider: Provider = getattr(import_module(module), name)(connection)
     return provider
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOpener:
+    """Opens providers whose calls follow the rules of a run. Can be pickled."""
+
+    rules: CallRules = CallRules()
+
+    def __call__(self, connection: Connection) -> Provider:
+        """As ``open_provider``, with the rules around it."""
+        return open_provider(connection)
