@@ -9,14 +9,15 @@ from pathlib import Path
 from flowyard.abc import ConnectionSource
 from flowyard.llm import (
     ENDPOINT_VARIABLE,
+    CallRules,
     Connections,
     ConnectionStore,
     EnvFileSource,
     EnvironmentSource,
+    ProviderOpener,
     RemoteSource,
     SimulateEverything,
     YamlSource,
-    open_provider,
 )
 from flowyard.media import UrlRules
 from flowyard.runs.run import Progress, RunParts
@@ -53,9 +54,12 @@ class App:
         """The user's encrypted store of connections."""
         return ConnectionStore(self.settings.user / "connections", self.environ)
 
-    def parts(self, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
-        """What runs need."""
-        return RunParts(self.connections(declared), open_provider, self.store, progress, self.urls)
+    def parts(
+        self, progress: Progress, declared: Iterable[ConnectionSource] = (), rules: CallRules | None = None
+    ) -> RunParts:
+        """What runs need; ``rules`` hold for all their model calls."""
+        opener = ProviderOpener(rules or CallRules())
+        return RunParts(self.connections(declared), opener, self.store, progress, self.urls)
 
     @property
     def urls(self) -> UrlRules:

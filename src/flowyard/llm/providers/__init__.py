@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from flowyard._util.suggest import known_names
-
 from flowyard.abc import Provider
 from flowyard.errors import UserError
 from flowyard.llm.call_rules import CallRules
