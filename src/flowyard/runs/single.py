@@ -50,7 +50,7 @@ async def try_line(
     collected = runner.aggregation_inputs()
     if not isinstance(runner.flow, DagFlow):
         return TryResult(show(line.returned), None, line.usage + runner.unclaimed_usage)
-    collected.add(line)
+    collected.add(line.line_number, collected.pick(line))
     aggregation = await runner.run_aggregation(collected)
     usage = line.usage + aggregation.usage + runner.unclaimed_usage
     return TryResult(show(line.returned), None, usage, aggregation.metrics, aggregation.errors)
