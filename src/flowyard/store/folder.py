@@ -9,24 +9,23 @@ Creating the run's folder claims its name; ``run.json`` is replaced atomically.
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from flowyard._util.files import dump_json, write_atomic
 from flowyard._util.suggest import did_you_mean
 from flowyard.abc import Store
 from flowyard.errors import Conflict, NotFound, StoreError
-from flowyard.records import ErrorRecord, ExperimentRecord, LineCounts, RunRecord, Usage
+from flowyard.records import ErrorRecord, ExperimentRecord, LineCounts, RunQuery, RunRecord, Usage
+from flowyard.store.hold import HOLD_FILE, FileHold, hold_folder, is_held
 
 __all__ = ["FolderStore", "run_from_json", "run_to_json"]
-
-_OWNER = "owner.pid"
 
 
 class FolderStore(Store):
@@ -38,8 +37,8 @@ class FolderStore(Store):
 
     def create_run(self, run: RunRecord) -> RunRecord:
         folder = self._runs / run.name
-        self._claim(folder, f"A run named {run.name!r} already exists.", "Give another --name.")
-        (folder / _OWNER).write_text(str(os.getpid()))
+        if not self.is_held(run.name) or any(each.name != HOLD_FILE for each in folder.iterdir()):
+            self._claim(folder, f"A run named {run.name!r} already exists.", "Give another --name.")
         claimed = replace(run, path=folder)
         self.save_run(claimed)
         return claimed
@@ -47,8 +46,6 @@ class FolderStore(Store):
     def save_run(self, run: RunRecord) -> None:
         try:
             write_atomic(run.path / "run.json", run_to_json(run))
-            if run.status != "running":
-                (run.path / _OWNER).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"Cannot write the run's record in {run.path}: {error.strerror}.") from error
 
@@ -59,14 +56,25 @@ class FolderStore(Store):
             raise NotFound(f"There is no run {name!r} in {self.home}.", hint=near or "See: flowyard run list")
         return self._read(file)
 
-    def list_runs(self) -> Sequence[RunRecord]:
-        found = [run for run, _ in self._read_all() if run is not None]
-        return sorted(found, key=lambda run: run.created_at, reverse=True)
+    def list_runs(self, query: RunQuery = RunQuery()) -> Sequence[RunRecord]:  # noqa: B008 - frozen
+        found = [run for run, _ in self._read_all() if run is not None and _fits(run, query)]
+        newest = sorted(found, key=lambda run: run.created_at, reverse=True)[query.offset :]
+        return newest[: query.limit]
+
+    def hold(self, name: str) -> AbstractContextManager[FileHold]:
+        if not name or Path(name).name != name:
+            raise NotFound(f"{name!r} cannot be a run's name.")
+        return hold_folder(name, self._runs / name)
+
+    def is_held(self, name: str) -> bool:
+        return bool(name) and Path(name).name == name and is_held(self._runs / name)
 
     def delete_run(self, name: str) -> None:
         run = self.get_run(name)
-        if run.status == "running":
-            raise Conflict(f"Run {name!r} is running.", hint="Stop it first, or wait: flowyard run stream -n NAME")
+        with self.hold(name):
+            self._bury(run)
+
+    def _bury(self, run: RunRecord) -> None:
         if run.path.is_symlink():
             raise StoreError(f"{run.path} is a link, and what it points to is not deleted.", hint="Remove the link.")
         grave = self._runs / f".deleted-{uuid.uuid4().hex}"
@@ -118,7 +126,7 @@ class FolderStore(Store):
             run = run_from_json(json.loads(file.read_text(encoding="utf-8")), file.parent)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"Cannot read the run's record {file}: {error}.") from error
-        if run.status == "running" and not _is_alive(file.parent / _OWNER):
+        if run.status == "running" and not is_held(file.parent):
             return replace(run, status="canceled", lines=_counted(run))
         return run
 
@@ -134,18 +142,22 @@ def _counted(run: RunRecord) -> LineCounts:
     return LineCounts(run.lines.total, counts["completed"], counts["failed"])
 
 
-def _is_alive(owner: Path) -> bool:
-    """Whether the process that claimed the run is still there; a killed one left its number behind.
-
-    On Windows the question would itself interrupt the process, so a claimed run counts as alive there.
-    """
-    if sys.platform == "win32":
-        return True
-    try:
-        os.kill(int(owner.read_text()), 0)
-    except (OSError, ValueError) as error:
-        return isinstance(error, PermissionError)
-    return True
+def _fits(run: RunRecord, query: RunQuery) -> bool:
+    flow = PurePath(run.flow)
+    given = (
+        (query.status, {run.status}),
+        (query.flow, {run.flow, str(flow.parent), flow.parent.name, flow.stem}),
+        (query.role, {run.role}),
+        (query.base_run, {run.base_run}),
+        (query.archived, {run.archived}),
+    )
+    pattern = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in query.name or "*")
+    return (
+        all(wanted is None or wanted in having for wanted, having in given)
+        and dict(query.tags).items() <= dict(run.tags).items()
+        and run.created_at >= (query.since or "")
+        and re.fullmatch(pattern, run.name, re.DOTALL) is not None
+    )
 
 
 def run_to_json(run: RunRecord) -> str:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,16 +29,14 @@ def test_nothing_is_made_before_the_first_write(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_a_run_whose_process_is_gone_is_canceled(tmp_path: Path) -> None:
+def test_a_run_that_nobody_holds_is_canceled(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    made = store.create_run(run("r"))
-    assert store.get_run("r").status == "running"
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    (made.path / "owner.pid").write_bytes(gone.stdout)
+    with store.hold("r"):
+        made = store.create_run(run("r"))
+        assert store.get_run("r").status == "running"
     assert store.get_run("r").status == "canceled"
     store.save_run(replace(made, status="completed"))
     assert store.get_run("r").status == "completed"
-    assert not (made.path / "owner.pid").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "r"}', '{"lines": 3}'])
