@@ -22,7 +22,7 @@ from flowyard.llm import (
 from flowyard.media import UrlRules
 from flowyard.runs.run import Progress, RunParts
 from flowyard.settings import Settings, project_root
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 __all__ = ["App", "open_app"]
 
@@ -32,7 +32,7 @@ class App:
     """The opened parts of one command. ``environ`` is the environment over the variables of the ``.env`` files."""
 
     settings: Settings
-    store: FolderStore
+    store: SqlStore
     environ: Mapping[str, str]
     env_files: tuple[EnvFileSource, ...]
     near: Path
@@ -89,7 +89,7 @@ def open_app(settings: Settings, near: Path | None = None) -> App:
     environ: dict[str, str] = {}
     for source in reversed(sources):
         environ |= source.environ
-    return App(settings, FolderStore(settings.home), environ | dict(settings.environ), sources, near)
+    return App(settings, SqlStore(settings.home, settings.store), environ | dict(settings.environ), sources, near)
 
 
 def _env_files(settings: Settings, near: Path) -> list[Path]:

@@ -29,7 +29,7 @@ from flowyard.runs.details import details_rows
 from flowyard.runs.follow import follow_lines
 from flowyard.runs.register import register_run
 from flowyard.runs.repeat import resume_request
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,7 @@ class _Watch:
             _print_summary(run)
 
 
-def _store() -> FolderStore:
+def _store() -> SqlStore:
     return app().store
 
 

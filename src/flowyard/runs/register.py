@@ -54,14 +54,18 @@ def register_run(
         description=description or record.description,
         tags=dict(tags or record.tags),
     )
-    run = store.create_run(replace(named, status="running"))
+    with store.hold(named.name):
+        return _taken(store.create_run(replace(named, status="running")), lines, record.status, store)
+
+
+def _taken(run: RunRecord, lines: list[LineResult], ended: RunStatus, store: Store) -> RunRecord:
     status: RunStatus = "canceled"
     try:
         with ResultWriter(run.lines_path) as writer:
             for line in lines:
                 writer.append(line)
         write_outputs(run)
-        status = record.status
+        status = ended
     finally:
         store.save_run(replace(run, status=status))
     return store.get_run(run.name)

@@ -108,8 +108,10 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         require_same_lines(earlier, plan.total)
         if not runner.flow.inputs and isinstance(runner.flow, DagFlow):
             raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
-        run = parts.store.create_run(_new_record(request, runner, plan))
-        return await _Execution(runner, run, parts).go(plan, request.concurrency, earlier)
+        record = _new_record(request, runner, plan)
+        with parts.store.hold(record.name):
+            run = parts.store.create_run(record)
+            return await _Execution(runner, run, parts).go(plan, request.concurrency, earlier)
     finally:
         await runner.close()
 
