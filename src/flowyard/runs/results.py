@@ -23,14 +23,11 @@ from flowyard.records import LineResult, RunRecord
 from flowyard.sessions.encoding import is_whole, read_head, read_line
 from flowyard.sessions.session import FinishedLine
 
-__all__ = ["LinePlaces", "LineState", "ResultWriter", "read_lines", "scan_lines", "stored_lines", "write_outputs"]
+__all__ = ["LinePlaces", "ResultWriter", "read_heads", "read_lines", "scan_raw_lines", "stored_lines", "write_outputs"]
 
 _SYNC_EVERY_S = 2.0
 _MOST_GAP = 100_000
-_NUMBER = re.compile(rb'\{"line_number": (\d+), "status": "(\w+)"')
-
-LineState = tuple[int, int, str]
-"""Of one stored line: its number, where it begins in the file, and its status."""
+_NUMBER = re.compile(rb'\{"line_number": (-?\d+), "status": "(\w+)"')
 
 
 class ResultWriter:
@@ -85,7 +82,11 @@ class LinePlaces:
         self._dense[number] = offset
 
     def __len__(self) -> int:
+        """How often a place was noted."""
         return self._count
+
+    def __contains__(self, number: int) -> bool:
+        return (0 <= number < len(self._dense) and self._dense[number] >= 0) or number in self._sparse
 
     def in_order(self) -> Iterator[int]:
         """The places, ascending by line number."""
@@ -101,32 +102,27 @@ class LinePlaces:
         yield from (self._sparse[number] for number in sorted(later))
 
 
-def scan_lines(path: Path) -> Iterator[LineState]:
-    """Number, place and status of every stored line, in the order of the file; a torn last one is left out.
-
-    Nothing is checked and little is parsed, so that a million lines take about a second.
-    """
-    if not path.exists():
-        return
+def scan_raw_lines(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Every stored line and where it begins, in the order of the file; a torn last one is left out."""
     offset = 0
     with path.open("rb") as file:
         for raw in file:
             if raw.endswith(b"\n"):
-                yield _state(raw, offset, path)
+                yield raw, offset
             offset += len(raw)
 
 
-def _state(raw: bytes, offset: int, path: Path) -> LineState:
+def read_heads(raw: bytes) -> tuple[int, str]:
+    """Number and status of a stored line, with little of it parsed. Raises StoreError when it is damaged."""
     match = _NUMBER.match(raw)
     if match is not None:
-        return int(match[1]), offset, match[2].decode()
+        return int(match[1]), match[2].decode()
     try:
         data = json.loads(raw)
-        return int(data["line_number"]), offset, str(data["status"])
+        return int(data["line_number"]), str(data["status"])
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path.name} is damaged at byte {offset}: {error}.", hint="Lines that are damaged are run again by: "
-            f"flowyard run resume {path.parent.name}"
+            f"A stored line is damaged: {error}.", hint="Lines that are damaged are run again by: flowyard run resume"
         ) from None
 
 
@@ -136,10 +132,10 @@ def stored_lines(run: RunRecord) -> Iterator[bytes]:
     Only the position of each line is kept in memory, not its content.
     """
     places = LinePlaces()
-    for number, offset, _ in scan_lines(run.lines_path):
-        places.put(number, offset)
-    if not places:
+    if not run.lines_path.exists():
         return
+    for raw, offset in scan_raw_lines(run.lines_path):
+        places.put(read_heads(raw)[0], offset)
     with run.lines_path.open("rb") as file:
         for offset in places.in_order():
             if file.tell() != offset:

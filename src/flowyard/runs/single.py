@@ -13,7 +13,7 @@ from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, Flow, InputRef, Literal, NodeRef
 from flowyard.media import MediaWriter, as_base64, dump_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
-from flowyard.runs.results import storable
+from flowyard.sessions.encoding import storable
 
 __all__ = ["TryResult", "node_values", "require_inputs", "try_line"]
 

@@ -1,1 +1,1 @@
-"""Where the lines of a run are executed: in this process, or in worker processes that a crash cannot take the run with."""
+"""Where the lines of a run are executed: in this process, or in worker processes that may crash."""

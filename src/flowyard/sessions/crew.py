@@ -111,7 +111,7 @@ class _Running:
 
 
 class ThreadCrew(Crew):
-    """Whole lines in threads of the flow's code, for flows that run plainly. ``watch`` ends lines that take too long."""
+    """Whole lines in threads of the flow's code, for flows that run plainly; ``watch`` ends those that are late."""
 
     def __init__(
         self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None

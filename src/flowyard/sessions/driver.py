@@ -172,8 +172,11 @@ class LineDriver:
             if tasks:
                 share.lines.update((task.line_number, task) for task in tasks)
                 share.hand.run(tasks)
-        if self._is_read and not self._again and not self._suspects and not any(
-            share.lines for share in self._shares.values()
+        if (
+            self._is_read
+            and not self._again
+            and not self._suspects
+            and not any(share.lines for share in self._shares.values())
         ):
             self._done.set()
 

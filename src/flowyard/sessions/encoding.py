@@ -18,8 +18,19 @@ from flowyard._util.redact import redact_json
 from flowyard.errors import StoreError
 from flowyard.media import MediaWriter, dump_media
 from flowyard.records import ErrorRecord, LineResult, NodeResult, Usage
+from flowyard.sessions.session import FinishedLine
 
-__all__ = ["LineEncoder", "LineHead", "Show", "is_whole", "line_from_json", "line_to_json", "read_head", "read_line", "storable"]
+__all__ = [
+    "LineEncoder",
+    "LineHead",
+    "Show",
+    "is_whole",
+    "line_from_json",
+    "line_to_json",
+    "read_head",
+    "read_line",
+    "storable",
+]
 
 Show = Callable[[Any], Any]
 """Puts something that JSON can say in the place of pictures."""
@@ -43,6 +54,12 @@ class LineEncoder:
         result, text = storable(result, self._show)
         return result, _checked(redact_json(text, self._secrets()))
 
+    def finished(self, result: LineResult) -> FinishedLine:
+        """The line as it is told and stored."""
+        result, text = self.encode(result)
+        usage = result.usage if result.usage != _NOTHING else _NOTHING  # one object is told once in a message
+        return FinishedLine(result.line_number, result.status, text, result.duration_s, usage, result.error)
+
 
 def is_whole(raw: bytes) -> bool:
     """Whether the bytes of a stored line are those that were written.
@@ -62,7 +79,7 @@ def _has_check(body: bytes) -> bool:
 
 
 def read_line(raw: bytes, label: str) -> LineResult:
-    """The inverse of ``LineEncoder.encode``. Raises StoreError, with ``label`` for the place, when bytes were changed."""
+    """The inverse of ``LineEncoder.encode``. Raises StoreError, saying ``label``, when bytes were changed."""
     if not is_whole(raw):
         raise StoreError(f"{label} is damaged: its checksum does not fit.", hint=_DAMAGED)
     try:

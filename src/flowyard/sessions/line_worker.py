@@ -13,13 +13,12 @@ from flowyard.engine import LineRunner
 from flowyard.engine.modules import code_of
 from flowyard.engine.runner import AggregationResult
 from flowyard.media import MediaWriter
-from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
+from flowyard.records import ErrorRecord, LineResult, LineTask
 from flowyard.sessions.encoding import LineEncoder, line_from_json
 from flowyard.sessions.session import FinishedLine, Place
 
 __all__ = ["LineWorker", "timed_out"]
 
-_NOTHING = Usage()
 _CHUNK = 1000
 
 
@@ -47,11 +46,10 @@ class LineWorker:
 
     def finished(self, result: LineResult) -> FinishedLine:
         """The line as it is told and stored."""
-        result, text = self._encoder.encode(result)
-        if self._collector.is_needed and result.status == "completed":
+        line = self._encoder.finished(result)
+        if self._collector.is_needed and line.status == "completed":
             self._kept.append((result.line_number, self._collector.pick(result)))
-        usage = result.usage if result.usage != _NOTHING else _NOTHING  # one object is told once in a message
-        return FinishedLine(result.line_number, result.status, text, result.duration_s, usage, result.error)
+        return line
 
     @property
     def held(self) -> frozenset[int]:

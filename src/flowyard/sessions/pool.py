@@ -15,7 +15,7 @@ from flowyard.engine.runner import AggregationResult, lost_files
 from flowyard.errors import FlowyardError, OutsideError
 from flowyard.flows.model import Flow
 from flowyard.media import MediaWriter
-from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
+from flowyard.records import ErrorRecord, LineTask, Usage
 from flowyard.sessions.driver import LineDriver
 from flowyard.sessions.encoding import LineEncoder
 from flowyard.sessions.messages import Message, Prepared
@@ -57,7 +57,8 @@ class _Hand:
 
     async def ask(self, *message: Any, answer: str) -> tuple[Any, ...]:
         """Send a message and wait for its answer. Raises OutsideError when the process ends."""
-        waited = self._answers[answer] = asyncio.get_running_loop().create_future()
+        waited: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+        self._answers[answer] = waited
         self.process.send(message)
         try:
             return await waited
@@ -80,7 +81,8 @@ class _Hand:
 
     def _ended(self, how: str) -> None:
         error = OutsideError(f"The worker process ended: {how}.", hint="What it printed last may say why.")
-        for waited in (self.prepared, *self._answers.values()):
+        waiting: list[asyncio.Future[Any]] = [self.prepared, *self._answers.values()]
+        for waited in waiting:
             if not waited.done():
                 waited.set_exception(error)
                 waited.exception()  # whoever still waits gets it; nobody else needs to
@@ -93,9 +95,7 @@ class PooledSession(Session):
     def __init__(self, request: SessionRequest, workers: int, command: WorkerCommand | None = None) -> None:
         self.command = command or WorkerCommand()
         self._request = request
-        self._pickled = pickle.dumps(
-            replace(request, flow=replace(request.flow, keep=None)), pickle.HIGHEST_PROTOCOL
-        )
+        self._pickled = pickle.dumps(replace(request, flow=replace(request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
         self._workers = workers
         self._files = tempfile.TemporaryDirectory(prefix="flowyard-session-")
         self._count = 0
@@ -104,7 +104,6 @@ class PooledSession(Session):
         self._begin: tuple[Any, ...] = ()
         self._aggregates = False
         self._closing = False
-        self._encoder: LineEncoder | None = None
         self._starting: set[asyncio.Task[None]] = set()
         for _ in range(workers):
             self._start()
@@ -130,10 +129,9 @@ class PooledSession(Session):
     async def run_lines(
         self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
     ) -> None:
-        self._encoder = LineEncoder(
-            self._request.connections.secrets, MediaWriter(place.media, self._request.flow.message_format, relative=False)
-        )
-        driver = LineDriver(tasks, sink, concurrency, self._encoded, self._request.line_timeout_s)
+        media = MediaWriter(place.media, self._request.flow.message_format, relative=False)
+        encoder = LineEncoder(self._request.connections.secrets, media)
+        driver = LineDriver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
         self._driver = driver
         self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
         for hand in self._hands:
@@ -159,11 +157,6 @@ class PooledSession(Session):
         hand.process.send(("begin", place, hand.box, limit))
         if self._driver is not None:
             self._driver.add(hand)
-
-    def _encoded(self, result: LineResult) -> FinishedLine:
-        assert self._encoder is not None
-        result, text = self._encoder.encode(result)
-        return FinishedLine(result.line_number, result.status, text, result.duration_s, result.usage, result.error)
 
     def lines_ended(self, hand: _Hand, lines: list[FinishedLine]) -> None:
         """A worker tells of lines that ended."""

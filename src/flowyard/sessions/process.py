@@ -36,9 +36,8 @@ class WorkerProcess:
     def __init__(self, command: WorkerCommand, on_message: Callable[[WorkerProcess, Message | None], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_message = on_message
-        self._process = take_spare(command.argv) if not command.env else None
-        if self._process is None:
-            self._process = start_process(command.argv, command.env)
+        spare = take_spare(command.argv) if not command.env else None
+        self._process = spare or start_process(command.argv, command.env)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._channel = Channel(self._process.stdout, self._process.stdin)  # type: ignore[arg-type]

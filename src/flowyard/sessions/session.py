@@ -16,7 +16,16 @@ from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import ErrorRecord, LineStatus, LineTask, Usage
 
-__all__ = ["Concurrency", "FinishedLine", "FixedConcurrency", "LineSink", "Place", "Session", "SessionRequest", "StoredLines"]
+__all__ = [
+    "Concurrency",
+    "FinishedLine",
+    "FixedConcurrency",
+    "LineSink",
+    "Place",
+    "Session",
+    "SessionRequest",
+    "StoredLines",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Session(ABC):
 
     @abstractmethod
     async def ready(self) -> Flow:
-        """Wait until the flow is prepared; returns it with all that its code declares. Raises UserError, OutsideError."""
+        """Wait until the flow is prepared; returns it with what its code declares. Raises UserError, OutsideError."""
 
     @property
     @abstractmethod

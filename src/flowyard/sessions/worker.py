@@ -124,7 +124,8 @@ class _Worker:
         self._channel.send(("prepared", Prepared(inputs, outputs, runner.warnings, aggregates)))
 
     async def _begin(self, place: Place, box: Path, limit: int) -> None:
-        assert self._runner is not None and self._request is not None
+        assert self._runner is not None
+        assert self._request is not None
         self._lines = LineWorker(self._runner, place)
         make = ThreadCrew if self._runner.runs_plainly else LoopCrew
         timeout_s = self._request.line_timeout_s
