@@ -6,9 +6,10 @@ import mmap
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["BlackBox", "RunningLine", "read_black_box"]
+__all__ = ["BlackBox", "RunningLine", "read_black_box", "write_black_box"]
 
 _SLOT = struct.Struct("=qd")
 _NONE = -1
@@ -49,3 +50,8 @@ def read_black_box(file: Path) -> list[RunningLine]:
     whole = raw[: len(raw) - len(raw) % _SLOT.size]
     running = [(number, began) for number, began in _SLOT.iter_unpack(whole) if number != _NONE]
     return sorted(running, key=lambda line: line[1])
+
+
+def write_black_box(file: Path, running: Iterable[RunningLine]) -> None:
+    """The file as if those lines were running, for a worker of another machine."""
+    file.write_bytes(b"".join(_SLOT.pack(number, began) for number, began in running))

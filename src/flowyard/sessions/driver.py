@@ -20,7 +20,7 @@ from flowyard.sessions.black_box import read_black_box
 from flowyard.sessions.line_worker import timed_out
 from flowyard.sessions.session import Concurrency, FinishedLine, LineSink
 
-__all__ = ["LineDriver", "LineHand"]
+__all__ = ["LineDriver", "LineHand", "Share"]
 
 _AHEAD_S = 0.03
 """How much work, in seconds, waits in a worker beside the lines that it runs."""
@@ -45,7 +45,7 @@ class LineHand(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Share:
+class Share:
     """What one worker has: its lines by number, and how fast they end."""
 
     hand: LineHand
@@ -84,7 +84,7 @@ class LineDriver:
         self._timeout_s = line_timeout_s
         self._again: collections.deque[LineTask] = collections.deque()
         self._suspects: collections.deque[LineTask] = collections.deque()
-        self._shares: dict[LineHand, _Share] = {}
+        self._shares: dict[LineHand, Share] = {}
         self._is_read = False
         self._done = asyncio.Event()
         self._failure: BaseException | None = None
@@ -110,7 +110,7 @@ class LineDriver:
 
     def add(self, hand: LineHand) -> None:
         """A worker is ready for lines."""
-        self._shares[hand] = _Share(hand)
+        self._shares[hand] = Share(hand)
         self._supply()
 
     def lines_ended(self, hand: LineHand, lines: list[FinishedLine]) -> None:
@@ -138,7 +138,7 @@ class LineDriver:
         if self._failed_starts >= _MOST_FAILED_STARTS:
             self.fail(OutsideError(f"The worker process ends before it runs a line: {how}."))
 
-    def _blame(self, share: _Share, how: str) -> None:
+    def _blame(self, share: Share, how: str) -> None:
         running = [share.lines.pop(number) for number, _ in read_black_box(share.hand.box) if number in share.lines]
         if share.late is not None:
             assert self._timeout_s is not None
@@ -180,7 +180,7 @@ class LineDriver:
         ):
             self._done.set()
 
-    def _room(self, share: _Share) -> int:
+    def _room(self, share: Share) -> int:
         """How many lines more the worker should have; a few ended ones together make a message worth sending."""
         if share.alone or self._suspects:
             share.alone = bool(self._suspects)
@@ -188,7 +188,7 @@ class LineDriver:
         ahead = min(_MOST_AHEAD, max(share.limit // 4, int(share.rate * _AHEAD_S), 2))
         return share.limit + ahead - len(share.lines)
 
-    def _next_tasks(self, share: _Share, room: int) -> list[LineTask]:
+    def _next_tasks(self, share: Share, room: int) -> list[LineTask]:
         if share.alone:
             return [self._suspects.popleft()]
         tasks = [self._again.popleft() for _ in range(min(room, len(self._again)))]
@@ -200,7 +200,7 @@ class LineDriver:
                 tasks.append(task)
         return tasks
 
-    def _set_limit(self, share: _Share) -> None:
+    def _set_limit(self, share: Share) -> None:
         """Each worker's part of all lines that may run at once."""
         limit = max(1, -(-self._concurrency.limit // self._workers))
         if limit != share.limit:

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import pickle
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from flowyard.engine.runner import AggregationResult, lost_files
 from flowyard.errors import FlowyardError, OutsideError
@@ -29,12 +30,35 @@ from flowyard.sessions.session import (
     StoredLines,
 )
 
-__all__ = ["PooledSession"]
+__all__ = ["Hand", "OnMessage", "PooledSession", "Process"]
 
 _LONGEST_END_S = 5.0
 
 
-class _Hand:
+class Process(Protocol):
+    """A worker process, on this machine or on another."""
+
+    def send(self, message: Message) -> None:
+        """Send a message in the background; lost when the process ends."""
+
+    def end(self) -> None:
+        """Ask the process to end."""
+
+    def kill(self) -> None:
+        """End the process at once."""
+
+    def ending(self) -> str:
+        """How the process ended, for a person; it must have."""
+
+    async def wait(self, longest_s: float) -> None:
+        """Wait for the end of the process, and kill it when it takes longer."""
+
+
+OnMessage = Callable[[Any, Message | None], None]
+"""Called on the event loop with a process and each message of it, and with None at its end."""
+
+
+class Hand:
     """One worker process of the session, and the answers that are waited for."""
 
     def __init__(self, session: PooledSession, box: Path) -> None:
@@ -43,7 +67,7 @@ class _Hand:
         self.held: set[int] = set()
         self._session = session
         self._answers: dict[str, asyncio.Future[tuple[Any, ...]]] = {}
-        self.process = WorkerProcess(session.command, self._on_message)
+        self.process = session.new_process(box, self._on_message)
 
     def run(self, tasks: list[LineTask]) -> None:
         self.process.send(("lines", [(task.line_number, task.inputs, task.error) for task in tasks]))
@@ -64,7 +88,7 @@ class _Hand:
         finally:
             del self._answers[answer]
 
-    def _on_message(self, process: WorkerProcess, message: Message | None) -> None:
+    def _on_message(self, process: Process, message: Message | None) -> None:
         if message is None:
             self._ended(process.ending())
             return
@@ -94,11 +118,10 @@ class PooledSession(Session):
     def __init__(self, request: SessionRequest, workers: int, command: WorkerCommand | None = None) -> None:
         self.command = command or WorkerCommand()
         self._request = request
-        self._pickled = pickle.dumps(replace(request, flow=replace(request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
         self._workers = workers
         self._files = tempfile.TemporaryDirectory(prefix="flowyard-session-")
         self._count = 0
-        self._hands: list[_Hand] = []
+        self._hands: list[Hand] = []
         self._driver: LineDriver | None = None
         self._begin: tuple[Any, ...] = ()
         self._aggregates = False
@@ -107,13 +130,27 @@ class PooledSession(Session):
         for _ in range(workers):
             self._start()
 
-    def _start(self) -> _Hand:
+    def new_process(self, box: Path, on_message: OnMessage) -> Process:
+        """Start a worker process, which prepares the flow; ``box`` is where the lines that it runs are noted."""
+        del box  # goes with the message that begins lines
+        process = WorkerProcess(self.command, on_message)
+        process.send(("prepare", self._pickled))
+        return process
+
+    @cached_property
+    def _pickled(self) -> bytes:
+        return pickle.dumps(replace(self._request, flow=replace(self._request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
+
+    def new_driver(self, *arguments: Any) -> LineDriver:
+        """What hands out the lines; the arguments are those of LineDriver."""
+        return LineDriver(*arguments)
+
+    def _start(self) -> Hand:
         self._count += 1
         box = Path(self._files.name) / f"{self._count}.box"
         box.touch()
-        hand = _Hand(self, box)
+        hand = Hand(self, box)
         self._hands.append(hand)
-        hand.process.send(("prepare", self._pickled))
         return hand
 
     async def ready(self) -> Flow:
@@ -129,7 +166,7 @@ class PooledSession(Session):
         self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
     ) -> None:
         encoder = LineEncoder(place.media, self._request.connections.secrets, self._request.flow.message_format)
-        driver = LineDriver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
+        driver = self.new_driver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
         self._driver = driver
         self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
         for hand in self._hands:
@@ -139,12 +176,12 @@ class PooledSession(Session):
         finally:
             self._driver = None
 
-    def _let_begin(self, hand: _Hand) -> None:
+    def _let_begin(self, hand: Hand) -> None:
         task = asyncio.create_task(self._began(hand))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _began(self, hand: _Hand) -> None:
+    async def _began(self, hand: Hand) -> None:
         place, limit = self._begin
         try:
             await hand.prepared
@@ -156,14 +193,14 @@ class PooledSession(Session):
         if self._driver is not None:
             self._driver.add(hand)
 
-    def lines_ended(self, hand: _Hand, lines: list[FinishedLine]) -> None:
+    def lines_ended(self, hand: Hand, lines: list[FinishedLine]) -> None:
         """A worker tells of lines that ended."""
         if hand.prepared.result().aggregates:
             hand.held.update(line.line_number for line in lines if line.status == "completed")
         if self._driver is not None:
             self._driver.lines_ended(hand, lines)
 
-    def hand_ended(self, hand: _Hand, how: str) -> None:
+    def hand_ended(self, hand: Hand, how: str) -> None:
         """A worker process ended, asked or not."""
         if self._closing or hand not in self._hands:
             return

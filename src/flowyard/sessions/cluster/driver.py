@@ -1,0 +1,79 @@
+"""Handing lines to workers of a cluster: what a machine that went away held is run elsewhere."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+from flowyard.errors import OutsideError
+from flowyard.records import ErrorRecord, LineResult
+from flowyard.sessions.driver import LineDriver, LineHand, Share
+
+__all__ = ["ClusterDriver"]
+
+_MOST_LOST_STARTS = 10
+_MOST_LOST_ALONE = 2
+
+
+class ClusterDriver(LineDriver):
+    """As on one machine, and a worker may also be lost with its node, when nobody knows which line was to blame.
+
+    Its lines run again. Those that were lost before are suspects and run alone; one that is lost alone twice has
+    failed.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._lost: collections.Counter[int] = collections.Counter()
+        self._lost_alone: collections.Counter[int] = collections.Counter()
+        self._lost_starts = 0
+
+    def expect_workers(self, workers: int) -> None:
+        """The lines at once are shared by that many workers from now on."""
+        self._workers = max(1, workers, len(self._shares))
+        self._supply_or_fail()
+
+    @property
+    def workers(self) -> int:
+        """How many workers have lines, or wait for some."""
+        return len(self._shares)
+
+    def hand_lost(self, hand: LineHand, how: str) -> None:
+        """A worker went away with its node or its actor. Raises nothing."""
+        share = self._shares.pop(hand, None)
+        if share is None:
+            self._lost_starts += 1
+        else:
+            self._lost_starts = 0
+            self._sort_out(share, how)
+        if self._lost_starts >= _MOST_LOST_STARTS:
+            self.fail(OutsideError(f"No worker can be started on the cluster: {how}."))
+
+    def _sort_out(self, share: Share, how: str) -> None:
+        failed = []
+        for number, task in share.lines.items():
+            self._lost[number] += 1
+            self._lost_alone[number] += share.alone
+            if self._lost_alone[number] >= _MOST_LOST_ALONE:
+                message = f"The workers that ran this line alone went away {_MOST_LOST_ALONE} times: {how}."
+                failed.append(LineResult(number, "failed", task.inputs, {}, ErrorRecord("WorkerCrashed", message)))
+            elif self._lost[number] > 1:
+                self._suspects.append(task)
+            else:
+                self._again.append(task)
+        self._tell(failed)
+
+    def _set_limit(self, share: Share) -> None:
+        """Each worker's part of all lines that may run at once; together they are exactly that many."""
+        place = list(self._shares.values()).index(share)
+        whole, rest = divmod(self._concurrency.limit, max(self._workers, len(self._shares)))
+        limit = max(1, whole + (place < rest))
+        if limit != share.limit:
+            share.limit = limit
+            share.hand.set_limit(limit)
+
+    def _supply_or_fail(self) -> None:
+        try:
+            self._supply()
+        except BaseException as error:
+            self.fail(error)

@@ -1,0 +1,75 @@
+"""The Ray cluster that runs use: the one at an address, a running one, or one that is started here for this process.
+
+Ray is connected once in a process and let go when the process ends, which ends a cluster that was started here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+from typing import Any
+
+from flowyard.errors import ExtraMissing, OutsideError, UserError
+
+__all__ = ["import_ray", "join_cluster", "require_address", "require_cpus"]
+
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""Nothing is reported to anybody; the second keeps Ray from warning about graphics cards."""
+
+
+def import_ray() -> Any:
+    """The package ``ray``. Raises ExtraMissing."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)  # Ray reads them when it is imported, and its processes inherit them
+    try:
+        import ray  # noqa: PLC0415 - heavy, and only runs on a cluster need it
+    except ImportError:
+        raise ExtraMissing("--backend ray takes Ray.", hint="pip install 'flowyard[ray]'") from None
+    return ray
+
+
+def require_address(address: str) -> str:
+    """The address as Ray takes it. Raises UserError for the kind that drives a cluster from outside."""
+    if "://" in address:
+        raise UserError(
+            f"--address {address} is not HOST:PORT.",
+            hint="Drive the run on a machine of the cluster: --address auto, or HOST:PORT of the cluster's head.",
+        )
+    return address
+
+
+def join_cluster(address: str | None, workers: int) -> Any:
+    """Ray, connected. ``workers`` is how many CPUs a cluster that is started here needs at most.
+
+    Raises OutsideError when there is no cluster at ``address``, ExtraMissing without Ray.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        return ray
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "include_dashboard": False}
+    try:
+        if address is not None:
+            ray.init(address, logging_level=logging.ERROR)
+            return ray
+        with contextlib.suppress(ConnectionError):  # none is running
+            ray.init("auto", logging_level=logging.ERROR)
+            return ray
+        cpus = max(1, min(workers, os.cpu_count() or 1))
+        ray.init("local", num_cpus=cpus, num_gpus=0, _node_ip_address="127.0.0.1", **quiet)
+    except Exception as error:  # Ray and the libraries below it have errors of many kinds
+        where = f"at {address}" if address else "here"
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        hint = "Start one: ray start --head" if address else None
+        raise OutsideError(f"There is no Ray cluster {where}: {lines[0]}", hint=hint) from error
+    return ray
+
+
+def require_cpus(ray: Any) -> int:
+    """The CPUs of the nodes that are alive. Raises OutsideError when there are none."""
+    nodes = (node for node in ray.nodes() if node["Alive"])
+    cpus = sum(math.floor(node["Resources"].get("CPU", 0)) for node in nodes)
+    if not cpus:
+        raise OutsideError("The Ray cluster has no CPUs: no worker can be started.")
+    return cpus
