@@ -123,7 +123,7 @@ class FlexRunner(LineRunner):
         errors: tuple[ErrorRecord, ...] = ()
         returned: Any = {}
         with ExitStack() as stack:
-            self._surround(stack)
+            stack.enter_context(self._surroundings())
             metrics = stack.enter_context(collect_metrics())
             count = stack.enter_context(count_usage())
             try:

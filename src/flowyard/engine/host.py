@@ -109,11 +109,14 @@ class CodeHost:
         release_threads()
 
     def _call(self, call: Callable[..., Any], values: tuple[Any, ...]) -> Any:
-        with self._as_flow():
-            try:
-                return call(*values)
-            except StopIteration as error:  # a future cannot carry it
-                raise RuntimeError(f"StopIteration: {error}") from error
+        owner, shown = code_owner.set(self._owner), self._environment.show()  # as in _as_flow, for every node
+        try:
+            return call(*values)
+        except StopIteration as error:  # a future cannot carry it
+            raise RuntimeError(f"StopIteration: {error}") from error
+        finally:
+            self._environment.hide(shown)
+            code_owner.reset(owner)
 
     @contextmanager
     def _as_flow(self) -> Iterator[None]:

@@ -6,8 +6,8 @@ import asyncio
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,8 +132,7 @@ class LineRunner(ABC):
         inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
-            with ExitStack() as stack:
-                self._surround(stack)
+            with self._surroundings():
                 done = await self._execute(inputs, task.line_number, stream=stream)
         return LineResult(
             line_number=task.line_number,
@@ -204,11 +203,11 @@ class LineRunner(ABC):
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()
 
-    def _surround(self, stack: ExitStack) -> None:
-        """Give code that runs from here on the flow's services and environment."""
-        stack.enter_context(use_services(self._services))
-        stack.enter_context(self._around.environment.visible())
-        stack.enter_context(no_code_runs())
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """Inside the block, code has the flow's services and environment."""
+        with use_services(self._services), self._around.environment.visible(), no_code_runs():
+            yield
 
     async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
         """The inputs, or the flow's sample for none at all, with defaults, of their types and pictures loaded; or why

@@ -40,7 +40,7 @@ class LineWorker:
         return self.finished(self.runner.run_line_here(self._placed(task)))
 
     def _placed(self, task: LineTask) -> LineTask:
-        return task if self._folder is None else replace(task, folder=self._folder)
+        return task if self._folder is None or task.folder else replace(task, folder=self._folder)
 
     def finished(self, result: LineResult) -> FinishedLine:
         """The line as it is told and stored."""

@@ -86,6 +86,7 @@ class _Worker:
         self._runner: LineRunner | None = None
         self._lines: LineWorker | None = None
         self._crew: Crew | None = None
+        self._folder: Path | None = None
         self._does: Mapping[str, Callable[..., Awaitable[None]]] = {
             "prepare": self._prepare,
             "begin": self._begin,
@@ -127,6 +128,7 @@ class _Worker:
         assert self._runner is not None
         assert self._request is not None
         self._lines = LineWorker(self._runner, place)
+        self._folder = place.data_folder
         make = ThreadCrew if self._runner.runs_plainly else LoopCrew
         timeout_s = self._request.line_timeout_s
         slots = BlackBox(box, 2 * self._request.most_at_once + 64)
@@ -143,7 +145,7 @@ class _Worker:
             return None
 
     async def _add(self, tasks: list[tuple[Any, ...]]) -> None:
-        self._waiting.extend(LineTask(*task) for task in tasks)
+        self._waiting.extend(LineTask(number, inputs, error, self._folder) for number, inputs, error in tasks)
         assert self._crew is not None
         self._crew.poke()
 
