@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.register_assert_rewrite("store_contract")
+
 
 @pytest.fixture(scope="session")
 def postgres_address() -> Iterator[str]:

@@ -156,7 +156,12 @@ class SqlStore(Store):
 
     def migrate(self) -> TakenIn:
         """Bring the tables to this version and take in the runs that are there as folders only."""
-        return self._database.write(self._migrated)
+
+        def migrating(session: Session) -> TakenIn:
+            self._database.claim_schema(session)
+            return self._migrated(session)
+
+        return self._database.write(migrating)
 
     def unreadable_runs(self) -> list[Path]:
         """Folders of runs whose record could not be read when they were taken in; ``list_runs`` leaves them out."""
@@ -183,7 +188,9 @@ class SqlStore(Store):
     def _write(self, work: Callable[[Session], T], *, durable: bool = True) -> T:
         def writing(session: Session) -> T:
             if not self._is_current(session):
-                self._migrated(session)
+                self._database.claim_schema(session)
+                if not self._is_current(session):  # whoever claimed it before may have done the work
+                    self._migrated(session)
             return work(session)
 
         return self._database.write(writing, durable=durable)
@@ -283,4 +290,4 @@ class SqlStore(Store):
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and Path(name).name == name and "\0" not in name
+    return Path(name).name == name and name not in ("", "..") and "\0" not in name
