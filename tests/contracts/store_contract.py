@@ -253,7 +253,8 @@ class StoreContract:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "held\n"
             made = store.create_run(new_run("r", lines=LineCounts(5)))
-            lines = [{"line_number": n, "status": "failed" if n == 1 else "completed"} for n in range(3)]
+            ended = [(0, "failed"), (1, "failed"), (2, "completed"), (10**12, "completed"), (0, "completed")]
+            lines = [{"line_number": number, "status": status} for number, status in ended]
             torn = '{"line_number": 3, "status": "compl'
             made.lines_path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"odd": 1}]) + torn)
             assert store.get_run("r").status == "running"
@@ -265,7 +266,7 @@ class StoreContract:
         assert store.list_runs(RunQuery(status="running")) == []
         (found,) = store.list_runs(RunQuery(status="canceled"))
         assert found == store.get_run("r")
-        assert (found.status, found.lines) == ("canceled", LineCounts(5, 2, 1))
+        assert (found.status, found.lines) == ("canceled", LineCounts(5, 3, 1))
         with store.hold("r"):
             store.save_run(made)
             assert store.get_run("r").status == "running"

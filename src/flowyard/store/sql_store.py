@@ -264,6 +264,8 @@ class SqlStore(Store):
             raise StoreError(f"Cannot delete what is left of run {run.name!r}, {grave}: {error.strerror}.") from error
 
     def _write_copy(self, run: RunRecord) -> None:
+        if run.path.parent != self._runs and not run.path.is_dir():
+            return  # the folder is on another machine
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             write_atomic(run.path / RECORD_FILE, run_to_json(run), durable=run.status != "running")
