@@ -20,7 +20,9 @@ from flowyard.llm import (
     YamlSource,
 )
 from flowyard.media import UrlRules
-from flowyard.runs.run import Progress, RunParts
+from flowyard.runs.execution import Progress
+from flowyard.runs.run import RunParts
+from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.settings import Settings, project_root
 from flowyard.store import SqlStore
 
@@ -55,11 +57,15 @@ class App:
         return ConnectionStore(self.settings.user / "connections", self.environ)
 
     def parts(
-        self, progress: Progress, declared: Iterable[ConnectionSource] = (), rules: CallRules | None = None
+        self,
+        progress: Progress,
+        declared: Iterable[ConnectionSource] = (),
+        rules: CallRules | None = None,
+        open_session: SessionOpener = open_inline,
     ) -> RunParts:
-        """What runs need; ``rules`` hold for all their model calls."""
+        """What runs need; ``rules`` hold for all their model calls, ``open_session`` says where lines run."""
         opener = ProviderOpener(rules or CallRules())
-        return RunParts(self.connections(declared), opener, self.store, progress, self.urls)
+        return RunParts(self.connections(declared), opener, self.store, progress, self.urls, open_session)
 
     @property
     def urls(self) -> UrlRules:

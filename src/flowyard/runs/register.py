@@ -18,6 +18,7 @@ from flowyard.records import LineCounts, LineResult, NodeResult, NodeStatus, Run
 from flowyard.runs.error_form import error_from_promptflow
 from flowyard.runs.results import ResultWriter, write_outputs
 from flowyard.runs.run import require_name
+from flowyard.sessions.encoding import LineEncoder
 
 __all__ = ["register_run"]
 
@@ -61,9 +62,10 @@ def register_run(
 def _taken(run: RunRecord, lines: list[LineResult], ended: RunStatus, store: Store) -> RunRecord:
     status: RunStatus = "canceled"
     try:
+        encoder = LineEncoder(run.path / "media")
         with ResultWriter(run.lines_path) as writer:
             for line in lines:
-                writer.append(line)
+                writer.append(encoder.finished(line))
         write_outputs(run)
         status = ended
     finally:
