@@ -109,21 +109,28 @@ def _result_view(line: LineResult | None) -> dict[str, Any] | None:
 
 
 def _print(found: _Found) -> None:
-    rows = [["status", *(run.status for run in found.runs)]]
-    if len(found.runs) == 2:
-        rows[0].append("")
+    letters = [chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(found.runs))]
+    for letter, run in zip(letters, found.runs, strict=True):
+        click.echo(f"{letter}  {run.name}{f'  ({printable(run.display_name)})' if run.display_name else ''}")
+    click.echo()
+    changes = ["change"] if len(found.runs) == 2 else []
+    print_table(["", *letters, *changes], _rows(found))
+    click.echo(f"\n{found.different} of {found.compared} lines differ.")
+    for line in found.shown:
+        _print_line(line, letters)
+    if found.different > len(found.shown):
+        click.echo(f"… and {found.different - len(found.shown)} more: --max-lines {found.different}")
+
+
+def _rows(found: _Found) -> list[list[str]]:
+    rows = [_row("status", [run.status for run in found.runs], str)]
     for label, get, text in _FACTS:
         values = [get(run) for run in found.runs]
         if any(values) or label not in _MOSTLY_ZERO:
             rows.append(_row(label, values, text))
     for metric in sorted(found.metrics):
         rows.append(_row(metric, [found.metrics[metric].get(run.name) for run in found.runs], metric_text))
-    print_table(["", *(run.name for run in found.runs), *(["change"] if len(found.runs) == 2 else [])], rows)
-    click.echo(f"\n{found.different} of {found.compared} lines differ.")
-    for line in found.shown:
-        _print_line(line)
-    if found.different > len(found.shown):
-        click.echo(f"… and {found.different - len(found.shown)} more: --max-lines {found.different}")
+    return rows
 
 
 def _row(label: str, values: Sequence[Any], text: Callable[[Any], str]) -> list[str]:
@@ -139,12 +146,11 @@ def _change(before: Any, after: Any, text: Callable[[Any], str]) -> str:
     return f"{'+' if after > before else '-'}{text(abs(after - before))}"
 
 
-def _print_line(line: LineComparison) -> None:
+def _print_line(line: LineComparison, letters: Sequence[str]) -> None:
     click.secho(shortened(f"line {line.line_number}  {printable(dump_json(line.inputs))}"), bold=True)
     names = differing_outputs(line)
-    width = max(len(name) for name in line.results)
-    for name, result in line.results.items():
-        click.echo(shortened(f"  {name:<{width}}  {printable(_outcome(result, names))}"))
+    for letter, result in zip(letters, line.results.values(), strict=True):
+        click.echo(shortened(f"  {letter}  {printable(_outcome(result, names))}"))
 
 
 def _outcome(line: LineResult | None, names: Sequence[str]) -> str:
