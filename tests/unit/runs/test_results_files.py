@@ -56,7 +56,7 @@ def test_each_line_is_on_disk_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("torn", [b"{", b'{"line_number": 7', line_to_json(line(7)).encode()[:-1]])
 def test_a_torn_last_record_is_left_out(tmp_path: Path, torn: bytes) -> None:
     run = run_in(tmp_path)
-    run.lines_path.write_bytes(line_to_json(line(0)).encode() + b"\n" + torn)
+    run.lines_path.write_bytes(stored(line(0), tmp_path).text + b"\n" + torn)
     assert list(read_lines(run)) == [line(0)]
 
 
