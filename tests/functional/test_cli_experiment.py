@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wait_for_text
 from functional_helper import Project, ending, one_node_flow, read_jsonl, start_flowyard
+
+from conftest import wait_for_text
 
 
 def experiment(project: Project, *args: str, code: int = 0, env: dict[str, str] | None = None) -> Any:

@@ -7,8 +7,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import wait_for_text
 from functional_helper import RULES, Project, ending, flowyard, one_node_flow, start_flowyard
+
+from conftest import wait_for_text
 
 ASK = """\
 inputs:

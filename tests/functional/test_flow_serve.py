@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import wait_for_text
 from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, one_node_flow, start_flowyard
+
+from conftest import wait_for_text
 
 SHOUT = """\
 from promptflow.core import tool

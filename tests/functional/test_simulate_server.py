@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wait_for_text
 from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, read_jsonl, start_flowyard
+
+from conftest import wait_for_text
 
 QUESTIONS = [f"question {n}" for n in range(12)] + ["What is the capital of Latvia?"]
 

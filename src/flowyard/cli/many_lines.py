@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flowyard.abc import ConnectionSource
 from flowyard.app import App
+from flowyard.cli.backend_options import backend_options, choose_sessions
 from flowyard.cli.bulk_options import bulk_options
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import user_prints_to_stderr
@@ -17,7 +18,7 @@ from flowyard.llm import CallRules
 from flowyard.runs.execution import Progress
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
-from flowyard.sessions.local import LocalSessions
+from flowyard.sessions.local import SessionOpener
 
 __all__ = ["ManyLines", "carry_out", "many_lines_options"]
 
@@ -31,6 +32,9 @@ class ManyLines:
     concurrency: int | None
     workers: int
     line_timeout: float | None
+    backend: str
+    address: str | None
+    storage: str | None
 
     @property
     def options(self) -> RunOptions:
@@ -44,7 +48,12 @@ class ManyLines:
 
     def parts(self, app: App, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
         """What the runs need."""
-        return app.parts(progress, declared, self.rules, LocalSessions(self.workers))
+        return app.parts(progress, declared, self.rules, self.sessions)
+
+    @property
+    def sessions(self) -> SessionOpener:
+        """Where lines run. Raises UserError for options that do not fit together."""
+        return choose_sessions(self.backend, self.workers, self.address, self.storage)
 
 
 _NAMES = tuple(ManyLines.__dataclass_fields__)
@@ -58,7 +67,7 @@ def many_lines_options(command: Command) -> Command:
         own = {name: values.pop(name) for name in _NAMES}
         return command(many=ManyLines(**own), **values)
 
-    return grouped(with_values, bulk_options)
+    return grouped(with_values, bulk_options, backend_options)
 
 
 def carry_out(work: Coroutine[Any, Any, T]) -> T:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from flowyard.abc import Store
 from flowyard.errors import Conflict, UserError
 from flowyard.records import LineResult, RunRecord
+from flowyard.runs.parts import has_parts, merge_parts
 from flowyard.runs.results import LinePlaces, scan_raw_lines, stored_lines
 from flowyard.sessions.encoding import is_whole, read_line
 from flowyard.sessions.session import FinishedLine
@@ -23,6 +24,9 @@ def find_earlier(name: str | None, store: Store) -> RunRecord | None:
     earlier = store.get_run(name)
     if earlier.status == "running":
         raise UserError(f"Run {earlier.name!r} is running.", hint=f"Wait for it: flowyard run stream -n {earlier.name}")
+    if has_parts(earlier):
+        with store.hold(earlier.name):
+            merge_parts(earlier)
     return earlier
 
 
@@ -64,9 +68,10 @@ class Recovered:
 def recover(run: RunRecord, *, retry_failed: bool) -> tuple[Recovered, Iterator[FinishedLine]]:
     """Make ``lines.jsonl`` fit to be appended to, and find what is left to run.
 
-    A torn end is cut off. Damaged lines count as not run. With ``retry_failed`` lines that failed do, too. The second
-    answer gives every line that is done, once.
+    A torn end is cut off, and lines that only workers of a cluster have stored are taken over. Damaged lines count as
+    not run. With ``retry_failed`` lines that failed do, too. The second answer gives every line that is done, once.
     """
+    merge_parts(run)
     found = Recovered()
     end = 0
     if run.lines_path.exists():

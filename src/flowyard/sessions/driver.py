@@ -140,6 +140,7 @@ class LineDriver:
 
     def _blame(self, share: Share, how: str) -> None:
         running = [share.lines.pop(number) for number, _ in read_black_box(share.hand.box) if number in share.lines]
+        self._again.extend(share.lines.values())  # before anything is told: the last line told of ends the run
         if share.late is not None:
             assert self._timeout_s is not None
             blamed = [task for task in running if task.line_number == share.late.line_number]
@@ -151,7 +152,6 @@ class LineDriver:
             self._suspects.extend(running)
         else:
             self._failed_starts += 1
-        self._again.extend(share.lines.values())
 
     def _tell(self, results: list[LineResult]) -> None:
         try:
@@ -179,9 +179,11 @@ class LineDriver:
 
     def _room(self, share: Share) -> int:
         """How many lines more the worker should have; a few ended ones together make a message worth sending."""
-        if share.alone or self._suspects:
-            share.alone = bool(self._suspects)
-            return 1 if share.alone and not share.lines else 0 if share.alone else share.limit
+        if share.lines and (share.alone or self._suspects):
+            return 0  # its suspect still runs, or it has to be free for one
+        share.alone = bool(self._suspects)
+        if share.alone:
+            return 1
         ahead = min(_MOST_AHEAD, max(share.limit // 4, int(share.rate * _AHEAD_S), 2))
         return share.limit + ahead - len(share.lines)
 

@@ -139,7 +139,9 @@ class PooledSession(Session):
 
     @cached_property
     def _pickled(self) -> bytes:
-        return pickle.dumps(replace(self._request, flow=replace(self._request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(
+            replace(self._request, flow=replace(self._request.flow, keep=None)), pickle.HIGHEST_PROTOCOL
+        )
 
     def new_driver(self, *arguments: Any) -> LineDriver:
         """What hands out the lines; the arguments are those of LineDriver."""

@@ -17,7 +17,6 @@ import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import flowyard
 from flowyard.errors import FlowyardError, OutsideError
@@ -141,6 +140,8 @@ class LineActor:
         running = self._running()
         if self._watch is not None:
             self._watch.cancel()
+        if self._part is not None:
+            self._part.close()
         self._folder.delete()
         self._tell(("gone", process.ending(), running))
 

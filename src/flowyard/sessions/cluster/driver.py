@@ -6,8 +6,8 @@ import collections
 from typing import Any
 
 from flowyard.errors import OutsideError
-from flowyard.records import ErrorRecord, LineResult
 from flowyard.sessions.driver import LineDriver, LineHand, Share
+from flowyard.sessions.lost_lines import crashed
 
 __all__ = ["ClusterDriver"]
 
@@ -33,11 +33,6 @@ class ClusterDriver(LineDriver):
         self._workers = max(1, workers, len(self._shares))
         self._supply_or_fail()
 
-    @property
-    def workers(self) -> int:
-        """How many workers have lines, or wait for some."""
-        return len(self._shares)
-
     def hand_lost(self, hand: LineHand, how: str) -> None:
         """A worker went away with its node or its actor. Raises nothing."""
         share = self._shares.pop(hand, None)
@@ -55,8 +50,7 @@ class ClusterDriver(LineDriver):
             self._lost[number] += 1
             self._lost_alone[number] += share.alone
             if self._lost_alone[number] >= _MOST_LOST_ALONE:
-                message = f"The workers that ran this line alone went away {_MOST_LOST_ALONE} times: {how}."
-                failed.append(LineResult(number, "failed", task.inputs, {}, ErrorRecord("WorkerCrashed", message)))
+                failed.append(crashed(task, how))
             elif self._lost[number] > 1:
                 self._suspects.append(task)
             else:

@@ -88,6 +88,7 @@ class PartWriter(ABC):
     def write(self, lines: Iterable[bytes]) -> None:
         """Store lines (without line ends). Raises OSError."""
 
+    @abstractmethod
     def close(self) -> None:
         """No more lines will come."""
 
@@ -120,6 +121,9 @@ class _ObjectParts(PartWriter):
     def write(self, lines: Iterable[bytes]) -> None:
         self._count += 1
         self._system.pipe_file(f"{self._stem}-{self._count:08d}.jsonl", _joined(lines))
+
+    def close(self) -> None:
+        """Every object is whole already."""
 
 
 def open_part(place: str, worker: str) -> PartWriter:
@@ -156,7 +160,7 @@ def finished_line(raw: bytes) -> FinishedLine:
 
 
 def delete_parts(run: Path) -> None:
-    """Delete the parts of a run, which must be in its ``lines.jsonl``. Those that cannot be deleted stay, harmlessly."""
+    """Delete the parts of a run, which must be in its ``lines.jsonl``; those that cannot be deleted do no harm."""
     for place in _places(run):
         with contextlib.suppress(OSError):
             folder = _local_folder(place)

@@ -69,7 +69,7 @@ def join_cluster(address: str | None, workers: int) -> Any:
 def require_cpus(ray: Any) -> int:
     """The CPUs of the nodes that are alive. Raises OutsideError when there are none."""
     nodes = (node for node in ray.nodes() if node["Alive"])
-    cpus = sum(math.floor(node["Resources"].get("CPU", 0)) for node in nodes)
+    cpus: int = sum(math.floor(node["Resources"].get("CPU", 0)) for node in nodes)
     if not cpus:
         raise OutsideError("The Ray cluster has no CPUs: no worker can be started.")
     return cpus

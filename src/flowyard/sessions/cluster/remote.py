@@ -170,4 +170,3 @@ def first_line(error: Exception) -> str:
     """What an error of Ray says, without its report over many lines."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0].rstrip('.') if lines else ''}"
-

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import flowyard
-from flowyard.engine.runner import AggregationResult
 from flowyard.errors import FlowyardError, OutsideError
 from flowyard.flows.model import Flow
-from flowyard.records import LineTask, Usage
+from flowyard.records import AggregationResult, LineTask, Usage
 from flowyard.sessions.cluster.actor import ActorSetup, LineActor
 from flowyard.sessions.cluster.archive import pack_folder
 from flowyard.sessions.cluster.carried import carried
 from flowyard.sessions.cluster.driver import ClusterDriver
-from flowyard.sessions.cluster.parts import delete_parts, make_place
-from flowyard.sessions.cluster.ray_cluster import join_cluster, require_cpus
+from flowyard.sessions.cluster.parts import delete_parts, make_place, require_storage
+from flowyard.sessions.cluster.ray_cluster import import_ray, join_cluster, require_address, require_cpus
 from flowyard.sessions.cluster.remote import RemoteProcess, first_line
 from flowyard.sessions.driver import LineDriver
 from flowyard.sessions.pool import Hand, OnMessage, PooledSession, Process
@@ -41,6 +40,12 @@ class RaySessions:
     workers: int
     address: str | None = None
     storage: str | None = None
+
+    @classmethod
+    def checked(cls, workers: int, address: str | None, storage: str | None) -> RaySessions:
+        """From what a person gave. Raises UserError for what cannot be used, ExtraMissing without Ray."""
+        import_ray()
+        return cls(workers, address and require_address(address), storage and require_storage(storage))
 
     def __call__(self, request: SessionRequest) -> Session:
         """A session of workers on the cluster. Raises OutsideError, ExtraMissing, UserError."""

@@ -1,0 +1,47 @@
+"""Options that say where the workers of a run are: on this machine, or on the nodes of a cluster."""
+
+from __future__ import annotations
+
+import click
+
+from flowyard.cli.option_groups import Command, grouped
+from flowyard.errors import UserError
+from flowyard.sessions.local import LocalSessions, SessionOpener
+
+__all__ = ["backend_options", "choose_sessions"]
+
+
+def backend_options(command: Command) -> Command:
+    """``--backend``, ``--address`` and ``--storage``."""
+    return grouped(
+        command,
+        click.option(
+            "--backend",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Where the workers are: on this machine, or on the nodes of a Ray cluster.",
+        ),
+        click.option(
+            "--address",
+            metavar="HOST:PORT|auto",
+            help="The Ray cluster; without it a running one, else one of this machine for this command.",
+        ),
+        click.option(
+            "--storage",
+            metavar="URL",
+            help="Where the workers of a cluster store lines; without it the run's folder, which nodes have to share.",
+        ),
+    )
+
+
+def choose_sessions(backend: str, workers: int, address: str | None, storage: str | None) -> SessionOpener:
+    """What opens the sessions of a run. Raises UserError for options that do not fit the backend."""
+    if backend == "local":
+        given = [name for name, value in (("--address", address), ("--storage", storage)) if value is not None]
+        if given:
+            raise UserError(f"{given[0]} is of a cluster.", hint="Add --backend ray, or leave it out.")
+        return LocalSessions(workers)
+    from flowyard.sessions.cluster.session import RaySessions  # noqa: PLC0415 - only runs on a cluster need it
+
+    return RaySessions.checked(workers, address, storage)
