@@ -24,8 +24,8 @@ def backend_options(command: Command) -> Command:
         ),
         click.option(
             "--address",
-            metavar="HOST:PORT|auto",
-            help="The Ray cluster; without it a running one, else one of this machine for this command.",
+            metavar="HOST:PORT|auto|local",
+            help="The Ray cluster; auto is the running one, local a new one for this command. Without it: either.",
         ),
         click.option(
             "--storage",

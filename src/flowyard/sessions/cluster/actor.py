@@ -50,26 +50,26 @@ class ActorSetup:
 
 
 class LineActor:
-    """One worker process on a node. All methods run on the actor's event loop."""
+    """One worker process after the other on a node. All methods run on the actor's event loop."""
 
     def __init__(self) -> None:
-        self._folder = NodeFolder()
-        self._files = self._folder.path
-        self._box = self._files / "box"
-        self._box.touch()
         self._outgoing: list[Message] = []
         self._any = asyncio.Event()
+        self._folder: NodeFolder | None = None
         self._process: WorkerProcess | None = None
         self._part: PartWriter | None = None
         self._worker = ""
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, setup: ActorSetup, archive: bytes) -> None:
-        """Unpack the flow's folder and start the worker process, which prepares the flow."""
+        """Unpack the flow's folder and start the worker process, which prepares the flow; the one before has ended."""
         self._worker = setup.worker
+        self._process = self._part = None
         try:
             _require_same_version(setup.version)
-            request = await asyncio.to_thread(self._placed, setup.request, archive)
+            self._folder = NodeFolder()
+            self._box.touch()
+            request = await asyncio.to_thread(_placed, setup.request, archive, self._folder.path)
         except (FlowyardError, OSError) as error:
             self._tell(("unable", _outside(error)))
             return
@@ -78,21 +78,27 @@ class LineActor:
         if setup.line_timeout_s is not None:
             self._watch = asyncio.create_task(self._tell_of_late(setup.line_timeout_s))
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Messages for the worker process, in order."""
+    async def send(self, worker: str, messages: Sequence[Message]) -> None:
+        """Messages for the worker process of that name, in order."""
         for message in messages:
+            process = self._process
+            if process is None or worker != self._worker:  # they are for one that has ended
+                return
             match message:
                 case ("kill",):
-                    if self._process is not None:
-                        self._process.kill()
+                    process.kill()
                 case ("end",):
-                    if self._process is not None:
-                        self._process.end()
+                    process.end()
                 case ("begin", place, limit, parts):
                     await self._open_part(parts)
-                    self._pass_on(("begin", self._on_node(place), self._box, limit))
+                    process.send(("begin", self._on_node(place), self._box, limit))
                 case _:
-                    self._pass_on(message)
+                    process.send(message)
+
+    @property
+    def _box(self) -> Path:
+        assert self._folder is not None
+        return self._folder.path / "box"
 
     async def receive(self) -> list[Message]:
         """Wait for messages of the worker process. Lines among them are in a part by then."""
@@ -105,6 +111,8 @@ class LineActor:
                 await asyncio.to_thread(self._part.write, texts)
             except Exception as error:  # storage of any kind may say anything
                 return [("unable", _outside(error))]
+        if self._part is not None and messages[-1][0] == "gone":
+            self._part.close()
         return messages
 
     async def _open_part(self, parts: str) -> None:
@@ -117,32 +125,18 @@ class LineActor:
         """The place of results; a node that does not see it must not write pictures where nobody finds them."""
         if place.media.parent.is_dir():
             return place
-        return replace(place, media=self._files / "box" / "this node does not see the folder of the run")
-
-    def _pass_on(self, message: Message) -> None:
-        if self._process is not None:
-            self._process.send(message)
-
-    def _placed(self, pickled: bytes, archive: bytes) -> bytes:
-        """The request with the flow where it is on this node."""
-        request: SessionRequest = pickle.loads(pickled)  # noqa: S301 - from whoever drives the run, over Ray
-        flow = request.flow
-        folder = self._files / (flow.folder.name or "flow")
-        unpack_folder(archive, folder)
-        inside = flow.file.is_relative_to(flow.folder)  # a flow's code may be in another folder than its file
-        file = folder / (flow.file.relative_to(flow.folder) if inside else flow.file.name)
-        return pickle.dumps(replace(request, flow=replace(flow, folder=folder, file=file)), pickle.HIGHEST_PROTOCOL)
+        return replace(place, media=self._box / "this node does not see the folder of the run")
 
     def _on_message(self, process: WorkerProcess, message: Message | None) -> None:
         if message is not None:
             self._tell(message)
             return
         running = self._running()
+        self._process = None
         if self._watch is not None:
             self._watch.cancel()
-        if self._part is not None:
-            self._part.close()
-        self._folder.delete()
+        if self._folder is not None:
+            self._folder.delete()
         self._tell(("gone", process.ending(), running))
 
     def _tell(self, message: Message) -> None:
@@ -162,6 +156,17 @@ class LineActor:
             if late and not told.issuperset(number for number, _ in late):
                 told = {number for number, _ in late}
                 self._tell(("box", late))
+
+
+def _placed(pickled: bytes, archive: bytes, parent: Path) -> bytes:
+    """The request with the flow where it is on this node, below ``parent``."""
+    request: SessionRequest = pickle.loads(pickled)  # noqa: S301 - from whoever drives the run, over Ray
+    flow = request.flow
+    folder = parent / "flow" / flow.folder.name
+    unpack_folder(archive, folder)
+    inside = flow.file.is_relative_to(flow.folder)  # a flow's code may be in another folder than its file
+    file = folder / (flow.file.relative_to(flow.folder) if inside else flow.file.name)
+    return pickle.dumps(replace(request, flow=replace(flow, folder=folder, file=file)), pickle.HIGHEST_PROTOCOL)
 
 
 def _require_same_version(wanted: str) -> None:

@@ -5,16 +5,23 @@ Ray is connected once in a process and let go when the process ends, which ends 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
+from importlib import import_module
 from typing import Any
 
 from flowyard.errors import ExtraMissing, OutsideError, UserError
 
 __all__ = ["import_ray", "join_cluster", "require_address", "require_cpus"]
 
+_OWN = "local"
+_LOOPBACK = "127.0.0.1"
+_ONLY_HERE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Ray's name for what it does on those systems, and on all when it is 0: nodes listen on the loopback address only.
+
+It is read when Ray is imported, so the constant that came of it is set as well; whether it helped is checked.
+"""
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Nothing is reported to anybody; the second keeps Ray from warning about graphics cards."""
 
@@ -48,22 +55,47 @@ def join_cluster(address: str | None, workers: int) -> Any:
     ray = import_ray()
     if ray.is_initialized():
         return ray
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "include_dashboard": False}
     try:
-        if address is not None:
+        if address is not None and address != _OWN:
             ray.init(address, logging_level=logging.ERROR)
-            return ray
-        with contextlib.suppress(ConnectionError):  # none is running
-            ray.init("auto", logging_level=logging.ERROR)
-            return ray
-        cpus = max(1, min(workers, os.cpu_count() or 1))
-        ray.init("local", num_cpus=cpus, num_gpus=0, _node_ip_address="127.0.0.1", **quiet)
+        elif address == _OWN or not _join_running(ray):
+            _start_own(ray, workers)
+    except OutsideError:
+        raise
     except Exception as error:  # Ray and the libraries below it have errors of many kinds
-        where = f"at {address}" if address else "here"
+        where = "here" if address in (None, _OWN) else f"at {address}"
         lines = str(error).strip().splitlines() or [type(error).__name__]
         hint = "Start one: ray start --head" if address else None
         raise OutsideError(f"There is no Ray cluster {where}: {lines[0]}", hint=hint) from error
     return ray
+
+
+def _join_running(ray: Any) -> bool:
+    try:
+        ray.init("auto", logging_level=logging.ERROR)
+    except ConnectionError:
+        return False
+    return True
+
+
+def _start_own(ray: Any, workers: int) -> None:
+    """A cluster of this machine that only this machine can reach; it ends with this process. Raises OutsideError."""
+    os.environ[_ONLY_HERE] = "0"
+    import_module("ray._private.ray_constants").ENABLE_RAY_CLUSTER = False  # type: ignore[attr-defined]
+    ray.init(
+        "local",
+        num_cpus=max(1, min(workers, os.cpu_count() or 1)),
+        num_gpus=0,
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        _node_ip_address=_LOOPBACK,
+    )
+    if any(node["NodeManagerAddress"] != _LOOPBACK for node in ray.nodes()):
+        ray.shutdown()
+        raise OutsideError(
+            f"Ray {ray.__version__} would open a cluster of this machine to its network.",
+            hint="Start one as you see fit, and use it: ray start --head; flowyard … --backend ray --address auto",
+        )
 
 
 def require_cpus(ray: Any) -> int:

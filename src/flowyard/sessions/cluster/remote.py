@@ -23,10 +23,12 @@ _LONGEST_PLACING_S = 20.0
 
 
 class RemoteProcess:
-    """``actor`` runs the process. ``box`` takes what it tells of lines that run; ``parts`` is where it stores lines.
+    """``actor`` runs the process, which goes by the name ``worker``. ``box`` takes what it tells of lines that run;
+    ``parts`` is where it stores lines.
 
     ``lost`` says whether it went away with its actor or node, so that nobody knows which lines ran. ``on_unable`` is
-    called when its node cannot do what the run needs.
+    called when its node cannot do what the run needs, ``on_free`` with the actor when the process ended and another one
+    can be started there.
     """
 
     def __init__(
@@ -37,20 +39,23 @@ class RemoteProcess:
         parts: str,
         box: Path,
         on_message: OnMessage,
+        *,
         on_unable: Callable[[RemoteProcess, FlowyardError], None],
+        on_free: Callable[[Any], None],
     ) -> None:
         self.lost = False
-        self._worker = worker
-        self._open: set[int] = set()
-        self._is_placed = False
-        self._began_s = time.monotonic()
         self.parts = parts
         self._actor = actor
+        self._worker = worker
         self._box = box
         self._on_message = on_message
         self._on_unable = on_unable
+        self._on_free = on_free
         self._how = "its node or its actor went away"
         self._outgoing: list[Message] = []
+        self._open: set[int] = set()
+        self._is_placed = False
+        self._began_s = time.monotonic()
         self._any = asyncio.Event()
         self._gone = asyncio.Event()
         self._tasks = [asyncio.create_task(self._receive(started)), asyncio.create_task(self._send())]
@@ -86,16 +91,20 @@ class RemoteProcess:
         """Wait for the end of the process, then end its actor; sooner when that takes longer."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._gone.wait(), longest_s if self._is_placed else 0)
-        self.drop()
+        if not self._gone.is_set():
+            self._drop()
+        self._stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def drop(self) -> None:
-        """End the actor at once, and with it the process."""
-        import ray  # noqa: PLC0415 - heavy, and only runs on a cluster need it
-
+    def _stop(self) -> None:
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
+
+    def _drop(self) -> None:
+        """End the actor at once, and with it the process."""
+        import ray  # noqa: PLC0415 - heavy, and only runs on a cluster need it
+
         with contextlib.suppress(Exception):  # it is gone already, or the cluster is
             ray.kill(self._actor)
 
@@ -106,7 +115,7 @@ class RemoteProcess:
             self._any.clear()
             messages, self._outgoing = self._outgoing, []
             try:
-                await self._actor.send.remote(messages)
+                await self._actor.send.remote(self._worker, messages)
             except Exception:  # whoever receives finds out why
                 return
 
@@ -132,6 +141,7 @@ class RemoteProcess:
                     self._note(running)
                     self._how = how
                     self._end()
+                    self._on_free(self._actor)
                 case ("lines", lines):
                     self._open.difference_update(line.line_number for line in lines)
                     self._on_message(self, message)
@@ -147,7 +157,7 @@ class RemoteProcess:
         """The actor went away; lines that it stored but did not tell of have ended all the same."""
         self.lost = True
         self._how = first_line(error)
-        self.drop()
+        self._drop()
         with contextlib.suppress(OSError, FlowyardError):  # they are run again then
             lines = await asyncio.to_thread(self._stored)
             if lines:
@@ -162,7 +172,7 @@ class RemoteProcess:
 
     def _end(self) -> None:
         self._gone.set()
-        self.drop()
+        self._stop()
         self._on_message(self, None)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import pickle
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from flowyard.sessions.session import Concurrency, LineSink, Place, Session, Ses
 __all__ = ["RaySession", "RaySessions"]
 
 _COUNT_EVERY_S = 2.0
+_MOST_TRIES = 10
+"""How often the first worker may go away before it is ready; actors that were free may have gone unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,13 @@ class RaySessions:
     """Opens sessions of up to ``workers`` workers on the cluster at ``address`` (None: a running one, else our own).
 
     Workers store their lines at the URL ``storage``, or in the run's folder, which all nodes then have to share.
+    ``actors`` are those that no session uses now; they end with this process.
     """
 
     workers: int
     address: str | None = None
     storage: str | None = None
+    actors: list[Any] = field(default_factory=list)
 
     @classmethod
     def checked(cls, workers: int, address: str | None, storage: str | None) -> RaySessions:
@@ -50,7 +54,7 @@ class RaySessions:
     def __call__(self, request: SessionRequest) -> Session:
         """A session of workers on the cluster. Raises OutsideError, ExtraMissing, UserError."""
         ray = join_cluster(self.address, self.workers)
-        return RaySession(request, self.workers, ray, self.storage)
+        return RaySession(request, self.workers, ray, self.storage, self.actors)
 
 
 class RaySession(PooledSession):
@@ -59,8 +63,9 @@ class RaySession(PooledSession):
     One worker is started at first, the others when there are lines for them.
     """
 
-    def __init__(self, request: SessionRequest, workers: int, ray: Any, storage: str | None) -> None:
+    def __init__(self, request: SessionRequest, workers: int, ray: Any, storage: str | None, actors: list[Any]) -> None:
         self._storage = storage
+        self._free_actors = actors
         self._run: Path | None = None
         self._parts = ""
         self._all_told = False
@@ -79,9 +84,18 @@ class RaySession(PooledSession):
 
     def new_process(self, box: Path, on_message: OnMessage) -> Process:
         worker = uuid.uuid4().hex
-        actor = self._new_actor()
+        actor = self._free_actors.pop() if self._free_actors else self._new_actor()
         started = actor.start.remote(replace(self._setup, worker=worker), self._archive)
-        return RemoteProcess(actor, started, worker, self._parts, box, on_message, self._unable)
+        return RemoteProcess(
+            actor,
+            started,
+            worker,
+            self._parts,
+            box,
+            on_message,
+            on_unable=self._unable,
+            on_free=self._free_actors.append,
+        )
 
     def new_driver(self, *arguments: Any) -> LineDriver:
         return ClusterDriver(*arguments)
@@ -119,7 +133,7 @@ class RaySession(PooledSession):
     # What a session does
 
     async def ready(self) -> Flow:
-        for tries_left in (2, 1, 0):
+        for tries_left in reversed(range(_MOST_TRIES)):
             hand = self._hands[0] if self._hands else self._start()
             try:
                 flow = await super().ready()

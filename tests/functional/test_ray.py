@@ -1,0 +1,282 @@
+"""``--backend ray`` on a real cluster of three nodes: the same results, whoever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from functional_helper import (
+    Project,
+    clean_environment,
+    ending,
+    failed_numbers,
+    read_jsonl,
+    start_flowyard,
+)
+
+NODES = 3
+ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+LONGEST_S = 120
+MARK = "RAY_TEST_OF_FLOWYARD"
+FLOW = """\
+inputs: {x: {type: int}, gate: {type: string}}
+outputs: {y: {type: int, reference: "${work.output}"}}
+nodes:
+- {name: work, type: python, source: {type: code, path: work.py}, inputs: {x: "${inputs.x}", gate: "${inputs.gate}"}}
+- name: total
+  type: python
+  source: {type: code, path: total.py}
+  inputs: {ys: "${work.output}"}
+  aggregation: true
+"""
+WORK = """\
+import os
+import time
+from pathlib import Path
+
+from numbers_of_mine import ten
+from promptflow.core import tool
+
+
+@tool
+def work(x: int, gate: str):
+    while x >= 20 and gate and not Path(f"{gate}{x // 10}").exists():
+        time.sleep(0.02)
+    if x == -1:
+        os._exit(3)
+    return x * ten()
+"""
+TOTAL = """\
+from promptflow.core import log_metric, tool
+
+
+@tool
+def total(ys: list):
+    log_metric("sum", sum(ys))
+"""
+LINES = 40
+
+
+class Nodes:
+    """The cluster, which runs as a program of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+        self.address = address
+        self._process = process
+
+    def kill_one(self) -> None:
+        self._say("kill")
+
+    def add_one(self) -> None:
+        self._say("add")
+
+    def _say(self, word: str) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "done\n"
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    folder = Path("/tmp") / f"fy-{os.getpid()}"  # Ray's sockets are below it, and their paths must be short
+    mark = str(folder)
+    script = Path(__file__).with_name("ray_nodes.py")
+    log = (tmp_path_factory.mktemp("ray") / "log").open("w+")
+    try:
+        with (
+            log,
+            subprocess.Popen(
+                [sys.executable, script, folder, str(NODES)],
+                env=clean_environment({MARK: mark, **ONLY_HERE}),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            ) as process,
+        ):
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            log.seek(0)
+            assert address, log.read()
+            yield Nodes(process, address)
+    finally:
+        left = processes_left(mark)
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        subprocess.run(["rm", "-rf", folder], check=False)
+    assert left == []
+
+
+def processes_left(mark: str) -> list[int]:
+    """Processes of the cluster that are still there after a while; a worker needs a moment to see that it is alone."""
+    until = time.monotonic() + LONGEST_S
+    while (left := marked_processes(mark)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
+def marked_processes(mark: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            if f"{MARK}={mark}\0".encode() in (folder / "environ").read_bytes() and state != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def work(project: Project) -> Project:
+    """A flow of two modules with an aggregation, and data whose later lines wait until a file is there, the last ones for another."""
+    project.flow("f", FLOW, work_py=WORK, total_py=TOTAL)
+    project.write("f/numbers_of_mine.py", "def ten():\n    return 10\n")
+    gate = str(project.root / "gate")
+    project.jsonl("data.jsonl", [{"x": x, "gate": gate} for x in range(LINES)])
+    project.jsonl("free.jsonl", [{"x": x, "gate": ""} for x in range(LINES)])
+    return project
+
+
+def on(nodes: Nodes, workers: int = 2) -> list[str]:
+    return ["--backend", "ray", "--address", nodes.address, "--workers", str(workers)]
+
+
+def words(name: str, data: str, *more: str) -> list[str]:
+    return ["run", "create", "--flow", "f", "--data", data, "--name", name, *more]
+
+
+def create(project: Project, *args: str, code: int = 0) -> Any:
+    return json.loads(project.run(*args, "--json", code=code, env=ONLY_HERE, timeout=LONGEST_S).stdout)
+
+
+def wait_until(true: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + LONGEST_S
+    while not true():
+        assert time.monotonic() < until, what
+        time.sleep(0.02)
+
+
+def wait_for_lines(project: Project, process: subprocess.Popen[str], name: str, count: int) -> None:
+    file = project.home / "runs" / name / "lines.jsonl"
+
+    def are_there() -> bool:
+        assert process.poll() is None
+        return file.exists() and file.read_bytes().count(b"\n") >= count
+
+    wait_until(are_there, "the lines did not end")
+
+
+def assert_whole(project: Project, run: Any) -> None:
+    """Every line once, with its own result, and the aggregation of all."""
+    lines = project.lines(run)
+    assert [line["line_number"] for line in lines] == list(range(LINES))
+    assert read_jsonl(Path(run["path"]) / "outputs.jsonl") == [{"line_number": n, "y": n * 10} for n in range(LINES)]
+    assert run["status"] == "completed"
+    assert run["metrics"] == {"sum": sum(range(LINES)) * 10}
+    assert not (Path(run["path"]) / "parts").exists()
+
+
+def comparable(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines without what differs between two runs of the same."""
+    differing = {"duration_s", "started_at", "crc32", "nodes"}
+    return [
+        {key: value for key, value in line.items() if key not in differing}
+        | {"nodes": [{key: value for key, value in node.items() if key != "duration_s"} for node in line["nodes"]]}
+        for line in lines
+    ]
+
+
+def test_a_run_is_the_same_as_on_one_machine(work: Project, nodes: Nodes):
+    here = create(work, *words("here", "free.jsonl"))
+    there = create(work, *words("there", "free.jsonl", *on(nodes)))
+    assert_whole(work, there)
+    assert comparable(work.lines(there)) == comparable(work.lines(here))
+    assert Path(there["outputs"]).read_bytes() == Path(here["outputs"]).read_bytes()
+    assert there["metrics"] == here["metrics"]
+
+
+def test_a_line_that_ends_its_process_fails_alone(work: Project, nodes: Nodes):
+    work.jsonl("crash.jsonl", [{"x": -1 if n == 7 else n, "gate": ""} for n in range(LINES)])
+    storage = f"local://{work.root}/storage"  # not file://, so that it goes the way of object storage
+    run = create(work, *words("crash", "crash.jsonl", *on(nodes), "--storage", storage), code=1)
+    lines = work.lines(run)
+    assert [line["line_number"] for line in lines] == list(range(LINES))
+    assert failed_numbers(lines) == [7]
+    assert lines[7]["error"]["type"] == "WorkerCrashed"
+    assert not [file for file in (work.root / "storage").rglob("*") if file.is_file()]
+
+
+def test_a_node_killed_in_the_middle_of_a_run(work: Project, nodes: Nodes):
+    args = words("kill", "data.jsonl", *on(nodes, NODES), "--concurrency", "6", "--home", str(work.home))
+    with ending(start_flowyard(*args, cwd=work.root, env=ONLY_HERE)) as process:
+        wait_for_lines(work, process, "kill", 20)
+        nodes.kill_one()
+        open_gates(work, 2, 3)
+        assert process.wait(LONGEST_S) == 0
+    nodes.add_one()
+    assert_whole(work, work.json("run", "show", "--name", "kill"))
+
+
+def test_a_run_that_is_interrupted_and_then_killed_is_resumed(work: Project, nodes: Nodes):
+    home = ["--home", str(work.home)]
+    stages = [(words("stop", "data.jsonl"), 20, signal.SIGINT), (["run", "resume", "stop"], 30, signal.SIGKILL)]
+    for args, count, by in stages:
+        with ending(start_flowyard(*args, *on(nodes), *home, cwd=work.root, env=ONLY_HERE)) as process:
+            wait_for_lines(work, process, "stop", count)
+            process.send_signal(by)
+            process.wait(LONGEST_S)
+        lines = work.lines(work.json("run", "show", "--name", "stop"))
+        assert [line["line_number"] for line in lines] == list(range(count))
+        open_gates(work, count // 10)
+    assert_whole(work, create(work, "run", "resume", "stop", *on(nodes)))
+
+
+def open_gates(project: Project, *tens: int) -> None:
+    for ten in tens:
+        project.write(f"gate{ten}", "")
+
+
+def test_an_experiment(project: Project, nodes: Nodes):
+    args = ["experiment", "run", project.example(), "--env", "dev", "--variants", "defaults"]
+    tolerant = ["--max-failed-lines", "2"]
+    there = create(project, *args, *tolerant, *on(nodes))
+    here = create(project, *args, *tolerant)
+
+    def told(result: Any) -> list[Any]:
+        return [(run["role"], run["dataset"], run["variant"], run["lines"], run["metrics"]) for run in result["runs"]]
+
+    assert told(there) == told(here)
+    assert {Path(file).name for file in there["reports"]} == {Path(file).name for file in here["reports"]}
+
+
+def test_without_ray_it_is_said_how_to_install_it(work: Project, tmp_path: Path):
+    work.write("none/ray.py", "raise ImportError\n")
+    path = os.pathsep.join(filter(None, [str(work.root / "none"), os.environ.get("PYTHONPATH")]))
+    args = words("none", "free.jsonl", "--backend", "ray")
+    assert "pip install 'flowyard[ray]'" in work.rejected(*args, env={"PYTHONPATH": path})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--address", "auto"],
+        ["--storage", "s3://bucket/runs"],
+        ["--backend", "ray", "--address", "ray://head:10001"],
+        ["--backend", "ray", "--storage", "s3://name:word@bucket/runs"],
+        ["--backend", "ray", "--storage", "no-such-thing://bucket"],
+        ["--backend", "ray", "--storage", "relative"],
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(work: Project, more: list[str]):
+    assert "--" in work.rejected(*words("no", "free.jsonl", *more))
