@@ -17,6 +17,7 @@ import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import flowyard
 from flowyard.errors import FlowyardError, OutsideError
