@@ -139,7 +139,7 @@ def marked_processes(mark: str) -> list[int]:
 
 @pytest.fixture
 def work(project: Project) -> Project:
-    """A flow of two modules with an aggregation; lines from 20 on wait until a file is there, from 30 on for another."""
+    """A flow of two modules and an aggregation; lines from 20 on wait until a file is there, from 30 on for another."""
     project.flow("f", FLOW, work_py=WORK, total_py=TOTAL)
     project.write("f/numbers_of_mine.py", "def ten():\n    return 10\n")
     gate = str(project.root / "gate")
@@ -241,10 +241,25 @@ def open_gates(project: Project, *tens: int) -> None:
         project.write(f"gate{ten}", "")
 
 
-def test_an_experiment(project: Project, nodes: Nodes):
+def test_an_experiment_on_a_cluster_of_its_own(project: Project, tmp_path: Path):
     args = ["experiment", "run", project.example(), "--env", "dev", "--variants", "defaults"]
     tolerant = ["--max-failed-lines", "2"]
-    there = create(project, *args, *tolerant, *on(nodes))
+    mark = {MARK: str(tmp_path)}
+    own = project.run(
+        *args,
+        *tolerant,
+        "--backend",
+        "ray",
+        "--workers",
+        "2",
+        "--address",
+        "local",
+        "--json",
+        env=mark,
+        timeout=LONGEST_S,
+    )
+    assert processes_left(str(tmp_path)) == []
+    there = json.loads(done.stdout)
     here = create(project, *args, *tolerant)
 
     def told(result: Any) -> list[Any]:
