@@ -249,7 +249,8 @@ class _Measured:
 
 def _scales(low: _Measured, high: _Measured) -> bool:
     """Whether throughput grew nearly as much as the limit did."""
-    return high.throughput >= low.throughput * (high.limit / low.limit) ** _SCALES
+    wanted: float = low.throughput * (high.limit / low.limit) ** _SCALES
+    return high.throughput >= wanted
 
 
 class _Turns:
