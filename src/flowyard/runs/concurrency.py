@@ -18,6 +18,8 @@ _SERVED = 0.95
 """A server that refuses and works at less than this share of the limit keeps the other lines waiting."""
 _LEFT = 0.05
 """The share of lines from before a change that may still be there when the effect of the change is measured."""
+_PATIENCE = 6
+"""How many windows are waited for lines that wait to try again."""
 _ROUGH, _FINE = 0.15, 0.05
 """Errors of a measured throughput that are aimed at, while doubling and later."""
 _UP, _UP_CAREFULLY, _DOWN = 0.5, 1 / 16, 0.2
@@ -120,6 +122,8 @@ class AdaptiveConcurrency:
         elif self._patience > 0:
             self._patience -= 1
             window.measure_again(now_s)
+        elif window.served_at_once < (1 - _DOWN) * window.limit:
+            self._after_refusals(window, now_s)
         else:
             self._after_holding(window, now_s)
 
@@ -191,7 +195,7 @@ class AdaptiveConcurrency:
 
     def _hold(self, target: int, now_s: float) -> None:
         self._base = None
-        self._patience = 20
+        self._patience = _PATIENCE
         self._busy = self._window.throughput if self._window else 0.0
         self._measure(_Step.HOLD, target, now_s, settle=max(self.limit, target))
 
