@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowyard._util.files import dump_json
@@ -43,11 +44,13 @@ _NOTHING = Usage()
 
 
 class LineEncoder:
-    """Makes the stored bytes of lines. ``secrets`` are hidden in them; pictures are written by ``media``."""
+    """Makes the stored bytes of lines. ``secrets`` are hidden in them; pictures go into the folder ``media``."""
 
-    def __init__(self, secrets: Callable[[], Iterable[str]], media: MediaWriter) -> None:
+    def __init__(
+        self, media: Path, secrets: Callable[[], Iterable[str]] = tuple, message_format: str = "basic"
+    ) -> None:
         self._secrets = secrets
-        self._show: Show = partial(dump_media, writer=media)
+        self._show: Show = partial(dump_media, writer=MediaWriter(media, message_format, relative=False))
 
     def encode(self, result: LineResult) -> tuple[LineResult, bytes]:
         """The line and its bytes without a line end; a line whose values JSON cannot say is returned as failed."""
@@ -69,13 +72,8 @@ def is_whole(raw: bytes) -> bool:
     body = raw.rstrip(b"\n")
     start = len(body) - _CHECK_BYTES
     if start <= 0 or not body.startswith(_CHECK.encode(), start):
-        return not _has_check(body)
+        return _OURS.match(body) is None
     return f"{zlib.crc32(b'}', zlib.crc32(body[:start])):08x}".encode() == body[-10:-2]
-
-
-def _has_check(body: bytes) -> bool:
-    """Whether a line was written with a checksum whose own bytes were changed."""
-    return b"crc32" in body[-_CHECK_BYTES - 8 :]
 
 
 def read_line(raw: bytes, label: str) -> LineResult:
@@ -109,6 +107,8 @@ def read_head(raw: bytes) -> LineHead | None:
     return LineHead(int(match[1]), match[2], text[match.end() : end])
 
 
+_OURS = re.compile(rb'\{"line_number": -?\d+, "status": "\w+", "outputs": ')
+"""The beginning of lines that have a checksum."""
 _HEAD = re.compile(r'\{"line_number": (-?\d+), "status": "(\w+)", "outputs": ')
 _scan = json.JSONDecoder().raw_decode
 

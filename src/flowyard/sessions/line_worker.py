@@ -12,7 +12,6 @@ from flowyard._util.files import dump_json
 from flowyard.engine import LineRunner
 from flowyard.engine.modules import code_of
 from flowyard.engine.runner import AggregationResult
-from flowyard.media import MediaWriter
 from flowyard.records import ErrorRecord, LineResult, LineTask
 from flowyard.sessions.encoding import LineEncoder, line_from_json
 from flowyard.sessions.session import FinishedLine, Place
@@ -28,8 +27,7 @@ class LineWorker:
     def __init__(self, runner: LineRunner, place: Place) -> None:
         self.runner = runner
         self._folder = place.data_folder
-        media = MediaWriter(place.media, runner.flow.message_format, relative=False)
-        self._encoder = LineEncoder(runner.secrets, media)
+        self._encoder = LineEncoder(place.media, runner.secrets, runner.flow.message_format)
         self._collector = runner.aggregation_inputs()
         self._kept: list[tuple[int, Any]] = []
 
