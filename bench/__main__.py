@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.machine import facts, require_quiet
 from bench.parts import PARTS
+from bench.parts.engine import PROFILE
 from bench.table import Row, print_row, write_docs, write_json
 from bench.timing import say
 
@@ -27,7 +28,7 @@ def main() -> int:
     if options.json:
         write_json(options.json, found, rows)
     if options.docs:
-        write_docs(options.docs, found, rows)
+        write_docs(options.docs, found, rows, PROFILE.read_text("utf-8") if PROFILE.exists() else None)
     missed = [row for row in rows if row.met is False]
     return 1 if missed else 0
 

@@ -11,7 +11,7 @@ from bench.timing import say
 
 __all__ = ["Row", "print_row", "write_docs", "write_json"]
 
-_BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
+_TABLE, _PROFILE = "bench", "profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,38 @@ def write_json(file: Path, facts: Mapping[str, str], rows: Sequence[Row]) -> Non
     file.write_text(text + "\n", "utf-8")
 
 
-def write_docs(file: Path, facts: Mapping[str, str], rows: Sequence[Row]) -> None:
-    """Put the table between the two marks of the page; the rows of parts that were not run now stay."""
-    before, _, rest = file.read_text("utf-8").partition(_BEGIN)
-    old, _, after = rest.partition(_END)
+def write_docs(file: Path, facts: Mapping[str, str], rows: Sequence[Row], profile: str | None) -> None:
+    """Put table and profile between their marks in the page; the rows of parts that were not run now stay."""
+    text = file.read_text("utf-8")
     parts = {row.part for row in rows}
-    kept = [line for line in old.splitlines() if line.startswith("| `") and line.split("`")[1] not in parts]
+    old = _between(text, _TABLE).splitlines()
     lines = [
-        _BEGIN,
+        *(f"- {name}: {fact}" for name, fact in facts.items()),
         "",
-        *(f"- {name}: {text}" for name, text in facts.items()),
-        "",
-        "| part | figure | flowyard | peer | ratio | settings |",
+        "| part | figure | flowyard | peer or ideal | ratio | settings |",
         "|---|---|---|---|---|---|",
-        *kept,
+        *(line for line in old if line.startswith("| `") and line.split("`")[1] not in parts),
         *map(_markdown, rows),
-        "",
     ]
-    file.write_text(before + "\n".join(lines) + _END + after, "utf-8")
+    text = _replaced(text, _TABLE, "\n".join(lines))
+    if profile and "engine" in parts:
+        text = _replaced(text, _PROFILE, profile.strip())
+    file.write_text(text, "utf-8")
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+def _between(text: str, name: str) -> str:
+    begin, end = _marks(name)
+    return text.partition(begin)[2].partition(end)[0]
+
+
+def _replaced(text: str, name: str, content: str) -> str:
+    begin, end = _marks(name)
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n\n{content}\n\n{end}{rest.partition(end)[2]}"
 
 
 def _markdown(row: Row) -> str:

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Install promptfoo for `make bench`: scripts/promptfoo_peer.sh [FOLDER], needs node and npm.
 #
-# Its version is fixed, so that two measurements can be compared; 0.120 is the last minor version for Node 20. Nothing of it runs here but npm's own install scripts.
+# Its version is fixed, so that two measurements can be compared; 0.120 is the last minor version that says it runs on Node 20. Nothing of it runs here but npm's own install scripts.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 folder=${1:-.promptfoo}
-version=0.120.0
+version=0.120.27
 stamp="$folder/.installed"
 [ "$(cat "$stamp" 2>/dev/null)" = "$version" ] && [ -x "$folder/node_modules/.bin/promptfoo" ] && exit 0
 

@@ -12,13 +12,14 @@ from bench.mock import mock_model
 from bench.places import HERE, SCRATCH, own_env
 from bench.table import Row
 
+PROFILE = SCRATCH / "profile.md"
 _PYTHON_LINES, _MODEL_LINES, _AT_ONCE = 20_000, 5_000, 16
 _PYTHON_MOST_S, _MODEL_MOST_S = 150e-6, 500e-6
 
 
 def run(runs: int) -> list[Row]:
     python_s = min(_cost(python_flow(), _PYTHON_LINES, 0) for _ in range(runs))
-    _cost(python_flow(), _PYTHON_LINES, 0, profile=SCRATCH / "profile.md")
+    _cost(python_flow(), _PYTHON_LINES, 0, profile=PROFILE)
     with mock_model(0) as mock:
         model_s = min(_cost(llm_flow(), _MODEL_LINES, _AT_ONCE, model=mock.connection) for _ in range(runs))
     return [
