@@ -12,7 +12,8 @@ from typing import Any
 
 from flowyard.abc import Provider, Store
 from flowyard.errors import UserError
-from flowyard.flows import DagFlow, FlexFlow, Flow, load_flow
+from flowyard.flows import DagFlow, FlexFlow, Flow
+from flowyard.flows.load import load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
@@ -27,7 +28,16 @@ from flowyard.runs.resume import find_earlier, recover, require_same_lines, take
 from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.sessions.session import Session, SessionRequest
 
-__all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name", "resume_run"]
+__all__ = [
+    "Progress",
+    "RunParts",
+    "RunRequest",
+    "execute_run",
+    "new_run_name",
+    "require_name",
+    "resume_run",
+    "session_request",
+]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+@=-]{0,199}$")
 
@@ -121,7 +131,7 @@ async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[S
     base = _completed_base(request, parts.store)
     if request.data is not None:
         require_data_file(request.data)
-    session = parts.open_session(_session_request(request, flow, parts))
+    session = parts.open_session(session_request(flow, parts, request.options, request.init))
     try:
         if isinstance(flow, FlexFlow):  # only its code knows its inputs
             flow = await session.ready()
@@ -134,15 +144,18 @@ async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[S
         await session.close()
 
 
-def _session_request(request: RunRequest, flow: Flow, parts: RunParts) -> SessionRequest:
+def session_request(
+    flow: Flow, parts: RunParts, options: RunOptions, init: Mapping[str, Any] | None = None
+) -> SessionRequest:
+    """What a session of that flow is asked for; ``init`` are the arguments of a flow that is a class."""
     return SessionRequest(
         flow,
         parts.connections,
         parts.open_provider,
-        init=request.init,
+        init=init or {},
         urls=parts.urls,
-        most_at_once=request.options.most_at_once,
-        line_timeout_s=request.options.line_timeout_s,
+        most_at_once=options.most_at_once,
+        line_timeout_s=options.line_timeout_s,
     )
 
 

@@ -29,6 +29,7 @@ class LineWorker:
         self._encoder = LineEncoder(place.media, runner.secrets, runner.flow.message_format)
         self._collector = runner.aggregation_inputs()
         self._kept: list[tuple[int, Any]] = []
+        runner.begin_run()
 
     async def run(self, task: LineTask) -> FinishedLine:
         """Run a line on the running event loop."""
