@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,9 @@ from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media import MediaWriter, UrlRules
-from flowyard.records import LineCounts, LineResult, LineTask, RunRecord, RunRole, Usage
+from flowyard.records import LineCounts, LineResult, RunRecord, RunRole, Usage
 from flowyard.runs.batch import run_lines
-from flowyard.runs.dataset import require_data_file
+from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
 from flowyard.runs.results import ResultWriter, write_outputs
@@ -43,7 +43,7 @@ class RunRequest:
     """
 
     flow: Path | Flow
-    data: Path | None = None
+    data: DataSource | None = None
     column_mapping: Mapping[str, Any] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
     init: Mapping[str, Any] = field(default_factory=dict)
@@ -132,14 +132,6 @@ def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
     return base
 
 
-def _media_folder(run: RunRecord) -> Path | None:
-    """What paths of pictures in the data are relative to; references in a base run's outputs are absolute."""
-    if run.data is None:
-        return None
-    data = Path(run.data)
-    return data if data.is_dir() else data.parent
-
-
 def new_run_name(flow: Flow, request: RunRequest) -> str:
     """``<flow folder>_<chosen variants>_<time to the microsecond>``."""
     named = [flow.chosen[node] for node in sorted(request.variant) if node in flow.chosen]
@@ -164,7 +156,7 @@ def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunR
         path=Path(),
         role=request.role,
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
-        data=str(request.data.resolve()) if request.data else None,
+        data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
         variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
         base_run=request.base_run,
@@ -204,7 +196,7 @@ class _Execution:
                 def on_line(result: LineResult) -> None:
                     self._count(writer.append(result))
 
-                tasks = remaining_tasks(self._in_data_folder(plan.tasks), earlier, on_line)
+                tasks = remaining_tasks(plan.tasks, earlier, on_line)
                 await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
             aggregation = await self.runner.run_aggregation(self.collected)
             self.usage += aggregation.usage + self.runner.unclaimed_usage
@@ -216,11 +208,6 @@ class _Execution:
         except BaseException:
             self._close(status="failed")
             raise
-
-    def _in_data_folder(self, tasks: Iterator[LineTask]) -> Iterator[LineTask]:
-        """The tasks, with paths of pictures that are relative to the data."""
-        folder = _media_folder(self.run)
-        return (replace(task, folder=folder) for task in tasks)
 
     def _count(self, result: LineResult) -> None:
         self.completed += result.status == "completed"
