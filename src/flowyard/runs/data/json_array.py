@@ -73,27 +73,34 @@ def _items(text: _Text) -> Iterator[FileRow]:
 def _item(text: _Text, index: int) -> tuple[FileRow, int]:
     """The item at the position, and where the sign after it is."""
     while True:
-        start, why = text.position, "something is left after its end"
-        try:
-            value, end = scan_value(text.buffer, start)
-            end = _BLANK.match(text.buffer, end).end()  # type: ignore[union-attr] - it matches nothing, too
-            if text.buffer[end : end + 1] in (",", "]") and not text.has_bad_bytes(start, end):
-                if type(value) is dict:
-                    return value, end
-                return object_row(value, text.where(start)), end
-        except (ValueError, RecursionError) as error:
-            why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        except StopIteration:
-            why = "there is no value"
-        if len(text.buffer) - start < text.chunk and text.fill():
-            continue
+        found = _sound_item(text)
+        if not isinstance(found, str):
+            return found
+        if len(text.buffer) - text.position < text.chunk and text.fill():
+            continue  # it was probably cut off only
         end = _item_end(text)
-        if end is None:
-            text.fill()
-        elif text.has_bad_bytes(text.position, end):
-            return unreadable(f"Item {index} is not UTF-8 text.", text.where(text.position)), end
-        else:
-            return unreadable(f"Item {index} is not valid JSON: {why}.", text.where(text.position)), end
+        if end is not None:
+            bad = text.has_bad_bytes(text.position, end)
+            said = "is not UTF-8 text" if bad else f"is not valid JSON: {found}"
+            return unreadable(f"Item {index} {said}.", text.where(text.position)), end
+        text.fill()
+
+
+def _sound_item(text: _Text) -> tuple[FileRow, int] | str:
+    """The item at the position and where the sign after it is, or why that is not known."""
+    start = text.position
+    try:
+        value, end = scan_value(text.buffer, start)
+    except json.JSONDecodeError as error:
+        return error.msg
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    except StopIteration:
+        return "there is no value"
+    end = _after_blank(text.buffer, end)
+    if text.buffer[end : end + 1] not in (",", "]") or text.has_bad_bytes(start, end):
+        return "something is left after its end"
+    return (value if type(value) is dict else object_row(value, text.where(start))), end
 
 
 def _item_end(text: _Text) -> int | None:
@@ -189,7 +196,6 @@ def _no_array(file: DataFile, text: _Text) -> UserError:
         if end is None or not text.buffer[end:].strip():
             hint = 'Write [{"name": "value"}].'
             return UserError(f"{file.name} holds a JSON dict, not an array of records.", hint=hint)
-    hint = (
-        "It holds one object a line: call it .jsonl." if looks_like_json_lines(file) else 'Write [{"name": "value"}].'
-    )
+    one_a_line = looks_like_json_lines(file)
+    hint = "It holds one object a line: call it .jsonl." if one_a_line else 'Write [{"name": "value"}].'
     return UserError(f"{file.name} is not valid JSON: it does not begin with [.", hint=hint)

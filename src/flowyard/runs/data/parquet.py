@@ -18,7 +18,7 @@ _UNREADABLE = (OSError, ValueError, TypeError, NotImplementedError)
 
 
 def read_parquet(file: DataFile) -> Iterator[FileRow]:
-    """The rows; each row of a row group that cannot be read is one failed row, so that the others keep their numbers."""
+    """The rows; each of a row group that cannot be read is one failed row, so that the others keep their numbers."""
     with _open(file) as table:
         start = 0
         for group in range(table.num_row_groups):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -121,8 +121,7 @@ def visible(names: Iterable[str]) -> list[str]:
 
 
 def _matching(pattern: Path) -> Place:
-    plain = [part for part in pattern.parts[: _first_magic(pattern)]]
-    folder = Path(*plain)
+    folder = Path(*pattern.parts[: _first_magic(pattern)])
     files = sorted({Path(found).relative_to(folder).as_posix() for found in _matches(pattern) if Path(found).is_file()})
     if not files:
         raise UserError(f"No file matches {pattern}.", hint="Quote the pattern; ** goes through folders.")
@@ -133,7 +132,7 @@ def _first_magic(pattern: Path) -> int:
     return next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
 
 
-def _matches(pattern: Path) -> Iterable[str]:
+def _matches(pattern: Path) -> Iterator[str]:
     return glob.iglob(str(pattern), recursive=True)  # noqa: PTH207 - Path.glob enters hidden folders and takes no absolute pattern
 
 

@@ -29,10 +29,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class RowForm:
-    """How one form of data is read, and looked through for a column of a name without keeping rows.
+    """How one form of data is read, and looked through without keeping rows.
 
-    A name of None asks for the number of rows only. ``scan`` counts exactly the rows that ``read`` gives, failed ones included. ``packed`` says whether files of this
-    form may be compressed as a whole.
+    ``scan`` looks for a column of a name; None asks for the number of rows only. It counts exactly the rows that
+    ``read`` gives, failed ones included. ``packed`` says whether files of this form may be compressed as a whole.
     """
 
     read: Callable[[DataFile], Iterator[FileRow]]
