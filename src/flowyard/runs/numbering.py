@@ -6,6 +6,7 @@ import heapq
 import itertools
 import pickle
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
@@ -17,7 +18,7 @@ __all__ = ["NUMBER", "by_own_number"]
 NUMBER = "line_number"
 """The column by which rows may number themselves."""
 
-_IN_MEMORY = 20_000
+_IN_MEMORY = 10_000
 _BLOCK = 200
 
 _Placed = tuple[int, int, Row]
@@ -31,9 +32,7 @@ def by_own_number(rows: Iterable[Row], in_memory: int = _IN_MEMORY) -> Iterator[
     MappingError when the number is not a different whole number in each row (in CSV: its digits). More than
     ``in_memory`` rows wait in a temporary file.
     """
-    placed = (_placed(row) for row in rows)
-    first = sorted(itertools.islice(placed, in_memory), key=_order)
-    parts = _Parts(first, placed, in_memory)
+    parts = _Parts(map(_placed, rows), in_memory)
     last = _require_different(parts.merged())
     return _numbered(parts.merged(), last)
 
@@ -88,19 +87,28 @@ def _whole(value: Any) -> int | None:
 
 
 class _Parts:
-    """Sorted parts of the rows: one in memory, all others in a file of blocks that nobody else can open."""
+    """Sorted parts of the rows: one in memory if that is all, else in a file of blocks that nobody else can open."""
 
-    def __init__(self, first: list[_Placed], rest: Iterator[_Placed], size: int) -> None:
-        self._first = first
+    def __init__(self, placed: Iterator[_Placed], size: int) -> None:
         self._file: IO[bytes] | None = None
         self._parts: list[list[tuple[int, int]]] = []
-        while part := sorted(itertools.islice(rest, size), key=_order):
-            self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as rows are
+        self._only: list[_Placed] = []
+        while part := sorted(itertools.islice(placed, size), key=_order):
+            if len(part) < size and self._file is None:
+                self._only = part
+                return
+            self._file = self._file or self._open()
             self._parts.append([self._write(part[at : at + _BLOCK]) for at in range(0, len(part), _BLOCK)])
+            del part  # two at once would be twice the memory
 
     def merged(self) -> Iterator[_Placed]:
         """All rows in their order."""
-        return heapq.merge(self._first, *map(self._read, self._parts), key=_order)
+        return heapq.merge(self._only, *map(self._read, self._parts), key=_order)
+
+    def _open(self) -> IO[bytes]:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as rows are
+        weakref.finalize(self, file.close)
+        return file
 
     def _write(self, block: Sequence[_Placed]) -> tuple[int, int]:
         assert self._file is not None

@@ -63,7 +63,9 @@ class DataFile:
                 yield stack.enter_context(io.BufferedReader(_Unpacked(unpacked), _BUFFER))
 
 
-def local_file(path: Path, name: str | None = None, keep: object = None) -> DataFile:
+def local_file(
+    path: Path, name: str | None = None, identity: Callable[[], str] | None = None, keep: object = None
+) -> DataFile:
     """A file on this machine."""
 
     def open_raw() -> io.BufferedReader:
@@ -72,7 +74,7 @@ def local_file(path: Path, name: str | None = None, keep: object = None) -> Data
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}.") from None
 
-    return DataFile(name or path.name, open_raw, path, keep=keep)
+    return DataFile(name or path.name, open_raw, path, identity, keep)
 
 
 def line_chunks(stream: io.BufferedReader) -> Iterator[bytes]:

@@ -111,7 +111,7 @@ def _item_end(text: _Text) -> int | None:
         if sign == '"':
             if _UNFINISHED.match(text.buffer, mark.start()):
                 break
-            raise text.unsound("a quote is missing, or a text goes over the end of a line", mark.start())
+            raise text.unsound("a quote or a colon is missing, or a text goes over the end of a line", mark.start())
         if sign in _CLOSED_BY:
             opened.append(_CLOSED_BY[sign])
         elif not opened and sign in (",", "]"):

@@ -53,7 +53,7 @@ def find_remote(url: str) -> tuple[list[DataFile], bool]:
 def _web_file(url: str) -> DataFile:
     copy = download(url)
     name = PurePosixPath(unquote(urlsplit(url).path)).name or urlsplit(url).hostname or "data"
-    return local_file(copy.path, name, keep=copy)
+    return local_file(copy.path, name, lambda: repr(copy.newer), copy)
 
 
 def _file_system(url: str, scheme: str) -> tuple[Any, str]:

@@ -1,0 +1,70 @@
+"""Memory does not grow with the number of rows, whatever the form."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from flowyard.runs.dataset import open_dataset
+from flowyard.runs.mapping import numbered_rows
+
+
+def lines(count: int) -> Iterator[str]:
+    return (json.dumps({"line_number": number, "t": f"some text of {number} " * 5}) for number in range(count))
+
+
+def write_lines(file: Path, count: int) -> None:
+    with file.open("w") as writer:
+        writer.writelines(f"{line}\n" for line in lines(count))
+
+
+def write_packed(file: Path, count: int) -> None:
+    with gzip.open(file, "wt", compresslevel=1) as writer:
+        writer.writelines(f"{line}\n" for line in lines(count))
+
+
+def write_array(file: Path, count: int) -> None:
+    with file.open("w") as writer:
+        writer.writelines(chain(["["], (f"{line},\n" for line in lines(count)), ["{}]"]))
+
+
+def write_separated(file: Path, count: int) -> None:
+    with file.open("w") as writer:
+        writer.writelines(chain(["line_number,t\n"], (f'{number},"some text"\n' for number in range(count))))
+
+
+def peak(file: Path, *, numbered: bool = False) -> int:
+    """The most bytes that were in use while the data was counted and read."""
+    tracemalloc.start()
+    try:
+        dataset = open_dataset(file)
+        total = dataset.count()
+        rows = numbered_rows(dataset) if numbered else dataset.rows()
+        assert sum(1 for _ in rows) == total
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("d.jsonl", write_lines), ("d.jsonl.gz", write_packed), ("d.json", write_array), ("d.csv", write_separated)],
+)
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, name: str, write: Callable[[Path, int], None]) -> None:
+    small, large = tmp_path / f"small_{name}", tmp_path / f"large_{name}"
+    write(small, 20_000)
+    write(large, 100_000)
+    assert peak(large) < peak(small) + 3_000_000  # no more than a few pieces of the file
+
+
+def test_memory_does_not_grow_with_rows_that_number_themselves(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.jsonl", tmp_path / "large.jsonl"
+    write_lines(small, 30_000)
+    write_lines(large, 90_000)
+    assert peak(large, numbered=True) < peak(small, numbered=True) * 1.3 + 1_000_000
