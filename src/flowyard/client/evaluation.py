@@ -17,8 +17,9 @@ from flowyard.client.subject import Subject, flow_of
 from flowyard.client.translate import speaking_promptflow
 from flowyard.errors import UserError
 from flowyard.evaluation import DataEvaluation, evaluate_data
-from flowyard.records import LineResult, RunRecord
+from flowyard.records import RunRecord
 from flowyard.runs.dataset import absolute_source
+from flowyard.sessions.session import FinishedLine
 
 __all__ = ["evaluate"]
 
@@ -63,7 +64,7 @@ class _Quiet:
     def start(self, run: RunRecord, total: int) -> None:
         """Nothing is shown."""
 
-    def line(self, result: LineResult) -> None:
+    def line(self, line: FinishedLine) -> None:
         """Nothing is shown."""
 
     def end(self, run: RunRecord) -> None:

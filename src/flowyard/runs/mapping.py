@@ -29,18 +29,23 @@ _SAMPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    """The lines of a run: how many, and an iterator over them that is read once."""
+    """The lines of a run: how many, and an iterator over them that is read once.
+
+    Paths of pictures in them are relative to ``folder``, that of the data; those in a base run's outputs are absolute.
+    Lines that came ``from_network`` may name no files at all.
+    """
 
     total: int
     tasks: Iterator[LineTask]
     warnings: tuple[str, ...]
+    folder: Path | None = None
+    from_network: bool = False
 
 
 def plan_lines(flow: Flow, data: DataSource | None, base: RunRecord | None, mapping: Mapping[str, Any]) -> LinePlan:
     """Check the mapping against the first rows of each source and make the lines.
 
     A column that none of the first 100 rows has is a mistake in the mapping; one that a later row lacks fails its line.
-    The tasks know what paths of their pictures are relative to: the data, and nothing for what came from elsewhere.
     Raises MappingError listing every bad relation, UserError when there is nothing to run.
     """
     datasets = {"data": open_dataset(data)} if data else {}
@@ -62,8 +67,8 @@ def plan_lines(flow: Flow, data: DataSource | None, base: RunRecord | None, mapp
     warnings = [warning for dataset in datasets.values() for warning in dataset.warnings]
     warnings += [*relations.warnings, *_shadowed(flow, relations.columns, samples.get("data", set()), mapping)]
     folder = datasets["data"].folder if data else None
-    is_remote = any(dataset.is_remote for dataset in datasets.values())
-    return LinePlan(total, _tasks(sources, relations, folder, is_remote), tuple(dict.fromkeys(warnings)))
+    from_network = any(dataset.is_remote for dataset in datasets.values())
+    return LinePlan(total, _tasks(sources, relations), tuple(dict.fromkeys(warnings)), folder, from_network)
 
 
 def check_mapping(flow: Flow, data: DataSource, outputs: Iterable[str] | None, mapping: Mapping[str, Any]) -> list[str]:
@@ -188,12 +193,10 @@ def _joined(sources: Mapping[str, Iterable[Row]]) -> Iterator[tuple[int, dict[st
             heads[name] = next(streams[name], None)
 
 
-def _tasks(
-    sources: Mapping[str, Iterable[Row]], relations: Relations, folder: Path | None, from_network: bool
-) -> Iterator[LineTask]:
+def _tasks(sources: Mapping[str, Iterable[Row]], relations: Relations) -> Iterator[LineTask]:
     if len(sources) > 1:
         for number, rows in _joined(sources):
-            yield _task(number, rows, relations, folder, from_network)
+            yield _task(number, rows, relations)
         return
     ((source, only),) = sources.items()
     literals = dict(relations.literals)
@@ -204,16 +207,14 @@ def _tasks(
             try:
                 inputs = literals | {name: values[column] for name, column in columns}
             except KeyError:
-                yield _task(number, {source: row}, relations, folder, from_network)
+                yield _task(number, {source: row}, relations)
             else:
-                yield LineTask(number, inputs, None, folder, from_network)
+                yield LineTask(number, inputs)
         else:
-            yield _task(number, {source: row}, relations, folder, from_network)
+            yield _task(number, {source: row}, relations)
 
 
-def _task(
-    number: int, rows: Mapping[str, Row], relations: Relations, folder: Path | None, from_network: bool
-) -> LineTask:
+def _task(number: int, rows: Mapping[str, Row], relations: Relations) -> LineTask:
     error = next((row.error for row in rows.values() if row.error), None)
     inputs = dict(relations.literals)
     for name, column in relations.columns.items():
@@ -223,4 +224,4 @@ def _task(
         elif column.name and error is None:
             message = f"Input {name!r} reads column {column.name!r}, which row {number} does not have."
             error = ErrorRecord("ColumnMissing", message)
-    return LineTask(number, inputs, error, folder, from_network)
+    return LineTask(number, inputs, error)

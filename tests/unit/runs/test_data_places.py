@@ -15,7 +15,6 @@ import pytest
 from pyarrow import parquet
 
 from flowyard.errors import ExtraMissing, OutsideError, UserError
-from flowyard.records import RunRecord
 from flowyard.runs.data.download import download
 from flowyard.runs.dataset import absolute_source, data_exists, data_source, open_dataset, recorded_source, shown_source
 
@@ -237,7 +236,5 @@ def test_remote_data_names_no_local_files() -> None:
 
     base = memory({"d.jsonl": b'{"x": 1}\n'})
     flow = DagFlow(name="f", file=Path("f"), folder=Path(), inputs={"x": Input("x", "string", where="f:1")}, nodes=())
-    (task,) = plan_lines(flow, f"{base}/d.jsonl", None, {}).tasks
-    assert (task.from_network, task.folder, dict(task.inputs)) == (True, None, {"x": 1})
-    run = RunRecord("r", "completed", "f", Path(), data=f"{base}/d.jsonl")
-    assert run.data == f"{base}/d.jsonl"
+    plan = plan_lines(flow, f"{base}/d.jsonl", None, {})
+    assert (plan.from_network, plan.folder, [dict(task.inputs) for task in plan.tasks]) == (True, None, [{"x": 1}])
