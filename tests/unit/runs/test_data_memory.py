@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.runs.dataset import open_dataset
-from flowyard.runs.mapping import numbered_rows
+from flowyard.runs.dataset import Row, open_dataset
+from flowyard.runs.numbering import by_own_number
 
 
 def lines(count: int) -> Iterator[str]:
@@ -39,14 +39,13 @@ def write_separated(file: Path, count: int) -> None:
         writer.writelines(chain(["line_number,t\n"], (f'{number},"some text"\n' for number in range(count))))
 
 
-def peak(file: Path, *, numbered: bool = False) -> int:
+def peak(file: Path) -> int:
     """The most bytes that were in use while the data was counted and read."""
     tracemalloc.start()
     try:
         dataset = open_dataset(file)
         total = dataset.count()
-        rows = numbered_rows(dataset) if numbered else dataset.rows()
-        assert sum(1 for _ in rows) == total
+        assert sum(1 for _ in dataset.rows()) == total
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -58,13 +57,19 @@ def peak(file: Path, *, numbered: bool = False) -> int:
 )
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, name: str, write: Callable[[Path, int], None]) -> None:
     small, large = tmp_path / f"small_{name}", tmp_path / f"large_{name}"
-    write(small, 20_000)
-    write(large, 100_000)
+    write(small, 10_000)
+    write(large, 60_000)
     assert peak(large) < peak(small) + 3_000_000  # no more than a few pieces of the file
 
 
-def test_memory_does_not_grow_with_rows_that_number_themselves(tmp_path: Path) -> None:
-    small, large = tmp_path / "small.jsonl", tmp_path / "large.jsonl"
-    write_lines(small, 30_000)
-    write_lines(large, 90_000)
-    assert peak(large, numbered=True) < peak(small, numbered=True) * 1.3 + 1_000_000
+def test_memory_does_not_grow_with_rows_that_number_themselves() -> None:
+    def peak_of(count: int) -> int:
+        tracemalloc.start()
+        try:
+            rows = (Row(number, {"line_number": count - number, "t": "x" * 200}) for number in range(count))
+            assert sum(1 for _ in by_own_number(rows, in_memory=500)) == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak_of(20_000) < peak_of(4_000) + 2_500_000
