@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from flowyard.errors import MappingError
@@ -19,10 +20,14 @@ NUMBER = "line_number"
 """The column by which rows may number themselves."""
 
 _IN_MEMORY = 10_000
-_BLOCK = 200
+_BLOCK = 50
+_MOST_PARTS = 64
 
 _Placed = tuple[int, int, Row]
 """A row after its own number and its position in the data, which sort it."""
+
+_Blocks = list[tuple[int, int]]
+"""Where the blocks of a part begin and end in the file."""
 
 
 def by_own_number(rows: Iterable[Row], in_memory: int = _IN_MEMORY) -> Iterator[Row]:
@@ -87,36 +92,46 @@ def _whole(value: Any) -> int | None:
 
 
 class _Parts:
-    """Sorted parts of the rows: one in memory if that is all, else in a file of blocks that nobody else can open."""
+    """Sorted parts of the rows: one in memory if that is all, else in a file of blocks that nobody else can open.
+
+    When there are many parts of one level they become one of the next, so that few blocks are in memory at once.
+    """
 
     def __init__(self, placed: Iterator[_Placed], size: int) -> None:
         self._file: IO[bytes] | None = None
-        self._parts: list[list[tuple[int, int]]] = []
+        self._levels: list[list[_Blocks]] = []
         self._only: list[_Placed] = []
         while part := sorted(itertools.islice(placed, size), key=_order):
             if len(part) < size and self._file is None:
                 self._only = part
                 return
-            self._file = self._file or self._open()
-            self._parts.append([self._write(part[at : at + _BLOCK]) for at in range(0, len(part), _BLOCK)])
+            self._add(part, 0)
             del part  # two at once would be twice the memory
 
     def merged(self) -> Iterator[_Placed]:
         """All rows in their order."""
-        return heapq.merge(self._only, *map(self._read, self._parts), key=_order)
+        parts = [self._read(part) for level in self._levels for part in level]
+        return heapq.merge(self._only, *parts, key=_order)
 
-    def _open(self) -> IO[bytes]:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as rows are
-        weakref.finalize(self, file.close)
-        return file
+    def _add(self, part: Iterable[_Placed], level: int) -> None:
+        if level == len(self._levels):
+            self._levels.append([])
+        same = self._levels[level]
+        same.append(list(self._write(iter(part))))
+        if len(same) == _MOST_PARTS:
+            self._add(heapq.merge(*map(self._read, same), key=_order), level + 1)
+            same.clear()
 
-    def _write(self, block: Sequence[_Placed]) -> tuple[int, int]:
-        assert self._file is not None
-        start = self._file.tell()
-        pickle.dump(block, self._file, pickle.HIGHEST_PROTOCOL)
-        return start, self._file.tell()
+    def _write(self, part: Iterator[_Placed]) -> Iterator[tuple[int, int]]:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as rows are
+            weakref.finalize(self, self._file.close)
+        while block := list(itertools.islice(part, _BLOCK)):
+            start = self._file.seek(0, os.SEEK_END)
+            pickle.dump(block, self._file, pickle.HIGHEST_PROTOCOL)
+            yield start, self._file.tell()
 
-    def _read(self, blocks: Iterable[tuple[int, int]]) -> Iterator[_Placed]:
+    def _read(self, blocks: _Blocks) -> Iterator[_Placed]:
         for start, end in blocks:
             assert self._file is not None
             self._file.seek(start)

@@ -54,6 +54,17 @@ def test_pictures_of_a_pattern_are_relative_to_its_plain_part(folder: Path) -> N
     assert open_dataset(folder / "deep" / "er" / "c*.jsonl").files[0][0].name == "c.jsonl"
 
 
+@pytest.mark.parametrize("source", ["a.jsonl", ".", "*.jsonl"])
+def test_data_is_found_again_from_another_working_directory(
+    folder: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    dataset = open_dataset(source)
+    monkeypatch.chdir("/")
+    assert next(dataset.rows()).values == {"x": 1}
+    assert dataset.folder == folder.resolve()
+
+
 def test_a_name_that_looks_like_a_pattern_is_a_name_first(tmp_path: Path) -> None:
     (tmp_path / "d[1].jsonl").write_text('{"x": 1}\n')
     assert texts(tmp_path / "d[1].jsonl") == [{"x": 1}]

@@ -103,11 +103,13 @@ def find_place(source: DataSource) -> Place:
     source = data_source(source)
     if isinstance(source, str):
         return _remote_place(source)
+    # Absolute, because a flow's code may have another working directory while the data is read.
     if source.is_dir():
-        names = (file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file())
-        return Place([local_file(source / name, name) for name in visible(names)], is_many=True, folder=source)
+        folder = source.resolve()
+        names = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+        return Place([local_file(folder / name, name) for name in visible(names)], is_many=True, folder=folder)
     if source.is_file():
-        return Place([local_file(source)], folder=source.parent)
+        return Place([local_file(source.absolute())], folder=source.resolve().parent)
     if is_pattern(source):
         return _matching(source)
     parent = source.parent if source.parent.is_dir() else Path()
@@ -121,10 +123,11 @@ def visible(names: Iterable[str]) -> list[str]:
 
 
 def _matching(pattern: Path) -> Place:
-    folder = Path(*pattern.parts[: _first_magic(pattern)])
-    files = sorted({Path(found).relative_to(folder).as_posix() for found in _matches(pattern) if Path(found).is_file()})
+    plain = Path(*pattern.parts[: _first_magic(pattern)])
+    files = sorted({Path(found).relative_to(plain).as_posix() for found in _matches(pattern) if Path(found).is_file()})
     if not files:
         raise UserError(f"No file matches {pattern}.", hint="Quote the pattern; ** goes through folders.")
+    folder = plain.resolve()
     return Place([local_file(folder / name, name) for name in files], is_many=True, folder=folder)
 
 
