@@ -96,7 +96,7 @@ class _Execution:
     async def run(self, planned: PlannedRun) -> None:
         request = RunRequest(
             flow=self.plan.experiment.flow,
-            data=planned.dataset.path,
+            data=planned.dataset.source,
             column_mapping=planned.dataset.mappings,
             variant=planned.selected,
             name=self._run_name(planned),
@@ -115,7 +115,7 @@ class _Execution:
             evaluation = await evaluate(
                 run,
                 each.evaluator.flow,
-                each.dataset.path,
+                each.dataset.source,
                 each.dataset.mappings,
                 self.parts,
                 name=self._run_name(planned, each.evaluator.name, each.dataset.name),

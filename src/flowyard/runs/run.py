@@ -19,7 +19,7 @@ from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
-from flowyard.runs.dataset import require_data_file
+from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
@@ -52,7 +52,7 @@ class RunRequest:
     """
 
     flow: Path | Flow
-    data: Path | None = None
+    data: DataSource | None = None
     column_mapping: Mapping[str, Any] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
     init: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +98,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
             execution = Execution(session, run, parts.store, parts.progress, hold)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), taken_over=taken_over(earlier))
+            return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
 async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False) -> RunRecord:
@@ -121,7 +121,7 @@ async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_f
             for line in lines:
                 execution.count_done(line)
             parts.store.save_run(run)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), done=found.done)
+            return await execution.go(plan, request.options.start_concurrency(), done=found.done)
 
 
 @asynccontextmanager
@@ -200,7 +200,7 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         path=Path(),
         role=request.role,
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
-        data=str(request.data.resolve()) if request.data else None,
+        data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
         variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
         base_run=request.base_run,
