@@ -19,9 +19,11 @@ from flowyard.cli.output import (
     run_view,
     user_prints_to_stderr,
 )
+from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
+from flowyard.llm import CallRules
 from flowyard.records import ExperimentRecord
 from flowyard.reports import compare_variants, comparison_table, summarize, write_reports
 
@@ -40,6 +42,7 @@ def experiment() -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would run and stop.")
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@pacing_options
 @running_options
 def run(
     path: str,
@@ -52,6 +55,10 @@ def run(
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
+    limits: tuple[str, ...],
+    prices: str | None,
+    max_cost: float | None,
+    max_tokens: int | None,
 ) -> int:
     """Run the experiment at PATH (a folder with experiment.yaml, or the file). Exits 1 when lines failed."""
     app = open_app(read_settings(home, env_file, simulate), Path(path))
@@ -61,7 +68,9 @@ def run(
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    parts = app.parts(choose_progress(), declared)
+    rules = CallRules(**pacing_rules(app.settings, limits=limits, prices=prices, declared=plan.experiment.limits))
+    parts = app.parts(choose_progress(), declared, rules)
+    require_known_connections(rules.limits, parts.connections)
     with user_prints_to_stderr():
         record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
     files = write_reports(record, record.path)

@@ -13,9 +13,11 @@ from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
+from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
 from flowyard.flows.overrides import parse_overrides
+from flowyard.llm import CallRules
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.register import register_run
@@ -43,6 +45,7 @@ __all__ = ["create"]
 @click.option("-s", "--stream", is_flag=True, help="Print each line as it finishes.")
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@pacing_options
 @running_options
 def create(
     file: str | None,
@@ -59,6 +62,10 @@ def create(
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
+    limits: tuple[str, ...],
+    prices: str | None,
+    max_cost: float | None,
+    max_tokens: int | None,
     **plain: str | None,
 ) -> int:
     """Run a flow over every row of the data. Exits 1 when lines failed."""
@@ -79,7 +86,8 @@ def create(
     if described.values.get("source"):
         record = _register(described, place)
     else:
-        record = _execute(described, place, concurrency=concurrency, stream=stream)
+        rules = CallRules(**pacing_rules(place, limits=limits, prices=prices, declared=described.limits()))
+        record = _execute(described, place, rules, concurrency=concurrency, stream=stream)
     print_run_record(record, as_json=as_json)
     return failed_lines_code([record], max_failed_lines)
 
@@ -110,10 +118,14 @@ def _register(described: RunDescription, settings: Settings) -> RunRecord:
     return register_run(Path(described.values["source"]), app.store, **described.labels())
 
 
-def _execute(described: RunDescription, settings: Settings, *, concurrency: int, stream: bool) -> RunRecord:
+def _execute(
+    described: RunDescription, settings: Settings, rules: CallRules, *, concurrency: int, stream: bool
+) -> RunRecord:
     app, request = _requested(described, settings, concurrency)
+    parts = app.parts(choose_progress(stream=stream), rules=rules)
+    require_known_connections(rules.limits, parts.connections)
     with user_prints_to_stderr():
-        return asyncio.run(execute_run(request, app.parts(choose_progress(stream=stream))))
+        return asyncio.run(execute_run(request, parts))
 
 
 def _requested(described: RunDescription, settings: Settings, concurrency: int) -> tuple[App, RunRequest]:

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import AzureOpenAIConnection, Connection, OpenAIConnection, ServerlessConnection
+from flowyard.llm.pacing import PacerRules, RateLimit, open_pacer
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.providers.openai_wire import OpenAIWireProvider
+from flowyard.llm.providers.paced import PacedProvider
 from flowyard.llm.retry import RetryPolicy, parse_retry_after
 from flowyard.records import ModelRequest, Usage
 
@@ -33,17 +35,21 @@ class Endpoint:
         self.answers: list[Answer] = []
         self.requests: list[tuple[web.Request, dict[str, Any]]] = []
         self.waits: list[float] = []
+        self.now = 1000.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request, json.loads(await request.read())))
         return await self.answers[min(len(self.requests), len(self.answers)) - 1](request)
 
     async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
+        if seconds:
+            self.waits.append(seconds)
+        self.now += seconds
 
-    def provider(self, connection: Connection | None = None) -> OpenAIWireProvider:
-        policy = RetryPolicy(attempts=3, sleep=self.sleep, chance=lambda: 0.0)
-        return OpenAIWireProvider(connection or OpenAIConnection(KEY, base_url=f"{self.url}/v1/"), retry=policy)
+    def provider(self, connection: Connection | None = None) -> PacedProvider:
+        rules = PacerRules(RetryPolicy(attempts=3, sleep=self.sleep, chance=lambda: 0.0), lambda: self.now)
+        wire = OpenAIWireProvider(connection or OpenAIConnection(KEY, base_url=f"{self.url}/v1/"))
+        return PacedProvider(wire, open_pacer("model", RateLimit(), None, rules))
 
 
 @pytest.fixture
@@ -90,7 +96,7 @@ def error(message: str, kind: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind}}
 
 
-async def collect(provider: OpenAIWireProvider) -> list[Any]:
+async def collect(provider: PacedProvider) -> list[Any]:
     return [chunk async for chunk in provider.stream(REQUEST)]
 
 
@@ -141,7 +147,7 @@ async def test_retries_wait_as_long_as_asked(endpoint: Endpoint) -> None:
     provider = endpoint.provider()
     reply = await provider.call(REQUEST)
     await provider.close()
-    assert (reply.attempts, endpoint.waits) == (3, [7.0, 0.0])
+    assert (reply.attempts, endpoint.waits) == (3, [7.0])
 
 
 async def test_retry_after_as_a_date(endpoint: Endpoint) -> None:
