@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from flowyard.cli.output import (
     run_view,
     user_prints_to_stderr,
 )
-from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
+from flowyard.cli.pacing_options import budget_code, budget_of, pacing_options, pacing_rules, require_known_connections
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
@@ -69,13 +70,15 @@ def run(
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
     rules = CallRules(**pacing_rules(app.settings, limits=limits, prices=prices, declared=plan.experiment.limits))
-    parts = app.parts(choose_progress(), declared, rules)
+    budget = budget_of(max_cost, max_tokens)
+    parts = replace(app.parts(choose_progress(), declared, rules), budget=budget)
     require_known_connections(rules.limits, parts.connections)
     with user_prints_to_stderr():
         record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)
-    return failed_lines_code(record.runs, max_failed_lines)
+    stopped = next((code for code in (budget_code(run, budget) for run in record.runs) if code is not None), None)
+    return stopped or failed_lines_code(record.runs, max_failed_lines)
 
 
 def _print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:

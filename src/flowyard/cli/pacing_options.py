@@ -8,14 +8,16 @@ from typing import Any, TypeVar
 
 import click
 
+from flowyard.errors import ExitCode
 from flowyard.llm import Connections
 from flowyard.llm.pacing import RateLimit, parse_limits
 from flowyard.llm.pacing.limits import EVERY_CONNECTION
 from flowyard.llm.prices import find_price_files
+from flowyard.records import RunRecord
 from flowyard.runs.budget import Budget
 from flowyard.settings import Settings
 
-__all__ = ["budget_of", "pacing_options", "pacing_rules", "price_folders", "require_known_connections"]
+__all__ = ["budget_code", "budget_of", "pacing_options", "pacing_rules", "price_folders", "require_known_connections"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,6 +69,14 @@ def require_known_connections(limits: Mapping[str, RateLimit], connections: Conn
     for name in limits:
         if name != EVERY_CONNECTION:
             connections.get(name, needed_by="A limit")
+
+
+def budget_code(run: RunRecord, budget: Budget) -> ExitCode | None:
+    """3 when the budget stopped the run, having said how to go on; None when it did not."""
+    if run.status != "canceled" or not budget.is_over:
+        return None
+    click.echo(f"{budget.reason} To run the rest: flowyard run create --resume-from {run.name}", err=True)
+    return ExitCode.GATE_NO
 
 
 def budget_of(max_cost: float | None, max_tokens: int | None) -> Budget:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
-from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
+from flowyard.cli.pacing_options import budget_code, budget_of, pacing_options, pacing_rules, require_known_connections
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
 from flowyard.flows.overrides import parse_overrides
 from flowyard.llm import CallRules
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
+from flowyard.runs.budget import Budget
 from flowyard.runs.register import register_run
 from flowyard.runs.repeat import resume_request
 from flowyard.runs.run_file import RunDescription, read_run_file
@@ -83,13 +85,16 @@ def create(
     )
     print_warnings(described.warnings)
     place = read_settings(home, env_file, simulate)
+    stopped: int | None = None
     if described.values.get("source"):
         record = _register(described, place)
     else:
         rules = CallRules(**pacing_rules(place, limits=limits, prices=prices, declared=described.limits()))
-        record = _execute(described, place, rules, concurrency=concurrency, stream=stream)
+        budget = budget_of(max_cost, max_tokens)
+        record = _execute(described, place, rules, budget, concurrency=concurrency, stream=stream)
+        stopped = budget_code(record, budget)
     print_run_record(record, as_json=as_json)
-    return failed_lines_code([record], max_failed_lines)
+    return stopped or failed_lines_code([record], max_failed_lines)
 
 
 def _described(file: str | None, settings: Mapping[str, str], given: Mapping[str, Any]) -> RunDescription:
@@ -119,10 +124,10 @@ def _register(described: RunDescription, settings: Settings) -> RunRecord:
 
 
 def _execute(
-    described: RunDescription, settings: Settings, rules: CallRules, *, concurrency: int, stream: bool
+    described: RunDescription, settings: Settings, rules: CallRules, budget: Budget, *, concurrency: int, stream: bool
 ) -> RunRecord:
     app, request = _requested(described, settings, concurrency)
-    parts = app.parts(choose_progress(stream=stream), rules=rules)
+    parts = replace(app.parts(choose_progress(stream=stream), rules=rules), budget=budget)
     require_known_connections(rules.limits, parts.connections)
     with user_prints_to_stderr():
         return asyncio.run(execute_run(request, parts))

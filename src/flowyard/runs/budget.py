@@ -43,6 +43,10 @@ class Budget:
             return f"The budget of {self.max_tokens:,} tokens is used up: {used.total_tokens:,} spent."
         return None
 
+    def notes(self) -> tuple[str, ...]:
+        """What a run's record should say: that the budget is used up, and what it could not count."""
+        return tuple(note for note in (self.reason, self.warning) if note is not None)
+
     @property
     def warning(self) -> str | None:
         """What makes a limit of dollars mean less than it seems; None when there is nothing to say."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from flowyard.llm.sources import Connections
 from flowyard.media import MediaWriter, UrlRules
 from flowyard.records import LineCounts, LineResult, LineTask, RunRecord, RunRole, Usage
 from flowyard.runs.batch import run_lines
+from flowyard.runs.budget import Budget
 from flowyard.runs.dataset import require_data_file
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
@@ -78,7 +80,8 @@ class Progress(Protocol):
 class RunParts:
     """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
 
-    ``urls`` says where pictures may be downloaded from.
+    ``urls`` says where pictures may be downloaded from, ``budget`` when no more lines are taken; it is for all runs
+    with these parts together.
     """
 
     connections: Connections
@@ -86,6 +89,7 @@ class RunParts:
     store: Store
     progress: Progress
     urls: UrlRules = UrlRules()
+    budget: Budget = field(default_factory=Budget)
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -205,7 +209,10 @@ class _Execution:
                     self._count(writer.append(result))
 
                 tasks = remaining_tasks(self._in_data_folder(plan.tasks), earlier, on_line)
-                await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
+                affordable = takewhile(lambda _: not self.parts.budget.is_over, tasks)
+                await run_lines(self.runner, affordable, on_line, concurrency=concurrency)
+            if self.parts.budget.is_over and self.completed + self.failed < plan.total:
+                return self._close(status="canceled")
             aggregation = await self.runner.run_aggregation(self.collected)
             self.usage += aggregation.usage + self.runner.unclaimed_usage
             self.run = replace(self.run, warnings=(*self.run.warnings, *aggregation.warnings))
@@ -226,6 +233,7 @@ class _Execution:
         self.completed += result.status == "completed"
         self.failed += result.status == "failed"
         self.usage += result.usage
+        self.parts.budget.spent(result.usage)
         self.collected.add(result)
         self.parts.progress.line(result)
 
@@ -233,7 +241,7 @@ class _Execution:
         ended = self.completed + self.failed
         total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
         missing = self.run.lines.total - ended
-        warnings = [*self.run.warnings, *self.runner.late_warnings()]
+        warnings = [*self.run.warnings, *self.runner.late_warnings(), *self.parts.budget.notes()]
         if changes["status"] == "completed" and missing > 0:
             warnings.append(f"{missing} lines were not run: a source has no row for them.")
         run = replace(
