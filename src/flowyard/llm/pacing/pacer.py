@@ -36,7 +36,7 @@ _PATIENCE_S, _FIRST_PATIENCE_S = 300.0, 10.0
 _LONGEST_ASKED_S = 86_400.0
 _REFUSALS_TO_PAUSE = 3
 _ANSWERS_AT_ONCE = 10
-_LONGEST_NAP_S = 5.0
+_LONGEST_NAP_S = 0.25  # what others give back, or a probe's answer, is seen this soon
 
 
 @dataclass(frozen=True, slots=True)

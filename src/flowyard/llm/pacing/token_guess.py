@@ -10,7 +10,7 @@ from flowyard.records import ModelRequest, Usage
 __all__ = ["TokenGuess"]
 
 _NEW = 0.1
-"""How much the last call counts against all before it."""
+"""How much the last call counts, at least, against all before it."""
 _PICTURE_CHARACTERS = 3000
 
 
@@ -20,6 +20,7 @@ class TokenGuess:
     def __init__(self) -> None:
         self._per_character = 0.25
         self._answer = 200.0
+        self._learned = 0
 
     def of(self, request: ModelRequest) -> float:
         """The tokens that the request and its answer will probably take."""
@@ -33,11 +34,13 @@ class TokenGuess:
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
         """What a call has taken."""
+        self._learned += 1
+        weight = max(_NEW, 1 / self._learned)
         characters = _characters(request.body)
         if usage.prompt_tokens and characters:
-            self._per_character += _NEW * (usage.prompt_tokens / characters - self._per_character)
+            self._per_character += weight * (usage.prompt_tokens / characters - self._per_character)
         if usage.completion_tokens:
-            self._answer += _NEW * (usage.completion_tokens - self._answer)
+            self._answer += weight * (usage.completion_tokens - self._answer)
 
 
 def _characters(body: Mapping[str, Any]) -> int:
