@@ -47,13 +47,13 @@ def test_a_run_keeps_to_its_limit(project: Project) -> None:
 
 def test_limits_may_stand_in_the_runs_file(project: Project) -> None:
     flow, data = asking(project, 3)
-    project.write("run.yaml", f"flow: {flow}\ndata: {data}\nlimits:\n  my_model: {{rpm: 120}}\n")
+    project.write("run.yaml", f"flow: {flow}\ndata: {data}\nlimits:\n  my_model: {{rpm: 90}}\n")
     with limited_server() as server:
         run = project.json("run", "create", "-f", "run.yaml", env=variables(server))
         quick = project.json(
             "run", "create", "-f", "run.yaml", "--limits", "my_model=rpm:100000", env=variables(server)
         )
-    assert run["duration_s"] >= 2 * 60 / 119 - CLOCK_S
+    assert run["duration_s"] >= 2 * 60 / 90 - CLOCK_S
     assert quick["lines"]["completed"] == 3
     wrong = project.run("run", "create", "-f", "run.yaml", "--set", "limits.my_model=x", code=2)
     assert "limits.my_model" in wrong.stderr
