@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +92,32 @@ def test_wrong_tables_and_budgets_are_refused_before_anything_runs(asking: Proje
 
 @pytest.mark.parametrize("limit", [("--max-tokens", "330"), ("--max-cost", str(2.5 * ONE_CALL))])
 def test_a_budget_stops_a_run_which_can_go_on(asking: Project, limit: tuple[str, str]) -> None:
-    with limited_server() as server:
-        run = create(asking, server, *limit, "--concurrency", "1", code=3)
-        assert (run["status"], run["lines"]["completed"], len(server.asked)) == ("canceled", 3, 3)
-        assert any("used up" in warning for warning in run["warnings"])
+    rows = 60
+    asking.jsonl("data.jsonl", [{"question": f"q{row}"} for row in range(rows)])
+    slowly = lambda number, body: time.sleep(0.05)  # noqa: E731 - so that few lines are under way
+    with limited_server(slowly) as server:
+        words = ("run", "create", "--flow", "ask", "--data", "data.jsonl", "--name", "r", *limit)
         env = {"MY_MODEL_BASE_URL": server.url}
-        rest = asking.json("run", "create", "--resume-from", run["name"], env=env)
-    assert (rest["lines"]["completed"], len(server.asked)) == (10, 10)
+        done = asking.run(*words, "--concurrency", "1", code=3, env=env)
+        run = asking.json("run", "show", "-n", "r")
+        assert run["status"] == "canceled"
+        assert 3 <= run["lines"]["completed"] == len(server.asked) < rows
+        assert any("used up" in warning for warning in run["warnings"])
+        assert "flowyard run resume r" in done.stderr
+        rest = asking.json("run", "resume", "r", env=env)
+    assert (rest["status"], rest["lines"]["completed"], len(server.asked)) == ("completed", rows, rows)
+    assert rest["usage"]["cost_usd"] == pytest.approx(rows * ONE_CALL)
+    assert not any("used up" in warning for warning in rest["warnings"])
 
 
-def test_a_budget_says_how_to_go_on(asking: Project) -> None:
+def test_a_budget_is_for_all_runs_of_an_experiment(asking: Project) -> None:
+    more = '- name: e\n  source: data.jsonl\n  mappings: {question: "${data.question}"}\nlimits:'
+    asking.write("experiment.yaml", EXPERIMENT.replace("limits:", more))
     with limited_server() as server:
-        words = ("run", "create", "--flow", "ask", "--data", "data.jsonl", "--name", "r", "--max-tokens", "1")
-        done = asking.run(*words, "--concurrency", "1", code=3, env={"MY_MODEL_BASE_URL": server.url})
-    assert "flowyard run" in done.stderr
-    assert "resume" in done.stderr
+        words = ("experiment", "run", "experiment.yaml", "--max-tokens", "1100")
+        done = asking.run(*words, code=3, env={"MY_MODEL_BASE_URL": server.url})
+    assert len(server.asked) == 10
+    assert "1 more of 2 runs were not made" in done.stderr
 
 
 def test_a_budget_that_counts_nothing_warns(asking: Project) -> None:

@@ -43,9 +43,10 @@ class Budget:
             return f"The budget of {self.max_tokens:,} tokens is used up: {used.total_tokens:,} spent."
         return None
 
-    def notes(self) -> tuple[str, ...]:
-        """What a run's record should say: that the budget is used up, and what it could not count."""
-        return tuple(note for note in (self.reason, self.warning) if note is not None)
+    def notes(self, *, stopped: bool) -> tuple[str, ...]:
+        """What a run's record should say: why it was ``stopped``, and what the budget could not count."""
+        found = (self.reason if stopped else None, self.warning)
+        return tuple(note for note in found if note is not None)
 
     @property
     def warning(self) -> str | None:

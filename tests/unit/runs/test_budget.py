@@ -26,13 +26,14 @@ def test_dollars_are_counted() -> None:
     assert not budget.is_over
     budget.spent(Usage(1, cost_usd=0.0001))
     assert budget.reason == "The budget of $1.5 is used up: $1.5000 spent."
-    assert budget.notes() == (budget.reason,)
+    assert budget.notes(stopped=True) == (budget.reason,)
+    assert budget.notes(stopped=False) == ()
 
 
 def test_without_limits_nothing_is_ever_over() -> None:
     budget = Budget()
     budget.spent(Usage(10**9, 10**12, cost_usd=10**9, unpriced_calls=5))
-    assert (budget.is_limited, budget.is_over, budget.notes()) == (False, False, ())
+    assert (budget.is_limited, budget.is_over, budget.notes(stopped=True)) == (False, False, ())
 
 
 def test_calls_without_a_price_are_warned_of() -> None:

@@ -27,4 +27,5 @@ PROBE_UNTIL: Final = 9  # when the probe under way counts as lost; 0 when there 
 RETRIES: Final = 10  # retries that were taken, less those that answers earned
 FREE_RETRY: Final = 11  # when the last retry beyond the budget was let through
 ANSWERED: Final = 12  # 1 once a call was answered
+RETRIES_AT: Final = 13  # when retries were last forgiven
 COUNT: Final = 14

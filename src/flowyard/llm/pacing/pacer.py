@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,7 @@ from flowyard.llm.pacing.fields import (
     Fields,
 )
 from flowyard.llm.pacing.limits import RateLimit
-from flowyard.llm.pacing.table import Row, open_table
+from flowyard.llm.pacing.table import PaceTable, Row, open_table
 from flowyard.llm.retry import RetryPolicy
 
 __all__ = ["REFUSED", "Pacer", "PacerRules", "Permit", "open_pacer"]
@@ -56,15 +57,25 @@ class Permit:
 
 
 class Pacer:
-    """Paces the calls of one connection. Safe to use from several event loops; ``name`` is what errors call it."""
+    """Paces the calls of one connection. Safe to use from several event loops; ``name`` is what errors call it.
 
-    def __init__(self, name: str, row: Row, limit: RateLimit, rules: PacerRules | None = None) -> None:
+    ``open_row`` is called with the first call, because a run that is found to be wrong must not leave a file.
+    """
+
+    def __init__(
+        self, name: str, open_row: Callable[[], Row], limit: RateLimit, rules: PacerRules | None = None
+    ) -> None:
         self.name = name
         self.rules = rules or PacerRules()
-        self._row = row
+        self._open_row = open_row
+        self._began = self.rules.clock()
         self._requests, self._tokens = request_bucket(limit), token_bucket(limit)
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._answers = 0
+
+    @cached_property
+    def _row(self) -> Row:
+        return self._open_row()
 
     @property
     def counts_tokens(self) -> bool:
@@ -210,7 +221,7 @@ class Pacer:
             permit.tokens = tokens
 
     def _require_hope(self, fields: Fields, now: float) -> None:
-        down_s = now - fields[OUTAGE_SINCE]
+        down_s = now - max(fields[OUTAGE_SINCE], self._began)
         if down_s > (_PATIENCE_S if fields[ANSWERED] else _FIRST_PATIENCE_S):
             raise ProviderError(
                 f"The endpoint of connection {self.name!r} has been failing for {down_s:,.0f} s, so it was not called.",
@@ -233,5 +244,8 @@ def _is_alive(error: ProviderError) -> bool:
 
 
 def open_pacer(name: str, limit: RateLimit, pace_file: Path | None, rules: PacerRules | None = None) -> Pacer:
-    """The pacer of a connection; those with the same file and name share everything. Raises UserError."""
-    return Pacer(name, open_table(pace_file).row(name), limit, rules)
+    """The pacer of a connection; those with the same file and name share everything. A call may raise UserError."""
+    if pace_file is None:
+        own = PaceTable(rows=1).row(name)
+        return Pacer(name, lambda: own, limit, rules)
+    return Pacer(name, lambda: open_table(pace_file).row(name), limit, rules)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flowyard.llm.pacing.fields import FREE_RETRY, RETRIES, Fields
+from flowyard.llm.pacing.fields import FREE_RETRY, RETRIES, RETRIES_AT, Fields
 
-__all__ = ["EARNED", "FEW", "FREE_EVERY_S", "earn", "take"]
+__all__ = ["EARNED", "FEW", "FORGIVEN_EVERY_S", "FREE_EVERY_S", "earn", "take"]
 
 EARNED = 0.1
 """The retries that one answer pays for."""
@@ -12,6 +12,8 @@ FEW = 20.0
 """The retries that nothing has to pay for."""
 FREE_EVERY_S = 1.0
 """How often a refused call may be asked again although the budget is used up, so that a run never stands still."""
+FORGIVEN_EVERY_S = 30.0
+"""How long it takes to forget one retry that nothing has paid for: the next run should not suffer from the last."""
 _MOST_SAVED = 100.0
 
 
@@ -22,6 +24,10 @@ def earn(fields: Fields, answers: float) -> None:
 
 def take(fields: Fields, now: float, *, refused: bool) -> bool:
     """Take one retry; False when the budget is used up. Of refused calls one may go now and then all the same."""
+    if fields[RETRIES] > 0:
+        forgiven = (now - fields[RETRIES_AT]) / FORGIVEN_EVERY_S
+        fields[RETRIES] = max(0.0, fields[RETRIES] - forgiven)
+    fields[RETRIES_AT] = now
     if fields[RETRIES] + 1 <= FEW:
         fields[RETRIES] += 1
         return True

@@ -49,13 +49,14 @@ class Row:
 
 
 class PaceTable:
-    """Rows by connection. Without a path they are this process's own."""
+    """Rows by connection, up to ``rows``. Without a path they are this process's own."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, rows: int = _ROWS) -> None:
         self._mutex = threading.Lock()
         self._rows: dict[str, Row] = {}
         self._descriptor: int | None = None
-        self._bytes: mmap.mmap | bytearray = bytearray(_SIZE)
+        self._end = _ROW * (rows + 1)
+        self._bytes: mmap.mmap | bytearray = bytearray(0 if path else self._end)
         if path is not None:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
             finalize(self, os.close, self._descriptor)
@@ -87,14 +88,14 @@ class PaceTable:
         return memoryview(self._bytes)[start : start + 8 * COUNT].cast("d")
 
     def _place(self, key: bytes) -> int:
-        for start in range(_ROW, _SIZE, _ROW):
+        for start in range(_ROW, self._end, _ROW):
             found = self._bytes[start : start + _KEY]
             if found == key:
                 return start
             if not any(found):
                 self._bytes[start : start + _KEY] = key
                 return start
-        raise UserError(f"More than {_ROWS} connections cannot be paced at once.")
+        raise UserError(f"More than {self._end // _ROW - 1} connections cannot be paced at once.")
 
     @staticmethod
     def _mapped(descriptor: int) -> mmap.mmap:
@@ -119,13 +120,8 @@ _open: WeakValueDictionary[tuple[int, int], PaceTable] = WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def open_table(path: Path | None) -> PaceTable:
-    """The table of a file, opened once in a process; one that nobody shares without a path.
-
-    Raises UserError when the file cannot be made.
-    """
-    if path is None:
-        return PaceTable()
+def open_table(path: Path) -> PaceTable:
+    """The table of a file, opened once in a process; the file is made when it is missing. Raises UserError."""
     try:
         with _opening:
             return _open_once(path)
@@ -141,6 +137,7 @@ def _open_once(path: Path) -> PaceTable:
     except FileNotFoundError:
         table = None
     if table is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         table = PaceTable(path)
         made = path.stat()
         _open[made.st_dev, made.st_ino] = table
