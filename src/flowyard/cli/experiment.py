@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from flowyard.app import open_app
+from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import (
     failed_lines_code,
@@ -22,6 +23,7 @@ from flowyard.cli.output import (
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
+from flowyard.llm.call_rules import CallRules
 from flowyard.records import ExperimentRecord
 from flowyard.reports import compare_variants, comparison_table, summarize, write_reports
 
@@ -40,6 +42,7 @@ def experiment() -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would run and stop.")
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@cache_options
 @running_options
 def run(
     path: str,
@@ -52,17 +55,20 @@ def run(
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
+    caching: CacheOptions,
 ) -> int:
     """Run the experiment at PATH (a folder with experiment.yaml, or the file). Exits 1 when lines failed."""
-    app = open_app(read_settings(home, env_file, simulate), Path(path))
+    settings = read_settings(home, env_file, simulate)
+    app = open_app(settings, Path(path))
     plan = plan_experiment(load_experiment(Path(path), env), variants)
     print_warnings(plan.warnings)
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    parts = app.parts(choose_progress(), declared)
-    with user_prints_to_stderr():
+    rules = CallRules(**caching.fields(settings, plan.experiment.cache))
+    parts = app.parts(choose_progress(), declared, rules)
+    with user_prints_to_stderr(), recorded(rules):
         record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)

@@ -11,11 +11,13 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
+from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
 from flowyard.flows.overrides import parse_overrides
+from flowyard.llm.call_rules import CallRules
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.register import register_run
@@ -43,6 +45,7 @@ __all__ = ["create"]
 @click.option("-s", "--stream", is_flag=True, help="Print each line as it finishes.")
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@cache_options
 @running_options
 def create(
     file: str | None,
@@ -59,6 +62,7 @@ def create(
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
+    caching: CacheOptions,
     **plain: str | None,
 ) -> int:
     """Run a flow over every row of the data. Exits 1 when lines failed."""
@@ -79,7 +83,7 @@ def create(
     if described.values.get("source"):
         record = _register(described, place)
     else:
-        record = _execute(described, place, concurrency=concurrency, stream=stream)
+        record = _execute(described, place, concurrency=concurrency, stream=stream, caching=caching)
     print_run_record(record, as_json=as_json)
     return failed_lines_code([record], max_failed_lines)
 
@@ -100,7 +104,7 @@ def _described(file: str | None, settings: Mapping[str, str], given: Mapping[str
 _LABELS = ("name", "display_name", "description", "tags")
 _ALONE: Mapping[str, Iterable[str]] = {
     "source": _LABELS,
-    "resume_from": (*_LABELS, "environment_variables", "init"),
+    "resume_from": (*_LABELS, "cache", "environment_variables", "init"),
 }
 """Keys that say everything about a run, and what may still be given beside them."""
 
@@ -110,10 +114,14 @@ def _register(described: RunDescription, settings: Settings) -> RunRecord:
     return register_run(Path(described.values["source"]), app.store, **described.labels())
 
 
-def _execute(described: RunDescription, settings: Settings, *, concurrency: int, stream: bool) -> RunRecord:
+def _execute(
+    described: RunDescription, settings: Settings, *, concurrency: int, stream: bool, caching: CacheOptions
+) -> RunRecord:
     app, request = _requested(described, settings, concurrency)
-    with user_prints_to_stderr():
-        return asyncio.run(execute_run(request, app.parts(choose_progress(stream=stream))))
+    rules = CallRules(**caching.fields(settings, described.cache()))
+    parts = app.parts(choose_progress(stream=stream), rules=rules)
+    with user_prints_to_stderr(), recorded(rules):
+        return asyncio.run(execute_run(request, parts))
 
 
 def _requested(described: RunDescription, settings: Settings, concurrency: int) -> tuple[App, RunRequest]:

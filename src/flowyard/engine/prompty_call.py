@@ -150,7 +150,7 @@ class PromptyCall:
 
     async def _chunks(self, request: ModelRequest) -> AsyncGenerator[Answer, None]:
         async for chunk in self._services.stream(self._choice.connection, request):
-            yield Answer({name: value for name, value in chunk.items() if name != "flowyard_simulated"})
+            yield Answer({name: value for name, value in chunk.items() if not name.startswith("flowyard_")})
 
 
 async def _opened(stream: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:

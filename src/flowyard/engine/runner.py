@@ -23,6 +23,7 @@ from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.includes import MergedFolder
 from flowyard.flows.model import Flow, Input
+from flowyard.llm.call_place import one_line
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
@@ -122,7 +123,7 @@ class LineRunner(ABC):
         done = Execution({}, error)
         if error is None:
             with ExitStack() as stack:
-                self._surround(stack)
+                self._surround(stack, task.line_number)
                 done = await self._execute(inputs, task.line_number, stream=stream)
         return LineResult(
             line_number=task.line_number,
@@ -185,8 +186,9 @@ class LineRunner(ABC):
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()
 
-    def _surround(self, stack: ExitStack) -> None:
-        """Give code that runs from here on the flow's services and environment."""
+    def _surround(self, stack: ExitStack, line_number: int | None = None) -> None:
+        """Give code that runs from here on the flow's services and environment, and make it one line's."""
+        stack.enter_context(one_line(line_number))
         stack.enter_context(use_services(self._services))
         stack.enter_context(self._around.environment.visible())
         stack.enter_context(no_code_runs())

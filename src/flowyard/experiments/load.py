@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
 from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 
 __all__ = ["find_experiment_file", "load_experiment"]
 
@@ -69,6 +70,7 @@ class _Reader:
         }
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.cache = self._cache(base.cache, file)
         if not base.datasets:
             self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
 
@@ -76,6 +78,8 @@ class _Reader:
         overlay = parse_schema(OverlaySchema, file)
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        if "cache" in overlay.model_fields_set:
+            self.cache = self._cache(overlay.cache, file)
         for name in sorted(overlay.model_fields_set & {"name", "flow"}):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
@@ -102,10 +106,18 @@ class _Reader:
             connections=tuple(self._connections()),
             env=env,
             warnings=tuple(self.warnings),
+            cache=self.cache,
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
         self.problems.append(Problem(message, file.where(*keys), hint))
+
+    def _cache(self, value: Any, file: YamlFile) -> CacheBlock:
+        try:
+            return parse_cache_block(value)
+        except UserError as error:
+            self._problem(error.message, file, "cache", hint=error.hint)
+            return CacheBlock()
 
     def _require_unique(self, kind: str, names: Iterable[str], block: str) -> None:
         seen: set[str] = set()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowyard.llm.cache.block import CacheBlock
+
 __all__ = ["DeclaredConnection", "Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset"]
 
 
@@ -63,3 +65,4 @@ class Experiment:
     connections: tuple[DeclaredConnection, ...] = ()
     env: str | None = None
     warnings: tuple[str, ...] = ()
+    cache: CacheBlock = CacheBlock()

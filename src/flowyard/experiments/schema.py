@@ -54,6 +54,7 @@ class ExperimentSchema(_Strict):
     connections: list[_Connection] | None = None
     evaluators: list[_Evaluator] | None = None
     runtime: str | None = None
+    cache: bool | str | dict[str, Any] | None = None
 
 
 class OverlaySchema(_Strict):
@@ -65,6 +66,7 @@ class OverlaySchema(_Strict):
     connections: list[_Connection] | None = None
     evaluators: list[_Evaluator] | None = None
     runtime: str | None = None
+    cache: bool | str | dict[str, Any] | None = None
 
 
 S = TypeVar("S", ExperimentSchema, OverlaySchema)

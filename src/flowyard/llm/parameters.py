@@ -163,9 +163,14 @@ def read_piece(api: str, chunk: Mapping[str, Any]) -> str | None:
 
 
 def read_usage(body: Mapping[str, Any], *, simulated: bool = False) -> Usage:
-    """One call's usage from an answer, or from the last chunk of a stream; missing counts are 0."""
+    """One call's usage from an answer, or from the last chunk of a stream; missing counts are 0.
+
+    A chunk of an answer that was kept from before cost nothing.
+    """
     usage = body.get("usage") or {}
     made_up = simulated or bool(body.get("flowyard_simulated"))
+    if body.get("flowyard_cached"):
+        return Usage(cached_calls=1, simulated_calls=int(made_up))
     prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
     return Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, simulated_calls=int(made_up))
 

@@ -143,7 +143,7 @@ class Services:
         usage = Usage()
         try:
             async for chunk in self.provider(connection).stream(request):
-                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                usage = read_usage(chunk) if chunk.get("usage") or usage == Usage() else usage
                 yield chunk
         finally:  # an answer that is read in part has been paid for too
             (self._count() if count.ended else count).add(usage)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard.abc import Provider
 from flowyard.errors import UserError
 from flowyard.llm.call_rules import CallRules
-from flowyard.llm.connection import Connection
+from flowyard.llm.connection import Connection, SimulatedConnection
 
 __all__ = ["PROVIDERS", "ProviderOpener", "open_provider"]
 
@@ -39,9 +40,14 @@ def open_provider(connection: Connection) -> Provider:
     missing = connection.missing_fields()
     if missing:
         raise UserError(f"Connection {connection.name!r} ({connection.type}): missing {', '.join(missing)}.")
-    module, name = place.split(":")
-    provider: Provider = getattr(import_module(module), name)(connection)
+    provider: Provider = _place(place)(connection)
     return provider
+
+
+def _place(place: str) -> Any:
+    """The class at ``module:class``, imported now."""
+    module, name = place.split(":")
+    return getattr(import_module(module), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +57,14 @@ class ProviderOpener:
     rules: CallRules = CallRules()
 
     def __call__(self, connection: Connection) -> Provider:
-        """As ``open_provider``, with the rules around it."""
-        return open_provider(connection)
+        """As ``open_provider``, with the rules around it; in a replay nothing is behind it."""
+        recording, cache = self.rules.recording, self.rules.cache
+        if recording is not None and recording.mode == "replay":
+            replay: Provider = _place("flowyard.llm.providers.recorded:ReplayProvider")(connection, recording)
+            return replay
+        provider = open_provider(connection)
+        if cache is not None and cache.mode != "off" and not isinstance(connection, SimulatedConnection):
+            provider = _place("flowyard.llm.providers.cached:CachedProvider")(provider, connection, cache)
+        if recording is not None:
+            provider = _place("flowyard.llm.providers.recorded:RecordingProvider")(provider, connection, recording)
+        return provider
