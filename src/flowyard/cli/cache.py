@@ -42,7 +42,8 @@ def show(home: str | None, as_json: bool) -> None:
     elif not rows:
         click.echo(f"Nothing is kept in {file}.")
     else:
-        print_table(["of", "answers", "bytes", "first used (UTC)", "last used (UTC)"], (row.values() for row in rows))
+        columns = ["of", "answers", "bytes", "first used (UTC)", "last used (UTC)"]
+        print_table(columns, [list(row.values()) for row in rows])
         click.echo(f"{total['answers']:,} answers, {total['bytes']:,} bytes in {file}")
 
 

@@ -1,7 +1,7 @@
 """Results of python nodes that ask to be kept: the same code with the same inputs is not run again.
 
-A node asks with ``enable_cache: true`` in the flow's file, or a run asks for it by name. What the node reads besides its
-inputs (files, services, the clock) is not part of the key, which is why it has to ask.
+A node asks with ``enable_cache: true`` in the flow's file, or a run asks for it by name. What the node reads besides
+its inputs (files, services, the clock) is not part of the key, which is why it has to ask.
 """
 
 from __future__ import annotations

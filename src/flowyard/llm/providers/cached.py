@@ -9,6 +9,7 @@ from typing import Any
 from flowyard.abc import Provider
 from flowyard.llm.cache.answer_form import KeptAnswer, cached_chunks, cached_reply
 from flowyard.llm.cache.answer_key import connection_identity, digest, request_text
+from flowyard.llm.cache.flights import Flights
 from flowyard.llm.cache.kept_file import open_kept
 from flowyard.llm.cache.rules import CacheRules
 from flowyard.llm.call_place import current_place
@@ -28,16 +29,26 @@ class CachedProvider(Provider):
         self._inner = inner
         self._rules = rules
         self._identity = connection_identity(connection)
+        self._flights = Flights()
         self._file = open_kept(rules.file, rules.most_bytes)
 
     async def call(self, request: ModelRequest) -> ModelReply:
         with self._key(request, stream=False) as key:
-            found = self._find(key)
-            if found is not None and found.body is not None:
-                return cached_reply(found)
-            reply = await self._inner.call(request)
-            self._keep(key, request, KeptAnswer.from_reply(reply))
-            return reply
+            if key is None:
+                return await self._inner.call(request)
+            if self._rules.mode == "refresh":
+                return (await self._ask(key, request))[0]
+            while True:
+                found = self._find(key)
+                if found is not None and found.body is not None:
+                    return cached_reply(found)
+                with self._flights.started(key) as (flight, is_ours):
+                    if is_ours:
+                        reply, flight.answer = await self._ask(key, request)
+                        return reply
+                    found = await flight.wait()
+                if found is not None:
+                    return cached_reply(found)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
         with self._key(request, stream=True) as key:
@@ -50,7 +61,8 @@ class CachedProvider(Provider):
             async for piece in self._inner.stream(request):
                 chunks.append(piece)
                 yield piece
-            self._keep(key, request, KeptAnswer.from_chunks(chunks))
+            if key is not None:
+                self._keep(key, request, KeptAnswer.from_chunks(chunks))
 
     async def close(self) -> None:
         self._file.close()
@@ -74,6 +86,11 @@ class CachedProvider(Provider):
         data = self._file.get(key)
         return None if data is None else KeptAnswer.from_bytes(data)
 
-    def _keep(self, key: bytes | None, request: ModelRequest, answer: KeptAnswer) -> None:
-        if key is not None:
-            self._file.put(key, answer.to_bytes(), request.model or "(one model)")
+    async def _ask(self, key: bytes, request: ModelRequest) -> tuple[ModelReply, KeptAnswer]:
+        reply = await self._inner.call(request)
+        answer = KeptAnswer.from_reply(reply)
+        self._keep(key, request, answer)
+        return reply, answer
+
+    def _keep(self, key: bytes, request: ModelRequest, answer: KeptAnswer) -> None:
+        self._file.put(key, answer.to_bytes(), request.model or "(one model)")
