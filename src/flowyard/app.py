@@ -21,9 +21,11 @@ from flowyard.llm import (
 )
 from flowyard.llm.recording import RecordedConnections, RecordingRules, ReplayConnections, open_recording
 from flowyard.media import UrlRules
-from flowyard.runs.run import Progress, RunParts
+from flowyard.runs.execution import Progress
+from flowyard.runs.run import RunParts
+from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.settings import Settings, project_root
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 __all__ = ["App", "open_app"]
 
@@ -33,7 +35,7 @@ class App:
     """The opened parts of one command. ``environ`` is the environment over the variables of the ``.env`` files."""
 
     settings: Settings
-    store: FolderStore
+    store: SqlStore
     environ: Mapping[str, str]
     env_files: tuple[EnvFileSource, ...]
     near: Path
@@ -67,12 +69,16 @@ class App:
         return ConnectionStore(self.settings.user / "connections", self.environ)
 
     def parts(
-        self, progress: Progress, declared: Iterable[ConnectionSource] = (), rules: CallRules | None = None
+        self,
+        progress: Progress,
+        declared: Iterable[ConnectionSource] = (),
+        rules: CallRules | None = None,
+        open_session: SessionOpener = open_inline,
     ) -> RunParts:
-        """What runs need; ``rules`` hold for all their model calls."""
+        """What runs need; ``rules`` hold for all their model calls, ``open_session`` says where lines run."""
         rules = rules or CallRules()
-        opener = ProviderOpener(rules)
-        return RunParts(self.connections(declared, rules.recording), opener, self.store, progress, self.urls)
+        connections = self.connections(declared, rules.recording)
+        return RunParts(connections, ProviderOpener(rules), self.store, progress, self.urls, open_session)
 
     @property
     def urls(self) -> UrlRules:
@@ -102,7 +108,7 @@ def open_app(settings: Settings, near: Path | None = None) -> App:
     environ: dict[str, str] = {}
     for source in reversed(sources):
         environ |= source.environ
-    return App(settings, FolderStore(settings.home), environ | dict(settings.environ), sources, near)
+    return App(settings, SqlStore(settings.home, settings.store), environ | dict(settings.environ), sources, near)
 
 
 def _env_files(settings: Settings, near: Path) -> list[Path]:

@@ -22,6 +22,7 @@ __all__ = [
     "ModelRequest",
     "NodeResult",
     "NodeStatus",
+    "RunQuery",
     "RunRecord",
     "RunRole",
     "RunStatus",
@@ -208,6 +209,28 @@ class RunRecord:
     def outputs_path(self) -> Path:
         """Completed lines only, ``{"line_number": n, **outputs}``, ascending; written when the run ends."""
         return self.path / "outputs.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs a list has; every field that is set has to fit.
+
+    ``flow`` is a flow's file, its folder, or the name of either without its ending; ``tags`` are those that a run must
+    have, with these values. In ``name``, ``*`` stands for any text and ``?`` for one character. ``since`` is the UTC
+    time (ISO-8601) at or after which a run was made. ``archived`` is None for both kinds. Of the runs that fit, newest
+    first, ``offset`` are left out and then ``limit`` are given; None is all of them.
+    """
+
+    status: RunStatus | None = None
+    flow: str | None = None
+    role: RunRole | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    base_run: str | None = None
+    name: str | None = None
+    archived: bool | None = None
+    since: str | None = None
+    limit: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

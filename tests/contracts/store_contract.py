@@ -86,10 +86,12 @@ class StoreContract:
         store.create_run(new_run("one"))
 
     def test_a_running_run_is_not_deleted(self, store: Store) -> None:
-        store.create_run(new_run("busy"))
-        with pytest.raises(Conflict, match="is running"):
-            store.delete_run("busy")
-        assert store.get_run("busy").status == "running"
+        with store.hold("busy"):
+            store.create_run(new_run("busy"))
+            with pytest.raises(Conflict, match="is running"):
+                store.delete_run("busy")
+            assert store.get_run("busy").status == "running"
+        store.delete_run("busy")
 
     def test_an_experiment_folder_is_claimed_once(self, store: Store) -> None:
         folder = store.create_experiment_folder("e", "key")

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import print_warnings
 from flowyard.errors import UserError
 from flowyard.llm.cache import DEFAULT_CACHE_BYTES, CacheMode, CacheRules, cache_file
 from flowyard.llm.cache.block import CacheBlock, parse_bytes, parse_names
 from flowyard.llm.cache.kept_file import repaired
-from flowyard.llm.call_rules import CallRules
 from flowyard.llm.recording import RecordingRules, tidy_recording
 from flowyard.settings import Settings
 
 __all__ = ["CacheOptions", "cache_options", "recorded"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class CacheOptions:
 
         A damaged file of kept answers is set aside, with a warning.
         """
-        recording = self._recording(settings)
+        recording = self.recording(settings)
         replays = recording is not None and recording.mode == "replay"
         cache = None if replays else self._cache(settings, block or CacheBlock())
         if cache is not None:
@@ -60,7 +58,8 @@ class CacheOptions:
             nodes=parse_names(self.cache_nodes) if self.cache_nodes else block.nodes,
         )
 
-    def _recording(self, settings: Settings) -> RecordingRules | None:
+    def recording(self, settings: Settings) -> RecordingRules | None:
+        """Whether calls are recorded or replayed, and where. Raises UserError."""
         if self.record and self.replay:
             raise UserError("--record and --replay exclude each other.", hint="Record first, then replay.")
         named = self.record or self.replay
@@ -73,31 +72,28 @@ class CacheOptions:
         return RecordingRules(file, "record" if self.record else "replay", lock)
 
 
-def cache_options(command: F) -> F:
+def cache_options(command: Command) -> Command:
     """``--cache``, ``--no-cache``, ``--cache-size``, ``--cache-nodes``, ``--record`` and ``--replay``.
 
     The command gets them as one argument, ``caching: CacheOptions``.
     """
 
     @wraps(command)
-    def collected(*args: Any, cache: CacheMode | None, no_cache: bool, **others: Any) -> Any:
-        names = ("cache_size", "cache_nodes", "record", "replay")
-        own = {name: others.pop(name) for name in names}
-        return command(*args, caching=CacheOptions("off" if no_cache else cache, **own), **others)
+    def collected(*, cache: CacheMode | None, no_cache: bool, **values: Any) -> Any:
+        own = {name: values.pop(name) for name in ("cache_size", "cache_nodes", "record", "replay")}
+        return command(caching=CacheOptions("off" if no_cache else cache, **own), **values)
 
-    for option in reversed(_OPTIONS):
-        collected = option(collected)
-    return collected  # type: ignore[return-value]
+    return grouped(collected, *_OPTIONS)
 
 
 @contextmanager
-def recorded(rules: CallRules) -> Iterator[None]:
+def recorded(rules: RecordingRules | None) -> Iterator[None]:
     """Put the file that the calls inside the block are recorded to in order, however the block ends."""
     try:
         yield
     finally:
-        if rules.recording is not None and rules.recording.mode == "record":
-            tidy_recording(rules.recording)
+        if rules is not None and rules.mode == "record":
+            tidy_recording(rules)
 
 
 _OPTIONS = (

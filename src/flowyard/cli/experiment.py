@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 from rich.console import Console
 
 from flowyard.app import open_app
-from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import (
     failed_lines_code,
@@ -18,12 +17,10 @@ from flowyard.cli.output import (
     print_table,
     print_warnings,
     run_view,
-    user_prints_to_stderr,
 )
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
-from flowyard.llm.call_rules import CallRules
 from flowyard.records import ExperimentRecord
 from flowyard.reports import compare_variants, comparison_table, summarize, write_reports
 
@@ -40,36 +37,31 @@ def experiment() -> None:
 @click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml.")
 @click.option("--variants", default="all", show_default=True, metavar="all|defaults|node.variant,…")
 @click.option("--dry-run", is_flag=True, help="Print what would run and stop.")
-@click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
-@cache_options
+@many_lines_options
 @running_options
 def run(
     path: str,
     env: str | None,
     variants: str,
     dry_run: bool,
-    concurrency: int,
+    many: ManyLines,
     max_failed_lines: int,
     home: str | None,
     env_file: str | None,
     simulate: str | None,
     as_json: bool,
-    caching: CacheOptions,
 ) -> int:
     """Run the experiment at PATH (a folder with experiment.yaml, or the file). Exits 1 when lines failed."""
-    settings = read_settings(home, env_file, simulate)
-    app = open_app(settings, Path(path))
+    app = open_app(read_settings(home, env_file, simulate), Path(path))
     plan = plan_experiment(load_experiment(Path(path), env), variants)
     print_warnings(plan.warnings)
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    rules = CallRules(**caching.fields(settings, plan.experiment.cache))
-    parts = app.parts(choose_progress(), declared, rules)
-    with user_prints_to_stderr(), recorded(rules):
-        record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
+    parts = many.parts(app, choose_progress(), declared, plan.experiment.cache)
+    record = many.carry_out(app, execute_experiment(plan, parts, options=many.options))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)
     return failed_lines_code(record.runs, max_failed_lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -54,6 +55,13 @@ class DagRunner(LineRunner):
             outputs, error = self._outputs(inputs, nodes)
         usage = sum((node.usage for node in nodes.values()), Usage())
         return Execution(outputs, error, tuple(nodes.values()), usage)
+
+    @property
+    def runs_plainly(self) -> bool:
+        """A chain of plain code: no two of its nodes could run at once, and none waits for an event loop."""
+        steps = self._line_steps
+        follows = all(before.node.name in step.node.reads() for before, step in itertools.pairwise(steps))
+        return follows and all(step.place == "thread" for step in steps)
 
     async def run_node(self, name: str, values: Mapping[str, Any]) -> NodeResult:
         step = next(step for step in [*self._line_steps, *self._aggregation_steps] if step.node.name == name)

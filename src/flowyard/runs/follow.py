@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from flowyard.abc import Store
 from flowyard.records import LineResult, RunRecord
-from flowyard.runs.results import line_from_json
+from flowyard.sessions.encoding import read_line
 
 __all__ = ["follow_lines"]
 
@@ -42,4 +41,4 @@ def _new_lines(file: BinaryIO) -> Iterator[LineResult]:
         if not raw.endswith(b"\n"):
             file.seek(start)
             return
-        yield line_from_json(json.loads(raw))
+        yield read_line(raw, "A line")

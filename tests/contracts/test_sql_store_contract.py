@@ -6,10 +6,10 @@ import pytest
 from store_contract import StoreContract
 
 from flowyard.abc import Store
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 
-class TestFolderStore(StoreContract):
+class TestSqlStore(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Store:
-        return FolderStore(tmp_path / "home")
+        return SqlStore(tmp_path / "home")

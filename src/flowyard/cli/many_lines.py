@@ -1,0 +1,74 @@
+"""What all commands that run many lines take, and how they carry it out."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flowyard.abc import ConnectionSource
+from flowyard.app import App
+from flowyard.cli.bulk_options import bulk_options
+from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
+from flowyard.cli.option_groups import Command, grouped
+from flowyard.cli.output import user_prints_to_stderr
+from flowyard.llm import CallRules
+from flowyard.llm.cache.block import CacheBlock
+from flowyard.runs.execution import Progress
+from flowyard.runs.options import RunOptions
+from flowyard.runs.run import RunParts
+from flowyard.sessions.local import LocalSessions
+
+__all__ = ["ManyLines", "many_lines_options"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ManyLines:
+    """The values of the options, under the names of their flags; ``caching`` has those about kept answers."""
+
+    concurrency: int | None
+    workers: int
+    line_timeout: float | None
+    caching: CacheOptions
+
+    @property
+    def options(self) -> RunOptions:
+        """How lines are worked through."""
+        return RunOptions(self.concurrency, self.line_timeout)
+
+    def rules(self, app: App, cache: CacheBlock | None = None) -> CallRules:
+        """How model calls are made; ``cache`` is what a file says about kept answers. Raises UserError."""
+        return CallRules(**self.caching.fields(app.settings, cache))
+
+    def parts(
+        self,
+        app: App,
+        progress: Progress,
+        declared: Iterable[ConnectionSource] = (),
+        cache: CacheBlock | None = None,
+    ) -> RunParts:
+        """What the runs need. Raises UserError."""
+        return app.parts(progress, declared, self.rules(app, cache), LocalSessions(self.workers))
+
+    def carry_out(self, app: App, work: Coroutine[Any, Any, T]) -> T:
+        """Run the work; what flows print in this process goes to standard error."""
+        with user_prints_to_stderr(), recorded(self.caching.recording(app.settings)):
+            return asyncio.run(work)
+
+
+_NAMES = tuple(ManyLines.__dataclass_fields__)
+
+
+def many_lines_options(command: Command) -> Command:
+    """The options; the command gets their values as ``many``."""
+
+    @functools.wraps(command)
+    def with_values(**values: Any) -> Any:
+        own = {name: values.pop(name) for name in _NAMES}
+        return command(many=ManyLines(**own), **values)
+
+    return grouped(with_values, bulk_options, cache_options)
