@@ -56,7 +56,9 @@ def append_lines(rules: RecordingRules, lines: Iterable[str]) -> None:
     with locked(rules.lock), rules.file.open("a+b", buffering=0) as file:
         end = file.seek(0, 2)
         if end and _last_byte(file, end) != b"\n":
-            file.truncate(_end_of_whole_lines(rules.file))
+            whole = _end_of_whole_lines(rules.file)
+            file.truncate(whole)
+            data = b"\n" * (whole == end) + data
         file.write(data)
 
 
