@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,7 @@ def outputs(record: dict[str, Any]) -> str:
     return Path(record["outputs"]).read_text("utf-8")
 
 
-def test_a_replay_gives_what_was_recorded_with_no_server_and_no_key(project: Project, server: CountingServer):
+def test_a_replay_gives_what_was_recorded_and_fails_what_was_not(project: Project, server: CountingServer):
     write_flow(project)
     first = project.json(*COMMAND, "--record", "calls.jsonl", "--no-cache", env=server.environment())
     assert server.calls == 6, "without the cache equal lines are asked for each"
@@ -81,32 +80,14 @@ def test_a_replay_gives_what_was_recorded_with_no_server_and_no_key(project: Pro
     assert [(call["node"], call["line"]) for call in recorded(project)[1:]] == [
         (node, line) for node in ("ask", "shorter") for line in range(3)
     ]
-    second = project.json(*COMMAND, "--replay", "calls.jsonl")
+    file.write_text(f'{text}{{"node": "ask", "line": 7, "operation": "ch', "utf-8")  # a process was killed
+    second = project.json(*COMMAND, "--replay", "calls.jsonl", "--workers", "2")
     assert server.calls == 6
     assert outputs(second) == outputs(first)
     assert second["usage"]["calls"] == 0
     assert second["usage"]["cached_calls"] == 6
     assert second["simulated"] is False
-    assert file.read_text("utf-8") == text
     assert not (project.home / "cache" / "kept.sqlite").exists()
-
-
-def test_recording_again_gives_the_same_file(project: Project, server: CountingServer):
-    write_flow(project)
-    for _ in range(2):  # the second run has its answers from the cache
-        project.run(*COMMAND, "--record", "calls.jsonl", env=server.environment())
-    calls = server.calls
-    once = (project.root / "calls.jsonl").read_text("utf-8")
-    (project.root / "calls.jsonl").unlink()
-    project.run(*COMMAND, "--record", "calls.jsonl", env=server.environment())
-    assert (project.root / "calls.jsonl").read_text("utf-8") == once
-    assert server.calls == calls
-
-
-def test_a_call_that_is_not_recorded_fails_its_line_and_says_what_differs(project: Project, server: CountingServer):
-    write_flow(project)
-    project.run(*COMMAND, "--record", "calls.jsonl", env=server.environment())
-    calls = server.calls
     project.jsonl("data.jsonl", [{"question": "What is 1?"}, {"question": "What is 3?"}])
     failed = project.json(*COMMAND, "--replay", "calls.jsonl", code=1)
     assert failed["lines"] == {"total": 2, "completed": 1, "failed": 1}
@@ -114,7 +95,7 @@ def test_a_call_that_is_not_recorded_fails_its_line_and_says_what_differs(projec
     assert error["node"] == "ask"
     for part in ("'small'", "'ask'", "messages[1].content was 'What is", "now 'What is 3?'", "calls.jsonl"):
         assert part in error["message"], error["message"]
-    assert server.calls == calls
+    assert server.calls == 6
 
 
 def test_a_simulated_run_is_replayed_as_simulated(project: Project):
@@ -128,33 +109,6 @@ def test_a_simulated_run_is_replayed_as_simulated(project: Project):
     assert outputs(replayed) == outputs(simulated)
     assert replayed["simulated"] is True
     assert not (project.home / "cache" / "kept.sqlite").exists(), "simulated answers are not kept"
-
-
-def test_a_connection_that_lacks_its_secret_is_no_error_in_a_replay(project: Project, server: CountingServer):
-    write_flow(project)
-    project.write(
-        "connections/my_model.yaml",
-        "name: my_model\ntype: open_ai\napi_key: ${env:NO_SUCH_KEY}\nbase_url: ${env:NO_SUCH_BASE}\n",
-    )
-    variables = {"NO_SUCH_KEY": "sk-counting-secret", "NO_SUCH_BASE": f"{server.url}/v1"}
-    first = project.json(*COMMAND, "--record", "calls.jsonl", env=variables)
-    lines = (project.root / "calls.jsonl").read_text("utf-8").splitlines(keepends=True)
-    project.write("calls.jsonl", "".join(lines[1:]))  # the type is then the one that the file declares
-    assert outputs(project.json(*COMMAND, "--replay", "calls.jsonl")) == outputs(first)
-
-
-def test_what_a_killed_process_left_is_no_call(project: Project, server: CountingServer):
-    write_flow(project)
-    first = project.json(*COMMAND, "--record", "calls.jsonl", env=server.environment())
-    file = project.root / "calls.jsonl"
-    whole = file.read_text("utf-8")
-    file.write_text(f'{whole}{{"node": "ask", "line": 7, "operation": "ch', "utf-8")
-    assert outputs(project.json(*COMMAND, "--replay", "calls.jsonl")) == outputs(first)
-    project.run(*COMMAND, "--record", "calls.jsonl", env=server.environment())
-    assert file.read_text("utf-8") == whole
-    file.write_text(f"{whole}<<<<<<< ours\n{whole}", "utf-8")
-    said = project.run(*COMMAND, "--replay", "calls.jsonl", code=2).stderr
-    assert f"calls.jsonl:{len(whole.splitlines()) + 1}" in said
 
 
 def test_a_recording_that_is_not_there(project: Project):
@@ -174,27 +128,11 @@ def test_an_experiment_is_replayed_with_its_evaluators(project: Project, server:
     )
     command = ("experiment", "run", "experiment.yaml")
     project.run(*command, "--record", "calls.jsonl", env=server.environment())
-    calls = server.calls
-    once = sorted(outputs for outputs in all_outputs(project))
-    project.run(*command, "--replay", "calls.jsonl")
+    calls, once = server.calls, all_outputs(project)
+    project.run(*command, "--replay", "calls.jsonl")  # with no key set
     assert server.calls == calls
     assert sorted(all_outputs(project)) == sorted(once * 2)
 
 
 def all_outputs(project: Project) -> list[str]:
     return [file.read_text("utf-8") for file in project.home.rglob("outputs.jsonl")]
-
-
-def test_the_file_can_be_edited_by_hand(project: Project, server: CountingServer):
-    write_flow(project)
-    project.run(*COMMAND, "--record", "calls.jsonl", env=server.environment())
-    calls = recorded(project)
-    for call in calls[1:]:
-        call["request"] = dict(reversed(call["request"].items()))
-        call["answer"]["choices"][0]["message"]["content"] = "edited"
-    asks = [call for call in calls[1:] if call["node"] == "ask"]
-    shorter = [call for call in calls[1:] if call["node"] == "shorter"][:1]
-    shorter[0]["request"]["messages"][1]["content"] = "edited"
-    (project.root / "calls.jsonl").write_text("\n".join(map(json.dumps, [calls[0], *asks, *shorter])), "utf-8")
-    replayed = project.json(*COMMAND, "--replay", "calls.jsonl")
-    assert {line["answer"] for line in read_jsonl(replayed["outputs"])} == {"edited"}

@@ -20,7 +20,7 @@ from flowyard.llm.recording import RecordedConnections, RecordingRules, ReplayCo
 from flowyard.llm.recording.file import append_lines, read_recording, tidy_recording
 from flowyard.llm.recording.recorded_call import Asked, RecordedCall
 from flowyard.llm.recording.replay import open_recording
-from flowyard.llm.sources import EnvironmentSource
+from flowyard.llm.sources import EnvironmentSource, YamlSource
 from flowyard.records import ModelRequest
 
 json_values = st.recursive(
@@ -157,6 +157,22 @@ def test_a_missing_call_says_what_is_nearest(tmp_path: Path):
     nothing = open_recording(written(tmp_path / "empty").file)
     with pytest.raises(ProviderError, match="Nothing is recorded"):
         nothing.find(calls[0].asked, place(), 0)
+
+
+def test_a_file_that_was_edited_by_hand_answers(tmp_path: Path):
+    rules = written(tmp_path, call_of("one"))
+    data = json.loads(rules.file.read_text())
+    data["request"] = dict(reversed({"temperature": 0, **data["request"]}.items()))
+    rules.file.write_text(json.dumps(dict(reversed(data.items()))))
+    request = {"temperature": 0, **call_of("one").asked.request}
+    asked = Asked.by(ModelRequest("chat", "small", request), [], streamed=False)
+    assert open_recording(rules.file).find(asked, place(), 0).answer.body == {"said": "yes"}
+
+
+def test_a_connection_file_without_its_secret_says_the_type(tmp_path: Path):
+    (tmp_path / "mine.yaml").write_text("name: mine\ntype: azure_open_ai\napi_key: ${env:NOT_SET}\napi_base: x\n")
+    connections = ReplayConnections([RecordedConnections({}), YamlSource([tmp_path / "mine.yaml"], {})])
+    assert isinstance(connections.get("mine", needed_by="n"), AzureOpenAIConnection)
 
 
 def test_connections_of_a_replay():
