@@ -11,7 +11,7 @@ from flowyard.cli.option_groups import Command, grouped
 __all__ = ["ConcurrencyType", "bulk_options"]
 
 
-class ConcurrencyType(click.ParamType):
+class ConcurrencyType(click.ParamType):  # type: ignore[type-arg]
     """A number of lines, or ``auto``, which is None."""
 
     name = "N|auto"

@@ -14,6 +14,7 @@ from flowyard.cli.progress import choose_progress
 from flowyard.runs.repeat import repeat_request
 from flowyard.runs.resume import require_resumable
 from flowyard.runs.run import resume_run
+from flowyard.runs.run_file import RunDescription
 
 __all__ = ["resume"]
 
@@ -49,11 +50,14 @@ def resume(
     settings = read_settings(home, env_file, simulate)
     earlier = open_app(settings).store.get_run(wanted)
     require_resumable(earlier)
+    given = RunDescription().over(
+        {
+            "environment_variables": pairs_or_file(environment_variables, "--environment-variables"),
+            "init": pairs_or_file(init, "--init"),
+        }
+    )
     request = repeat_request(
-        earlier,
-        environment_variables=pairs_or_file(environment_variables, "--environment-variables"),
-        init=pairs_or_file(init, "--init"),
-        options=many.options,
+        earlier, environment_variables=given.environment_variables(), init=given.init(), options=many.options
     )
     app = open_app(settings, Path(earlier.flow))
     parts = many.parts(app, choose_progress(stream=stream))

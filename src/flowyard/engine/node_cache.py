@@ -60,9 +60,9 @@ class NodeCache:
         text = json.dumps([_FORM, self._of_node[node.name], inputs], separators=(",", ":"))
         return hashlib.sha256(text.encode()).digest()
 
-    def get(self, node: Node, key: bytes | None) -> NodeResult | None:
+    def get(self, node: Node, key: bytes) -> NodeResult | None:
         """The kept result: its output, and as usage the model calls that it spares."""
-        if key is None or self._file is None or self._rules is None or self._rules.mode == "refresh":
+        if self._file is None or self._rules is None or self._rules.mode == "refresh":
             return None
         data = self._file.get(key)
         try:
@@ -71,9 +71,9 @@ class NodeCache:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def put(self, node: Node, key: bytes | None, result: NodeResult) -> None:
+    def put(self, node: Node, key: bytes, result: NodeResult) -> None:
         """Keep a result that is completed and is a JSON value; answers of simulated models are not kept."""
-        if key is None or self._file is None or result.status != "completed" or result.usage.simulated_calls:
+        if self._file is None or result.status != "completed" or result.usage.simulated_calls:
             return
         try:
             _canonical(result.output)

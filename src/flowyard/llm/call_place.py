@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -65,26 +65,28 @@ def current_place() -> CallPlace:
     return _place.get()
 
 
-@contextmanager
-def one_line(line_number: int | None) -> Iterator[None]:
+class _At:
+    """Makes a place the current one inside a ``with`` block; a class, because each node of each line has one."""
+
+    __slots__ = ("_place", "_token")
+
+    def __init__(self, place: CallPlace) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        self._token = _place.set(self._place)
+
+    def __exit__(self, *_: object) -> None:
+        _place.reset(self._token)
+
+
+def one_line(line_number: int | None) -> AbstractContextManager[None]:
     """Everything inside the block belongs to one line; inside of another line it goes on to be that one's."""
     place = _place.get()
-    if place.line is not None:
-        yield
-        return
-    token = _place.set(CallPlace(LineCalls(line_number), place.nodes, place.keeps))
-    try:
-        yield
-    finally:
-        _place.reset(token)
+    return _At(place if place.line is not None else CallPlace(LineCalls(line_number), place.nodes, place.keeps))
 
 
-@contextmanager
-def at_node(name: str, *, keeps: bool = True) -> Iterator[None]:
+def at_node(name: str, *, keeps: bool = True) -> AbstractContextManager[None]:
     """Everything inside the block is done by this node; ``keeps`` says whether its model calls may be kept."""
     place = _place.get()
-    token = _place.set(CallPlace(place.line, (*place.nodes, name), place.keeps and keeps))
-    try:
-        yield
-    finally:
-        _place.reset(token)
+    return _At(CallPlace(place.line, (*place.nodes, name), place.keeps and keeps))

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from flowyard.abc import Store
 from flowyard.errors import UserError
-from flowyard.media import MediaWriter
 from flowyard.records import LineCounts, LineResult, NodeResult, NodeStatus, RunRecord, RunStatus, Usage
 from flowyard.runs.error_form import error_from_promptflow
 from flowyard.runs.results import ResultWriter, write_outputs
@@ -63,7 +62,7 @@ def register_run(
 def _taken(run: RunRecord, lines: list[LineResult], ended: RunStatus, store: Store) -> RunRecord:
     status: RunStatus = "canceled"
     try:
-        encoder = LineEncoder(tuple, MediaWriter(run.path / "media", relative=False))
+        encoder = LineEncoder(run.path / "media")
         with ResultWriter(run.lines_path) as writer:
             for line in lines:
                 writer.append(encoder.finished(line))

@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flowyard.engine.runner import AggregationResult, lost_files
 from flowyard.errors import FlowyardError, OutsideError
+from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow
-from flowyard.media import MediaWriter
-from flowyard.records import ErrorRecord, LineTask, Usage
+from flowyard.records import AggregationResult, ErrorRecord, LineTask, Usage
 from flowyard.sessions.driver import LineDriver
 from flowyard.sessions.encoding import LineEncoder
 from flowyard.sessions.messages import Message, Prepared
@@ -129,8 +128,7 @@ class PooledSession(Session):
     async def run_lines(
         self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
     ) -> None:
-        media = MediaWriter(place.media, self._request.flow.message_format, relative=False)
-        encoder = LineEncoder(self._request.connections.secrets, media)
+        encoder = LineEncoder(place.media, self._request.connections.secrets, self._request.flow.message_format)
         driver = LineDriver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
         self._driver = driver
         self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
