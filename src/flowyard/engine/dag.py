@@ -12,6 +12,7 @@ from flowyard._util.redact import redact
 from flowyard.engine.activate import is_bypassed, looks_equal
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
 from flowyard.engine.node_cache import NodeCache
+from flowyard.engine.nodes import prepare_nodes
 from flowyard.engine.runner import LOST, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.schedule import Plan
 from flowyard.engine.scope import LineScope, Scope
@@ -23,7 +24,12 @@ from flowyard.llm.call_place import at_node, one_line
 from flowyard.llm.services import count_usage
 from flowyard.records import AggregationResult, ErrorRecord, NodeResult, sum_usage
 
-__all__ = ["DagRunner"]
+__all__ = ["DagRunner", "prepare_dag"]
+
+
+def prepare_dag(flow: DagFlow, around: Surroundings, only: str | None) -> LineRunner:
+    """Resolve every node, or the one that ``only`` names. Raises FlowInvalid with every problem."""
+    return DagRunner(flow, prepare_nodes(flow, around.services, only), around)
 
 
 class DagRunner(LineRunner):
@@ -136,6 +142,10 @@ class DagRunner(LineRunner):
     def _note(self, warning: str | None) -> None:
         if warning:
             self._noted[warning] = None
+
+    def begin_run(self) -> None:
+        super().begin_run()
+        self._noted = {}
 
     def late_warnings(self) -> tuple[str, ...]:
         return (*super().late_warnings(), *self._noted)

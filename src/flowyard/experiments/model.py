@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.llm.cache.block import CacheBlock
+from flowyard.runs.dataset import DataSource
 
 __all__ = ["DeclaredConnection", "Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset"]
 
@@ -26,7 +27,7 @@ class ExperimentDataset:
     """Data that the flow is run on, and which column feeds which input."""
 
     name: str
-    path: Path
+    source: DataSource
     mappings: Mapping[str, Any]
     description: str | None = None
     where: str = ""
@@ -38,7 +39,7 @@ class EvaluatorDataset:
 
     name: str
     reference: str
-    path: Path
+    source: DataSource
     mappings: Mapping[str, Any]
     where: str = ""
 

@@ -15,12 +15,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowyard._util.suggest import did_you_mean, known_names
-from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import FlowInvalid, Problem
 from flowyard.flows.model import Flow
+
+if TYPE_CHECKING:
+    from flowyard._util.yamlfile import YamlFile
 
 __all__ = ["FlowFolder", "MergedFolder", "lost_files", "merged_folder", "resolve_folder"]
 
