@@ -18,6 +18,7 @@ from flowyard.errors import ExitCode, FlowyardError, OutsideError
 __all__ = ["cli", "main"]
 
 _NOUNS = {
+    "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
     "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from flowyard.abc import ConnectionSource
 from flowyard.app import App
 from flowyard.cli.bulk_options import bulk_options
+from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import user_prints_to_stderr
 from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
 from flowyard.llm import CallRules
+from flowyard.llm.cache.block import CacheBlock
 from flowyard.llm.pacing import RateLimit
 from flowyard.runs.budget import Budget
 from flowyard.runs.execution import Progress
@@ -22,14 +24,22 @@ from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
 from flowyard.sessions.local import LocalSessions
 
-__all__ = ["ManyLines", "carry_out", "many_lines_options"]
+__all__ = ["FileRules", "ManyLines", "many_lines_options"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class FileRules:
+    """What the file of a run or an experiment says about its model calls."""
+
+    limits: Mapping[str, RateLimit] = field(default_factory=dict)
+    cache: CacheBlock = CacheBlock()
+
+
+@dataclass(frozen=True, slots=True)
 class ManyLines:
-    """The values of the options, under the names of their flags."""
+    """The values of the options, under the names of their flags; ``caching`` has those about kept answers."""
 
     concurrency: int | None
     workers: int
@@ -38,28 +48,35 @@ class ManyLines:
     prices: str | None
     max_cost: float | None
     max_tokens: int | None
+    caching: CacheOptions
 
     @property
     def options(self) -> RunOptions:
         """How lines are worked through."""
         return RunOptions(self.concurrency, self.line_timeout)
 
-    def rules(self, app: App, limits: Mapping[str, RateLimit]) -> CallRules:
-        """How model calls are made; ``limits`` are those of the run's file. Raises UserError."""
-        return CallRules(**pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=limits))
+    def rules(self, app: App, in_file: FileRules) -> CallRules:
+        """How model calls are made. Raises UserError."""
+        pacing = pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=in_file.limits)
+        return CallRules(**pacing, **self.caching.fields(app.settings, in_file.cache))
 
     def parts(
         self,
         app: App,
         progress: Progress,
         declared: Iterable[ConnectionSource] = (),
-        limits: Mapping[str, RateLimit] | None = None,
+        in_file: FileRules | None = None,
     ) -> RunParts:
-        """What the runs need; ``limits`` are those of the run's file. Raises UserError."""
-        rules = self.rules(app, limits or {})
+        """What the runs need. Raises UserError."""
+        rules = self.rules(app, in_file or FileRules())
         parts = app.parts(progress, declared, rules, LocalSessions(self.workers))
         require_known_connections(rules.limits, parts.connections)
         return replace(parts, budget=Budget(self.max_cost, self.max_tokens))
+
+    def carry_out(self, app: App, work: Coroutine[Any, Any, T]) -> T:
+        """Run the work; what flows print in this process goes to standard error."""
+        with user_prints_to_stderr(), recorded(self.caching.recording(app.settings)):
+            return asyncio.run(work)
 
 
 _NAMES = tuple(ManyLines.__dataclass_fields__)
@@ -73,10 +90,4 @@ def many_lines_options(command: Command) -> Command:
         own = {name: values.pop(name) for name in _NAMES}
         return command(many=ManyLines(**own), **values)
 
-    return grouped(with_values, bulk_options, pacing_options)
-
-
-def carry_out(work: Coroutine[Any, Any, T]) -> T:
-    """Run the work; what flows print in this process goes to standard error."""
-    with user_prints_to_stderr():
-        return asyncio.run(work)
+    return grouped(with_values, bulk_options, pacing_options, cache_options)

@@ -10,7 +10,7 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
-from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
+from flowyard.cli.many_lines import FileRules, ManyLines, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings
 from flowyard.cli.pacing_options import budget_code
@@ -105,7 +105,7 @@ def _described(file: str | None, settings: Mapping[str, str], given: Mapping[str
 _LABELS = ("name", "display_name", "description", "tags")
 _ALONE: Mapping[str, Iterable[str]] = {
     "source": _LABELS,
-    "resume_from": (*_LABELS, "environment_variables", "init"),
+    "resume_from": (*_LABELS, "cache", "environment_variables", "init"),
 }
 """Keys that say everything about a run, and what may still be given beside them."""
 
@@ -119,8 +119,9 @@ def _execute(
     described: RunDescription, settings: Settings, *, many: ManyLines, stream: bool
 ) -> tuple[RunRecord, Budget]:
     app, request = _requested(described, settings, many.options)
-    parts = many.parts(app, choose_progress(stream=stream), limits=described.limits())
-    return carry_out(execute_run(request, parts)), parts.budget
+    in_file = FileRules(described.limits(), described.cache())
+    parts = many.parts(app, choose_progress(stream=stream), in_file=in_file)
+    return many.carry_out(app, execute_run(request, parts)), parts.budget
 
 
 def _requested(described: RunDescription, settings: Settings, options: RunOptions) -> tuple[App, RunRequest]:

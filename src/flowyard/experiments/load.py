@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
 from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 
@@ -72,6 +73,7 @@ class _Reader:
         self.limits = (base.limits, file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.cache = self._cache(base.cache, file)
         if not base.datasets:
             self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
 
@@ -81,6 +83,8 @@ class _Reader:
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
         if "limits" in overlay.model_fields_set:
             self.limits = (overlay.limits, file)
+        if "cache" in overlay.model_fields_set:
+            self.cache = self._cache(overlay.cache, file)
         for name in sorted(overlay.model_fields_set & {"name", "flow"}):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
@@ -109,10 +113,18 @@ class _Reader:
             limits=limits,
             env=env,
             warnings=tuple(self.warnings),
+            cache=self.cache,
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
         self.problems.append(Problem(message, file.where(*keys), hint))
+
+    def _cache(self, value: Any, file: YamlFile) -> CacheBlock:
+        try:
+            return parse_cache_block(value)
+        except UserError as error:
+            self._problem(error.message, file, "cache", hint=error.hint)
+            return CacheBlock()
 
     def _require_unique(self, kind: str, names: Iterable[str], block: str) -> None:
         seen: set[str] = set()

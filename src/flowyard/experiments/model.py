@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowyard.llm.cache.block import CacheBlock
 from flowyard.llm.pacing import RateLimit
 from flowyard.runs.dataset import DataSource
 
@@ -67,3 +68,4 @@ class Experiment:
     limits: Mapping[str, RateLimit] = field(default_factory=dict)
     env: str | None = None
     warnings: tuple[str, ...] = ()
+    cache: CacheBlock = CacheBlock()

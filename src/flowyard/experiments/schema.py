@@ -55,6 +55,7 @@ class ExperimentSchema(_Strict):
     evaluators: list[_Evaluator] | None = None
     limits: dict[str, Any] | None = None
     runtime: str | None = None
+    cache: bool | str | dict[str, Any] | None = None
 
 
 class OverlaySchema(_Strict):
@@ -67,6 +68,7 @@ class OverlaySchema(_Strict):
     evaluators: list[_Evaluator] | None = None
     limits: dict[str, Any] | None = None
     runtime: str | None = None
+    cache: bool | str | dict[str, Any] | None = None
 
 
 S = TypeVar("S", ExperimentSchema, OverlaySchema)

@@ -152,7 +152,7 @@ class Services:
         usage = Usage()
         try:
             async for chunk in self.provider(connection).stream(request):
-                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                usage = read_usage(chunk) if chunk.get("usage") or usage == Usage() else usage
                 yield chunk
         except ProviderError as error:
             usage = replace(usage, refused_calls=max(usage.refused_calls, error.refused_calls))

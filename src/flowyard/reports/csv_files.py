@@ -124,6 +124,8 @@ def _metrics_record(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
         "lines_evaluated": used.completed if used else None,
         "coverage": used.coverage if used else None,
         "model_calls": row.usage.calls,
+        "cached_calls": row.usage.cached_calls,
+        "saved_usd": row.usage.saved_usd,
         "prompt_tokens": row.usage.prompt_tokens,
         "completion_tokens": row.usage.completion_tokens,
         "total_tokens": row.usage.total_tokens,

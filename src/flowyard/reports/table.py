@@ -153,7 +153,7 @@ class Summary:
     @property
     def simulated_note(self) -> str | None:
         """One sentence when a simulated model answered, else None."""
-        some, calls = self.usage.simulated_calls, self.usage.calls
+        some, calls = self.usage.simulated_calls, self.usage.calls + self.usage.cached_calls
         if not some:
             return None
         which = "every model call was" if some >= calls else f"{some:,} of {calls:,} model calls were"

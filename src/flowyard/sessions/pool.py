@@ -71,6 +71,8 @@ class _Hand:
         match message:
             case ("lines", lines):
                 self._session.lines_ended(self, lines)
+            case ("prepared" | "refused", _) if self.prepared.done():
+                pass  # the run ended while this worker prepared, and nobody waits for it any more
             case ("prepared", prepared):
                 self.prepared.set_result(prepared)
             case ("refused", error):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard.abc import Provider
@@ -41,10 +42,25 @@ class ProviderOpener:
 
         Raises UserError when the connection is not to a language model or lacks a required field.
         """
+        recording = self.rules.recording
+        if recording is not None and recording.mode == "replay":  # nothing is behind it: no key, no network
+            provider: Provider = _place("flowyard.llm.providers.recorded:ReplayProvider")(connection, recording)
+        else:
+            provider = self._calling(connection)
+        if recording is not None and recording.mode != "replay":
+            provider = _place("flowyard.llm.providers.recorded:RecordingProvider")(provider, connection, recording)
+        return provider if connection.type == _SIMULATED else PricedProvider(provider, Prices(self.rules.price_files))
+
+    def _calling(self, connection: Connection) -> Provider:
+        """A provider that asks the endpoint when it must: as fast as it may, and not what was answered before."""
         provider = _open(connection)
         if connection.type == _SIMULATED:
             return provider
-        return PricedProvider(self._paced(provider, connection), Prices(self.rules.price_files))
+        provider, cache = self._paced(provider, connection), self.rules.cache
+        if cache is None or cache.mode == "off":
+            return provider
+        cached: Provider = _place("flowyard.llm.providers.cached:CachedProvider")(provider, connection, cache)
+        return cached
 
     def _paced(self, provider: Provider, connection: Connection) -> Provider:
         name = connection.name or _unnamed(connection)
@@ -67,9 +83,14 @@ def _open(connection: Connection) -> Provider:
     missing = connection.missing_fields()
     if missing:
         raise UserError(f"Connection {connection.name!r} ({connection.type}): missing {', '.join(missing)}.")
-    module, name = place.split(":")
-    provider: Provider = getattr(import_module(module), name)(connection)
+    provider: Provider = _place(place)(connection)
     return provider
+
+
+def _place(place: str) -> Any:
+    """The class at ``module:class``, imported now."""
+    module, name = place.split(":")
+    return getattr(import_module(module), name)
 
 
 def _unnamed(connection: Connection) -> str:
