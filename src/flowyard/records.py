@@ -5,12 +5,14 @@ Times are UTC ISO-8601 strings, durations are seconds (``_s``), money is US doll
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "NO_USAGE",
+    "AggregationResult",
     "Comparison",
     "ErrorRecord",
     "ExperimentRecord",
@@ -27,6 +29,7 @@ __all__ = [
     "RunRole",
     "RunStatus",
     "Usage",
+    "sum_usage",
 ]
 
 NodeStatus = Literal["completed", "failed", "bypassed", "canceled"]
@@ -74,6 +77,19 @@ class Usage:
         )
 
 
+NO_USAGE = Usage()
+"""No model calls."""
+
+
+def sum_usage(usages: Iterable[Usage]) -> Usage:
+    """All of it together; quick when nothing was used, which is the same object each time."""
+    total = NO_USAGE
+    for usage in usages:
+        if usage is not NO_USAGE:
+            total = usage if total is NO_USAGE else total + usage
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRecord:
     """A failure as it is stored: exception class name, message, node and place in the user's code (``file:line``)."""
@@ -94,7 +110,21 @@ class NodeResult:
     output: Any = None
     error: ErrorRecord | None = None
     duration_s: float = 0.0
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationResult:
+    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
+
+    ``warnings`` are for a person to read once.
+    """
+
+    metrics: Mapping[str, Any]
+    nodes: tuple[NodeResult, ...] = ()
+    errors: tuple[ErrorRecord, ...] = ()
+    usage: Usage = NO_USAGE
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +156,7 @@ class LineResult:
     error: ErrorRecord | None = None
     nodes: tuple[NodeResult, ...] = ()
     duration_s: float = 0.0
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     started_at: str = ""
     is_bare: bool = False
 
@@ -172,7 +202,7 @@ class RunRecord:
     duration_s: float = 0.0
     lines: LineCounts = LineCounts()
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     errors: tuple[ErrorRecord, ...] = ()
     warnings: tuple[str, ...] = ()
     description: str | None = None

@@ -25,8 +25,8 @@ __all__ = ["CodeHost", "completed_now"]
 
 T = TypeVar("T")
 
-_staying: ContextVar[bool] = ContextVar("flowyard_staying", default=False)
-"""Whether the context is a thread that runs a whole line by itself."""
+_staying: ContextVar[object] = ContextVar("flowyard_staying", default=None)
+"""The host whose thread runs a whole line by itself; a flow that its code calls has a host of its own."""
 
 
 class CodeHost:
@@ -52,7 +52,7 @@ class CodeHost:
 
     async def in_thread(self, call: Callable[..., Any], *values: Any) -> Any:
         """Call a function in a thread of this flow, with the caller's context variables."""
-        if _staying.get():
+        if _staying.get() is self:
             return self._call(call, values)
         run = partial(copy_context().run, self._call, call, values)
         return await asyncio.wrap_future(self._threads.submit(run))
@@ -74,7 +74,7 @@ class CodeHost:
                     return None, error
 
         submitted = self._loop.submit(awaited())
-        value, error = submitted.result() if _staying.get() else await asyncio.wrap_future(submitted)
+        value, error = submitted.result() if _staying.get() is self else await asyncio.wrap_future(submitted)
         if error is not None:
             raise error
         return value
@@ -82,7 +82,7 @@ class CodeHost:
     @contextmanager
     def staying(self) -> Iterator[None]:
         """Inside the block the calling thread, one of this flow's, runs a whole line: nothing waits for another one."""
-        token = _staying.set(True)
+        token = _staying.set(self)
         try:
             yield
         finally:
@@ -90,7 +90,7 @@ class CodeHost:
 
     async def elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await what needs an event loop; a thread that stays waits for one in the background."""
-        return run_blocking(coroutine) if _staying.get() else await coroutine
+        return run_blocking(coroutine) if _staying.get() is self else await coroutine
 
     @property
     def threads(self) -> CodeThreads:
@@ -109,11 +109,14 @@ class CodeHost:
         release_threads()
 
     def _call(self, call: Callable[..., Any], values: tuple[Any, ...]) -> Any:
-        with self._as_flow():
-            try:
-                return call(*values)
-            except StopIteration as error:  # a future cannot carry it
-                raise RuntimeError(f"StopIteration: {error}") from error
+        owner, shown = code_owner.set(self._owner), self._environment.show()  # as in _as_flow, for every node
+        try:
+            return call(*values)
+        except StopIteration as error:  # a future cannot carry it
+            raise RuntimeError(f"StopIteration: {error}") from error
+        finally:
+            self._environment.hide(shown)
+            code_owner.reset(owner)
 
     @contextmanager
     def _as_flow(self) -> Iterator[None]:

@@ -6,15 +6,14 @@ import asyncio
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flowyard._util.redact import redact
-from flowyard._util.suggest import known_names
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost, completed_now
@@ -22,32 +21,18 @@ from flowyard.engine.modules import no_code_runs
 from flowyard.engine.threads import CodeThreads
 from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.includes import MergedFolder
+from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media, may_hold_media
-from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
+from flowyard.records import AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
-__all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings", "lost_files"]
+__all__ = ["LOST", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
 LOST = (KeyboardInterrupt, asyncio.CancelledError)
 """What ends the work rather than a line."""
 
 _MAY_HOLD_PICTURES = frozenset({"image", "list", "object"})
-
-
-@dataclass(frozen=True, slots=True)
-class AggregationResult:
-    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
-
-    ``warnings`` are for a person to read once.
-    """
-
-    metrics: Mapping[str, Any]
-    nodes: tuple[NodeResult, ...] = ()
-    errors: tuple[ErrorRecord, ...] = ()
-    usage: Usage = Usage()
-    warnings: tuple[str, ...] = ()
 
 
 class LineCollector(ABC):
@@ -132,8 +117,7 @@ class LineRunner(ABC):
         inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
-            with ExitStack() as stack:
-                self._surround(stack)
+            with self._surroundings():
                 done = await self._execute(inputs, task.line_number, stream=stream)
         return LineResult(
             line_number=task.line_number,
@@ -204,11 +188,11 @@ class LineRunner(ABC):
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()
 
-    def _surround(self, stack: ExitStack) -> None:
-        """Give code that runs from here on the flow's services and environment."""
-        stack.enter_context(use_services(self._services))
-        stack.enter_context(self._around.environment.visible())
-        stack.enter_context(no_code_runs())
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """Inside the block, code has the flow's services and environment."""
+        with use_services(self._services), self._around.environment.visible(), no_code_runs():
+            yield
 
     async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
         """The inputs, or the flow's sample for none at all, with defaults, of their types and pictures loaded; or why
@@ -265,18 +249,6 @@ class LineRunner(ABC):
         kind = type(error).__name__
         place = place_of(error, self.flow.folder) or where
         return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)
-
-
-def lost_files(flow: Flow) -> tuple[str, ...]:
-    """A warning of the files that the flow's code wrote where they will be deleted, if any."""
-    keep = flow.keep
-    lost = keep.written() if isinstance(keep, MergedFolder) else []
-    if not lost:
-        return ()
-    return (
-        f"{flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
-        f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
-    )
 
 
 def _pictures_folder(task: LineTask, flow_folder: Path) -> Path | None:

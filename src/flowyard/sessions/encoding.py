@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from flowyard._util.files import dump_json
 from flowyard._util.redact import redact_json
 from flowyard.errors import StoreError
 from flowyard.media import MediaWriter, dump_media
-from flowyard.records import ErrorRecord, LineResult, NodeResult, Usage
+from flowyard.records import NO_USAGE, ErrorRecord, LineResult, NodeResult, Usage
 from flowyard.sessions.session import FinishedLine
 
 __all__ = [
@@ -36,11 +36,10 @@ __all__ = [
 Show = Callable[[Any], Any]
 """Puts something that JSON can say in the place of pictures."""
 
-_PLAIN = (str, int, float, bool, type(None))
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _CHECK = ', "crc32": "'
 _CHECK_BYTES = len(_CHECK) + 8 + 2  # eight digits, a quote and a brace
 _USAGE = tuple(each.name for each in fields(Usage))
-_NOTHING = Usage()
 
 
 class LineEncoder:
@@ -60,7 +59,7 @@ class LineEncoder:
     def finished(self, result: LineResult) -> FinishedLine:
         """The line as it is told and stored."""
         result, text = self.encode(result)
-        usage = result.usage if result.usage != _NOTHING else _NOTHING  # one object is told once in a message
+        usage = result.usage if result.usage != NO_USAGE else NO_USAGE  # one object is told once in a message
         return FinishedLine(result.line_number, result.status, text, result.duration_s, usage, result.error)
 
 
@@ -114,7 +113,10 @@ _scan = json.JSONDecoder().raw_decode
 
 
 def _checked(text: str) -> bytes:
-    raw = text.encode()
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it in ASCII only
+        raw = json.dumps(json.loads(text)).encode()
     return b'%b%b%08x"}' % (raw[:-1], _CHECK.encode(), zlib.crc32(raw))
 
 
@@ -134,46 +136,44 @@ def storable(result: LineResult, show: Show) -> tuple[LineResult, str]:
 
 def line_to_json(result: LineResult, show: Show = lambda value: value) -> str:
     """One line of ``lines.jsonl`` without checksum and line end; its order is part of the format (``read_head``)."""
-    return dump_json(
-        {
-            "line_number": result.line_number,
-            "status": result.status,
-            "outputs": _shown(result.outputs, show),
-            "inputs": _shown(result.inputs, show),
-            "error": _error_to_json(result.error),
-            "nodes": [_node_to_json(node, show) for node in result.nodes],
-            "duration_s": round(result.duration_s, 6),
-            "usage": _usage_to_json(result.usage),
-            "started_at": result.started_at,
-            "is_bare": result.is_bare,
-        }
+    nodes = ", ".join([_node_to_json(node, show) for node in result.nodes])
+    return (
+        f'{{"line_number": {result.line_number}, "status": "{result.status}", '
+        f'"outputs": {_mapping_to_json(result.outputs, show)}, "inputs": {_mapping_to_json(result.inputs, show)}, '
+        f'"error": {_error_to_json(result.error)}, "nodes": [{nodes}], "duration_s": {result.duration_s:.6f}, '
+        f'"usage": {_usage_to_json(result.usage)}, "started_at": "{result.started_at}", '
+        f'"is_bare": {"true" if result.is_bare else "false"}}}'
     )
 
 
-def _shown(values: Mapping[str, Any], show: Show) -> dict[str, Any]:
-    return {name: value if isinstance(value, _PLAIN) else show(value) for name, value in values.items()}
+def _node_to_json(node: NodeResult, show: Show) -> str:
+    return (
+        f'{{"node": {_quoted(node.node)}, "status": "{node.status}", "output": {_value_to_json(node.output, show)}, '
+        f'"error": {_error_to_json(node.error)}, "duration_s": {node.duration_s:.6f}, '
+        f'"usage": {_usage_to_json(node.usage)}}}'
+    )
 
 
-def _node_to_json(node: NodeResult, show: Show) -> dict[str, Any]:
-    return {
-        "node": node.node,
-        "status": node.status,
-        "output": node.output if isinstance(node.output, _PLAIN) else show(node.output),
-        "error": _error_to_json(node.error),
-        "duration_s": round(node.duration_s, 6),
-        "usage": _usage_to_json(node.usage),
-    }
+def _mapping_to_json(values: Mapping[str, Any], show: Show) -> str:
+    if not all(type(name) is str for name in values):
+        return dump_json(show(dict(values)))
+    return "{" + ", ".join([f"{_quoted(name)}: {_value_to_json(value, show)}" for name, value in values.items()]) + "}"
 
 
-def _usage_to_json(usage: Usage) -> dict[str, Any]:
+def _value_to_json(value: Any, show: Show) -> str:
+    """Texts are most of what flows give, and are written without the detour over an encoder made for each value."""
+    return _quoted(value) if type(value) is str else "null" if value is None else dump_json(show(value))
+
+
+def _usage_to_json(usage: Usage) -> str:
     """What was used; what was not is left out."""
-    if usage == _NOTHING:
-        return {}
-    return {name: value for name in _USAGE if (value := getattr(usage, name))}
+    if usage is NO_USAGE or usage == NO_USAGE:
+        return "{}"
+    return dump_json({name: value for name in _USAGE if (value := getattr(usage, name))})
 
 
-def _error_to_json(error: ErrorRecord | None) -> dict[str, Any] | None:
-    return None if error is None else asdict(error)
+def _error_to_json(error: ErrorRecord | None) -> str:
+    return "null" if error is None else dump_json(error)
 
 
 def _unstorable(result: LineResult, message: str) -> LineResult:

@@ -14,19 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flowyard._util.spare_process import take_spare
+from flowyard._util.worker_command import WORKER_ARGV
 from flowyard.errors import OutsideError
 from flowyard.sessions.messages import Channel, Message
 
-__all__ = ["WORKER_MODULE", "WorkerCommand", "WorkerProcess"]
-
-WORKER_MODULE = "flowyard.sessions.worker"
+__all__ = ["WorkerCommand", "WorkerProcess"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
     """How a worker process is started; ``env`` goes over this process's environment."""
 
-    argv: tuple[str, ...] = (sys.executable, "-m", WORKER_MODULE)
+    argv: tuple[str, ...] = WORKER_ARGV
     env: Mapping[str, str] = field(default_factory=dict)
 
 

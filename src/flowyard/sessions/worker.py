@@ -22,10 +22,10 @@ from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.engine.prepare import prepare
-from flowyard.engine.runner import AggregationResult, LineRunner
+from flowyard.engine.runner import LineRunner
 from flowyard.errors import FlowyardError
 from flowyard.flows.model import Input
-from flowyard.records import LineTask
+from flowyard.records import AggregationResult, LineTask
 from flowyard.sessions.black_box import BlackBox
 from flowyard.sessions.crew import Crew, LoopCrew, ThreadCrew
 from flowyard.sessions.line_worker import LineWorker
@@ -86,6 +86,7 @@ class _Worker:
         self._runner: LineRunner | None = None
         self._lines: LineWorker | None = None
         self._crew: Crew | None = None
+        self._folder: Path | None = None
         self._does: Mapping[str, Callable[..., Awaitable[None]]] = {
             "prepare": self._prepare,
             "begin": self._begin,
@@ -127,6 +128,7 @@ class _Worker:
         assert self._runner is not None
         assert self._request is not None
         self._lines = LineWorker(self._runner, place)
+        self._folder = place.data_folder
         make = ThreadCrew if self._runner.runs_plainly else LoopCrew
         timeout_s = self._request.line_timeout_s
         slots = BlackBox(box, 2 * self._request.most_at_once + 64)
@@ -143,7 +145,7 @@ class _Worker:
             return None
 
     async def _add(self, tasks: list[tuple[Any, ...]]) -> None:
-        self._waiting.extend(LineTask(*task) for task in tasks)
+        self._waiting.extend(LineTask(number, inputs, error, self._folder) for number, inputs, error in tasks)
         assert self._crew is not None
         self._crew.poke()
 
