@@ -52,6 +52,9 @@ def test_one_process_holds_a_run_and_others_learn_which(tmp_path: Path) -> None:
         assert not is_held(tmp_path / "r")
     with hold_folder("r", tmp_path / "r") as mine:
         mine.require_held()
+        assert (tmp_path / "r" / HOLD_FILE).read_text().startswith(f"{os.getpid()} ")
+        (tmp_path / "r" / "run.json").touch()
+    assert (tmp_path / "r" / HOLD_FILE).read_bytes() == b""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
