@@ -19,7 +19,8 @@ from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
-from flowyard.runs.dataset import require_data_file
+from flowyard.runs.budget import Budget
+from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
@@ -52,7 +53,7 @@ class RunRequest:
     """
 
     flow: Path | Flow
-    data: Path | None = None
+    data: DataSource | None = None
     column_mapping: Mapping[str, Any] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
     init: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +75,8 @@ class RunRequest:
 class RunParts:
     """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
 
-    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run.
+    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run,
+    ``budget`` when no more lines are taken; it is for all runs with these parts together.
     """
 
     connections: Connections
@@ -83,6 +85,7 @@ class RunParts:
     progress: Progress
     urls: UrlRules = UrlRules()
     open_session: SessionOpener = open_inline
+    budget: Budget = field(default_factory=Budget)
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -97,8 +100,8 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         record = _new_record(request, flow, session.warnings, plan)
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
-            execution = Execution(session, run, parts.store, parts.progress, hold)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), taken_over=taken_over(earlier))
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
+            return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
 async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False) -> RunRecord:
@@ -117,11 +120,11 @@ async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_f
             if found.damaged:
                 again = f"{found.damaged} stored lines were damaged, and run again."
                 run = replace(run, warnings=(*run.warnings, again))
-            execution = Execution(session, run, parts.store, parts.progress, hold)
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             for line in lines:
                 execution.count_done(line)
             parts.store.save_run(run)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), done=found.done)
+            return await execution.go(plan, request.options.start_concurrency(), done=found.done)
 
 
 @asynccontextmanager
@@ -200,7 +203,7 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         path=Path(),
         role=request.role,
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
-        data=str(request.data.resolve()) if request.data else None,
+        data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
         variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
         base_run=request.base_run,

@@ -17,6 +17,8 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
+from flowyard.llm.pacing import RateLimit, read_limits
+from flowyard.runs.dataset import DataSource, data_exists, data_source
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
 
@@ -33,6 +35,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "environment_variables": (dict, str),
     "flow": (str,),
     "init": (dict, str),
+    "limits": (dict,),
     "name": (str,),
     "properties": (dict,),
     "resume_from": (str,),
@@ -78,7 +81,7 @@ class RunDescription:
         base_run = self._text("run")
         return RunRequest(
             flow=self.path("flow"),
-            data=self.path("data") if "data" in self.values else None,
+            data=self.data(),
             column_mapping=dict(self.values.get("column_mapping") or {}),
             variant=dict([parse_selection(self.values["variant"])]) if self.values.get("variant") else {},
             base_run=base_run,
@@ -106,10 +109,23 @@ class RunDescription:
         value = self.values.get("init") or {}
         return dict(value) if isinstance(value, Mapping) else _read_json_object(self.path("init"))
 
+    def limits(self) -> dict[str, RateLimit]:
+        """The limits of connections. Raises UserError."""
+        return read_limits(self.values.get("limits") or {}, self._where("limits"))
+
     def path(self, key: str) -> Path:
         """The path that a key holds."""
         written = Path(self.values[key]).expanduser()
         if self.file is None or (key in self.given and written.exists()):
+            return written
+        return self.file.path.parent / written
+
+    def data(self) -> DataSource | None:
+        """Where the data is, None when nothing says it; what is no URL is found as other paths are."""
+        if "data" not in self.values:
+            return None
+        written = data_source(self.values["data"])
+        if self.file is None or isinstance(written, str) or ("data" in self.given and data_exists(written)):
             return written
         return self.file.path.parent / written
 
