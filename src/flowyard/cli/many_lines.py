@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flowyard.abc import ConnectionSource
@@ -14,8 +14,11 @@ from flowyard.cli.bulk_options import bulk_options
 from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import user_prints_to_stderr
+from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
 from flowyard.llm import CallRules
 from flowyard.llm.cache.block import CacheBlock
+from flowyard.llm.pacing import RateLimit
+from flowyard.runs.budget import Budget
 from flowyard.runs.execution import Progress
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
@@ -33,6 +36,10 @@ class ManyLines:
     concurrency: int | None
     workers: int
     line_timeout: float | None
+    limits: tuple[str, ...]
+    prices: str | None
+    max_cost: float | None
+    max_tokens: int | None
     caching: CacheOptions
 
     @property
@@ -40,19 +47,25 @@ class ManyLines:
         """How lines are worked through."""
         return RunOptions(self.concurrency, self.line_timeout)
 
-    def rules(self, app: App, cache: CacheBlock | None = None) -> CallRules:
-        """How model calls are made; ``cache`` is what a file says about kept answers. Raises UserError."""
-        return CallRules(**self.caching.fields(app.settings, cache))
+    def rules(self, app: App, limits: Mapping[str, RateLimit], cache: CacheBlock | None) -> CallRules:
+        """How model calls are made; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
+        pacing = pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=limits)
+        return CallRules(**pacing, **self.caching.fields(app.settings, cache))
 
     def parts(
         self,
         app: App,
         progress: Progress,
         declared: Iterable[ConnectionSource] = (),
+        *,
+        limits: Mapping[str, RateLimit] | None = None,
         cache: CacheBlock | None = None,
     ) -> RunParts:
-        """What the runs need. Raises UserError."""
-        return app.parts(progress, declared, self.rules(app, cache), LocalSessions(self.workers))
+        """What the runs need; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
+        rules = self.rules(app, limits or {}, cache)
+        parts = app.parts(progress, declared, rules, LocalSessions(self.workers))
+        require_known_connections(rules.limits, parts.connections)
+        return replace(parts, budget=Budget(self.max_cost, self.max_tokens))
 
     def carry_out(self, app: App, work: Coroutine[Any, Any, T]) -> T:
         """Run the work; what flows print in this process goes to standard error."""
@@ -71,4 +84,4 @@ def many_lines_options(command: Command) -> Command:
         own = {name: values.pop(name) for name in _NAMES}
         return command(many=ManyLines(**own), **values)
 
-    return grouped(with_values, bulk_options, cache_options)
+    return grouped(with_values, bulk_options, pacing_options, cache_options)

@@ -18,6 +18,7 @@ from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.envfile import read_env
+from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
@@ -36,6 +37,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "environment_variables": (dict, str),
     "flow": (str,),
     "init": (dict, str),
+    "limits": (dict,),
     "name": (str,),
     "properties": (dict,),
     "resume_from": (str,),
@@ -112,6 +114,10 @@ class RunDescription:
     def cache(self) -> CacheBlock:
         """What the run says about kept answers. Raises UserError."""
         return parse_cache_block(self.values.get("cache"), self._where("cache"))
+
+    def limits(self) -> dict[str, RateLimit]:
+        """The limits of connections. Raises UserError."""
+        return read_limits(self.values.get("limits") or {}, self._where("limits"))
 
     def path(self, key: str) -> Path:
         """The path that a key holds."""
