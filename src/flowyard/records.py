@@ -65,12 +65,10 @@ class Usage:
 
     @property
     def kept_text(self) -> str:
-        """How many answers were kept from before and the money that spared; empty when there were none."""
+        """How many answers were kept from before; empty when there were none."""
         if not self.cached_calls:
             return ""
-        answers = "1 kept answer" if self.cached_calls == 1 else f"{self.cached_calls:,} kept answers"
-        money = f"{self.saved_usd:,.2f}" if self.saved_usd >= 1 else f"{self.saved_usd:.4f}"
-        return f"{answers}, ${money} saved" if self.saved_usd else answers
+        return "1 kept answer" if self.cached_calls == 1 else f"{self.cached_calls:,} kept answers"
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

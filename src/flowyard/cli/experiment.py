@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from flowyard.app import open_app
-from flowyard.cli.many_lines import FileRules, ManyLines, many_lines_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import (
     failed_lines_code,
@@ -61,8 +61,8 @@ def run(
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    file_rules = FileRules(plan.experiment.limits, plan.experiment.cache)
-    parts = many.parts(app, choose_progress(), declared, file_rules)
+    experiment = plan.experiment
+    parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
     record = many.carry_out(app, execute_experiment(plan, parts, options=many.options))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flowyard.abc import ConnectionSource
@@ -24,17 +24,9 @@ from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
 from flowyard.sessions.local import LocalSessions
 
-__all__ = ["FileRules", "ManyLines", "many_lines_options"]
+__all__ = ["ManyLines", "many_lines_options"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class FileRules:
-    """What the file of a run or an experiment says about its model calls."""
-
-    limits: Mapping[str, RateLimit] = field(default_factory=dict)
-    cache: CacheBlock = CacheBlock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +47,22 @@ class ManyLines:
         """How lines are worked through."""
         return RunOptions(self.concurrency, self.line_timeout)
 
-    def rules(self, app: App, in_file: FileRules) -> CallRules:
-        """How model calls are made. Raises UserError."""
-        pacing = pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=in_file.limits)
-        return CallRules(**pacing, **self.caching.fields(app.settings, in_file.cache))
+    def rules(self, app: App, limits: Mapping[str, RateLimit], cache: CacheBlock | None) -> CallRules:
+        """How model calls are made; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
+        pacing = pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=limits)
+        return CallRules(**pacing, **self.caching.fields(app.settings, cache))
 
     def parts(
         self,
         app: App,
         progress: Progress,
         declared: Iterable[ConnectionSource] = (),
-        in_file: FileRules | None = None,
+        *,
+        limits: Mapping[str, RateLimit] | None = None,
+        cache: CacheBlock | None = None,
     ) -> RunParts:
-        """What the runs need. Raises UserError."""
-        rules = self.rules(app, in_file or FileRules())
+        """What the runs need; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
+        rules = self.rules(app, limits or {}, cache)
         parts = app.parts(progress, declared, rules, LocalSessions(self.workers))
         require_known_connections(rules.limits, parts.connections)
         return replace(parts, budget=Budget(self.max_cost, self.max_tokens))

@@ -143,9 +143,9 @@ def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
         "Resumes": run.resumed_from,
         "From": run.source,
         "Model": f"{run.usage.calls} calls, {run.usage.total_tokens:,} tokens" if run.usage.calls else None,
+        "Cache": run.usage.kept_text,
         "Cost": cost_text(run.usage),
         "Refused": f"{run.usage.refused_calls:,} attempts" if run.usage.refused_calls else None,
-        "Cache": run.usage.kept_text,
         "Simulated": "yes: answers come from a simulated model" if run.simulated else None,
         "Results": str(run.path),
     }

@@ -110,8 +110,8 @@ class LineProgress:
 def _summary(run: RunRecord) -> str:
     rate = (run.lines.completed + run.lines.failed) / max(run.duration_s, 1e-6)
     tokens = f", {run.usage.total_tokens:,} tokens" if run.usage.total_tokens else ""
+    tokens += f", {run.usage.kept_text}" if run.usage.kept_text else ""
     cost = f", {cost_text(run.usage)}" if cost_text(run.usage) else ""
-    cost += f", {run.usage.kept_text}" if run.usage.kept_text else ""
     simulated = " (simulated model)" if run.simulated else ""
     counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
     kept = f"; what finished is kept, see: flowyard run show -n {run.name}" if run.status == "canceled" else ""

@@ -10,7 +10,7 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
-from flowyard.cli.many_lines import FileRules, ManyLines, many_lines_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings
 from flowyard.cli.pacing_options import budget_code
@@ -119,8 +119,8 @@ def _execute(
     described: RunDescription, settings: Settings, *, many: ManyLines, stream: bool
 ) -> tuple[RunRecord, Budget]:
     app, request = _requested(described, settings, many.options)
-    in_file = FileRules(described.limits(), described.cache())
-    parts = many.parts(app, choose_progress(stream=stream), in_file=in_file)
+    progress = choose_progress(stream=stream)
+    parts = many.parts(app, progress, limits=described.limits(), cache=described.cache())
     return many.carry_out(app, execute_run(request, parts)), parts.budget
 
 

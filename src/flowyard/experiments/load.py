@@ -81,10 +81,10 @@ class _Reader:
         overlay = parse_schema(OverlaySchema, file)
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
-        if "limits" in overlay.model_fields_set:
-            self.limits = (overlay.limits, file)
         if "cache" in overlay.model_fields_set:
             self.cache = self._cache(overlay.cache, file)
+        if "limits" in overlay.model_fields_set:
+            self.limits = (overlay.limits, file)
         for name in sorted(overlay.model_fields_set & {"name", "flow"}):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."

@@ -171,14 +171,12 @@ def read_piece(api: str, chunk: Mapping[str, Any]) -> str | None:
 def read_usage(body: Mapping[str, Any], *, simulated: bool = False) -> Usage:
     """One call's usage from an answer, or from the last chunk of a stream; missing counts are 0.
 
-    What ``note_in_chunk`` put there counts too. A chunk of an answer that was kept from before cost nothing.
+    What ``note_in_chunk`` put there counts too.
     """
     usage = body.get("usage") or {}
     made_up = simulated or bool(body.get("flowyard_simulated"))
     prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
     found = Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, simulated_calls=int(made_up))
-    if body.get("flowyard_cached"):
-        found = Usage(cached_calls=1, simulated_calls=int(made_up))
     noted = body.get(NOTED_USAGE)
     return replace(found, **noted) if isinstance(noted, dict) else found
 

@@ -111,13 +111,13 @@ class RunDescription:
         value = self.values.get("init") or {}
         return dict(value) if isinstance(value, Mapping) else _read_json_object(self.path("init"))
 
-    def limits(self) -> dict[str, RateLimit]:
-        """The limits of connections. Raises UserError."""
-        return read_limits(self.values.get("limits") or {}, self._where("limits"))
-
     def cache(self) -> CacheBlock:
         """What the run says about kept answers. Raises UserError."""
         return parse_cache_block(self.values.get("cache"), self._where("cache"))
+
+    def limits(self) -> dict[str, RateLimit]:
+        """The limits of connections. Raises UserError."""
+        return read_limits(self.values.get("limits") or {}, self._where("limits"))
 
     def path(self, key: str) -> Path:
         """The path that a key holds."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import CallRules, ProviderOpener
 from flowyard.llm.cache import CacheRules
 from flowyard.llm.connection import CustomConnection

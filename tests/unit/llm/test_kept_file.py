@@ -28,6 +28,7 @@ from flowyard.llm.cache.block import CacheBlock, parse_bytes, parse_cache_block
 from flowyard.llm.cache.kept_file import KeptFile, open_kept
 from flowyard.llm.call_place import LineCalls, at_node, one_line
 from flowyard.llm.connection import AzureOpenAIConnection, OpenAIConnection
+from flowyard.llm.parameters import read_usage
 from flowyard.llm.providers.cached import CachedProvider
 from flowyard.records import ModelReply, ModelRequest, Usage
 
@@ -331,7 +332,7 @@ async def test_a_stream_that_was_read_in_part_is_not_kept(tmp_path: Path):
         again = await read(provider, 9)
         assert inner.calls == 2
         assert [chunk["id"] for chunk in again] == [chunk["id"] for chunk in whole] == [1, 2]
-        assert all(chunk["flowyard_cached"] for chunk in again)
+        assert all(read_usage(chunk) == Usage(cached_calls=1) for chunk in again)
 
 
 def test_what_files_say_about_the_cache():

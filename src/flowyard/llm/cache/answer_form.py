@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowyard._util.redact import redact, redact_json
-from flowyard.llm.parameters import NOTED_USAGE, read_usage
+from flowyard.llm.parameters import NOTED_USAGE, note_in_chunk, read_usage
 from flowyard.records import ModelReply, Usage
 
-__all__ = ["CACHED_MARK", "SIMULATED_MARK", "KeptAnswer", "cached_chunks", "cached_reply"]
+__all__ = ["KeptAnswer", "cached_chunks", "cached_reply"]
 
-SIMULATED_MARK = "flowyard_simulated"
-CACHED_MARK = "flowyard_cached"
-"""Names that our own code adds to the chunks of a stream, to say where they come from."""
+_SIMULATED_MARK = "flowyard_simulated"
+"""Our own code adds this name to the chunks of a stream that a simulated model made."""
+_NOTHING_SPENT = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cached_calls": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class KeptAnswer:
     @classmethod
     def from_chunks(cls, chunks: Sequence[Mapping[str, Any]]) -> KeptAnswer:
         """What is kept of a stream that ended as it should."""
-        marks = (SIMULATED_MARK, CACHED_MARK, NOTED_USAGE)
+        marks = (_SIMULATED_MARK, NOTED_USAGE)
         plain = tuple({name: value for name, value in chunk.items() if name not in marks} for chunk in chunks)
-        return cls(chunks=plain, simulated=any(chunk.get(SIMULATED_MARK) for chunk in chunks))
+        return cls(chunks=plain, simulated=any(chunk.get(_SIMULATED_MARK) for chunk in chunks))
 
 
 def cached_reply(answer: KeptAnswer) -> ModelReply:
@@ -75,6 +75,6 @@ def cached_reply(answer: KeptAnswer) -> ModelReply:
 
 
 def cached_chunks(answer: KeptAnswer) -> list[dict[str, Any]]:
-    """A kept stream, each chunk marked as kept."""
-    marks = {CACHED_MARK: True, **({SIMULATED_MARK: True} if answer.simulated else {})}
-    return [{**chunk, **marks} for chunk in answer.chunks]
+    """A kept stream, whose chunks say that it cost nothing."""
+    mark = {_SIMULATED_MARK: True} if answer.simulated else {}
+    return [note_in_chunk({**chunk, **mark}, _NOTHING_SPENT) for chunk in answer.chunks]

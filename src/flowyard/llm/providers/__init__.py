@@ -21,6 +21,9 @@ __all__ = ["PROVIDERS", "ProviderOpener", "open_provider"]
 
 _SIMULATED = "simulated"
 _WIRE = "flowyard.llm.providers.openai_wire:OpenAIWireProvider"
+_CACHED = "flowyard.llm.providers.cached:CachedProvider"
+_RECORDING = "flowyard.llm.providers.recorded:RecordingProvider"
+_REPLAY = "flowyard.llm.providers.recorded:ReplayProvider"
 PROVIDERS: Mapping[str, str] = {
     "azure_open_ai": _WIRE,
     "open_ai": _WIRE,
@@ -38,28 +41,27 @@ class ProviderOpener:
     rules: CallRules = CallRules()
 
     def __call__(self, connection: Connection) -> Provider:
-        """The provider behind a connection; close it when done.
+        """The provider behind a connection; close it when done. In a replay nothing is behind it.
 
         Raises UserError when the connection is not to a language model or lacks a required field.
         """
         recording = self.rules.recording
-        if recording is not None and recording.mode == "replay":  # nothing is behind it: no key, no network
-            provider: Provider = _place("flowyard.llm.providers.recorded:ReplayProvider")(connection, recording)
+        if recording is not None and recording.mode == "replay":
+            provider: Provider = _class_at(_REPLAY)(connection, recording)
         else:
-            provider = self._calling(connection)
-        if recording is not None and recording.mode != "replay":
-            provider = _place("flowyard.llm.providers.recorded:RecordingProvider")(provider, connection, recording)
+            provider = self._cached(_open(connection), connection)
+            if recording is not None:
+                provider = _class_at(_RECORDING)(provider, connection, recording)
         return provider if connection.type == _SIMULATED else PricedProvider(provider, Prices(self.rules.price_files))
 
-    def _calling(self, connection: Connection) -> Provider:
-        """A provider that asks the endpoint when it must: as fast as it may, and not what was answered before."""
-        provider = _open(connection)
+    def _cached(self, provider: Provider, connection: Connection) -> Provider:
+        """The provider at its pace, with kept answers; a simulated one as it is."""
         if connection.type == _SIMULATED:
             return provider
         provider, cache = self._paced(provider, connection), self.rules.cache
         if cache is None or cache.mode == "off":
             return provider
-        cached: Provider = _place("flowyard.llm.providers.cached:CachedProvider")(provider, connection, cache)
+        cached: Provider = _class_at(_CACHED)(provider, connection, cache)
         return cached
 
     def _paced(self, provider: Provider, connection: Connection) -> Provider:
@@ -83,11 +85,11 @@ def _open(connection: Connection) -> Provider:
     missing = connection.missing_fields()
     if missing:
         raise UserError(f"Connection {connection.name!r} ({connection.type}): missing {', '.join(missing)}.")
-    provider: Provider = _place(place)(connection)
+    provider: Provider = _class_at(place)(connection)
     return provider
 
 
-def _place(place: str) -> Any:
+def _class_at(place: str) -> Any:
     """The class at ``module:class``, imported now."""
     module, name = place.split(":")
     return getattr(import_module(module), name)

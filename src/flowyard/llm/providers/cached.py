@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from flowyard.abc import Provider
@@ -58,9 +58,10 @@ class CachedProvider(Provider):
                     yield chunk
                 return
             chunks: list[Mapping[str, Any]] = []
-            async for piece in self._inner.stream(request):
-                chunks.append(piece)
-                yield piece
+            async with aclosing(self._inner.stream(request)) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    chunks.append(piece)
+                    yield piece
             if key is not None:
                 self._keep(key, request, KeptAnswer.from_chunks(chunks))
 

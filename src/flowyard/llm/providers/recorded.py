@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from flowyard.abc import Provider
@@ -39,9 +40,10 @@ class RecordingProvider(Provider):
         asked, place = _asked(request, self._secrets, streamed=True), current_place()
         with _calls(place, self._recorder.outside).numbered(_label(asked, place)) as number:
             chunks = []
-            async for chunk in self._inner.stream(request):
-                chunks.append(chunk)
-                yield chunk
+            async with aclosing(self._inner.stream(request)) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    chunks.append(piece)
+                    yield piece
             self._add(asked, KeptAnswer.from_chunks(chunks), place, number)
 
     async def close(self) -> None:
