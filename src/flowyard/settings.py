@@ -12,7 +12,7 @@ from pathlib import Path
 from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
-__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "project_root"]
+__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "inherited_environment", "project_root"]
 
 ENV_FILE_VARIABLE = "FLOWYARD_ENV_FILE"
 SIMULATE_VARIABLE = "FLOWYARD_SIMULATE"
@@ -116,3 +116,12 @@ def user_home(environ: Mapping[str, str]) -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "flowyard"
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "flowyard"
+
+
+def inherited_environment(*, first_path: Path | None = None) -> dict[str, str]:
+    """The environment for a child process; its Python looks for modules in ``first_path`` before anywhere else."""
+    environ = dict(os.environ)
+    if first_path is not None:
+        others = [each for each in environ.get("PYTHONPATH", "").split(os.pathsep) if each and each != str(first_path)]
+        environ["PYTHONPATH"] = os.pathsep.join([str(first_path), *others])
+    return environ

@@ -1,47 +1,97 @@
-"""One process at a time, by a lock file that a killed process cannot leave locked."""
+"""Locks between processes, by files that a killed process cannot leave locked."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
-__all__ = ["locked"]
+__all__ = ["hold_shared", "locked", "try_locked"]
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file ``path``, which is made when it is missing; waits for whoever holds it."""
-    with path.open("a+b") as file:
-        _lock(file)
+def locked(path: Path) -> Iterator[int]:
+    """Hold the lock of the file ``path``, which is made when it is missing; waits for whoever holds it.
+
+    Gives the lock's file descriptor: a child process that is handed it holds the lock too, until it ends.
+    """
+    handle = _open(path)
+    try:
+        _lock(handle)
         try:
-            yield
+            yield handle
         finally:
-            _unlock(file)
+            _unlock(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def try_locked(path: Path) -> Iterator[bool]:
+    """As ``locked``, but gives False at once when somebody else holds the lock, shared or not."""
+    handle = _open(path)
+    try:
+        got = _try_lock(handle)
+        try:
+            yield got
+        finally:
+            if got:
+                _unlock(handle)
+    finally:
+        os.close(handle)
+
+
+def hold_shared(path: Path) -> int:
+    """Hold the lock together with others who do the same, until ``os.close`` of the returned descriptor.
+
+    Waits while somebody has it alone. Windows knows no such lock: there, files in use cannot be deleted anyway.
+    """
+    handle = _open(path)
+    _share(handle)
+    return handle
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[bytes]) -> None:
-        while True:
-            try:
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            except OSError:  # Windows gives up after ten seconds; we do not
-                continue
-            return
+    def _lock(handle: int) -> None:
+        while not _try_lock(handle, msvcrt.LK_LOCK):  # Windows gives up after ten seconds; we do not
+            continue
 
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+    def _try_lock(handle: int, mode: int = msvcrt.LK_NBLCK) -> bool:
+        os.lseek(handle, 0, os.SEEK_SET)
+        with suppress(OSError):
+            msvcrt.locking(handle, mode, 1)
+            return True
+        return False
+
+    def _share(handle: int) -> None:
+        _lock(handle)
+        _unlock(handle)
+
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+    def _try_lock(handle: int) -> bool:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    def _share(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+
+    def _unlock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)

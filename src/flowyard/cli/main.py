@@ -22,6 +22,7 @@ _NOUNS = {
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
+    "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }
 

@@ -1,0 +1,1 @@
+"""Where the code of a flow runs: sessions and their worker processes."""
