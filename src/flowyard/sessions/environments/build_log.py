@@ -14,11 +14,12 @@ from flowyard.errors import FlowyardError, OutsideError, UserError
 
 __all__ = ["BuildLog"]
 
-_PROGRESS = re.compile(r"^\s*(Downloading \S|Building |Installing collected|Prepared |Installed \d|Step \d|STEP \d)")
+_PROGRESS = re.compile(r"^\s*(Downloading \S|Building |Installing collected|Prepared |Installed \d|(?i:step \d+/\d+ ?: (RUN|FROM)))")
 _TELLING = re.compile(r"error|conflict|no solution|depends on|because|no matching|requires|you require", re.IGNORECASE)
 _OUTSIDE = re.compile(
-    r"connection|timed out|timeout|could not fetch url|temporary failure|name resolution|dns error|certificate"
-    r"|no space left|network is unreachable|failed to fetch|pull access denied|manifest unknown|i/o error",
+    r"connection (refused|reset|error|broken|aborted)|failed to establish|timed out|could not fetch url"
+    r"|temporary failure|name resolution|dns error|certificate verify failed|no space left|network is unreachable"
+    r"|failed to fetch|dial tcp|pull access denied|manifest unknown|i/o error",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(r"(://)[^/@\s]+@")

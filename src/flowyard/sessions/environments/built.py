@@ -113,10 +113,16 @@ class BuiltEnvironments:
         folders = sorted(self.root.iterdir()) if self.root.is_dir() else []
         return [each.name for each in folders if each.is_dir() and each.name != "locks" and not self.find(each.name)]
 
-    def delete(self, key: str) -> bool:
-        """Remove an environment, or what a build left of one; False when it is being used or built."""
+    def delete(self, key: str, before: Callable[[Built], None] = lambda built: None) -> bool:
+        """Remove an environment, or what a build left of one; False when it is being used or built.
+
+        ``before`` removes what lies elsewhere; when it raises, the environment stays.
+        """
         with try_locked(self._lock_file(key)) as free:
             if free:
+                built = self.find(key)
+                if built:
+                    before(built)
                 self._remove(key)
             return free
 

@@ -39,15 +39,15 @@ def delete_environments(environments: BuiltEnvironments, keys: Iterable[str]) ->
 
 
 def _delete(environments: BuiltEnvironments, key: str) -> str | None:
-    built = environments.find(key)
-    if not environments.delete(key):
-        return "it is in use"
-    if built and built.note.image:
-        try:
-            find_engine(built.note.tool).remove_image(built.note.image)
-        except OutsideError as error:
-            return f"its image {built.note.image} could not be removed: {error.message}"
-    return None
+    try:
+        return None if environments.delete(key, _remove_image) else "it is in use"
+    except OutsideError as error:
+        return f"its image cannot be removed: {error.message}"
+
+
+def _remove_image(built: Built) -> None:
+    if built.note.image:
+        find_engine(built.note.tool).remove_image(built.note.image)
 
 
 def _size(built: Built) -> int | None:

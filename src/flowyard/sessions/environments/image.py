@@ -27,6 +27,7 @@ FROM ${{BASE_IMAGE}} AS build
 LABEL {label}
 {arguments}
 USER root
+RUN python3 -c "import sys; sys.version_info >= (3, 11) or sys.exit('{too_old}')"
 COPY . /build
 RUN python3 -m venv /opt/session && \\
     /opt/session/bin/python -m pip install --no-input --no-cache-dir --disable-pip-version-check {files} && \\
@@ -50,6 +51,7 @@ def dockerfile(*, base: str, has_constraints: bool) -> str:
         arguments="\n".join(f"ARG {name}" for name in PASSED_ON if name.startswith("PIP_")),
         files=files,
         own=OWN_PLACE,
+        too_old="Error: flowyard needs Python 3.11 or newer, and the image has an older one.",
         python=IMAGE_PYTHON,
     )
 
