@@ -12,7 +12,7 @@ from pathlib import Path
 from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
-__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "inherited_environment", "project_root"]
+__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "inherited_environment", "project_root", "python_path"]
 
 ENV_FILE_VARIABLE = "FLOWYARD_ENV_FILE"
 SIMULATE_VARIABLE = "FLOWYARD_SIMULATE"
@@ -118,10 +118,14 @@ def user_home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "flowyard"
 
 
-def inherited_environment(*, first_path: Path | None = None) -> dict[str, str]:
-    """The environment for a child process; its Python looks for modules in ``first_path`` before anywhere else."""
-    environ = dict(os.environ)
-    if first_path is not None:
-        others = [each for each in environ.get("PYTHONPATH", "").split(os.pathsep) if each and each != str(first_path)]
-        environ["PYTHONPATH"] = os.pathsep.join([str(first_path), *others])
-    return environ
+def inherited_environment() -> dict[str, str]:
+    """The environment that child processes of this one get."""
+    return dict(os.environ)
+
+
+def python_path(first: Path) -> dict[str, str]:
+    """The variable that lets a Python look for modules in ``first`` before other folders; none when it does anyway."""
+    listed = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    if listed[:1] == [str(first)]:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([str(first), *(each for each in listed if each != str(first))])}

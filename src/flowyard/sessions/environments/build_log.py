@@ -14,7 +14,9 @@ from flowyard.errors import FlowyardError, OutsideError, UserError
 
 __all__ = ["BuildLog"]
 
-_PROGRESS = re.compile(r"^\s*(Downloading \S|Building |Installing collected|Prepared |Installed \d|(?i:step \d+/\d+ ?: (RUN|FROM)))")
+_PROGRESS = re.compile(
+    r"^\s*(Downloading \S|Building |Installing collected|Prepared |Installed \d|(?i:step \d+/\d+ ?: (RUN|FROM)))"
+)
 _TELLING = re.compile(r"error|conflict|no solution|depends on|because|no matching|requires|you require", re.IGNORECASE)
 _OUTSIDE = re.compile(
     r"connection (refused|reset|error|broken|aborted)|failed to establish|timed out|could not fetch url"

@@ -27,7 +27,6 @@ from flowyard.sessions.environments.own_packages import own_requirements, requir
 from flowyard.sessions.environments.own_source import package_folder
 from flowyard.sessions.environments.requirements import Requirements
 from flowyard.sessions.environments.worker_environment import WORKER_MODULE, WorkerCommand, WorkerEnvironment
-from flowyard.settings import inherited_environment
 
 __all__ = ["ContainerEnvironment", "open_container"]
 
@@ -67,7 +66,7 @@ class ContainerEnvironment(WorkerEnvironment):
         for folder in self._folders:
             words += ["--mount", _mount(folder, str(folder))]
         argv = (self._engine.program, *words, self._image, IMAGE_PYTHON, "-P", "-m", module)
-        return WorkerCommand(argv, inherited_environment(), container=name)
+        return WorkerCommand(argv, container=name)
 
     def end(self, command: WorkerCommand) -> None:
         """See WorkerEnvironment: the container outlives the program that started it when that is killed."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flowyard.sessions.environments.own_source import source_folder
 from flowyard.sessions.environments.worker_environment import WORKER_MODULE, WorkerCommand, WorkerEnvironment
-from flowyard.settings import inherited_environment
+from flowyard.settings import python_path
 
 __all__ = ["CurrentEnvironment", "open_current"]
 
@@ -22,7 +22,7 @@ class CurrentEnvironment(WorkerEnvironment):
 
     def command(self, module: str = WORKER_MODULE) -> WorkerCommand:
         """See WorkerEnvironment; flowyard is found where this process found it, also when it is not installed."""
-        return WorkerCommand((self.python, "-P", "-m", module), inherited_environment(first_path=self.source))
+        return WorkerCommand((self.python, "-P", "-m", module), python_path(self.source) if self.source else {})
 
 
 def open_current() -> CurrentEnvironment:

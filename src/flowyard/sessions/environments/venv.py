@@ -45,10 +45,11 @@ class VenvEnvironment(WorkerEnvironment):
     def command(self, module: str = WORKER_MODULE) -> WorkerCommand:
         """See WorkerEnvironment. Programs that the flow's packages bring are found first, as in an activated one."""
         python = python_of(self.folder)
-        environ = inherited_environment()
-        environ.pop("PYTHONHOME", None)
-        environ["VIRTUAL_ENV"] = str(self.folder)
-        environ["PATH"] = os.pathsep.join(filter(None, [str(python.parent), environ.get("PATH")]))
+        inherited = inherited_environment()
+        environ = {"VIRTUAL_ENV": str(self.folder)}
+        environ["PATH"] = os.pathsep.join(filter(None, [str(python.parent), inherited.get("PATH")]))
+        if "PYTHONHOME" in inherited:
+            environ["PYTHONHOME"] = ""  # it names the Python of somebody else; empty is as good as not set
         return WorkerCommand((str(python), "-P", "-m", module), environ)
 
     def close(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -17,12 +18,12 @@ WORKER_MODULE = "flowyard.sessions.worker"
 class WorkerCommand:
     """How to start one worker process, which speaks over stdin and stdout.
 
-    ``env`` is the whole environment of the process, not additions to one. ``container`` is the name of the container
-    that the command starts, if it starts one.
+    ``env`` goes over this process's environment. ``container`` is the name of the container that the command starts,
+    if it starts one.
     """
 
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
+    argv: tuple[str, ...] = (sys.executable, "-P", "-m", WORKER_MODULE)
+    env: Mapping[str, str] = field(default_factory=dict)
     container: str | None = None
 
 
@@ -30,7 +31,7 @@ class WorkerEnvironment(ABC):
     """A Python in which flowyard and the flow's requirements can be imported. Close it when its workers have ended."""
 
     inherits_variables = True
-    """Whether a worker sees the variables of ``WorkerCommand.env``. Where not, it needs them told over stdin."""
+    """Whether a worker has the environment variables of this process. Where not, it has to be told them over stdin."""
 
     @abstractmethod
     def command(self, module: str = WORKER_MODULE) -> WorkerCommand:
