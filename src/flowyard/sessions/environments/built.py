@@ -113,7 +113,7 @@ class BuiltEnvironments:
         folders = sorted(self.root.iterdir()) if self.root.is_dir() else []
         return [each.name for each in folders if each.is_dir() and each.name != "locks" and not self.find(each.name)]
 
-    def delete(self, key: str, before: Callable[[Built], None] = lambda built: None) -> bool:
+    def delete(self, key: str, before: Callable[[Built], None] | None = None) -> bool:
         """Remove an environment, or what a build left of one; False when it is being used or built.
 
         ``before`` removes what lies elsewhere; when it raises, the environment stays.
@@ -121,7 +121,7 @@ class BuiltEnvironments:
         with try_locked(self._lock_file(key)) as free:
             if free:
                 built = self.find(key)
-                if built:
+                if built and before:
                     before(built)
                 self._remove(key)
             return free

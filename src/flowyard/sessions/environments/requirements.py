@@ -19,7 +19,7 @@ from flowyard.errors import UserError
 __all__ = ["Entry", "Requirements", "read_requirements", "stood_in_for"]
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_PASSWORD = re.compile(r"://[^/@\s$]+@")
+_PASSWORD = re.compile(r"://(?!git@)[^/@\s$]+@")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _NESTED = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
 _PATH_OPTIONS = {"-e": "", "--editable": "", "-f": "--find-links ", "--find-links": "--find-links "}
