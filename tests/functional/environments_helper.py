@@ -103,12 +103,15 @@ class Worker:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
 
-    def ask(self, expression: str) -> Any:
+    def tell(self, expression: str) -> None:
         data = expression.encode()
         assert self.process.stdin
-        assert self.process.stdout
         self.process.stdin.write(struct.pack(">I", len(data)) + data)
         self.process.stdin.flush()
+
+    def ask(self, expression: str) -> Any:
+        self.tell(expression)
+        assert self.process.stdout
         head = self.process.stdout.read(4)
         assert len(head) == 4, "the worker has ended"
         return json.loads(self.process.stdout.read(struct.unpack(">I", head)[0]))
