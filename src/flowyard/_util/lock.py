@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,14 +12,18 @@ __all__ = ["hold_shared", "locked", "try_locked"]
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[int]:
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
     """Hold the lock of the file ``path``, which is made when it is missing; waits for whoever holds it.
 
-    Gives the lock's file descriptor: a child process that is handed it holds the lock too, until it ends.
+    ``on_wait`` is called first when there is somebody to wait for. Gives the lock's file descriptor: a child process
+    that is handed it holds the lock too, until it ends.
     """
     handle = _open(path)
     try:
-        _lock(handle)
+        if not (on_wait and _try_lock(handle)):
+            if on_wait:
+                on_wait()
+            _lock(handle)
         try:
             yield handle
         finally:
@@ -43,13 +47,13 @@ def try_locked(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def hold_shared(path: Path) -> int:
+def hold_shared(path: Path, on_wait: Callable[[], None]) -> int:
     """Hold the lock together with others who do the same, until ``os.close`` of the returned descriptor.
 
-    Waits while somebody has it alone. Windows knows no such lock: there, files in use cannot be deleted anyway.
+    Calls ``on_wait`` and waits while somebody has it alone. Windows knows no such lock: there, files in use cannot be deleted anyway.
     """
     handle = _open(path)
-    _share(handle)
+    _share(handle, on_wait)
     return handle
 
 
@@ -71,8 +75,10 @@ if sys.platform == "win32":
             return True
         return False
 
-    def _share(handle: int) -> None:
-        _lock(handle)
+    def _share(handle: int, on_wait: Callable[[], None]) -> None:
+        if not _try_lock(handle):
+            on_wait()
+            _lock(handle)
         _unlock(handle)
 
     def _unlock(handle: int) -> None:
@@ -90,8 +96,12 @@ else:
             return True
         return False
 
-    def _share(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    def _share(handle: int, on_wait: Callable[[], None]) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(handle, fcntl.LOCK_SH)
 
     def _unlock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)

@@ -79,14 +79,18 @@ class BuiltEnvironments:
         second value for as long as the environment is used.
         """
         lock = self._lock_file(key)
+
+        def waiting() -> None:
+            say("Waiting for another process that builds or deletes this environment …")
+
         while True:
-            hold = Hold(hold_shared(lock))
+            hold = Hold(hold_shared(lock, waiting))
             found = self.find(key)
             if found and usable(found):
                 os.utime(found.folder / _READY)
                 return found, hold
             hold.release()
-            with locked(lock) as handle:
+            with locked(lock, waiting) as handle:
                 found = self.find(key)
                 if not (found and usable(found)):
                     self._build(key, build, say, handle)

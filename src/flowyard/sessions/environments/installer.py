@@ -68,7 +68,7 @@ class Pip(Installer):
 
     @staticmethod
     def _is_here() -> bool:
-        return find_spec("pip") is not None and find_spec("pip._internal.cli.main_parser") is not None
+        return find_spec("pip") is not None
 
 
 def choose_installer(environ: Mapping[str, str]) -> Installer:

@@ -47,13 +47,14 @@ def own_requirements() -> tuple[Requirement, ...]:
 
 
 def own_packages() -> Mapping[str, Package]:
-    """Every package that flowyard needs, as installed in this Python, by canonical name."""
+    """Every package that flowyard needs and this Python has, by canonical name."""
     found: dict[str, Package] = {}
     waiting = [requirement.name for requirement in own_requirements()]
     while waiting:
         name = canonicalize_name(waiting.pop())
-        if name not in found:
-            found[name] = _package(metadata.distribution(name))
+        distribution = None if name in found else next(iter(metadata.distributions(name=name)), None)
+        if distribution:
+            found[name] = _package(distribution)
             waiting += [requirement.name for requirement in found[name].requires]
     return found
 
