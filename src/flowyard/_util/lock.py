@@ -50,7 +50,8 @@ def try_locked(path: Path) -> Iterator[bool]:
 def hold_shared(path: Path, on_wait: Callable[[], None]) -> int:
     """Hold the lock together with others who do the same, until ``os.close`` of the returned descriptor.
 
-    Calls ``on_wait`` and waits while somebody has it alone. Windows knows no such lock: there, files in use cannot be deleted anyway.
+    Calls ``on_wait`` and waits while somebody has it alone. Windows knows no such lock: there, files in use cannot be
+    deleted anyway.
     """
     handle = _open(path)
     _share(handle, on_wait)
