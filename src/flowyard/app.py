@@ -20,9 +20,11 @@ from flowyard.llm import (
     YamlSource,
 )
 from flowyard.media import UrlRules
-from flowyard.runs.run import Progress, RunParts
+from flowyard.runs.execution import Progress
+from flowyard.runs.run import RunParts
+from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.settings import Settings, project_root
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 __all__ = ["App", "open_app"]
 
@@ -32,7 +34,7 @@ class App:
     """The opened parts of one command. ``environ`` is the environment over the variables of the ``.env`` files."""
 
     settings: Settings
-    store: FolderStore
+    store: SqlStore
     environ: Mapping[str, str]
     env_files: tuple[EnvFileSource, ...]
     near: Path
@@ -55,11 +57,15 @@ class App:
         return ConnectionStore(self.settings.user / "connections", self.environ)
 
     def parts(
-        self, progress: Progress, declared: Iterable[ConnectionSource] = (), rules: CallRules | None = None
+        self,
+        progress: Progress,
+        declared: Iterable[ConnectionSource] = (),
+        rules: CallRules | None = None,
+        open_session: SessionOpener = open_inline,
     ) -> RunParts:
-        """What runs need; ``rules`` hold for all their model calls."""
+        """What runs need; ``rules`` hold for all their model calls, ``open_session`` says where lines run."""
         opener = ProviderOpener(rules or CallRules())
-        return RunParts(self.connections(declared), opener, self.store, progress, self.urls)
+        return RunParts(self.connections(declared), opener, self.store, progress, self.urls, open_session)
 
     @property
     def urls(self) -> UrlRules:
@@ -89,7 +95,7 @@ def open_app(settings: Settings, near: Path | None = None) -> App:
     environ: dict[str, str] = {}
     for source in reversed(sources):
         environ |= source.environ
-    return App(settings, FolderStore(settings.home), environ | dict(settings.environ), sources, near)
+    return App(settings, SqlStore(settings.home, settings.store), environ | dict(settings.environ), sources, near)
 
 
 def _env_files(settings: Settings, near: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
@@ -27,6 +28,7 @@ USER_FILE = "config.yaml"
 KEYS: Mapping[str, str] = {
     "connection.provider": "local: connections come from the environment, files and the local store",
     "run.output_path": "the folder that runs and experiments are kept in",
+    "store.url": "the PostgreSQL database that records of runs are kept in; without it, a file in the runs' folder",
     "trace.destination": "local or none; runs keep what their nodes did, and flowyard sends it nowhere",
     "telemetry.enabled": "flowyard has no telemetry, so that either value changes nothing",
 }
@@ -51,7 +53,7 @@ class ConfigValue:
 
     @property
     def without_effect(self) -> str | None:
-        return None if self.key == "run.output_path" else KEYS[self.key]
+        return None if self.key in ("run.output_path", "store.url") else KEYS[self.key]
 
 
 def read_config(files: Iterable[Path]) -> dict[str, ConfigValue]:
@@ -112,6 +114,8 @@ def _check(key: str, value: Any, where: str | None) -> str | bool:
         raise UserError(f"{key} takes a text, not {value!r}.", where=where)
     if key == "run.output_path":
         return _output_path(text, where)
+    if key == "store.url":
+        return _store_url(text, where)
     allowed = ("local",) if key == "connection.provider" else ("local", "none")
     if text not in allowed:
         raise UserError(f"{key} cannot be {text!r}.", hint=_REMOTE[key], where=where)
@@ -138,6 +142,22 @@ def _output_path(text: str, where: str | None) -> str:
         raise UserError(
             f"run.output_path cannot be {text!r}: runs of all flows are kept in one folder, where 'run list' looks.",
             hint="Name a folder. A project's own file can differ: flowyard config set run.output_path=… --path DIR",
+            where=where,
+        )
+    return text
+
+
+def _store_url(text: str, where: str | None) -> str:
+    """The URL, which no message repeats, since it may hold a password."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise UserError(
+            "store.url is none that flowyard knows.", hint="Write postgresql://USER@HOST/DATABASE.", where=where
+        )
+    if parts.password is not None or "password=" in parts.query:
+        raise UserError(
+            "store.url has a password in it, which does not belong into a configuration file.",
+            hint="Leave it out and set PGPASSWORD or write ~/.pgpass; or set the whole URL as FLOWYARD_STORE.",
             where=where,
         )
     return text

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 __all__ = [
     "Conflict",
@@ -79,6 +80,17 @@ class FlowyardError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.where})" if self.where else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled whole, whatever a class takes to be made: errors travel between processes."""
+        return _restored, (type(self), self.args, dict(self.__dict__))
+
+
+def _restored(kind: type[FlowyardError], args: tuple[Any, ...], fields: dict[str, Any]) -> FlowyardError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class UserError(FlowyardError):

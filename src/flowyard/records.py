@@ -5,12 +5,13 @@ Times are UTC ISO-8601 strings, durations are seconds (``_s``), money is US doll
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "NO_USAGE",
     "Comparison",
     "ErrorRecord",
     "ExperimentRecord",
@@ -22,10 +23,12 @@ __all__ = [
     "ModelRequest",
     "NodeResult",
     "NodeStatus",
+    "RunQuery",
     "RunRecord",
     "RunRole",
     "RunStatus",
     "Usage",
+    "sum_usage",
 ]
 
 NodeStatus = Literal["completed", "failed", "bypassed", "canceled"]
@@ -73,6 +76,19 @@ class Usage:
         )
 
 
+NO_USAGE = Usage()
+"""No model calls."""
+
+
+def sum_usage(usages: Iterable[Usage]) -> Usage:
+    """All of it together; quick when nothing was used, which is the same object each time."""
+    total = NO_USAGE
+    for usage in usages:
+        if usage is not NO_USAGE:
+            total = usage if total is NO_USAGE else total + usage
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRecord:
     """A failure as it is stored: exception class name, message, node and place in the user's code (``file:line``)."""
@@ -93,7 +109,7 @@ class NodeResult:
     output: Any = None
     error: ErrorRecord | None = None
     duration_s: float = 0.0
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +141,7 @@ class LineResult:
     error: ErrorRecord | None = None
     nodes: tuple[NodeResult, ...] = ()
     duration_s: float = 0.0
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     started_at: str = ""
     is_bare: bool = False
 
@@ -171,7 +187,7 @@ class RunRecord:
     duration_s: float = 0.0
     lines: LineCounts = LineCounts()
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     errors: tuple[ErrorRecord, ...] = ()
     warnings: tuple[str, ...] = ()
     description: str | None = None
@@ -199,6 +215,28 @@ class RunRecord:
     def outputs_path(self) -> Path:
         """Completed lines only, ``{"line_number": n, **outputs}``, ascending; written when the run ends."""
         return self.path / "outputs.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs a list has; every field that is set has to fit.
+
+    ``flow`` is a flow's file, its folder, or the name of either without its ending; ``tags`` are those that a run must
+    have, with these values. In ``name``, ``*`` stands for any text and ``?`` for one character. ``since`` is the UTC
+    time (ISO-8601) at or after which a run was made. ``archived`` is None for both kinds. Of the runs that fit, newest
+    first, ``offset`` are left out and then ``limit`` are given; None is all of them.
+    """
+
+    status: RunStatus | None = None
+    flow: str | None = None
+    role: RunRole | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    base_run: str | None = None
+    name: str | None = None
+    archived: bool | None = None
+    since: str | None = None
+    limit: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

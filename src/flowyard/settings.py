@@ -27,7 +27,8 @@ class Settings:
     ``home`` is where runs and experiments are kept, ``user`` where the user's connections and configuration are;
     ``env_file`` is a ``.env`` that a person named (a missing one is an error), while the project's own ``.env`` is
     optional. ``config`` is what configuration files say. ``image_hosts`` are hosts, or ``host:port``, from which flows
-    may download pictures although they are not on the public internet.
+    may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
+    records of runs, and may hold a password; None is a file in ``home``.
     """
 
     home: Path
@@ -38,6 +39,7 @@ class Settings:
     env_file: Path | None = None
     simulate: Path | None = None
     image_hosts: frozenset[str] = frozenset()
+    store: str | None = None
 
     @classmethod
     def read(
@@ -51,7 +53,7 @@ class Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
-        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks.
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, and ``FLOWYARD_STORE``, a URL.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -76,6 +78,7 @@ class Settings:
             env_file=Path(env_file).resolve() if env_file else None,
             simulate=Path(simulate).resolve() if simulate else None,
             image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
+            store=environ.get("FLOWYARD_STORE") or _store_url(config),
         )
 
     def hand_down(self) -> None:
@@ -97,6 +100,10 @@ def _runs_folder(config: Mapping[str, ConfigValue], root: Path | None, user: Pat
     if "run.output_path" in config:
         return config["run.output_path"].path
     return root / ".flowyard" if root else user
+
+
+def _store_url(config: Mapping[str, ConfigValue]) -> str | None:
+    return str(config["store.url"].value) if "store.url" in config else None
 
 
 def project_root(start: Path) -> Path | None:

@@ -21,7 +21,7 @@ from flowyard.records import LineResult, LineTask, RunRecord
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.results import read_lines
 from flowyard.runs.run import RunParts
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 
 class Quiet:
@@ -93,7 +93,7 @@ async def run_cases(folder: Path, expected: Expected) -> None:
 async def run_over_data(folder: Path, expected: Expected, tmp_path: Path) -> None:
     data = tmp_path / "data.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in expected.raw["data"]), "utf-8")
-    parts = RunParts(*parts_of(expected), FolderStore(tmp_path / "home"), Quiet())
+    parts = RunParts(*parts_of(expected), SqlStore(tmp_path / "home"), Quiet())
     mapping = expected.raw.get("column_mapping", {})
     run = await execute_run(RunRequest(flow_in(folder), data, mapping, expected.variant, expected.init), parts)
     lines = list(read_lines(run))

@@ -18,7 +18,7 @@ from flowyard.runs.details import details_rows
 from flowyard.runs.export import export_run
 from flowyard.runs.register import register_run
 from flowyard.runs.run import RunParts
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 PYTHON = ROOT.parents[1] / ".peer" / "venv" / "bin" / "python"
 FLOW = """\
@@ -64,7 +64,7 @@ async def test_runs_are_the_same_wherever_they_were_made(tmp_path: Path) -> None
         (flow / name).write_text(text, "utf-8")
     data = tmp_path / "data.jsonl"
     data.write_text("".join(json.dumps({"x": x}) + "\n" for x in range(3)), "utf-8")
-    store = FolderStore(tmp_path / "home")
+    store = SqlStore(tmp_path / "home")
     ours = await execute_run(
         RunRequest(flow, data, name="ours"), RunParts(Connections([]), no_provider, store, Quiet())
     )

@@ -10,6 +10,7 @@ import pytest
 from flowyard.records import ExperimentRecord, LineCounts, LineResult, RunRecord
 from flowyard.reports import write_reports
 from flowyard.runs.results import ResultWriter
+from flowyard.sessions.encoding import LineEncoder
 
 BROWSER = Path("/usr/bin/chromium")
 FLAGS = (
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(not BROWSER.exists(), reason=f"no browser at {BR
 def report(tmp_path: Path) -> Path:
     line = LineResult(0, "completed", {"question": HOSTILE}, {HOSTILE: HOSTILE}, duration_s=0.1)
     with ResultWriter(tmp_path / "lines.jsonl") as writer:
-        writer.append(line)
+        writer.append(LineEncoder(tmp_path / "media").finished(line))
     runs = tuple(
         RunRecord(f"run-{place}", "completed", "flow", tmp_path, dataset=dataset, lines=LineCounts(1, 1, 0))
         for place, dataset in enumerate(("tickets", HOSTILE))

@@ -12,10 +12,11 @@ from typing import Any
 __all__ = ["dump_json", "write_atomic"]
 
 
-def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Write a file so that a reader, or a crash at any instant, sees the old file or the new one; text as UTF-8.
 
-    ``mode`` is its permission bits; until it has its name, nobody but the owner can read it.
+    ``mode`` is its permission bits; until it has its name, nobody but the owner can read it. One that is not
+    ``durable`` need not outlive a crash of the machine, which makes writing it quicker.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -23,7 +24,8 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

@@ -1,108 +1,80 @@
-"""Locks between processes, by files that a killed process cannot leave locked."""
+"""One process at a time, by a lock file that a killed process cannot leave locked."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-__all__ = ["hold_shared", "locked", "try_locked"]
+__all__ = ["lock", "locked", "try_lock", "unlock"]
 
 
 @contextmanager
-def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
     """Hold the lock of the file ``path``, which is made when it is missing; waits for whoever holds it.
 
-    ``on_wait`` is called first when there is somebody to wait for. Gives the lock's file descriptor: a child process
-    that is handed it holds the lock too, until it ends.
+    ``on_wait`` is called first when there is somebody to wait for. Gives the open file: a child process that inherits
+    its descriptor holds the lock too, until it ends or the lock is given back here.
     """
-    handle = _open(path)
-    try:
-        if not (on_wait and _try_lock(handle)):
-            if on_wait:
-                on_wait()
-            _lock(handle)
+    with path.open("a+b") as file:
+        lock(file, on_wait=on_wait)
         try:
-            yield handle
+            yield file
         finally:
-            _unlock(handle)
-    finally:
-        os.close(handle)
+            unlock(file)
 
 
-@contextmanager
-def try_locked(path: Path) -> Iterator[bool]:
-    """As ``locked``, but gives False at once when somebody else holds the lock, shared or not."""
-    handle = _open(path)
-    try:
-        got = _try_lock(handle)
-        try:
-            yield got
-        finally:
-            if got:
-                _unlock(handle)
-    finally:
-        os.close(handle)
-
-
-def hold_shared(path: Path, on_wait: Callable[[], None]) -> int:
-    """Hold the lock together with others who do the same, until ``os.close`` of the returned descriptor.
-
-    Calls ``on_wait`` and waits while somebody has it alone. Windows knows no such lock: there, files in use cannot be
-    deleted anyway.
-    """
-    handle = _open(path)
-    _share(handle, on_wait)
-    return handle
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+def lock(file: IO[bytes], *, shared: bool = False, on_wait: Callable[[], None] | None = None) -> None:
+    """Lock an open file, after all who hold the lock in a way that excludes this one; see ``try_lock``."""
+    if not try_lock(file, shared=shared):
+        if on_wait:
+            on_wait()
+        _lock(file, shared=shared)
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(handle: int) -> None:
-        while not _try_lock(handle, msvcrt.LK_LOCK):  # Windows gives up after ten seconds; we do not
-            continue
+    _FAR = 1 << 30  # locked bytes cannot be read there, and what the file says should be
 
-    def _try_lock(handle: int, mode: int = msvcrt.LK_NBLCK) -> bool:
-        os.lseek(handle, 0, os.SEEK_SET)
-        with suppress(OSError):
-            msvcrt.locking(handle, mode, 1)
-            return True
-        return False
+    def _lock(file: IO[bytes], *, shared: bool) -> None:  # noqa: ARG001 - Windows has no shared ones here
+        while True:
+            try:
+                file.seek(_FAR)
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            except OSError:  # Windows gives up after ten seconds; we do not
+                continue
+            return
 
-    def _share(handle: int, on_wait: Callable[[], None]) -> None:
-        if not _try_lock(handle):
-            on_wait()
-            _lock(handle)
-        _unlock(handle)
+    def try_lock(file: IO[bytes], *, shared: bool = False) -> bool:  # noqa: ARG001 - Windows has no shared ones here
+        """Lock an open file if nobody else has; a shared lock allows other shared ones."""
+        file.seek(_FAR)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
 
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+    def unlock(file: IO[bytes]) -> None:
+        """Give the lock back; closing the file does, too."""
+        file.seek(_FAR)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    def _lock(file: IO[bytes], *, shared: bool) -> None:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
-    def _try_lock(handle: int) -> bool:
-        with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
-
-    def _share(handle: int, on_wait: Callable[[], None]) -> None:
+    def try_lock(file: IO[bytes], *, shared: bool = False) -> bool:
+        """Lock an open file if nobody else has; a shared lock allows other shared ones."""
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
-            on_wait()
-            fcntl.flock(handle, fcntl.LOCK_SH)
+            return False
+        return True
 
-    def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
+    def unlock(file: IO[bytes]) -> None:
+        """Give the lock back; closing the file does, too."""
+        fcntl.flock(file, fcntl.LOCK_UN)

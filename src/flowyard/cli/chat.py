@@ -24,8 +24,8 @@ from flowyard.errors import ExitCode
 from flowyard.flows.chat import ChatShape, require_chat
 from flowyard.media import as_base64
 from flowyard.records import LineResult, LineTask
-from flowyard.runs.results import storable
 from flowyard.runs.single import require_inputs
+from flowyard.sessions.encoding import storable
 
 __all__ = ["chat"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 from rich.console import Console
 
 from flowyard.app import open_app
+from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import (
     failed_lines_code,
@@ -17,7 +17,6 @@ from flowyard.cli.output import (
     print_table,
     print_warnings,
     run_view,
-    user_prints_to_stderr,
 )
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
@@ -38,15 +37,15 @@ def experiment() -> None:
 @click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml.")
 @click.option("--variants", default="all", show_default=True, metavar="all|defaults|node.variant,…")
 @click.option("--dry-run", is_flag=True, help="Print what would run and stop.")
-@click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@many_lines_options
 @running_options
 def run(
     path: str,
     env: str | None,
     variants: str,
     dry_run: bool,
-    concurrency: int,
+    many: ManyLines,
     max_failed_lines: int,
     home: str | None,
     env_file: str | None,
@@ -61,9 +60,8 @@ def run(
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    parts = app.parts(choose_progress(), declared)
-    with user_prints_to_stderr():
-        record = asyncio.run(execute_experiment(plan, parts, concurrency=concurrency))
+    parts = many.parts(app, choose_progress(), declared)
+    record = carry_out(execute_experiment(plan, parts, options=many.options))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)
     return failed_lines_code(record.runs, max_failed_lines)

@@ -12,7 +12,7 @@ import click
 from flowyard.errors import UserError
 from flowyard.llm.envfile import read_env
 from flowyard.settings import Settings
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 __all__ = [
     "SpreadCommand",
@@ -101,9 +101,10 @@ def read_settings(home: str | None, env_file: str | None = None, simulate: str |
     return settings
 
 
-def open_store(home: str | None) -> FolderStore:
+def open_store(home: str | None) -> SqlStore:
     """The store of the shared option ``--home``."""
-    return FolderStore(read_settings(home).home)
+    settings = read_settings(home)
+    return SqlStore(settings.home, settings.store)
 
 
 def pairs(items: Iterable[str], option: str) -> dict[str, str]:

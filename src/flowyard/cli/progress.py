@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from flowyard.cli.output import print_warnings
 from flowyard.records import LineResult, RunRecord
+from flowyard.sessions.session import FinishedLine
 
 __all__ = ["BarProgress", "LineProgress", "SilentProgress", "choose_progress"]
 
@@ -23,7 +24,7 @@ class SilentProgress:
     def start(self, run: RunRecord, total: int) -> None:
         """Nothing."""
 
-    def line(self, result: LineResult) -> None:
+    def line(self, line: FinishedLine) -> None:
         """Nothing."""
 
     def end(self, run: RunRecord) -> None:
@@ -56,11 +57,11 @@ class BarProgress:
         self._task = self._bar.add_task(label, total=total, facts="")
         self._bar.start()
 
-    def line(self, result: LineResult) -> None:
+    def line(self, line: FinishedLine) -> None:
         assert self._task is not None
         self._done += 1
-        self._failed += result.status == "failed"
-        self._tokens += result.usage.total_tokens
+        self._failed += line.status == "failed"
+        self._tokens += line.usage.total_tokens
         rate = self._done / max(time.perf_counter() - self._started, 1e-6)
         failed = f" [red]{self._failed} failed[/red]" if self._failed else ""
         tokens = f" {self._tokens:,} tok" if self._tokens else ""
@@ -91,13 +92,11 @@ class LineProgress:
         self._told = len(run.warnings)
         click.echo(f"{run.name}: {total} lines", err=True)
 
-    def line(self, result: LineResult) -> None:
+    def line(self, line: FinishedLine | LineResult) -> None:
         self._done += 1
         if self._each:
-            why = f"  {result.error.type}: {result.error.message}" if result.error else ""
-            click.echo(
-                f"  line {result.line_number} {result.status} in {result.duration_s * 1000:.0f} ms{why}", err=True
-            )
+            why = f"  {line.error.type}: {line.error.message}" if line.error else ""
+            click.echo(f"  line {line.line_number} {line.status} in {line.duration_s * 1000:.0f} ms{why}", err=True)
         elif time.monotonic() >= self._next_s:
             click.echo(f"  {self._done} of {self._total}", err=True)
             self._next_s = time.monotonic() + _EVERY_S

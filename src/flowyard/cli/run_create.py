@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,15 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
+from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
-from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings, user_prints_to_stderr
+from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
 from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
+from flowyard.runs.options import RunOptions
 from flowyard.runs.register import register_run
 from flowyard.runs.repeat import resume_request
 from flowyard.runs.run_file import RunDescription, read_run_file
@@ -41,8 +42,8 @@ __all__ = ["create"]
 @click.option("--resume-from", metavar="NAME", help="Take over what this run completed and run the rest.")
 @click.option("--source", metavar="FOLDER", help="Register a run that prompt flow wrote, or that was exported.")
 @click.option("-s", "--stream", is_flag=True, help="Print each line as it finishes.")
-@click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Lines at once.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
+@many_lines_options
 @running_options
 def create(
     file: str | None,
@@ -53,7 +54,7 @@ def create(
     init: tuple[str, ...],
     settings: tuple[str, ...],
     stream: bool,
-    concurrency: int,
+    many: ManyLines,
     max_failed_lines: int,
     home: str | None,
     env_file: str | None,
@@ -79,7 +80,7 @@ def create(
     if described.values.get("source"):
         record = _register(described, place)
     else:
-        record = _execute(described, place, concurrency=concurrency, stream=stream)
+        record = _execute(described, place, many=many, stream=stream)
     print_run_record(record, as_json=as_json)
     return failed_lines_code([record], max_failed_lines)
 
@@ -110,22 +111,21 @@ def _register(described: RunDescription, settings: Settings) -> RunRecord:
     return register_run(Path(described.values["source"]), app.store, **described.labels())
 
 
-def _execute(described: RunDescription, settings: Settings, *, concurrency: int, stream: bool) -> RunRecord:
-    app, request = _requested(described, settings, concurrency)
-    with user_prints_to_stderr():
-        return asyncio.run(execute_run(request, app.parts(choose_progress(stream=stream))))
+def _execute(described: RunDescription, settings: Settings, *, many: ManyLines, stream: bool) -> RunRecord:
+    app, request = _requested(described, settings, many.options)
+    return carry_out(execute_run(request, many.parts(app, choose_progress(stream=stream))))
 
 
-def _requested(described: RunDescription, settings: Settings, concurrency: int) -> tuple[App, RunRequest]:
+def _requested(described: RunDescription, settings: Settings, options: RunOptions) -> tuple[App, RunRequest]:
     if "resume_from" not in described.values:
-        request = described.request(concurrency=concurrency)
+        request = described.request(options=options)
         return open_app(settings, described.path("flow")), request
     earlier = open_app(settings).store.get_run(described.values["resume_from"])
     request = resume_request(
         earlier,
         environment_variables=described.environment_variables(),
         init=described.init(),
-        concurrency=concurrency,
+        options=options,
         **described.labels(),
     )
     return open_app(settings, Path(earlier.flow)), request

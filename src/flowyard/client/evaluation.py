@@ -16,7 +16,8 @@ from flowyard.client.subject import Subject, flow_of
 from flowyard.client.translate import speaking_promptflow
 from flowyard.errors import UserError
 from flowyard.evaluation import DataEvaluation, evaluate_data
-from flowyard.records import LineResult, RunRecord
+from flowyard.records import RunRecord
+from flowyard.sessions.session import FinishedLine
 
 __all__ = ["evaluate"]
 
@@ -61,7 +62,7 @@ class _Quiet:
     def start(self, run: RunRecord, total: int) -> None:
         """Nothing is shown."""
 
-    def line(self, result: LineResult) -> None:
+    def line(self, line: FinishedLine) -> None:
         """Nothing is shown."""
 
     def end(self, run: RunRecord) -> None:

@@ -21,7 +21,7 @@ from flowyard.errors import ExtraMissing
 from flowyard.flows import Flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
-from flowyard.records import LineResult, RunRecord
+from flowyard.records import RunRecord
 from flowyard.reports import compare_runs, comparison_page, write_page
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.change import change_run
@@ -29,10 +29,14 @@ from flowyard.runs.details import details_rows
 from flowyard.runs.follow import follow_lines
 from flowyard.runs.register import register_run
 from flowyard.runs.repeat import resume_request
-from flowyard.store import FolderStore
+from flowyard.sessions.session import FinishedLine
+from flowyard.store import SqlStore
 
 if TYPE_CHECKING:
     import pandas as pd
+
+from flowyard.records import LineResult
+from flowyard.sessions.encoding import read_line
 
 __all__ = ["ListViewType", "RunOperations"]
 
@@ -171,16 +175,16 @@ class _Watch:
         for warning in run.warnings:
             _log.warning("%s: %s", run.name, warning)
 
-    def line(self, result: LineResult) -> None:
+    def line(self, line: FinishedLine) -> None:
         if self._printing:
-            _print_line(result)
+            _print_line(read_line(line.text, f"line {line.line_number}"))
 
     def end(self, run: RunRecord) -> None:
         if self._printing:
             _print_summary(run)
 
 
-def _store() -> FolderStore:
+def _store() -> SqlStore:
     return app().store
 
 

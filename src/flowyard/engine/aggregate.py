@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flowyard.engine.runner import LineCollector
@@ -35,19 +36,20 @@ class AggregationInputs(LineCollector):
         self._rows: list[tuple[int, list[Any]]] = []
         self._broken: dict[Key, LookupError] = {}
 
-    def add(self, line: LineResult) -> None:
-        """Take what is needed from one line; a failed line gives nothing."""
-        if line.status != "completed" or not self._nodes:
-            return
-        scope = LineScope(line.inputs, {node.node: node for node in line.nodes})
-        self._rows.append((line.line_number, [self._value(key, value, scope) for key, value in self._read.items()]))
+    @property
+    def is_needed(self) -> bool:  # type: ignore[override]
+        return bool(self._nodes)
 
-    def _value(self, key: Key, value: Value, scope: LineScope) -> Any:
-        try:
-            return None if scope.was_bypassed(value) else scope.read(value)
-        except LookupError as error:
-            self._broken.setdefault(key, error)
-            return None
+    def pick(self, line: LineResult) -> list[Any]:
+        """One value for each reference; a ``_Broken`` where the line has no such property."""
+        scope = LineScope(line.inputs, {node.node: node for node in line.nodes})
+        return [_value(value, scope) for value in self._read.values()]
+
+    def add(self, line_number: int, picked: list[Any]) -> None:
+        for key, value in zip(self._read, picked, strict=True):
+            if isinstance(value, _Broken):
+                self._broken.setdefault(key, value.error)
+        self._rows.append((line_number, picked))
 
     def column(self, value: Value) -> list[Any]:
         """The list of one reference. Raises LookupError when a line had no such property."""
@@ -60,6 +62,20 @@ class AggregationInputs(LineCollector):
     def reads(self, value: Value) -> bool:
         """Whether the value comes from lines rather than from another aggregation node."""
         return repr(value) in self._read
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """Stands for a property that one line does not have."""
+
+    error: LookupError
+
+
+def _value(value: Value, scope: LineScope) -> Any:
+    try:
+        return None if scope.was_bypassed(value) else scope.read(value)
+    except LookupError as error:
+        return _Broken(error)
 
 
 class AggregationScope(Scope):

@@ -12,14 +12,14 @@ from flowyard._util.redact import redact
 from flowyard.engine.activate import is_bypassed, looks_equal
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
 from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
-from flowyard.engine.schedule import run_graph
+from flowyard.engine.schedule import Plan
 from flowyard.engine.scope import LineScope, Scope
 from flowyard.engine.step import Step
 from flowyard.engine.stream import holds_streams, is_stream, joined, opened
 from flowyard.engine.tool import collect_metrics
-from flowyard.flows.model import DagFlow, Literal, NodeRef
+from flowyard.flows.model import DagFlow, NodeRef
 from flowyard.llm.services import count_usage
-from flowyard.records import ErrorRecord, NodeResult, Usage
+from flowyard.records import ErrorRecord, NodeResult, sum_usage
 
 __all__ = ["DagRunner"]
 
@@ -31,8 +31,8 @@ class DagRunner(LineRunner):
 
     def __init__(self, flow: DagFlow, steps: Sequence[Step], around: Surroundings) -> None:
         super().__init__(flow, around, [warning for step in steps for warning in step.warnings])
-        self._line_steps = [step for step in steps if not step.node.aggregation]
-        self._aggregation_steps = [step for step in steps if step.node.aggregation]
+        self._lines = Plan([step for step in steps if not step.node.aggregation])
+        self._aggregation = Plan([step for step in steps if step.node.aggregation])
         self._streaming = _streaming_nodes(flow)
         self._noted: dict[str, None] = {}
 
@@ -40,24 +40,29 @@ class DagRunner(LineRunner):
         async def run(step: Step, done: Mapping[str, NodeResult]) -> NodeResult:
             return await self._run_step(step, LineScope(inputs, done), stream=stream)
 
-        nodes = await run_graph(self._line_steps, run)
+        nodes = await self._lines.run(run)
         outputs: Mapping[str, Any] = {}
         error = next((node.error for node in nodes.values() if node.error), None)
-        if error is None:
+        if error is None and any(holds_streams(node.output) for node in nodes.values()):
             nodes, error = await self._without_generators(nodes, stream=stream)
         if error is None:
             outputs, error = self._outputs(inputs, nodes)
-        usage = sum((node.usage for node in nodes.values()), Usage())
+        usage = sum_usage(node.usage for node in nodes.values())
         return Execution(outputs, error, tuple(nodes.values()), usage)
 
+    @property
+    def runs_plainly(self) -> bool:
+        """A chain of plain code: no two of its nodes could run at once, and none waits for an event loop."""
+        return self._lines.is_chain and all(step.place == "thread" for step in self._lines.steps)
+
     async def run_node(self, name: str, values: Mapping[str, Any]) -> NodeResult:
-        step = next(step for step in [*self._line_steps, *self._aggregation_steps] if step.node.name == name)
+        step = next(step for step in [*self._lines.steps, *self._aggregation.steps] if step.node.name == name)
         with ExitStack() as stack:
-            self._surround(stack)
+            stack.enter_context(self._surroundings())
             return await self._call(step, {**step.literals, **values}, stream=False)
 
     def aggregation_inputs(self) -> AggregationInputs:
-        return AggregationInputs(step.node for step in self._aggregation_steps)
+        return AggregationInputs(step.node for step in self._aggregation.steps)
 
     async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
         assert isinstance(collected, AggregationInputs)
@@ -66,11 +71,11 @@ class DagRunner(LineRunner):
             return await self._run_step(step, AggregationScope(collected, done), stream=False)
 
         with ExitStack() as stack:
-            self._surround(stack)
+            stack.enter_context(self._surroundings())
             metrics = stack.enter_context(collect_metrics())
-            nodes = await run_graph(self._aggregation_steps, run, stop_at_failure=False)
+            nodes = await self._aggregation.run(run, stop_at_failure=False)
         errors = tuple(node.error for node in nodes.values() if node.error)
-        usage = sum((node.usage for node in nodes.values()), Usage())
+        usage = sum_usage(node.usage for node in nodes.values())
         return AggregationResult(dict(metrics), tuple(nodes.values()), errors, usage)
 
     def _outputs(
@@ -94,7 +99,7 @@ class DagRunner(LineRunner):
         With ``stream`` those that only an output reads stay open.
         """
         settled = dict(nodes)
-        for step in self._line_steps:
+        for step in self._lines.steps:
             node = nodes[step.node.name]
             if stream and node.node in self._streaming and is_stream(node.output):
                 settled[node.node] = replace(node, output=opened(node.output, self._host))
@@ -111,7 +116,7 @@ class DagRunner(LineRunner):
 
     async def _run_step(self, step: Step, scope: Scope, *, stream: bool) -> NodeResult:
         try:
-            if is_bypassed(step.node, scope):
+            if _may_be_bypassed(step, scope) and is_bypassed(step.node, scope):
                 self._note(looks_equal(step.node, scope))
                 return NodeResult(step.node.name, "bypassed")
             values = _arguments(step, scope)
@@ -133,7 +138,7 @@ class DagRunner(LineRunner):
         return tuple(
             f"{step.node.where}: the answer of node {step.node.name!r} comes in one piece, because another node reads "
             "it too, or an output shows a part of it only."
-            for step in self._line_steps
+            for step in self._lines.steps
             if step.stream is not None and step.node.name in shown - self._streaming
         )
 
@@ -167,12 +172,16 @@ def _streaming_nodes(flow: DagFlow) -> frozenset[str]:
     return frozenset(shown - {name for node in flow.nodes for name in node.reads()})
 
 
+def _may_be_bypassed(step: Step, scope: Scope) -> bool:
+    """A quick answer for the many nodes whose first input is there."""
+    refs = step.node_refs
+    return step.node.activate is not None or bool(refs and scope.was_bypassed(refs[0]))
+
+
 def _arguments(step: Step, scope: Scope) -> dict[str, Any]:
     """The node's inputs by name; one fed by a bypassed node is left out if it has a default, else None."""
     values = dict(step.literals)
-    for name, value in step.node.inputs.items():
-        if isinstance(value, Literal):
-            continue
+    for name, value in step.bound:
         if not scope.was_bypassed(value):
             values[name] = scope.read(value)
         elif name not in step.optional:

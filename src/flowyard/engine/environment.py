@@ -14,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Token
 from typing import Any
 
 from flowyard._util.files import dump_json
@@ -64,11 +65,19 @@ class FlowEnvironment:
     @contextmanager
     def visible(self) -> Iterator[None]:
         """Code inside the block, in this context and those copied from it, sees this flow's values."""
-        token = _current.set(self)
+        token = self.show()
         try:
             yield
         finally:
-            _current.reset(token)
+            self.hide(token)
+
+    def show(self) -> Token[Any]:
+        """Begin to be ``visible``, for those who do so very often; ends with ``hide``."""
+        return _current.set(self)
+
+    def hide(self, token: Token[Any]) -> None:
+        """End what ``show`` began."""
+        _current.reset(token)
 
     def seen(self) -> dict[str, str | None]:
         """All that this flow's code sees otherwise than the process outside of flows."""

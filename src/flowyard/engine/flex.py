@@ -94,6 +94,10 @@ class FlexRunner(LineRunner):
         }
         return values | ({LINE_NUMBER: line_number} if self._code.entry.takes_line_number else {})
 
+    @property
+    def runs_plainly(self) -> bool:
+        return not _is_coroutine(self._code.instance)
+
     async def _called(self, function: Any, values: Mapping[str, Any]) -> Any:
         return await self._awaited(function, lambda: function(**values))
 
@@ -110,7 +114,7 @@ class FlexRunner(LineRunner):
         return value if is_none or declared.name in loose.untyped else super()._typed(declared, value)
 
     def aggregation_inputs(self) -> LineCollector:
-        return _Results()
+        return _Results(is_needed=self._code.aggregates)
 
     async def run_aggregation(self, collected: LineCollector) -> AggregationResult:
         assert isinstance(collected, _Results)
@@ -119,7 +123,7 @@ class FlexRunner(LineRunner):
         errors: tuple[ErrorRecord, ...] = ()
         returned: Any = {}
         with ExitStack() as stack:
-            self._surround(stack)
+            stack.enter_context(self._surroundings())
             metrics = stack.enter_context(collect_metrics())
             count = stack.enter_context(count_usage())
             try:
@@ -156,13 +160,15 @@ def _named(result: Any) -> tuple[dict[str, Any], bool]:
 class _Results(LineCollector):
     """What completed lines returned."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_needed: bool) -> None:
+        self.is_needed = is_needed
         self._lines: list[tuple[int, Any]] = []
 
-    def add(self, line: LineResult) -> None:
-        if line.status == "completed":
-            result = line.returned
-            self._lines.append((line.line_number, _Fields(result) if isinstance(result, dict) else result))
+    def pick(self, line: LineResult) -> Any:
+        return line.returned
+
+    def add(self, line_number: int, picked: Any) -> None:
+        self._lines.append((line_number, _Fields(picked) if isinstance(picked, dict) else picked))
 
     def in_order(self) -> list[Any]:
         """By line number, whatever order lines finished in."""

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from flowyard._util.aio import LoopThread
+from flowyard._util.aio import LoopThread, run_blocking
 from flowyard._util.inheritance import release_threads, watch_threads
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.modules import FolderUse, code_owner
 from flowyard.engine.threads import CodeThreads
 from flowyard.engine.working_directory import WorkingDirectory
 
-__all__ = ["CodeHost"]
+__all__ = ["CodeHost", "completed_now"]
+
+T = TypeVar("T")
+
+_staying: ContextVar[object] = ContextVar("flowyard_staying", default=None)
+"""The host whose thread runs a whole line by itself; a flow that its code calls has a host of its own."""
 
 
 class CodeHost:
@@ -47,6 +52,8 @@ class CodeHost:
 
     async def in_thread(self, call: Callable[..., Any], *values: Any) -> Any:
         """Call a function in a thread of this flow, with the caller's context variables."""
+        if _staying.get() is self:
+            return self._call(call, values)
         run = partial(copy_context().run, self._call, call, values)
         return await asyncio.wrap_future(self._threads.submit(run))
 
@@ -66,10 +73,29 @@ class CodeHost:
                 except BaseException as error:  # SystemExit in a task would end the loop
                     return None, error
 
-        value, error = await asyncio.wrap_future(self._loop.submit(awaited()))
+        submitted = self._loop.submit(awaited())
+        value, error = submitted.result() if _staying.get() is self else await asyncio.wrap_future(submitted)
         if error is not None:
             raise error
         return value
+
+    @contextmanager
+    def staying(self) -> Iterator[None]:
+        """Inside the block the calling thread, one of this flow's, runs a whole line: nothing waits for another one."""
+        token = _staying.set(self)
+        try:
+            yield
+        finally:
+            _staying.reset(token)
+
+    async def elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await what needs an event loop; a thread that stays waits for one in the background."""
+        return run_blocking(coroutine) if _staying.get() is self else await coroutine
+
+    @property
+    def threads(self) -> CodeThreads:
+        """The threads of the flow's synchronous code."""
+        return self._threads
 
     def close(self) -> None:
         """Let threads end; code that still runs is not waited for. Safe to call again."""
@@ -83,11 +109,14 @@ class CodeHost:
         release_threads()
 
     def _call(self, call: Callable[..., Any], values: tuple[Any, ...]) -> Any:
-        with self._as_flow():
-            try:
-                return call(*values)
-            except StopIteration as error:  # a future cannot carry it
-                raise RuntimeError(f"StopIteration: {error}") from error
+        owner, shown = code_owner.set(self._owner), self._environment.show()  # as in _as_flow, for every node
+        try:
+            return call(*values)
+        except StopIteration as error:  # a future cannot carry it
+            raise RuntimeError(f"StopIteration: {error}") from error
+        finally:
+            self._environment.hide(shown)
+            code_owner.reset(owner)
 
     @contextmanager
     def _as_flow(self) -> Iterator[None]:
@@ -98,3 +127,14 @@ class CodeHost:
                 yield
         finally:
             code_owner.reset(token)
+
+
+def completed_now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing, which is what a line is in a thread that stays."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("plain code waited for an event loop")

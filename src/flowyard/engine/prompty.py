@@ -27,7 +27,12 @@ def prepare_prompty(flow: PromptyFlow, around: Surroundings) -> LineRunner:
 class _Nothing(LineCollector):
     """A prompty aggregates nothing."""
 
-    def add(self, line: LineResult) -> None:
+    is_needed = False
+
+    def pick(self, line: LineResult) -> None:
+        """Nothing of it is needed."""
+
+    def add(self, line_number: int, picked: None) -> None:
         """Nothing of it is needed."""
 
 

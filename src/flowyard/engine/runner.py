@@ -6,8 +6,8 @@ import asyncio
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +17,18 @@ from flowyard._util.redact import redact
 from flowyard._util.suggest import known_names
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
-from flowyard.engine.host import CodeHost
+from flowyard.engine.host import CodeHost, completed_now
 from flowyard.engine.modules import no_code_runs
+from flowyard.engine.threads import CodeThreads
 from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.includes import MergedFolder
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
-from flowyard.media import load_media
+from flowyard.media import load_media, may_hold_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
-__all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings"]
+__all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings", "lost_files"]
 
 LOST = (KeyboardInterrupt, asyncio.CancelledError)
 """What ends the work rather than a line."""
@@ -50,11 +51,21 @@ class AggregationResult:
 
 
 class LineCollector(ABC):
-    """Keeps, of each completed line, what aggregation will read."""
+    """Keeps, of each completed line, what aggregation will read.
+
+    What is picked from a line may have been in another process, or in a file, before it is added.
+    """
+
+    is_needed: bool = True
+    """Whether aggregation reads anything of lines; when not, nothing needs to be picked or added."""
 
     @abstractmethod
-    def add(self, line: LineResult) -> None:
-        """Take what is needed from one line; a failed line gives nothing."""
+    def pick(self, line: LineResult) -> Any:
+        """What is needed of one completed line."""
+
+    @abstractmethod
+    def add(self, line_number: int, picked: Any) -> None:
+        """Take what was picked from one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +132,7 @@ class LineRunner(ABC):
         inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
-            with ExitStack() as stack:
-                self._surround(stack)
+            with self._surroundings():
                 done = await self._execute(inputs, task.line_number, stream=stream)
         return LineResult(
             line_number=task.line_number,
@@ -159,14 +169,7 @@ class LineRunner(ABC):
 
     def late_warnings(self) -> tuple[str, ...]:
         """What only shows after lines ran: files that the code wrote where they will be deleted."""
-        keep = self.flow.keep
-        lost = keep.written() if isinstance(keep, MergedFolder) else []
-        if not lost:
-            return ()
-        return (
-            f"{self.flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
-            f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
-        )
+        return lost_files(self.flow)
 
     def stream_warnings(self) -> tuple[str, ...]:
         """Why outputs that could arrive in pieces will not, for a caller who wants them to."""
@@ -181,15 +184,30 @@ class LineRunner(ABC):
         """Every secret of the connections in use, for redaction."""
         return self._services.connections.secrets()
 
+    @property
+    def runs_plainly(self) -> bool:
+        """Whether a line is plain code from its beginning to its end, so that one thread can run it alone."""
+        return False
+
+    def run_line_here(self, task: LineTask) -> LineResult:
+        """``run_line`` in the calling thread, without an event loop; for ``line_threads`` of flows that run plainly."""
+        with self._host.staying():
+            return completed_now(self.run_line(task))
+
+    @property
+    def line_threads(self) -> CodeThreads:
+        """The threads of the flow's code."""
+        return self._host.threads
+
     async def close(self) -> None:
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()
 
-    def _surround(self, stack: ExitStack) -> None:
-        """Give code that runs from here on the flow's services and environment."""
-        stack.enter_context(use_services(self._services))
-        stack.enter_context(self._around.environment.visible())
-        stack.enter_context(no_code_runs())
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """Inside the block, code has the flow's services and environment."""
+        with use_services(self._services), self._around.environment.visible(), no_code_runs():
+            yield
 
     async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
         """The inputs, or the flow's sample for none at all, with defaults, of their types and pictures loaded; or why
@@ -221,13 +239,17 @@ class LineRunner(ABC):
         """The value of an input with its pictures loaded; texts are never searched for them."""
         if declared.type not in _MAY_HOLD_PICTURES:
             return value
-        return await load_media(
-            value,
-            folder=folder,
-            urls=self._services.urls,
-            as_image=declared.type == "image",
-            format=self.flow.message_format,
-            name=declared.name,
+        if declared.type != "image" and not may_hold_media(value):
+            return value
+        return await self._host.elsewhere(
+            load_media(
+                value,
+                folder=folder,
+                urls=self._services.urls,
+                as_image=declared.type == "image",
+                format=self.flow.message_format,
+                name=declared.name,
+            )
         )
 
     def _typed(self, declared: Input, value: Any) -> Any:
@@ -242,6 +264,18 @@ class LineRunner(ABC):
         kind = type(error).__name__
         place = place_of(error, self.flow.folder) or where
         return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)
+
+
+def lost_files(flow: Flow) -> tuple[str, ...]:
+    """A warning of the files that the flow's code wrote where they will be deleted, if any."""
+    keep = flow.keep
+    lost = keep.written() if isinstance(keep, MergedFolder) else []
+    if not lost:
+        return ()
+    return (
+        f"{flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
+        f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
+    )
 
 
 def _pictures_folder(task: LineTask, flow_folder: Path) -> Path | None:

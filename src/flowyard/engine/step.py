@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
-from flowyard.flows.model import Node
+from flowyard.flows.model import Literal as Written
+from flowyard.flows.model import Node, NodeRef, Value
 
 __all__ = ["Place", "Step"]
 
@@ -14,7 +16,7 @@ Place = Literal["thread", "code loop", "engine loop"]
 """Where a call runs: plain code in a thread, asynchronous user code on the flow's loop, ours on the engine's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One node, resolved.
 
@@ -31,3 +33,13 @@ class Step:
     optional: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     stream: Callable[[dict[str, Any]], Any] | None = None
+
+    @cached_property
+    def bound(self) -> tuple[tuple[str, Value], ...]:
+        """The inputs that each line has values of its own for."""
+        return tuple((name, value) for name, value in self.node.inputs.items() if not isinstance(value, Written))
+
+    @cached_property
+    def node_refs(self) -> tuple[NodeRef, ...]:
+        """The inputs that read other nodes."""
+        return tuple(value for _, value in self.bound if isinstance(value, NodeRef))

@@ -43,6 +43,11 @@ class CodeThreads:
             self._calls.put((future, call))
         return future
 
+    def grow(self) -> None:
+        """Allow one thread more, in the place of one that does not come back."""
+        with self._lock:
+            self._limit += 1
+
     def close(self) -> None:
         """Let threads end; calls that did not begin are canceled, and one that still runs is not waited for."""
         with self._lock:

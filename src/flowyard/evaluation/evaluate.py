@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.records import RunRecord
+from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run
 
 __all__ = ["evaluate"]
@@ -20,7 +21,7 @@ async def evaluate(
     parts: RunParts,
     *,
     name: str | None = None,
-    concurrency: int = 16,
+    options: RunOptions | None = None,
 ) -> RunRecord:
     """Run an evaluation flow over the lines that ``base`` completed; its metrics are in the record.
 
@@ -34,6 +35,6 @@ async def evaluate(
         name=name,
         dataset=base.dataset,
         role="evaluation",
-        concurrency=concurrency,
+        options=options or RunOptions(),
     )
     return await execute_run(request, parts)

@@ -17,6 +17,7 @@ from flowyard.evaluation.evaluator_mapping import EvaluatorMapping, require_colu
 from flowyard.evaluation.table import DataTable, EvaluationTable, RunLines, read_table
 from flowyard.flows import Flow
 from flowyard.records import RunRecord
+from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run, new_run_name
 
 __all__ = ["DataEvaluation", "evaluate_data"]
@@ -35,7 +36,7 @@ class DataEvaluation:
     target: Flow | None = None
     mappings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str | None = None
-    concurrency: int = 16
+    options: RunOptions = RunOptions()
 
 
 async def evaluate_data(request: DataEvaluation, parts: RunParts) -> EvaluationTable:
@@ -85,7 +86,7 @@ class _Evaluation:
         data.require_no_outputs()
         require_columns("the target", await self._described(target), {}, data.columns)
         request = self._request
-        wanted = RunRequest(flow=target, data=request.data, display_name=request.name, concurrency=request.concurrency)
+        wanted = RunRequest(flow=target, data=request.data, display_name=request.name, options=request.options)
         return await execute_run(wanted, self._parts)
 
     async def _run_evaluators(
@@ -113,7 +114,7 @@ class _Evaluation:
             base_run=target.run.name if target else None,
             display_name=request.name,
             role="evaluation",
-            concurrency=request.concurrency,
+            options=request.options,
         )
         # They start within a microsecond of each other, from one folder: the alias keeps their names apart.
         name = f"{new_run_name(described, wanted)}_{place}_{re.sub(r'[^A-Za-z0-9_-]', '_', alias)}"[-200:].lstrip("._-")

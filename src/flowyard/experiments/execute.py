@@ -9,23 +9,26 @@ import time
 from datetime import UTC, datetime
 
 from flowyard.abc import Store
-from flowyard.engine import prepare
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
 from flowyard.flows import Flow, load_flow
 from flowyard.records import ExperimentRecord, RunRecord
+from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run
+from flowyard.sessions.session import SessionRequest
 
 __all__ = ["execute_experiment"]
 
 _LONGEST_NAME = 150
 
 
-async def execute_experiment(plan: ExperimentPlan, parts: RunParts, *, concurrency: int = 16) -> ExperimentRecord:
+async def execute_experiment(
+    plan: ExperimentPlan, parts: RunParts, *, options: RunOptions | None = None
+) -> ExperimentRecord:
     """Run the plan and store the result under a key of its own. Raises before the first run if something is missing."""
     await _require_runnable(plan, parts)
-    execution = _Execution(plan, parts, parts.store, concurrency)
+    execution = _Execution(plan, parts, parts.store, options or RunOptions())
     try:
         for planned in plan.runs:
             await execution.run(planned)
@@ -51,19 +54,21 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
 
 async def _prepared(flow: Flow, parts: RunParts) -> Flow:
     """The flow with all that its code declares. Raises what makes it impossible to run."""
-    runner = await prepare(flow, parts.connections, parts.open_provider, urls=parts.urls)
-    await runner.close()
-    return runner.flow
+    session = parts.open_session(SessionRequest(flow, parts.connections, parts.open_provider, urls=parts.urls))
+    try:
+        return await session.ready()
+    finally:
+        await session.close()
 
 
 class _Execution:
     """Collects the records of one execution."""
 
-    def __init__(self, plan: ExperimentPlan, parts: RunParts, store: Store, concurrency: int) -> None:
+    def __init__(self, plan: ExperimentPlan, parts: RunParts, store: Store, options: RunOptions) -> None:
         self.plan = plan
         self.parts = parts
         self.store = store
-        self.concurrency = concurrency
+        self.options = options
         self.created = datetime.now(UTC)
         self.started = time.perf_counter()
         self.key = self.created.strftime("%Y%m%d_%H%M%S_%f")
@@ -84,7 +89,7 @@ class _Execution:
             name=self._run_name(planned),
             dataset=planned.dataset.name,
             role="variant",
-            concurrency=self.concurrency,
+            options=self.options,
         )
         run = await execute_run(request, self.parts)
         self.runs.append(run)
@@ -101,7 +106,7 @@ class _Execution:
                 each.dataset.mappings,
                 self.parts,
                 name=self._run_name(planned, each.evaluator.name, each.dataset.name),
-                concurrency=self.concurrency,
+                options=self.options,
             )
             self.runs.append(evaluation)
             self.evaluations[evaluation.name] = (each.evaluator.name, run.name)

@@ -19,7 +19,7 @@ from flowyard.llm.parameters import read_usage
 from flowyard.llm.retry import RetryPolicy
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
-from flowyard.records import ModelReply, ModelRequest, Usage
+from flowyard.records import NO_USAGE, ModelReply, ModelRequest, Usage
 
 if TYPE_CHECKING:
     import aiohttp
@@ -42,7 +42,7 @@ class UsageCount:
     def __init__(self) -> None:
         self.ended = False
         self._lock = threading.Lock()
-        self._total = Usage()
+        self._total = NO_USAGE
 
     @property
     def total(self) -> Usage:
@@ -58,16 +58,19 @@ _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", defau
 _services: ContextVar[Services | None] = inherited("flowyard_services")
 
 
-@contextmanager
-def count_usage() -> Iterator[UsageCount]:
+class count_usage:  # noqa: N801 - a context manager, written as a class because every node enters one
     """Count the model calls made inside the block, in this context and those copied from it."""
-    count = UsageCount()
-    token = _count.set(count)
-    try:
-        yield count
-    finally:
-        count.ended = True
-        _count.reset(token)
+
+    __slots__ = ("_counting", "_token")
+
+    def __enter__(self) -> UsageCount:
+        self._counting = UsageCount()
+        self._token = _count.set(self._counting)
+        return self._counting
+
+    def __exit__(self, *_: object) -> None:
+        self._counting.ended = True
+        _count.reset(self._token)
 
 
 def note_usage(usage: Usage) -> None:

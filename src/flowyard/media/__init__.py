@@ -6,6 +6,7 @@ from flowyard.media.load import load_media, prompty_image
 from flowyard.media.prompt import LinesList, in_lines, placeholders, separate_images, template_images
 from flowyard.media.size import picture_size
 from flowyard.media.urls import UrlRules
+from flowyard.media.values import may_hold_media
 from flowyard.media.writer import MediaWriter, as_base64, dump_media
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "dump_media",
     "in_lines",
     "load_media",
+    "may_hold_media",
     "message_format",
     "picture_size",
     "placeholders",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-__all__ = ["UNCHANGED", "find_values", "replace_values"]
+__all__ = ["UNCHANGED", "find_values", "may_hold_media", "replace_values"]
 
 UNCHANGED: Final = object()
 """What a replacement answers to leave a value, and to be asked about what is in it."""
@@ -32,6 +32,14 @@ def replace_values(value: Any, replace: Replace, where: str = "") -> Any:
         same = all(new is old for new, old in zip(parts, value, strict=True))
         return value if same else parts if isinstance(value, list) else tuple(parts)
     return value
+
+
+def may_hold_media(value: Any) -> bool:
+    """Whether a value has a map anywhere, which could be a picture's; quick to say no."""
+    try:
+        return next(find_values(value, dict), None) is not None
+    except RecursionError:  # whoever looks closer says so
+        return True
 
 
 def find_values(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from flowyard.records import LineCounts, LineResult, NodeResult, NodeStatus, Run
 from flowyard.runs.error_form import error_from_promptflow
 from flowyard.runs.results import ResultWriter, write_outputs
 from flowyard.runs.run import require_name
+from flowyard.sessions.encoding import LineEncoder
 
 __all__ = ["register_run"]
 
@@ -54,14 +55,19 @@ def register_run(
         description=description or record.description,
         tags=dict(tags or record.tags),
     )
-    run = store.create_run(replace(named, status="running"))
+    with store.hold(named.name):
+        return _taken(store.create_run(replace(named, status="running")), lines, record.status, store)
+
+
+def _taken(run: RunRecord, lines: list[LineResult], ended: RunStatus, store: Store) -> RunRecord:
     status: RunStatus = "canceled"
     try:
+        encoder = LineEncoder(run.path / "media")
         with ResultWriter(run.lines_path) as writer:
             for line in lines:
-                writer.append(line)
+                writer.append(encoder.finished(line))
         write_outputs(run)
-        status = record.status
+        status = ended
     finally:
         store.save_run(replace(run, status=status))
     return store.get_run(run.name)

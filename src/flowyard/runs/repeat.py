@@ -10,13 +10,18 @@ from flowyard.errors import UserError
 from flowyard.records import RunRecord
 from flowyard.runs.run import RunRequest
 
-__all__ = ["resume_request"]
+__all__ = ["repeat_request", "resume_request"]
 
 
-def resume_request(
+def resume_request(earlier: RunRecord, **changes: Any) -> RunRequest:
+    """The request of a new run that takes over what ``earlier`` completed; ``changes`` as for ``repeat_request``."""
+    return repeat_request(earlier, resume_from=earlier.name, **changes)
+
+
+def repeat_request(
     earlier: RunRecord, *, environment_variables: Mapping[str, Any], init: Mapping[str, Any], **changes: Any
 ) -> RunRequest:
-    """The request that repeats ``earlier`` with another name; ``changes`` are fields of RunRequest.
+    """The request that repeats ``earlier``; ``changes`` are fields of RunRequest.
 
     Values of environment variables and init arguments are not stored, because they may be secret: the caller gives
     them again. Raises UserError when other names are given than before, or when the run cannot be repeated.
@@ -37,7 +42,6 @@ def resume_request(
         connections=earlier.connections,
         environment_variables=environment_variables,
         init=init,
-        resume_from=earlier.name,
         **changes,
     )
 

@@ -1,46 +1,54 @@
 """The results of a run on disk: one JSON object a line, appended as lines finish.
 
 ``lines.jsonl`` is the truth. ``outputs.jsonl`` is derived from it when the run ends: completed lines only, ascending.
+A line that ran again, because its run was resumed, stands in it more than once, and the last one counts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+import os
+import re
+import time
+from array import array
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from flowyard._util.files import dump_json
-from flowyard._util.redact import redact_json
-from flowyard.media import MediaWriter, dump_media
-from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
+from flowyard.errors import StoreError
+from flowyard.records import LineResult, RunRecord
+from flowyard.sessions.encoding import is_whole, read_head, read_line
+from flowyard.sessions.session import FinishedLine
 
-__all__ = ["ResultWriter", "line_from_json", "line_to_json", "read_lines", "storable", "write_outputs"]
+__all__ = ["LinePlaces", "ResultWriter", "read_heads", "read_lines", "scan_raw_lines", "stored_lines", "write_outputs"]
 
-Show = Callable[[Any], Any]
+_SYNC_EVERY_S = 2.0
+_MOST_GAP = 100_000
+_NUMBER = re.compile(rb'\{"line_number": (-?\d+), "status": "(\w+)"')
 
 
 class ResultWriter:
-    """Appends finished lines to ``lines.jsonl``; each is on its way to disk before the next one is taken.
+    """Appends finished lines to ``lines.jsonl``; each is with the system before the next one is taken.
 
-    ``secrets`` are hidden in whatever is stored. Pictures are written by ``media``, beside the lines by default.
+    The system is asked to put them on the disk itself every two seconds and at the end.
     """
 
-    def __init__(
-        self, path: Path, secrets: Callable[[], Iterable[str]] = tuple, media: MediaWriter | None = None
-    ) -> None:
+    def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("ab", buffering=0)
-        self._secrets = secrets
-        self._show: Show = partial(dump_media, writer=media or MediaWriter(path.parent / "media", relative=False))
+        self._synced_s = time.monotonic()
 
-    def append(self, result: LineResult) -> LineResult:
-        """Store a line and return it; one whose values JSON cannot say is stored, and returned, as failed."""
-        result, text = storable(result, self._show)
-        self._file.write((redact_json(text, self._secrets()) + "\n").encode())
-        return result
+    def append(self, line: FinishedLine) -> None:
+        """Store a line. Raises OSError."""
+        data = line.text + b"\n"
+        written = self._file.write(data)
+        while written < len(data):  # a nearly full disk takes a part
+            written += self._file.write(data[written:])
+        if time.monotonic() - self._synced_s > _SYNC_EVERY_S:
+            os.fsync(self._file.fileno())
+            self._synced_s = time.monotonic()
 
     def __enter__(self) -> ResultWriter:
         return self
@@ -48,96 +56,125 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+
+class LinePlaces:
+    """Where each line is in a file, by its number. Numbers that follow each other take eight bytes each."""
+
+    def __init__(self) -> None:
+        self._dense = array("q")
+        self._sparse: dict[int, int] = {}
+        self._count = 0
+
+    def put(self, number: int, offset: int) -> None:
+        """Note where a line is; the last place counts."""
+        self._count += 1
+        missing = number + 1 - len(self._dense)
+        if number < 0 or missing > _MOST_GAP + self._count:
+            self._sparse[number] = offset
+            return
+        if missing > 0:
+            self._dense.extend(repeat(-1, missing))
+        self._dense[number] = offset
+
+    def __len__(self) -> int:
+        """How often a place was noted."""
+        return self._count
+
+    def __contains__(self, number: int) -> bool:
+        return (0 <= number < len(self._dense) and self._dense[number] >= 0) or number in self._sparse
+
+    def in_order(self) -> Iterator[int]:
+        """The places, ascending by line number."""
+        before = sorted(number for number in self._sparse if number < 0)
+        yield from (self._sparse[number] for number in before)
+        later = {number for number in self._sparse if number >= 0}
+        for number, offset in enumerate(self._dense):
+            if number in later:  # the file had it before and after its neighbours
+                later.discard(number)
+                yield max(offset, self._sparse[number])
+            elif offset >= 0:
+                yield offset
+        yield from (self._sparse[number] for number in sorted(later))
+
+
+def scan_raw_lines(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Every stored line and where it begins, in the order of the file; a torn last one is left out."""
+    offset = 0
+    with path.open("rb") as file:
+        for raw in file:
+            if raw.endswith(b"\n"):
+                yield raw, offset
+            offset += len(raw)
+
+
+def read_heads(raw: bytes) -> tuple[int, str]:
+    """Number and status of a stored line, with little of it parsed. Raises StoreError when it is damaged."""
+    match = _NUMBER.match(raw)
+    if match is not None:
+        return int(match[1]), match[2].decode()
+    try:
+        data = json.loads(raw)
+        return int(data["line_number"]), str(data["status"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"A stored line is damaged: {error}.", hint="Lines that are damaged are run again by: flowyard run resume"
+        ) from None
+
+
+def stored_lines(run: RunRecord) -> Iterator[bytes]:
+    """The stored bytes of every finished line, ascending by line number, the last one of each number.
+
+    Only the position of each line is kept in memory, not its content.
+    """
+    places = LinePlaces()
+    if not run.lines_path.exists():
+        return
+    for raw, offset in scan_raw_lines(run.lines_path):
+        places.put(read_heads(raw)[0], offset)
+    with run.lines_path.open("rb") as file:
+        for offset in places.in_order():
+            if file.tell() != offset:
+                file.seek(offset)
+            yield file.readline()
 
 
 def read_lines(run: RunRecord) -> Iterator[LineResult]:
     """Every finished line of a run, ascending by line number; a torn last record is left out.
 
-    Only the position of each line is kept in memory, not its content.
+    Raises StoreError when a line is damaged.
     """
-    path = run.lines_path
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for _, offset in sorted(_positions(file)):
-            file.seek(offset)
-            yield line_from_json(json.loads(file.readline()))
+    label = f"A line in {run.lines_path.name} of run {run.name!r}"
+    return (read_line(raw, label) for raw in stored_lines(run))
 
 
 def write_outputs(run: RunRecord) -> None:
-    """Write ``outputs.jsonl`` from ``lines.jsonl``."""
+    """Write ``outputs.jsonl`` from ``lines.jsonl``. Raises StoreError when a line is damaged, OSError."""
     temporary = run.outputs_path.with_suffix(".jsonl.part")
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for line in read_lines(run):
-            if line.status == "completed":
-                number = {"line_number": line.line_number}  # first for people, and last so that no output replaces it
-                file.write(dump_json(number | dict(line.outputs) | number) + "\n")
+        for raw in stored_lines(run):
+            output = _output_line(raw, run)
+            if output is not None:
+                file.write(output)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(run.outputs_path)
 
 
-def _positions(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    offset = 0
-    for raw in file:
-        if raw.endswith(b"\n"):
-            yield json.loads(raw)["line_number"], offset
-        offset += len(raw)
-
-
-def storable(result: LineResult, show: Show) -> tuple[LineResult, str]:
-    """The line and its JSON; a line whose values JSON cannot say is turned into a failed one.
-
-    ``show`` puts something that JSON can say in the place of pictures, in the JSON only.
-    """
-    try:
-        return result, line_to_json(_shown(result, show))
-    except Exception as error:  # user code may return anything, and its ``__str__`` may raise anything
-        failed = _unstorable(
-            result, f"What the line returned cannot be written as JSON: ({type(error).__name__}) {error}"
-        )
-        return failed, line_to_json(failed)
-
-
-def _shown(result: LineResult, show: Show) -> LineResult:
-    nodes = tuple(replace(node, output=show(node.output)) for node in result.nodes)
-    return replace(result, inputs=show(dict(result.inputs)), outputs=show(dict(result.outputs)), nodes=nodes)
-
-
-def _unstorable(result: LineResult, message: str) -> LineResult:
-    return replace(
-        result,
-        status="failed",
-        inputs={name: str(value) for name, value in result.inputs.items()},
-        outputs={},
-        error=ErrorRecord("OutputUnstorable", message),
-        nodes=tuple(replace(node, output=None) for node in result.nodes),
-    )
-
-
-def line_to_json(result: LineResult) -> str:
-    """One line of ``lines.jsonl`` without its line end."""
-    return dump_json(result)
-
-
-def line_from_json(data: Mapping[str, Any]) -> LineResult:
-    """The inverse of ``line_to_json``."""
-    return LineResult(
-        line_number=data["line_number"],
-        status=data["status"],
-        inputs=data["inputs"],
-        outputs=data["outputs"],
-        error=_error(data["error"]),
-        nodes=tuple(_node(node) for node in data["nodes"]),
-        duration_s=data["duration_s"],
-        usage=Usage(**data["usage"]),
-        started_at=data["started_at"],
-        is_bare=data.get("is_bare", False),
-    )
-
-
-def _node(data: Mapping[str, Any]) -> NodeResult:
-    return NodeResult(**{**data, "error": _error(data["error"]), "usage": Usage(**data["usage"])})
-
-
-def _error(data: Mapping[str, Any] | None) -> ErrorRecord | None:
-    return None if data is None else ErrorRecord(**data)
+def _output_line(raw: bytes, run: RunRecord) -> str | None:
+    """A line of ``outputs.jsonl``: the number first for people, and so that no output takes its place."""
+    head = read_head(raw) if is_whole(raw) else None
+    if head is not None and '"line_number"' not in head.outputs:
+        if head.status != "completed":
+            return None
+        joint = "" if head.outputs == "{}" else ", "
+        return f'{{"line_number": {head.line_number}{joint}{head.outputs[1:]}\n'
+    line = read_line(raw, f"A line in {run.lines_path.name} of run {run.name!r}")
+    if line.status != "completed":
+        return None
+    number = {"line_number": line.line_number}
+    return dump_json(number | dict(line.outputs) | number) + "\n"

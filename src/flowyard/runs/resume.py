@@ -1,15 +1,19 @@
-"""Going on with an earlier run: a new run that takes over the lines which that one completed."""
+"""Going on with a run: in its own place, or as a new run that takes over the lines which it completed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from flowyard.abc import Store
-from flowyard.errors import UserError
-from flowyard.records import LineResult, LineTask, RunRecord
-from flowyard.runs.results import read_lines
+from flowyard.errors import Conflict, UserError
+from flowyard.records import LineResult, RunRecord
+from flowyard.runs.results import LinePlaces, scan_raw_lines, stored_lines
+from flowyard.sessions.encoding import is_whole, read_line
+from flowyard.sessions.session import FinishedLine
 
-__all__ = ["find_earlier", "remaining_tasks", "require_same_lines"]
+__all__ = ["Recovered", "find_earlier", "recover", "require_resumable", "require_same_lines", "taken_over"]
 
 
 def find_earlier(name: str | None, store: Store) -> RunRecord | None:
@@ -22,6 +26,14 @@ def find_earlier(name: str | None, store: Store) -> RunRecord | None:
     return earlier
 
 
+def require_resumable(run: RunRecord) -> None:
+    """Raises Conflict while somebody runs it, UserError when there is nothing to go on with."""
+    if run.status == "running":
+        raise Conflict(f"Run {run.name!r} is running.", hint=f"Watch it: flowyard run stream -n {run.name}")
+    if run.source:
+        raise UserError(f"Run {run.name!r} was registered from {run.source}; only a run made here is resumed.")
+
+
 def require_same_lines(earlier: RunRecord | None, total: int) -> None:
     """Raises UserError when the data has another number of lines than it had."""
     if earlier is not None and earlier.base_run is None and earlier.lines.total != total:
@@ -31,19 +43,63 @@ def require_same_lines(earlier: RunRecord | None, total: int) -> None:
         )
 
 
-def remaining_tasks(
-    tasks: Iterable[LineTask], earlier: RunRecord | None, on_line: Callable[[LineResult], None]
-) -> Iterator[LineTask]:
-    """The lines that are still to be run; each that ``earlier`` completed goes to ``on_line`` instead.
+def taken_over(earlier: RunRecord | None) -> Iterator[FinishedLine]:
+    """The lines that an earlier run completed, one at a time. Raises StoreError when one is damaged."""
+    if earlier is None:
+        return
+    for raw in stored_lines(earlier):
+        line = read_line(raw, f"A line of run {earlier.name!r}")
+        if line.status == "completed":
+            yield _finished(line, raw)
 
-    Both are ascending, so that one earlier line at a time is in memory.
+
+@dataclass(slots=True)
+class Recovered:
+    """What a stopped run has on disk: the lines that are ``done``, and how many stored ones were damaged."""
+
+    done: LinePlaces = field(default_factory=LinePlaces)
+    damaged: int = 0
+
+
+def recover(run: RunRecord, *, retry_failed: bool) -> tuple[Recovered, Iterator[FinishedLine]]:
+    """Make ``lines.jsonl`` fit to be appended to, and find what is left to run.
+
+    A torn end is cut off. Damaged lines count as not run. With ``retry_failed`` lines that failed do, too. The second
+    answer gives every line that is done, once.
     """
-    done = iter(()) if earlier is None else (line for line in read_lines(earlier) if line.status == "completed")
-    line = next(done, None)
-    for task in tasks:
-        while line is not None and line.line_number < task.line_number:
-            line = next(done, None)
-        if line is not None and line.line_number == task.line_number:
-            on_line(line)
-        else:
-            yield task
+    found = Recovered()
+    end = 0
+    if run.lines_path.exists():
+        for raw, offset in scan_raw_lines(run.lines_path):
+            end = offset + len(raw)
+            line = _readable(raw)
+            if line is None:
+                found.damaged += 1
+            elif line.status == "completed" or not retry_failed:
+                found.done.put(line.line_number, offset)
+        if run.lines_path.stat().st_size > end:
+            os.truncate(run.lines_path, end)
+    return found, _done_lines(run, found.done)
+
+
+def _done_lines(run: RunRecord, done: LinePlaces) -> Iterator[FinishedLine]:
+    if not done:
+        return
+    with run.lines_path.open("rb") as file:
+        for offset in done.in_order():
+            file.seek(offset)
+            raw = file.readline()
+            yield _finished(read_line(raw, f"A line of run {run.name!r}"), raw)
+
+
+def _readable(raw: bytes) -> LineResult | None:
+    if not is_whole(raw):
+        return None
+    try:
+        return read_line(raw, "")
+    except Exception:  # whatever is in its place, it is not a line
+        return None
+
+
+def _finished(line: LineResult, raw: bytes) -> FinishedLine:
+    return FinishedLine(line.line_number, line.status, raw.rstrip(b"\n"), line.duration_s, line.usage, line.error)

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from flowyard.abc import Provider, Store
-from flowyard.engine import LineRunner, prepare
-from flowyard.engine.runner import LineCollector
-from flowyard.errors import StoreError, UserError
-from flowyard.flows import DagFlow, Flow, load_flow
+from flowyard.errors import UserError
+from flowyard.flows import DagFlow, FlexFlow, Flow, load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
-from flowyard.media import MediaWriter, UrlRules
-from flowyard.records import LineCounts, LineResult, LineTask, RunRecord, RunRole, Usage
-from flowyard.runs.batch import run_lines
+from flowyard.media.urls import UrlRules
+from flowyard.records import LineCounts, RunRecord, RunRole
 from flowyard.runs.dataset import require_data_file
+from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
-from flowyard.runs.results import ResultWriter, write_outputs
-from flowyard.runs.resume import find_earlier, remaining_tasks, require_same_lines
+from flowyard.runs.options import RunOptions
+from flowyard.runs.resume import find_earlier, recover, require_same_lines, taken_over
+from flowyard.sessions.local import SessionOpener, open_inline
+from flowyard.sessions.session import Session, SessionRequest
 
-__all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name"]
+__all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name", "resume_run"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+@=-]{0,199}$")
 
@@ -52,7 +51,7 @@ class RunRequest:
     display_name: str | None = None
     dataset: str | None = None
     role: RunRole = "run"
-    concurrency: int = 16
+    options: RunOptions = RunOptions()
     environment_variables: Mapping[str, Any] = field(default_factory=dict)
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     description: str | None = None
@@ -61,24 +60,11 @@ class RunRequest:
     resume_from: str | None = None
 
 
-class Progress(Protocol):
-    """Is told how a run goes; what it shows is its own affair."""
-
-    def start(self, run: RunRecord, total: int) -> None:
-        """The run begins."""
-
-    def line(self, result: LineResult) -> None:
-        """A line ended."""
-
-    def end(self, run: RunRecord) -> None:
-        """The run ended, however it did."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunParts:
     """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
 
-    ``urls`` says where pictures may be downloaded from.
+    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run.
     """
 
     connections: Connections
@@ -86,6 +72,7 @@ class RunParts:
     store: Store
     progress: Progress
     urls: UrlRules = UrlRules()
+    open_session: SessionOpener = open_inline
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -94,24 +81,69 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     Nothing is written when the request is wrong (UserError). When canceled, what is finished stays on disk, the record
     says ``canceled``, and the cancellation goes on.
     """
+    earlier = find_earlier(request.resume_from, parts.store)
+    async with _opened(request, parts) as (session, flow, plan):
+        require_same_lines(earlier, plan.total)
+        record = _new_record(request, flow, session.warnings, plan)
+        with parts.store.hold(record.name) as hold:
+            run = parts.store.create_run(record)
+            execution = Execution(session, run, parts.store, parts.progress, hold)
+            return await execution.go(plan.tasks, request.options.start_concurrency(), taken_over=taken_over(earlier))
+
+
+async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False) -> RunRecord:
+    """Go on with a run that was stopped, in its own place: only lines that it has no result of are run.
+
+    ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. Raises
+    Conflict while somebody else runs it.
+    """
+    with parts.store.hold(name) as hold:
+        earlier = parts.store.get_run(name)
+        async with _opened(request, parts) as (session, _, plan):
+            require_same_lines(earlier, plan.total)
+            found, lines = recover(earlier, retry_failed=retry_failed)
+            warnings = dict.fromkeys([*session.warnings, *plan.warnings])
+            run = replace(earlier, status="running", ended_at=None, metrics={}, errors=(), warnings=tuple(warnings))
+            if found.damaged:
+                again = f"{found.damaged} stored lines were damaged, and run again."
+                run = replace(run, warnings=(*run.warnings, again))
+            execution = Execution(session, run, parts.store, parts.progress, hold)
+            for line in lines:
+                execution.count_done(line)
+            parts.store.save_run(run)
+            return await execution.go(plan.tasks, request.options.start_concurrency(), done=found.done)
+
+
+@asynccontextmanager
+async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
+    """The session of a request with its flow prepared, and the lines; checked. Raises UserError, OutsideError."""
     flow = _flow(request)
     base = _completed_base(request, parts.store)
-    earlier = find_earlier(request.resume_from, parts.store)
     if request.data is not None:
         require_data_file(request.data)
-    threads = max(16, request.concurrency)
-    runner = await prepare(
-        flow, parts.connections, parts.open_provider, init=request.init, threads=threads, urls=parts.urls
-    )
+    session = parts.open_session(_session_request(request, flow, parts))
     try:
-        plan = plan_lines(runner.flow, request.data, base, request.column_mapping)
-        require_same_lines(earlier, plan.total)
-        if not runner.flow.inputs and isinstance(runner.flow, DagFlow):
+        if isinstance(flow, FlexFlow):  # only its code knows its inputs
+            flow = await session.ready()
+        plan = plan_lines(flow, request.data, base, request.column_mapping)
+        flow = await session.ready()
+        if not flow.inputs and isinstance(flow, DagFlow):
             raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
-        run = parts.store.create_run(_new_record(request, runner, plan))
-        return await _Execution(runner, run, parts).go(plan, request.concurrency, earlier)
+        yield session, flow, plan
     finally:
-        await runner.close()
+        await session.close()
+
+
+def _session_request(request: RunRequest, flow: Flow, parts: RunParts) -> SessionRequest:
+    return SessionRequest(
+        flow,
+        parts.connections,
+        parts.open_provider,
+        init=request.init,
+        urls=parts.urls,
+        most_at_once=request.options.most_at_once,
+        line_timeout_s=request.options.line_timeout_s,
+    )
 
 
 def _flow(request: RunRequest) -> Flow:
@@ -132,14 +164,6 @@ def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
     return base
 
 
-def _media_folder(run: RunRecord) -> Path | None:
-    """What paths of pictures in the data are relative to; references in a base run's outputs are absolute."""
-    if run.data is None:
-        return None
-    data = Path(run.data)
-    return data if data.is_dir() else data.parent
-
-
 def new_run_name(flow: Flow, request: RunRequest) -> str:
     """``<flow folder>_<chosen variants>_<time to the microsecond>``."""
     named = [flow.chosen[node] for node in sorted(request.variant) if node in flow.chosen]
@@ -155,8 +179,7 @@ def require_name(name: str) -> str:
     return name
 
 
-def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunRecord:
-    flow = runner.flow
+def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan: LinePlan) -> RunRecord:
     return RunRecord(
         name=require_name(request.name) if request.name else new_run_name(flow, request),
         status="running",
@@ -171,7 +194,7 @@ def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunR
         column_mapping=dict(request.column_mapping),
         created_at=datetime.now(UTC).isoformat(),
         lines=LineCounts(total=plan.total),
-        warnings=(*runner.warnings, *plan.warnings),
+        warnings=(*warnings, *plan.warnings),
         description=request.description,
         tags=dict(request.tags),
         properties=dict(request.properties),
@@ -181,75 +204,3 @@ def _new_record(request: RunRequest, runner: LineRunner, plan: LinePlan) -> RunR
         init_names=tuple(request.init),
         resumed_from=request.resume_from,
     )
-
-
-class _Execution:
-    """The lines of one run under way: counts them, writes them, and closes the record."""
-
-    def __init__(self, runner: LineRunner, run: RunRecord, parts: RunParts) -> None:
-        self.runner = runner
-        self.run = run
-        self.parts = parts
-        self.collected: LineCollector = runner.aggregation_inputs()
-        self.completed = self.failed = 0
-        self.usage = Usage()
-        self.started = time.perf_counter()
-
-    async def go(self, plan: LinePlan, concurrency: int, earlier: RunRecord | None) -> RunRecord:
-        self.parts.progress.start(self.run, plan.total)
-        try:
-            media = MediaWriter(self.run.path / "media", self.runner.flow.message_format, relative=False)
-            with ResultWriter(self.run.lines_path, self.parts.connections.secrets, media) as writer:
-
-                def on_line(result: LineResult) -> None:
-                    self._count(writer.append(result))
-
-                tasks = remaining_tasks(self._in_data_folder(plan.tasks), earlier, on_line)
-                await run_lines(self.runner, tasks, on_line, concurrency=concurrency)
-            aggregation = await self.runner.run_aggregation(self.collected)
-            self.usage += aggregation.usage + self.runner.unclaimed_usage
-            self.run = replace(self.run, warnings=(*self.run.warnings, *aggregation.warnings))
-            return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            self._close(status="canceled")
-            raise
-        except BaseException:
-            self._close(status="failed")
-            raise
-
-    def _in_data_folder(self, tasks: Iterator[LineTask]) -> Iterator[LineTask]:
-        """The tasks, with paths of pictures that are relative to the data."""
-        folder = _media_folder(self.run)
-        return (replace(task, folder=folder) for task in tasks)
-
-    def _count(self, result: LineResult) -> None:
-        self.completed += result.status == "completed"
-        self.failed += result.status == "failed"
-        self.usage += result.usage
-        self.collected.add(result)
-        self.parts.progress.line(result)
-
-    def _close(self, **changes: Any) -> RunRecord:
-        ended = self.completed + self.failed
-        total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
-        missing = self.run.lines.total - ended
-        warnings = [*self.run.warnings, *self.runner.late_warnings()]
-        if changes["status"] == "completed" and missing > 0:
-            warnings.append(f"{missing} lines were not run: a source has no row for them.")
-        run = replace(
-            self.run,
-            lines=LineCounts(total, self.completed, self.failed),
-            usage=self.usage,
-            ended_at=datetime.now(UTC).isoformat(),
-            duration_s=time.perf_counter() - self.started,
-            warnings=tuple(warnings),
-            **changes,
-        )
-        try:
-            write_outputs(run)
-        except OSError as error:
-            self.parts.store.save_run(replace(run, status="failed"))
-            raise StoreError(f"Cannot write the outputs of run {run.name!r}: {error.strerror}.") from error
-        self.parts.store.save_run(run)
-        self.parts.progress.end(run)
-        return run

@@ -17,6 +17,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
+from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
 
 __all__ = ["RUN_KEYS", "RunDescription", "read_run_file"]
@@ -67,7 +68,7 @@ class RunDescription:
             values[key] = _put(values.get(key), inner.split("."), value) if dot else value
         return RunDescription(values, self.file, self.given | {key.split(".")[0] for key in pairs}, self.warnings)
 
-    def request(self, *, concurrency: int) -> RunRequest:
+    def request(self, *, options: RunOptions) -> RunRequest:
         """The request, checked. Raises UserError."""
         self.require_kinds()
         if "flow" not in self.values:
@@ -82,7 +83,7 @@ class RunDescription:
             variant=dict([parse_selection(self.values["variant"])]) if self.values.get("variant") else {},
             base_run=base_run,
             role="evaluation" if base_run else "run",
-            concurrency=concurrency,
+            options=options,
             init=self.init(),
             environment_variables=self.environment_variables(),
             connections=self._connections(),

@@ -13,7 +13,7 @@ from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, Flow, InputRef, Literal, NodeRef
 from flowyard.media import MediaWriter, as_base64, dump_media
 from flowyard.records import ErrorRecord, LineResult, LineTask, Usage
-from flowyard.runs.results import storable
+from flowyard.sessions.encoding import storable
 
 __all__ = ["TryResult", "node_values", "require_inputs", "try_line"]
 
@@ -50,7 +50,7 @@ async def try_line(
     collected = runner.aggregation_inputs()
     if not isinstance(runner.flow, DagFlow):
         return TryResult(show(line.returned), None, line.usage + runner.unclaimed_usage)
-    collected.add(line)
+    collected.add(line.line_number, collected.pick(line))
     aggregation = await runner.run_aggregation(collected)
     usage = line.usage + aggregation.usage + runner.unclaimed_usage
     return TryResult(show(line.returned), None, usage, aggregation.metrics, aggregation.errors)

@@ -1,1 +1,1 @@
-"""Where the code of a flow runs: sessions and their worker processes."""
+"""Where the lines of a run are executed: in this process, or in worker processes that may crash."""

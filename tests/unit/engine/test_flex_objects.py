@@ -29,6 +29,11 @@ from flowyard.llm.sources import Connections, DeclaredSource
 from flowyard.records import LineResult, LineTask
 
 
+def collect(collected, line):
+    if line.status == "completed":
+        collected.add(line.line_number, collected.pick(line))
+
+
 def flow_of(target: Any, folder: Path, **declared: Any) -> FlexFlow:
     return FlexFlow(name="it", file=folder / "it.py", folder=folder, entry="it:target", target=target, **declared)
 
@@ -251,7 +256,7 @@ async def test_aggregation_gets_results_by_line_number(prepared: Prepared):
     runner = await prepared(Total)
     collected = runner.aggregation_inputs()
     for number in (2, 0, 1):
-        collected.add(await runner.run_line(LineTask(number, {"x": number})))
+        collect(collected, await runner.run_line(LineTask(number, {"x": number})))
     found = await runner.run_aggregation(collected)
     assert found.metrics == {"order": [0, 1, 2], "3": "number"}
     assert found.errors == ()
@@ -267,7 +272,7 @@ async def test_an_attribute_that_a_result_lacks_is_said(prepared: Prepared):
 
     runner = await prepared(Total)
     collected = runner.aggregation_inputs()
-    collected.add(await runner.run_line(LineTask(0, {})))
+    collect(collected, await runner.run_line(LineTask(0, {})))
     found = await runner.run_aggregation(collected)
     assert [(error.type, error.message, error.node) for error in found.errors] == [
         ("AttributeError", "the outputs have no 'y'", "__aggregate__")

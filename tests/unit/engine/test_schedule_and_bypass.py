@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.engine.activate import is_bypassed
-from flowyard.engine.schedule import run_graph
+from flowyard.engine.schedule import Plan
 from flowyard.engine.scope import LineScope
 from flowyard.engine.step import Step
 from flowyard.flows.model import Activate, InputRef, Literal, Node, NodeRef, Value
@@ -86,7 +86,7 @@ async def test_independent_nodes_run_at_once() -> None:
         await asyncio.wait_for(together.wait(), 5)
         return NodeResult(each.node.name, "completed")
 
-    results = await run_graph([step("a"), step("b"), step("c")], meet)
+    results = await Plan([step("a"), step("b"), step("c")]).run(meet)
     assert {result.status for result in results.values()} == {"completed"}
 
 
@@ -100,7 +100,7 @@ async def test_a_node_starts_before_unrelated_ones_end() -> None:
             started.set()
         return NodeResult(each.node.name, "completed")
 
-    results = await run_graph([step("slow"), step("quick"), step("next", "quick")], run)
+    results = await Plan([step("slow"), step("quick"), step("next", "quick")]).run(run)
     assert [result.status for result in results.values()] == ["completed"] * 3
 
 
@@ -116,7 +116,7 @@ async def test_the_first_failure_stops_the_line() -> None:
                 raise
         return await fail_b(each, done)
 
-    results = await run_graph([step("a"), step("b", "a"), step("endless"), step("c", "b")], run)
+    results = await Plan([step("a"), step("b", "a"), step("endless"), step("c", "b")]).run(run)
     statuses = {name: result.status for name, result in results.items()}
     assert statuses == {"a": "completed", "b": "failed", "endless": "canceled", "c": "canceled"}
     await asyncio.wait_for(canceled.wait(), 5)
@@ -124,7 +124,7 @@ async def test_the_first_failure_stops_the_line() -> None:
 
 async def test_aggregation_goes_on_beside_a_failure() -> None:
     steps = [step("a"), step("b", "a"), step("c", "b"), step("d", "a"), step("e", "d", "c")]
-    results = await run_graph(steps, fail_b, stop_at_failure=False)
+    results = await Plan(steps).run(fail_b, stop_at_failure=False)
     assert [result.status for result in results.values()] == [
         "completed",
         "failed",
@@ -135,7 +135,7 @@ async def test_aggregation_goes_on_beside_a_failure() -> None:
 
 
 async def test_references_outside_the_graph_do_not_block() -> None:
-    results = await run_graph([step("a", "elsewhere")], complete)
+    results = await Plan([step("a", "elsewhere")]).run(complete)
     assert results["a"].status == "completed"
 
 
@@ -144,7 +144,7 @@ async def test_references_outside_the_graph_do_not_block() -> None:
 def test_every_node_runs_once_after_all_it_reads(graph: list[set[int]]) -> None:
     reads = [{read for read in wanted if read < index} for index, wanted in enumerate(graph)]
     steps = [step(str(index), *map(str, wanted)) for index, wanted in enumerate(reads)]
-    results = asyncio.run(run_graph(steps[::-1], complete))
+    results = asyncio.run(Plan(steps[::-1]).run(complete))
     assert list(results) == [each.node.name for each in steps[::-1]]
     for index, wanted in enumerate(reads):
         assert set(map(str, wanted)) <= set(results[str(index)].output)

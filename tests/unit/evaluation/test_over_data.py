@@ -17,7 +17,7 @@ from flowyard.llm import open_provider
 from flowyard.llm.sources import Connections
 from flowyard.records import LineResult, RunRecord
 from flowyard.runs.run import RunParts
-from flowyard.store import FolderStore
+from flowyard.store import SqlStore
 
 ROWS = [{"answer": "a b", "truth": "a"}, {"answer": "c", "truth": "c"}, {"answer": "d e f", "truth": "x"}]
 
@@ -40,7 +40,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = FolderStore(folder / "home")
+        self.store = SqlStore(folder / "home")
 
     def data(self, rows: list[Mapping[str, Any]] | str, name: str = "data.jsonl") -> Path:
         text = rows if isinstance(rows, str) else "".join(json.dumps(row) + "\n" for row in rows)

@@ -12,6 +12,7 @@ import pytest
 from flowyard.records import Comparison, ExperimentRecord, LineCounts, LineResult, RunRecord, Usage
 from flowyard.reports import compare_variants
 from flowyard.runs.results import ResultWriter
+from flowyard.sessions.encoding import LineEncoder
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Lab:
         folder.mkdir(parents=True)
         with ResultWriter(folder / "lines.jsonl") as writer:
             for line in lines:
-                writer.append(line)
+                writer.append(LineEncoder(folder / "media").finished(line))
         good = sum(line.status == "completed" for line in lines)
         counts = LineCounts(len(lines), good, len(lines) - good)
         usage = sum((line.usage for line in lines), Usage())

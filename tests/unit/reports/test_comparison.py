@@ -12,12 +12,14 @@ import pytest
 from flowyard.records import LineCounts, LineResult, RunRecord
 from flowyard.reports import compare_runs, summarize, write_page
 from flowyard.runs.results import ResultWriter
+from flowyard.sessions.encoding import LineEncoder
 
 
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
     with ResultWriter(tmp_path / "lines.jsonl") as writer:
-        writer.append(LineResult(0, "completed", {"x": 1}, {"y": 2}, duration_s=0.1))
+        line = LineResult(0, "completed", {"x": 1}, {"y": 2}, duration_s=0.1)
+        writer.append(LineEncoder(tmp_path / "media").finished(line))
     return tmp_path
 
 

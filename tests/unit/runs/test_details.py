@@ -5,13 +5,14 @@ from pathlib import Path
 from flowyard.records import ErrorRecord, LineResult, RunRecord
 from flowyard.runs.details import FAILED, details_rows
 from flowyard.runs.results import ResultWriter
+from flowyard.sessions.encoding import LineEncoder
 
 
 def run_of(folder: Path, *lines: LineResult) -> RunRecord:
     run = RunRecord("r", "completed", "f", folder)
     with ResultWriter(run.lines_path) as writer:
         for line in lines:
-            writer.append(line)
+            writer.append(LineEncoder(run.path / "media").finished(line))
     return run
 
 

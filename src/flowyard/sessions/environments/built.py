@@ -6,14 +6,17 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from flowyard._util.files import dump_json, write_atomic
-from flowyard._util.lock import hold_shared, locked, try_locked
+from flowyard._util.lock import lock as wait_for_lock
+from flowyard._util.lock import locked, try_lock, unlock
 from flowyard.sessions.environments.build_log import BuildLog
 
 __all__ = ["BuildNote", "Built", "BuiltEnvironments", "Hold", "key_of", "size_of"]
@@ -45,16 +48,14 @@ class Built:
 
 
 class Hold:
-    """Keeps an environment from being deleted while it is used."""
+    """Keeps an environment from being deleted while it is used. ``file`` is its lock, held shared."""
 
-    def __init__(self, handle: int) -> None:
-        self._handle: int | None = handle
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
 
     def release(self) -> None:
         """Let go; a second call does nothing."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        self._file.close()
 
     def __del__(self) -> None:
         self.release()
@@ -78,22 +79,22 @@ class BuiltEnvironments:
         Other processes that want it wait until it is built. What a killed build left is removed first. Hold the
         second value for as long as the environment is used.
         """
-        lock = self._lock_file(key)
+        file = self._lock_file(key)
 
         def waiting() -> None:
             say("Waiting for another process that builds or deletes this environment …")
 
         while True:
-            hold = Hold(hold_shared(lock, waiting))
+            hold = _hold(file, waiting)
             found = self.find(key)
             if found and usable(found):
                 os.utime(found.folder / _READY)
                 return found, hold
             hold.release()
-            with locked(lock, waiting) as handle:
+            with locked(file, waiting) as lock:
                 found = self.find(key)
                 if not (found and usable(found)):
-                    self._build(key, build, say, handle)
+                    self._build(key, build, say, lock.fileno())
 
     def find(self, key: str) -> Built | None:
         """The environment of that key, if it was built to its end."""
@@ -122,13 +123,17 @@ class BuiltEnvironments:
 
         ``before`` removes what lies elsewhere; when it raises, the environment stays.
         """
-        with try_locked(self._lock_file(key)) as free:
-            if free:
+        with self._lock_file(key).open("a+b") as lock:
+            if not try_lock(lock):
+                return False
+            try:
                 built = self.find(key)
                 if built and before:
                     before(built)
                 self._remove(key)
-            return free
+            finally:
+                unlock(lock)
+        return True
 
     def _build(self, key: str, build: Build, say: Callable[[str], None], handle: int) -> None:
         self._remove(key)
@@ -149,6 +154,19 @@ class BuiltEnvironments:
         folder = self.root / "locks"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / key
+
+
+def _hold(path: Path, on_wait: Callable[[], None]) -> Hold:
+    """Hold an environment together with others who use it. Windows does without: it deletes no file in use."""
+    file = path.open("a+b")
+    try:
+        wait_for_lock(file, shared=True, on_wait=on_wait)
+        if sys.platform == "win32":
+            unlock(file)
+    except BaseException:
+        file.close()
+        raise
+    return Hold(file)
 
 
 def size_of(folder: Path) -> int:

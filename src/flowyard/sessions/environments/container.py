@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from flowyard import __version__
+from flowyard._util.worker_command import WORKER_MODULE
 from flowyard.errors import UserError
 from flowyard.sessions.environments.build_log import BuildLog
 from flowyard.sessions.environments.built import BuildNote, Built, BuiltEnvironments, Hold, key_of
@@ -26,7 +27,7 @@ from flowyard.sessions.environments.image import (
 from flowyard.sessions.environments.own_packages import own_requirements, require_compatible_pins
 from flowyard.sessions.environments.own_source import package_folder
 from flowyard.sessions.environments.requirements import Requirements
-from flowyard.sessions.environments.worker_environment import WORKER_MODULE, WorkerCommand, WorkerEnvironment
+from flowyard.sessions.environments.worker_environment import WorkerCommand, WorkerEnvironment
 
 __all__ = ["ContainerEnvironment", "open_container"]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["WORKER_MODULE", "WorkerCommand", "WorkerEnvironment"]
+from flowyard._util.worker_command import WORKER_ARGV, WORKER_MODULE
 
-WORKER_MODULE = "flowyard.sessions.worker"
+__all__ = ["WorkerCommand", "WorkerEnvironment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class WorkerCommand:
     if it starts one.
     """
 
-    argv: tuple[str, ...] = (sys.executable, "-P", "-m", WORKER_MODULE)
+    argv: tuple[str, ...] = WORKER_ARGV
     env: Mapping[str, str] = field(default_factory=dict)
     container: str | None = None
 

@@ -1,0 +1,11 @@
+"""How a worker process is started, where both the session and the start of the program can look it up."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["WORKER_ARGV", "WORKER_MODULE"]
+
+WORKER_MODULE = "flowyard.sessions.worker"
+WORKER_ARGV = (sys.executable, "-P", "-m", WORKER_MODULE)
+"""``-P``: a file in the working directory never stands in for a module of the same name."""

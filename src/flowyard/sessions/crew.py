@@ -1,0 +1,172 @@
+"""Running many lines at once in one process: as tasks of an event loop, or in threads for plain code."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flowyard.records import LineTask
+from flowyard.sessions.black_box import BlackBox
+from flowyard.sessions.line_worker import LineWorker, timed_out
+from flowyard.sessions.session import FinishedLine, LineSink
+
+__all__ = ["Crew", "LoopCrew", "Take", "ThreadCrew"]
+
+Take = Callable[[], LineTask | None]
+"""The next line to run; None when there is none now."""
+
+
+class Crew(ABC):
+    """Takes lines while there is room and tells of each that ended. ``limit`` is how many run at once."""
+
+    def __init__(
+        self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None
+    ) -> None:
+        self.worker = worker
+        self._take = take
+        self._sink = sink
+        self._timeout_s = line_timeout_s
+        self._box = box
+        self.limit = 1
+
+    @abstractmethod
+    def poke(self) -> None:
+        """There are lines again, or more room; never waits."""
+
+
+class LoopCrew(Crew):
+    """Lines as tasks of the running event loop, which is where ``poke`` must be called."""
+
+    def __init__(
+        self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None
+    ) -> None:
+        super().__init__(worker, take, sink, line_timeout_s=line_timeout_s, box=box)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def poke(self) -> None:
+        while len(self._tasks) < self.limit and self._failure is None:
+            task = self._take()
+            if task is None:
+                break
+            self._idle.clear()
+            started = asyncio.create_task(self._work(task))
+            self._tasks.add(started)
+            started.add_done_callback(self._ended)
+        if not self._tasks:
+            self._idle.set()
+
+    async def until_idle(self) -> None:
+        """Wait until no line runs. Raises what reading or telling of a line raised."""
+        await self._idle.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def stop(self) -> None:
+        """Give up the lines that run."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, first: LineTask) -> None:
+        task: LineTask | None = first
+        while task is not None:
+            self._sink(await self._run(task))
+            task = self._take() if len(self._tasks) <= self.limit and self._failure is None else None
+
+    async def _run(self, task: LineTask) -> FinishedLine:
+        slot = self._box.begin(task.line_number) if self._box else None
+        try:
+            if self._timeout_s is None:
+                return await self.worker.run(task)
+            return await asyncio.wait_for(self.worker.run(task), self._timeout_s)
+        except TimeoutError:
+            assert self._timeout_s is not None
+            self.worker.runner.line_threads.grow()  # the one that ran it may never come back
+            return self.worker.finished(timed_out(task, self._timeout_s))
+        finally:
+            if self._box and slot is not None:
+                self._box.end(slot)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = self._failure or task.exception()
+        if not self._tasks:
+            self._idle.set()
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A line in a thread."""
+
+    task: LineTask
+    began_s: float
+    given_up: bool = False
+
+
+class ThreadCrew(Crew):
+    """Whole lines in threads of the flow's code, for flows that run plainly; ``watch`` ends those that are late."""
+
+    def __init__(
+        self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None
+    ) -> None:
+        super().__init__(worker, take, sink, line_timeout_s=line_timeout_s, box=box)
+        self._lock = threading.Lock()
+        self._busy = 0
+        self._running: set[_Running] = set()
+
+    def poke(self) -> None:
+        with self._lock:
+            while self._busy < self.limit:
+                task = self._take()
+                if task is None:
+                    return
+                self._busy += 1
+                self.worker.runner.line_threads.submit(lambda first=task: self._work(first))  # type: ignore[misc]
+
+    def watch(self) -> None:
+        """Give up lines past their time; to be called now and then."""
+        if self._timeout_s is None:
+            return
+        latest_s = time.monotonic() - self._timeout_s
+        with self._lock:
+            late = [line for line in self._running if line.began_s < latest_s and not line.given_up]
+            for line in late:
+                line.given_up = True
+                self._running.discard(line)
+                self._busy -= 1
+        for line in late:
+            self.worker.runner.line_threads.grow()  # this one may never come back
+            self._sink(self.worker.finished(timed_out(line.task, self._timeout_s)))
+        if late:
+            self.poke()
+
+    def _work(self, first: LineTask) -> None:
+        task: LineTask | None = first
+        while task is not None:
+            line = _Running(task, time.monotonic())
+            slot = self._box.begin(task.line_number) if self._box else None
+            with self._lock:
+                self._running.add(line)
+            finished = self.worker.run_here(task)
+            if self._box and slot is not None:
+                self._box.end(slot)
+            with self._lock:
+                if line.given_up:  # it was told of already, and another thread took this one's place
+                    return
+                self._running.discard(line)
+            self._sink(finished)
+            task = self._next()
+
+    def _next(self) -> LineTask | None:
+        with self._lock:
+            task = self._take() if self._busy <= self.limit else None
+            if task is None:
+                self._busy -= 1
+            return task

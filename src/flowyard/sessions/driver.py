@@ -1,0 +1,222 @@
+"""Handing lines to worker processes, and finding out which line to blame when one of them ends.
+
+A worker has more lines than it runs, so that it never waits for the next one. When a worker ends by itself, the lines
+that it was running are suspects: a single one is to blame, several are run again one by one. The others just run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from flowyard.errors import OutsideError
+from flowyard.records import ErrorRecord, LineResult, LineTask
+from flowyard.sessions.black_box import read_black_box
+from flowyard.sessions.line_worker import timed_out
+from flowyard.sessions.session import Concurrency, FinishedLine, LineSink
+
+__all__ = ["LineDriver", "LineHand"]
+
+_AHEAD_S = 0.03
+"""How much work, in seconds, waits in a worker beside the lines that it runs."""
+_MOST_AHEAD = 1000
+_LONGEST_GRACE_S = 5.0
+_MOST_FAILED_STARTS = 3
+
+
+class LineHand(Protocol):
+    """A worker process that runs lines."""
+
+    box: Path
+
+    def run(self, tasks: list[LineTask]) -> None:
+        """Run these as well."""
+
+    def set_limit(self, limit: int) -> None:
+        """Run that many at once."""
+
+    def kill(self) -> None:
+        """End at once."""
+
+
+@dataclass(slots=True, eq=False)
+class _Share:
+    """What one worker has: its lines by number, and how fast they end."""
+
+    hand: LineHand
+    lines: dict[int, LineTask] = field(default_factory=dict)
+    told: int = 0
+    alone: bool = False
+    rate: float = 0.0
+    rated_at_s: float = field(default_factory=time.monotonic)
+    limit: int = 0
+    late: LineTask | None = None
+
+    def rated(self, count: int) -> None:
+        """Note that lines ended."""
+        self.told += count
+        now_s = time.monotonic()
+        passed_s = now_s - self.rated_at_s
+        if self.told and passed_s > 0.02:
+            self.rate, self.told, self.rated_at_s = self.told / passed_s, 0, now_s
+
+
+class LineDriver:
+    """The lines of one run on their way through the workers. ``replace`` starts a worker anew; ``encode`` stores."""
+
+    def __init__(
+        self,
+        tasks: Iterator[LineTask],
+        sink: LineSink,
+        concurrency: Concurrency,
+        encode: Callable[[LineResult], FinishedLine],
+        line_timeout_s: float | None,
+    ) -> None:
+        self._tasks = tasks
+        self._sink = sink
+        self._concurrency = concurrency
+        self._encode = encode
+        self._timeout_s = line_timeout_s
+        self._again: collections.deque[LineTask] = collections.deque()
+        self._suspects: collections.deque[LineTask] = collections.deque()
+        self._shares: dict[LineHand, _Share] = {}
+        self._is_read = False
+        self._done = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._failed_starts = 0
+        self._workers = 1
+
+    async def run(self, workers: int) -> None:
+        """Wait until every line ended. Raises what reading or storing of a line raised, or OutsideError."""
+        self._workers = workers
+        watch = asyncio.create_task(self._watch()) if self._timeout_s is not None else None
+        try:
+            await self._done.wait()
+        finally:
+            if watch is not None:
+                watch.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: BaseException) -> None:
+        """End the run of lines with an error."""
+        self._failure = self._failure or error
+        self._done.set()
+
+    def add(self, hand: LineHand) -> None:
+        """A worker is ready for lines."""
+        self._shares[hand] = _Share(hand)
+        self._supply()
+
+    def lines_ended(self, hand: LineHand, lines: list[FinishedLine]) -> None:
+        """A worker tells of lines that ended."""
+        share = self._shares[hand]
+        self._failed_starts = 0
+        now_s = time.monotonic()
+        try:
+            for line in lines:
+                if share.lines.pop(line.line_number, None) is not None:
+                    self._concurrency.line_ended(line.duration_s, line.usage.refused_calls, now_s)
+                    self._sink(line)
+            share.rated(len(lines))
+            self._supply()
+        except BaseException as error:
+            self.fail(error)
+
+    def hand_ended(self, hand: LineHand, how: str) -> None:
+        """A worker ended by itself. Its lines are blamed or run again; raises nothing."""
+        share = self._shares.pop(hand, None)
+        if share is None or not share.lines:
+            self._failed_starts += 1
+        else:
+            self._blame(share, how)
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            self.fail(OutsideError(f"The worker process ends before it runs a line: {how}."))
+
+    def _blame(self, share: _Share, how: str) -> None:
+        running = [share.lines.pop(number) for number, _ in read_black_box(share.hand.box) if number in share.lines]
+        if share.late is not None:
+            assert self._timeout_s is not None
+            blamed = [task for task in running if task.line_number == share.late.line_number]
+            self._again.extend(task for task in running if task not in blamed)
+            self._tell([timed_out(task, self._timeout_s) for task in blamed])
+        elif len(running) == 1:
+            message = f"The process that ran this line ended: {how}."
+            error = ErrorRecord("WorkerCrashed", message)
+            self._tell([LineResult(running[0].line_number, "failed", running[0].inputs, {}, error)])
+        elif running:
+            self._suspects.extend(running)
+        else:
+            self._failed_starts += 1
+        self._again.extend(share.lines.values())
+
+    def _tell(self, results: list[LineResult]) -> None:
+        try:
+            for result in results:
+                self._sink(self._encode(result))
+            self._supply()
+        except BaseException as error:
+            self.fail(error)
+
+    def _supply(self) -> None:
+        """Give every worker what it has room for, and end when nothing is left."""
+        for share in self._shares.values():
+            self._set_limit(share)
+            room = self._room(share)
+            tasks = self._next_tasks(share, room) if room > 0 else []
+            if tasks:
+                share.lines.update((task.line_number, task) for task in tasks)
+                share.hand.run(tasks)
+        if (
+            self._is_read
+            and not self._again
+            and not self._suspects
+            and not any(share.lines for share in self._shares.values())
+        ):
+            self._done.set()
+
+    def _room(self, share: _Share) -> int:
+        """How many lines more the worker should have; a few ended ones together make a message worth sending."""
+        if share.alone or self._suspects:
+            share.alone = bool(self._suspects)
+            return 1 if share.alone and not share.lines else 0 if share.alone else share.limit
+        ahead = min(_MOST_AHEAD, max(share.limit // 4, int(share.rate * _AHEAD_S), 2))
+        return share.limit + ahead - len(share.lines)
+
+    def _next_tasks(self, share: _Share, room: int) -> list[LineTask]:
+        if share.alone:
+            return [self._suspects.popleft()]
+        tasks = [self._again.popleft() for _ in range(min(room, len(self._again)))]
+        while len(tasks) < room and not self._is_read:
+            task = next(self._tasks, None)
+            if task is None:
+                self._is_read = True
+            else:
+                tasks.append(task)
+        return tasks
+
+    def _set_limit(self, share: _Share) -> None:
+        """Each worker's part of all lines that may run at once."""
+        limit = max(1, -(-self._concurrency.limit // self._workers))
+        if limit != share.limit:
+            share.limit = limit
+            share.hand.set_limit(limit)
+
+    async def _watch(self) -> None:
+        """End workers that hold a line past its time and cannot tell, because its code never lets go."""
+        assert self._timeout_s is not None
+        grace_s = min(_LONGEST_GRACE_S, 1.0 + self._timeout_s / 10)
+        while True:
+            await asyncio.sleep(0.25)
+            latest_s = time.monotonic() - self._timeout_s - grace_s
+            for share in list(self._shares.values()):
+                late = [number for number, began in read_black_box(share.hand.box) if began < latest_s]
+                held = next((share.lines[number] for number in late if number in share.lines), None)
+                if held is not None and share.late is None:
+                    share.late = held
+                    share.hand.kill()

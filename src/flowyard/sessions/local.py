@@ -1,0 +1,47 @@
+"""Sessions on this machine: which kind a flow gets."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flowyard.flows.model import FlexFlow
+from flowyard.sessions.inline import InlineSession
+from flowyard.sessions.pool import PooledSession
+from flowyard.sessions.process import WorkerCommand
+from flowyard.sessions.session import Session, SessionRequest
+
+__all__ = ["LocalSessions", "SessionOpener", "open_inline"]
+
+SessionOpener = Callable[[SessionRequest], Session]
+"""Opens a session inside a running event loop; what is wrong with the flow shows when it is made ready."""
+
+
+def open_inline(request: SessionRequest) -> Session:
+    """A session in this process."""
+    return InlineSession(request)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSessions:
+    """Opens sessions of ``workers`` processes that are started by ``command``."""
+
+    workers: int = 1
+    command: WorkerCommand | None = None
+
+    def __call__(self, request: SessionRequest) -> Session:
+        """A pool of workers; a flow that exists in this process only, as an object, runs here."""
+        if _is_here_only(request):
+            return InlineSession(request)
+        return PooledSession(request, self.workers, self.command)
+
+
+def _is_here_only(request: SessionRequest) -> bool:
+    if isinstance(request.flow, FlexFlow) and request.flow.target is not None:
+        return True
+    try:
+        pickle.dumps(dict(request.init))
+    except Exception:  # any object may refuse
+        return True
+    return False

@@ -1,0 +1,218 @@
+"""A session of worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flowyard.engine.runner import AggregationResult, lost_files
+from flowyard.errors import FlowyardError, OutsideError
+from flowyard.flows.model import Flow
+from flowyard.records import ErrorRecord, LineTask, Usage
+from flowyard.sessions.driver import LineDriver
+from flowyard.sessions.encoding import LineEncoder
+from flowyard.sessions.messages import Message, Prepared
+from flowyard.sessions.process import WorkerCommand, WorkerProcess
+from flowyard.sessions.session import (
+    Concurrency,
+    FinishedLine,
+    LineSink,
+    Place,
+    Session,
+    SessionRequest,
+    StoredLines,
+)
+
+__all__ = ["PooledSession"]
+
+_LONGEST_END_S = 5.0
+
+
+class _Hand:
+    """One worker process of the session, and the answers that are waited for."""
+
+    def __init__(self, session: PooledSession, box: Path) -> None:
+        self.box = box
+        self.prepared: asyncio.Future[Prepared] = asyncio.get_running_loop().create_future()
+        self.held: set[int] = set()
+        self._session = session
+        self._answers: dict[str, asyncio.Future[tuple[Any, ...]]] = {}
+        self.process = WorkerProcess(session.command, self._on_message)
+
+    def run(self, tasks: list[LineTask]) -> None:
+        self.process.send(("lines", [(task.line_number, task.inputs, task.error) for task in tasks]))
+
+    def set_limit(self, limit: int) -> None:
+        self.process.send(("limit", limit))
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    async def ask(self, *message: Any, answer: str) -> tuple[Any, ...]:
+        """Send a message and wait for its answer. Raises OutsideError when the process ends."""
+        waited: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+        self._answers[answer] = waited
+        self.process.send(message)
+        try:
+            return await waited
+        finally:
+            del self._answers[answer]
+
+    def _on_message(self, process: WorkerProcess, message: Message | None) -> None:
+        if message is None:
+            self._ended(process.ending())
+            return
+        match message:
+            case ("lines", lines):
+                self._session.lines_ended(self, lines)
+            case ("prepared", prepared):
+                self.prepared.set_result(prepared)
+            case ("refused", error):
+                self.prepared.set_exception(error)
+            case (name, *values):
+                self._answers[name].set_result(tuple(values))
+
+    def _ended(self, how: str) -> None:
+        error = OutsideError(f"The worker process ended: {how}.", hint="What it printed last may say why.")
+        waiting: list[asyncio.Future[Any]] = [self.prepared, *self._answers.values()]
+        for waited in waiting:
+            if not waited.done():
+                waited.set_exception(error)
+                waited.exception()  # whoever still waits gets it; nobody else needs to
+        self._session.hand_ended(self, how)
+
+
+class PooledSession(Session):
+    """``workers`` processes that each prepare the flow and share its lines. Open it inside a running event loop."""
+
+    def __init__(self, request: SessionRequest, workers: int, command: WorkerCommand | None = None) -> None:
+        self.command = command or WorkerCommand()
+        self._request = request
+        self._pickled = pickle.dumps(replace(request, flow=replace(request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
+        self._workers = workers
+        self._files = tempfile.TemporaryDirectory(prefix="flowyard-session-")
+        self._count = 0
+        self._hands: list[_Hand] = []
+        self._driver: LineDriver | None = None
+        self._begin: tuple[Any, ...] = ()
+        self._aggregates = False
+        self._closing = False
+        self._starting: set[asyncio.Task[None]] = set()
+        for _ in range(workers):
+            self._start()
+
+    def _start(self) -> _Hand:
+        self._count += 1
+        box = Path(self._files.name) / f"{self._count}.box"
+        box.touch()
+        hand = _Hand(self, box)
+        self._hands.append(hand)
+        hand.process.send(("prepare", self._pickled))
+        return hand
+
+    async def ready(self) -> Flow:
+        prepared = await self._hands[0].prepared
+        self._aggregates = prepared.aggregates
+        return replace(self._request.flow, inputs=prepared.inputs, outputs=prepared.outputs)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self._hands[0].prepared.result().warnings
+
+    async def run_lines(
+        self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
+    ) -> None:
+        encoder = LineEncoder(place.media, self._request.connections.secrets, self._request.flow.message_format)
+        driver = LineDriver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
+        self._driver = driver
+        self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
+        for hand in self._hands:
+            self._let_begin(hand)
+        try:
+            await driver.run(self._workers)
+        finally:
+            self._driver = None
+
+    def _let_begin(self, hand: _Hand) -> None:
+        task = asyncio.create_task(self._began(hand))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _began(self, hand: _Hand) -> None:
+        place, limit = self._begin
+        try:
+            await hand.prepared
+        except FlowyardError as error:
+            if self._driver is not None and not isinstance(error, OutsideError):
+                self._driver.fail(error)
+            return
+        hand.process.send(("begin", place, hand.box, limit))
+        if self._driver is not None:
+            self._driver.add(hand)
+
+    def lines_ended(self, hand: _Hand, lines: list[FinishedLine]) -> None:
+        """A worker tells of lines that ended."""
+        if hand.prepared.result().aggregates:
+            hand.held.update(line.line_number for line in lines if line.status == "completed")
+        if self._driver is not None:
+            self._driver.lines_ended(hand, lines)
+
+    def hand_ended(self, hand: _Hand, how: str) -> None:
+        """A worker process ended, asked or not."""
+        if self._closing or hand not in self._hands:
+            return
+        self._hands.remove(hand)
+        driver = self._driver
+        if driver is None:
+            return
+        driver.hand_ended(hand, how)
+        self._let_begin(self._start())
+
+    async def run_aggregation(self, stored: StoredLines) -> AggregationResult:
+        if not self._aggregates:
+            return AggregationResult({})
+        try:
+            return await self._aggregated(stored)
+        except OutsideError as error:
+            return AggregationResult({}, errors=(ErrorRecord("WorkerCrashed", f"During aggregation: {error.message}"),))
+
+    async def _aggregated(self, stored: StoredLines) -> AggregationResult:
+        if not self._hands:
+            raise OutsideError("no worker process is left.")
+        first, *others = self._hands
+        pieces: list[bytes] = []
+        for hand in others:
+            (kept,) = await hand.ask("hand over", answer="kept")
+            pieces += kept
+        held = frozenset().union(*(hand.held for hand in self._hands))
+        (result,) = await first.ask("aggregate", pieces, list(stored(held)), answer="aggregated")
+        assert isinstance(result, AggregationResult)
+        return result
+
+    async def last_words(self) -> tuple[Usage, tuple[str, ...]]:
+        usage, warnings = Usage(), dict.fromkeys(lost_files(self._request.flow))
+        for hand in self._hands:
+            if hand.prepared.done() and not hand.prepared.exception():
+                unclaimed, said = await hand.ask("last words", answer="last words")
+                usage += unclaimed
+                warnings |= dict.fromkeys(said)
+        return usage, tuple(warnings)
+
+    async def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        hands, self._hands = self._hands, []
+        for hand in hands:
+            hand.process.end()
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*(hand.process.wait(_LONGEST_END_S) for hand in hands))
+        with contextlib.suppress(OSError):
+            self._files.cleanup()

@@ -1,0 +1,221 @@
+"""The main program of a worker process: ``python -m flowyard.sessions.worker``, with messages on its pipes.
+
+What the flow prints goes to standard error, as the pipes of messages are hidden from it. The process ends when the
+session that started it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import collections
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flowyard._util.files import dump_json
+from flowyard.engine.prepare import prepare
+from flowyard.engine.runner import AggregationResult, LineRunner
+from flowyard.errors import FlowyardError
+from flowyard.flows.model import Input
+from flowyard.records import LineTask
+from flowyard.sessions.black_box import BlackBox
+from flowyard.sessions.crew import Crew, LoopCrew, ThreadCrew
+from flowyard.sessions.line_worker import LineWorker
+from flowyard.sessions.messages import Channel, Message, Prepared
+from flowyard.sessions.session import FinishedLine, Place, SessionRequest
+
+__all__ = ["main"]
+
+_TELL_EVERY_S = 0.004
+"""Lines that end within this time are told of in one message."""
+
+
+class _Outbox:
+    """Tells of finished lines, many in one message; ``watch`` is called each time it looks."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._lines: list[FinishedLine] = []
+        self._any = threading.Event()
+        self._whole = threading.Lock()
+        self.watch: Any = None
+        threading.Thread(target=self._work, name="flowyard-outbox", daemon=True).start()
+
+    def put(self, line: FinishedLine) -> None:
+        """Tell of a line soon."""
+        self._lines.append(line)
+        self._any.set()
+
+    def flush(self) -> None:
+        """Tell of all lines now."""
+        with self._whole:
+            lines, self._lines = self._lines, []
+            if lines:
+                self._channel.send(("lines", lines))
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while True:
+            self._any.wait(None if self.watch is None else 0.1)
+            pause.wait(_TELL_EVERY_S)
+            self._any.clear()
+            if self.watch is not None:
+                self.watch()
+            try:
+                self.flush()
+            except OSError:
+                os._exit(1)  # nobody listens any more
+
+
+class _Worker:
+    """One flow in this process, doing what the session says."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._outbox = _Outbox(channel)
+        self._waiting: collections.deque[LineTask] = collections.deque()
+        self._request: SessionRequest | None = None
+        self._runner: LineRunner | None = None
+        self._lines: LineWorker | None = None
+        self._crew: Crew | None = None
+        self._folder: Path | None = None
+        self._does: Mapping[str, Callable[..., Awaitable[None]]] = {
+            "prepare": self._prepare,
+            "begin": self._begin,
+            "lines": self._add,
+            "limit": self._limit,
+            "hand over": self._hand_over,
+            "aggregate": self._aggregate,
+            "last words": self._last_words,
+        }
+
+    async def serve(self, inbox: asyncio.Queue[Message | None]) -> None:
+        """Do what each message says until the last."""
+        while (message := await inbox.get()) is not None and message[0] != "end":
+            await self._does[message[0]](*message[1:])
+        if self._runner is not None:
+            await self._runner.close()
+
+    async def _prepare(self, pickled: bytes) -> None:
+        try:
+            request: SessionRequest = pickle.loads(pickled)  # noqa: S301 - from the session that started us
+            runner = await prepare(
+                request.flow,
+                request.connections,
+                request.open_provider,
+                init=request.init,
+                threads=max(16, request.most_at_once),
+                urls=request.urls,
+            )
+        except FlowyardError as error:
+            self._channel.send(("refused", error))
+            return
+        self._request, self._runner = request, runner
+        flow = runner.flow
+        aggregates = runner.aggregation_inputs().is_needed
+        inputs, outputs = _tellable(flow.inputs), dict(flow.outputs)
+        self._channel.send(("prepared", Prepared(inputs, outputs, runner.warnings, aggregates)))
+
+    async def _begin(self, place: Place, box: Path, limit: int) -> None:
+        assert self._runner is not None
+        assert self._request is not None
+        self._lines = LineWorker(self._runner, place)
+        self._folder = place.data_folder
+        make = ThreadCrew if self._runner.runs_plainly else LoopCrew
+        timeout_s = self._request.line_timeout_s
+        slots = BlackBox(box, 2 * self._request.most_at_once + 64)
+        crew = make(self._lines, self._take, self._outbox.put, line_timeout_s=timeout_s, box=slots)
+        if isinstance(crew, ThreadCrew) and timeout_s is not None:
+            self._outbox.watch = crew.watch
+        self._crew = crew
+        await self._limit(limit)
+
+    def _take(self) -> LineTask | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    async def _add(self, tasks: list[tuple[Any, ...]]) -> None:
+        self._waiting.extend(LineTask(number, inputs, error, self._folder) for number, inputs, error in tasks)
+        assert self._crew is not None
+        self._crew.poke()
+
+    async def _limit(self, limit: int) -> None:
+        assert self._crew is not None
+        self._crew.limit = limit
+        self._crew.poke()
+
+    async def _hand_over(self) -> None:
+        pieces = list(self._lines.hand_over()) if self._lines else []
+        self._channel.send(("kept", pieces))
+
+    async def _aggregate(self, others: list[bytes], stored: list[bytes]) -> None:
+        assert self._lines is not None
+        result = await self._lines.aggregate(others, stored)
+        self._channel.send(("aggregated", _tellable_aggregation(result)))
+
+    async def _last_words(self) -> None:
+        assert self._runner is not None
+        self._outbox.flush()
+        self._channel.send(("last words", self._runner.unclaimed_usage, self._runner.late_warnings()))
+
+
+def _tellable(inputs: Mapping[str, Input]) -> dict[str, Input]:
+    """Inputs whose defaults may be objects of the flow's own classes, which the session cannot load: as text."""
+    return {
+        name: each if each.required else replace(each, default=json.loads(dump_json(each.default)))
+        for name, each in inputs.items()
+    }
+
+
+def _tellable_aggregation(result: AggregationResult) -> AggregationResult:
+    """The result without objects of the flow's own classes."""
+    return replace(result, metrics=json.loads(dump_json(result.metrics)), nodes=())
+
+
+def main() -> None:
+    """Serve the session at the other end of standard input and output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the session's to answer
+    channel = _own_channel()
+    loop = asyncio.new_event_loop()
+    inbox: asyncio.Queue[Message | None] = asyncio.Queue()
+    threading.Thread(target=_receive, args=(channel, loop, inbox), name="flowyard-inbox", daemon=True).start()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(_Worker(channel).serve(inbox))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    atexit._run_exitfuncs()  # what the flow's code asked for
+    os._exit(0)  # threads that still run are not waited for
+
+
+def _own_channel() -> Channel:
+    """The pipes of messages, moved to where code that reads or prints does not find them."""
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return Channel(incoming, outgoing)
+
+
+def _receive(channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None]) -> None:
+    while True:
+        message = channel.receive()
+        if message is None:
+            os._exit(1)  # the session is gone, and with it whoever wanted these lines
+        loop.call_soon_threadsafe(inbox.put_nowait, message)
+        if message[0] == "end":
+            return
+
+
+if __name__ == "__main__":
+    main()

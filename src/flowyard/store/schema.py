@@ -1,0 +1,73 @@
+"""The tables, and how a database of an older version becomes one of this version.
+
+A migration is never changed once it was released; a change of the tables is a new one at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowyard.errors import StoreError
+from flowyard.store.database import Database, Session
+
+__all__ = ["MIGRATIONS", "migrate", "schema_version"]
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    (
+        """CREATE TABLE flowyard_runs (
+            name {text} PRIMARY KEY,
+            home {text} NOT NULL,
+            status {text} NOT NULL,
+            role {text} NOT NULL,
+            flow {text} NOT NULL,
+            flow_folder {text} NOT NULL,
+            flow_folder_name {text} NOT NULL,
+            flow_stem {text} NOT NULL,
+            base_run {text},
+            created {text} NOT NULL,
+            archived INTEGER NOT NULL,
+            record {text} NOT NULL
+        )""",
+        "CREATE INDEX flowyard_runs_by_time ON flowyard_runs (created DESC, name)",
+        "CREATE INDEX flowyard_runs_by_status ON flowyard_runs (status)",
+        """CREATE TABLE flowyard_run_tags (
+            run {text} NOT NULL,
+            tag {text} NOT NULL,
+            value {text} NOT NULL,
+            PRIMARY KEY (run, tag)
+        )""",
+        """CREATE TABLE flowyard_homes (
+            home {text} PRIMARY KEY,
+            left_out {text} NOT NULL
+        )""",
+    ),
+)
+"""Statement by statement: what makes each version out of the one before it. Versions count from 1."""
+
+
+def schema_version(session: Session, database: Database) -> int:
+    """The version of the tables; 0 when there are none."""
+    if not session.execute(database.schema_exists).fetchall():
+        return 0
+    return max(int(version) for (version,) in session.execute("SELECT version FROM flowyard_schema").fetchall())
+
+
+def migrate(session: Session, database: Database, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> int:
+    """Bring the tables to this version, in a transaction that has claimed them; returns how many versions were made.
+
+    Raises StoreError when they are of a newer version than this code knows.
+    """
+    version = schema_version(session, database)
+    if version > len(migrations):
+        raise StoreError(
+            f"The store {database.label} was written by a newer flowyard: its tables have version {version}, and this "
+            f"flowyard knows version {len(migrations)}.",
+            hint="Upgrade: pip install --upgrade flowyard",
+        )
+    if version == 0:
+        session.execute("CREATE TABLE flowyard_schema (version INTEGER PRIMARY KEY)")
+    for number, statements in enumerate(migrations[version:], version + 1):
+        for statement in statements:
+            session.execute(statement.format(text=database.text_type))
+        session.execute("INSERT INTO flowyard_schema (version) VALUES (?)", (number,))
+    return len(migrations) - version
