@@ -9,7 +9,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flowyard import flows
 from flowyard._util.aio import run_blocking
 from flowyard.client.ambient import app
 from flowyard.client.exceptions import InvalidFlowError, NotSupported, UserErrorException
@@ -17,6 +16,7 @@ from flowyard.client.subject import Subject, flow_of
 from flowyard.client.translate import error_of, speaking_promptflow
 from flowyard.engine import prepare
 from flowyard.errors import FlowInvalid, UserError
+from flowyard.flows import load as flows
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
 from flowyard.llm.services import current_services, note_usage

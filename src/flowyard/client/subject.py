@@ -9,10 +9,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from flowyard import flows
 from flowyard.client.flow import Flow
 from flowyard.client.prompty import Prompty
 from flowyard.errors import UserError
+from flowyard.flows import load as flows
 from flowyard.flows.model import FlexFlow
 
 __all__ = ["Subject", "flow_of"]

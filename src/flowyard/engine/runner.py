@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.redact import redact
-from flowyard._util.suggest import known_names
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost, completed_now
@@ -22,32 +21,18 @@ from flowyard.engine.modules import no_code_runs
 from flowyard.engine.threads import CodeThreads
 from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.includes import MergedFolder
+from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media, may_hold_media
-from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
+from flowyard.records import AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
-__all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings", "lost_files"]
+__all__ = ["LOST", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
 LOST = (KeyboardInterrupt, asyncio.CancelledError)
 """What ends the work rather than a line."""
 
 _MAY_HOLD_PICTURES = frozenset({"image", "list", "object"})
-
-
-@dataclass(frozen=True, slots=True)
-class AggregationResult:
-    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
-
-    ``warnings`` are for a person to read once.
-    """
-
-    metrics: Mapping[str, Any]
-    nodes: tuple[NodeResult, ...] = ()
-    errors: tuple[ErrorRecord, ...] = ()
-    usage: Usage = Usage()
-    warnings: tuple[str, ...] = ()
 
 
 class LineCollector(ABC):
@@ -264,18 +249,6 @@ class LineRunner(ABC):
         kind = type(error).__name__
         place = place_of(error, self.flow.folder) or where
         return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)
-
-
-def lost_files(flow: Flow) -> tuple[str, ...]:
-    """A warning of the files that the flow's code wrote where they will be deleted, if any."""
-    keep = flow.keep
-    lost = keep.written() if isinstance(keep, MergedFolder) else []
-    if not lost:
-        return ()
-    return (
-        f"{flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
-        f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
-    )
 
 
 def _pictures_folder(task: LineTask, flow_folder: Path) -> Path | None:

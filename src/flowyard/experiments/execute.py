@@ -12,7 +12,8 @@ from flowyard.abc import Store
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
-from flowyard.flows import Flow, load_flow
+from flowyard.flows import Flow
+from flowyard.flows.load import load_flow
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run

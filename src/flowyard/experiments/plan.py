@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
 from flowyard.runs.dataset import count_rows
 from flowyard.runs.mapping import check_mapping

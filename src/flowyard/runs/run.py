@@ -12,7 +12,8 @@ from typing import Any
 
 from flowyard.abc import Provider, Store
 from flowyard.errors import UserError
-from flowyard.flows import DagFlow, FlexFlow, Flow, load_flow
+from flowyard.flows import DagFlow, FlexFlow, Flow
+from flowyard.flows.load import load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections

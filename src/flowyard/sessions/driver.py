@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from flowyard.errors import OutsideError
-from flowyard.records import ErrorRecord, LineResult, LineTask
+from flowyard.records import LineResult, LineTask
 from flowyard.sessions.black_box import read_black_box
-from flowyard.sessions.line_worker import timed_out
+from flowyard.sessions.lost_lines import crashed, timed_out
 from flowyard.sessions.session import Concurrency, FinishedLine, LineSink
 
 __all__ = ["LineDriver", "LineHand"]
@@ -119,10 +119,10 @@ class LineDriver:
         self._failed_starts = 0
         now_s = time.monotonic()
         try:
-            for line in lines:
-                if share.lines.pop(line.line_number, None) is not None:
-                    self._concurrency.line_ended(line.duration_s, line.usage.refused_calls, now_s)
-                    self._sink(line)
+            wanted = [line for line in lines if share.lines.pop(line.line_number, None) is not None]
+            for line in wanted:
+                self._concurrency.line_ended(line.duration_s, line.usage.refused_calls, now_s)
+            self._sink(wanted)
             share.rated(len(lines))
             self._supply()
         except BaseException as error:
@@ -146,9 +146,7 @@ class LineDriver:
             self._again.extend(task for task in running if task not in blamed)
             self._tell([timed_out(task, self._timeout_s) for task in blamed])
         elif len(running) == 1:
-            message = f"The process that ran this line ended: {how}."
-            error = ErrorRecord("WorkerCrashed", message)
-            self._tell([LineResult(running[0].line_number, "failed", running[0].inputs, {}, error)])
+            self._tell([crashed(running[0], how)])
         elif running:
             self._suspects.extend(running)
         else:
@@ -157,8 +155,7 @@ class LineDriver:
 
     def _tell(self, results: list[LineResult]) -> None:
         try:
-            for result in results:
-                self._sink(self._encode(result))
+            self._sink([self._encode(result) for result in results])
             self._supply()
         except BaseException as error:
             self.fail(error)

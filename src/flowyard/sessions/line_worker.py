@@ -11,12 +11,11 @@ from typing import Any
 from flowyard._util.files import dump_json
 from flowyard.engine import LineRunner
 from flowyard.engine.modules import code_of
-from flowyard.engine.runner import AggregationResult
-from flowyard.records import ErrorRecord, LineResult, LineTask
+from flowyard.records import AggregationResult, LineResult, LineTask
 from flowyard.sessions.encoding import LineEncoder, line_from_json
 from flowyard.sessions.session import FinishedLine, Place
 
-__all__ = ["LineWorker", "timed_out"]
+__all__ = ["LineWorker"]
 
 _CHUNK = 1000
 
@@ -82,9 +81,3 @@ def _pickled(kept: list[tuple[int, Any]]) -> bytes:
         return pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
     except Exception:  # any object of user code may refuse
         return pickle.dumps([(number, json.loads(dump_json(picked))) for number, picked in kept])
-
-
-def timed_out(task: LineTask, limit_s: float) -> LineResult:
-    """The result of a line that took too long."""
-    error = ErrorRecord("LineTimeout", f"The line took longer than {limit_s:g} s and was given up.")
-    return LineResult(task.line_number, "failed", task.inputs, {}, error, duration_s=limit_s)

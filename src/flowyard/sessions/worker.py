@@ -22,10 +22,10 @@ from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.engine.prepare import prepare
-from flowyard.engine.runner import AggregationResult, LineRunner
+from flowyard.engine.runner import LineRunner
 from flowyard.errors import FlowyardError
 from flowyard.flows.model import Input
-from flowyard.records import LineTask
+from flowyard.records import AggregationResult, LineTask
 from flowyard.sessions.black_box import BlackBox
 from flowyard.sessions.crew import Crew, LoopCrew, ThreadCrew
 from flowyard.sessions.line_worker import LineWorker
