@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from environments_helper import make_wheel, slow_package, started, wheels_of_own_packages
-from functional_helper import Project, clean_environment, ending
+from functional_helper import Project, clean_environment, ending, one_node_flow
 
 import flowyard
 from flowyard.errors import UserError
@@ -274,3 +275,52 @@ def test_a_flow_without_requirements_has_an_environment_too(flows: Flows):
     environment = flows.venv(flows.requirements("flow"))
     with started(environment) as worker:
         assert worker.ask("__import__('os').environ['PATH']").startswith(worker.ask("__import__('sys').prefix"))
+
+
+VERSION_TOOL = """\
+from promptflow.core import tool
+
+
+@tool
+def work(x: str):
+    import helper
+    import tinylib
+    return f"{x} {helper.NAME} {tinylib.version}"
+"""
+
+
+def version_flow(project: Project, name: str, version: str) -> str:
+    """A flow that says which version of a package it sees; each has a module ``helper`` of its own."""
+    yaml = one_node_flow({"x": "string"}) + "environment: {python_requirements_txt: requirements.txt}\n"
+    project.flow(name, yaml, work_py=VERSION_TOOL, helper_py=f"NAME = {name!r}\n")
+    lines = ["--no-index", "--find-links ../wheels", "promptflow", f"tinylib=={version}"]
+    project.write(f"{name}/requirements.txt", "\n".join(lines))
+    make_wheel(project.root / "wheels", "tinylib", version)
+    return name
+
+
+def test_an_experiment_runs_flows_with_conflicting_requirements(project: Project):
+    project.jsonl("data.jsonl", [{"x": "a"}, {"x": "b"}])
+    version_flow(project, "asked", "1.0")
+    version_flow(project, "judge", "2.0")
+    project.write(
+        "experiment.yaml",
+        "name: both\nflow: asked\n"
+        "datasets: [{name: d, source: data.jsonl, mappings: {x: '${data.x}'}}]\n"
+        "evaluators:\n- {name: judged, flow: judge, datasets: [{name: d,"
+        " mappings: {x: '${run.outputs.out}'}}]}\n",
+    )
+    done = project.run("experiment", "run", "experiment.yaml", "--session", "venv", timeout=240)
+    assert done.stderr.count("Building a virtual environment") == 2
+    outputs = {line for run in project.json("run", "list") for line in Path(run["outputs"]).read_text().splitlines()}
+    assert {"a asked 1.0", "b asked 1.0"} <= {json.loads(line)["out"] for line in outputs}
+    assert {"a asked 1.0 judge 2.0", "b asked 1.0 judge 2.0"} <= {json.loads(line)["out"] for line in outputs}
+
+
+def test_a_run_says_what_is_missing_and_goes_on(project: Project):
+    project.jsonl("data.jsonl", [{"x": "a"}])
+    version_flow(project, "asked", "1.0")
+    done = project.run("run", "create", "--flow", "asked", "--data", "data.jsonl", code=1)
+    assert "requires what is not installed here: tinylib==1.0" in done.stderr
+    assert "--session venv" in done.stderr
+    assert "No module named 'tinylib'" in done.stderr

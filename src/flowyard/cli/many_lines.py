@@ -13,6 +13,7 @@ from flowyard.app import App
 from flowyard.cli.bulk_options import bulk_options
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import user_prints_to_stderr
+from flowyard.cli.session_options import session_choice, session_options
 from flowyard.llm import CallRules
 from flowyard.runs.execution import Progress
 from flowyard.runs.options import RunOptions
@@ -31,6 +32,7 @@ class ManyLines:
     concurrency: int | None
     workers: int
     line_timeout: float | None
+    session: str
 
     @property
     def options(self) -> RunOptions:
@@ -44,7 +46,8 @@ class ManyLines:
 
     def parts(self, app: App, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
         """What the runs need."""
-        return app.parts(progress, declared, self.rules, LocalSessions(self.workers))
+        sessions = LocalSessions(self.workers, session_choice(self.session, app.settings), (app.settings.home,))
+        return app.parts(progress, declared, self.rules, sessions)
 
 
 _NAMES = tuple(ManyLines.__dataclass_fields__)
@@ -58,7 +61,7 @@ def many_lines_options(command: Command) -> Command:
         own = {name: values.pop(name) for name in _NAMES}
         return command(many=ManyLines(**own), **values)
 
-    return grouped(with_values, bulk_options)
+    return grouped(with_values, bulk_options, session_options)
 
 
 def carry_out(work: Coroutine[Any, Any, T]) -> T:
