@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,13 +12,27 @@ from pathlib import Path
 import pytest
 from container_engine import EngineOfTests, running_engine
 from environments_helper import Worker, echo_command, make_wheel, started, wheels_of_own_packages
-from functional_helper import Project, clean_environment, ending
+from functional_helper import Project, clean_environment, ending, one_node_flow
 
 import flowyard
 from flowyard.errors import OutsideError, UserError
 from flowyard.sessions.environments import WorkerEnvironment, open_environment
 
 PASSWORD = "s3cr3tword"
+
+TOOL = """\
+import os
+
+import tinylib
+from promptflow.core import tool
+
+
+@tool
+def work(x: str):
+    if x == "die":
+        os._exit(3)
+    return f"{x} {tinylib.version} {os.environ['MY_SETTING']} {os.path.exists('/opt/session')}"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +61,8 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheels_of_own_packages(folder / "wheels")
         options += "\n--no-index"
     (folder / "requirements.txt").write_text(f"{options}\npromptflow\ntinylib\n")
+    (folder / "flow.dag.yaml").write_text(one_node_flow({"x": "string"}))
+    (folder / "work.py").write_text(TOOL)
     return folder
 
 
@@ -80,6 +97,7 @@ def test_a_flow_runs_in_a_container_of_its_own(
         check_that_images_hold_no_password(talking)
         check_that_a_killed_worker_can_be_ended(shown, talking)
 
+        check_that_a_run_survives_a_crash(flow, project)
         said.clear()
         open_container(flow, project.home, said).close()
         assert said == []
@@ -102,6 +120,16 @@ def check_the_inside(worker: Worker, flow: Path, run: Path, elsewhere: Path) -> 
     assert worker.ask(f"__import__('os').path.exists({str(elsewhere)!r})") is False
     assert worker.ask(f"open({str(run / 'result')!r}, 'w').write('written inside')")
     assert worker.ask("__import__('os').access(__import__('flowyard').__file__, 2)") is False
+
+
+def check_that_a_run_survives_a_crash(flow: Path, project: Project) -> None:
+    """Over the command line: the worker that dies takes one line with it."""
+    project.jsonl("data.jsonl", [{"x": "a"}, {"x": "die"}, {"x": "b"}])
+    words = ("run", "create", "--flow", flow, "--data", "data.jsonl", "--session", "container", "--json")
+    done = project.run(*words, "--concurrency", "1", code=1, env={"MY_SETTING": "on"}, timeout=240)
+    lines = project.lines(json.loads(done.stdout))
+    assert [line["status"] for line in lines] == ["completed", "failed", "completed"]
+    assert [lines[number]["outputs"]["out"] for number in (0, 2)] == ["a 1.2 on True", "b 1.2 on True"]
 
 
 def check_that_images_hold_no_password(engine: EngineOfTests) -> None:

@@ -52,7 +52,10 @@ class LocalSessions:
         if self.choice is None:
             return None
         environment = self.choice.open(flow)
-        return environment.paths_visible(folder for folder in self.folders if folder.exists())
+        if self.choice.kind == "container":  # what is not there yet cannot be shown to it later
+            for folder in self.folders:
+                folder.mkdir(parents=True, exist_ok=True)
+        return environment.paths_visible(self.folders)
 
 
 def _is_here_only(request: SessionRequest) -> bool:
