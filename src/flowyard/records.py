@@ -76,6 +76,10 @@ class Usage:
             self.saved_usd + other.saved_usd,
         )
 
+    def since(self, before: Usage) -> Usage:
+        """What came on top of what was counted before."""
+        return Usage(*(getattr(self, name) - getattr(before, name) for name in Usage.__dataclass_fields__))
+
 
 NO_USAGE = Usage()
 """No model calls."""

@@ -46,7 +46,8 @@ class ManyLines:
 
     def parts(self, app: App, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
         """What the runs need."""
-        sessions = LocalSessions(self.workers, session_choice(self.session, app.settings), (app.settings.home / "runs",))
+        choice = session_choice(self.session, app.settings)
+        sessions = LocalSessions(self.workers, choice, (app.settings.home / "runs",))
         return app.parts(progress, declared, self.rules, sessions)
 
 

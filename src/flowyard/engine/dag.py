@@ -136,6 +136,10 @@ class DagRunner(LineRunner):
         if warning:
             self._noted[warning] = None
 
+    def begin_run(self) -> None:
+        super().begin_run()
+        self._noted = {}
+
     def late_warnings(self) -> tuple[str, ...]:
         return (*super().late_warnings(), *self._noted)
 

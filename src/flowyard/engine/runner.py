@@ -25,7 +25,7 @@ from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media, may_hold_media
-from flowyard.records import AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
+from flowyard.records import NO_USAGE, AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
 __all__ = ["LOST", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
@@ -97,11 +97,12 @@ class LineRunner(ABC):
         self._around = around
         self._host = around.host
         self._services = around.services
+        self._before = NO_USAGE
 
     @property
     def unclaimed_usage(self) -> Usage:
-        """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
-        return self._services.unclaimed.total
+        """Model calls of this run that belong to no line, such as those of threads that flow code starts by itself."""
+        return self._services.unclaimed.total.since(self._before)
 
     @property
     def spent_usage(self) -> Usage:
@@ -155,6 +156,10 @@ class LineRunner(ABC):
     def late_warnings(self) -> tuple[str, ...]:
         """What only shows after lines ran: files that the code wrote where they will be deleted."""
         return lost_files(self.flow)
+
+    def begin_run(self) -> None:
+        """Forget what was noted and counted of an earlier run."""
+        self._before = self._services.unclaimed.total
 
     def stream_warnings(self) -> tuple[str, ...]:
         """Why outputs that could arrive in pieces will not, for a caller who wants them to."""

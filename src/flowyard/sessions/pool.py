@@ -143,6 +143,7 @@ class PooledSession(Session):
         self._driver = driver
         self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
         for hand in self._hands:
+            hand.held.clear()
             self._let_begin(hand)
         try:
             await driver.run(self._workers)

@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -201,8 +202,10 @@ def main() -> None:
     channel = _own_channel()
     loop = asyncio.new_event_loop()
     inbox: asyncio.Queue[Message | None] = asyncio.Queue()
-    threading.Thread(target=_receive, args=(channel, loop, inbox), name="flowyard-inbox", daemon=True).start()
+    asked = threading.Event()
+    threading.Thread(target=_receive, args=(channel, loop, inbox, asked), name="flowyard-inbox", daemon=True).start()
     asyncio.set_event_loop(loop)
+    _look_ahead(asked)
     loop.run_until_complete(_Worker(channel).serve(inbox))
     sys.stdout.flush()
     sys.stderr.flush()
@@ -220,9 +223,29 @@ def _own_channel() -> Channel:
     return Channel(incoming, outgoing)
 
 
-def _receive(channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None]) -> None:
+_LIKELY = (
+    "flowyard.engine.dag",
+    "flowyard.engine.nodes.python",
+    "flowyard.engine.nodes.llm",
+    "flowyard.llm.providers.openai_wire",
+)
+"""What most flows need, the most likely first."""
+
+
+def _look_ahead(asked: threading.Event) -> None:
+    """Use the time until the session asks for something, which it does once it has been imported itself."""
+    for module in _LIKELY:
+        if asked.is_set():
+            return
+        import_module(module)
+
+
+def _receive(
+    channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None], asked: threading.Event
+) -> None:
     while True:
         message = channel.receive()
+        asked.set()
         if message is None:
             os._exit(1)  # the session is gone, and with it whoever wanted these lines
         loop.call_soon_threadsafe(inbox.put_nowait, message)
