@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["lock", "locked", "try_lock", "unlock"]
+__all__ = ["lock", "lock_region", "locked", "try_lock", "unlock", "unlock_region"]
 
 
 @contextmanager
@@ -61,6 +62,21 @@ if sys.platform == "win32":
         """Give the lock back; closing the file does, too."""
         file.seek(_FAR)
         msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+    def lock_region(descriptor: int, start: int, length: int) -> None:
+        """Hold some bytes of an open file for this process; waits for another that holds them."""
+        while True:
+            os.lseek(descriptor, start, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_LOCK, length)
+            except OSError:
+                continue
+            return
+
+    def unlock_region(descriptor: int, start: int, length: int) -> None:
+        """Let go of what ``lock_region`` holds; the kernel does the same when the process dies."""
+        os.lseek(descriptor, start, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, length)
 else:
     import fcntl
 
@@ -78,3 +94,11 @@ else:
     def unlock(file: IO[bytes]) -> None:
         """Give the lock back; closing the file does, too."""
         fcntl.flock(file, fcntl.LOCK_UN)
+
+    def lock_region(descriptor: int, start: int, length: int) -> None:
+        """Hold some bytes of an open file for this process; waits for another that holds them."""
+        fcntl.lockf(descriptor, fcntl.LOCK_EX, length, start)
+
+    def unlock_region(descriptor: int, start: int, length: int) -> None:
+        """Let go of what ``lock_region`` holds; the kernel does the same when the process dies."""
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, length, start)

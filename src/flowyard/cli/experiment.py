@@ -18,6 +18,7 @@ from flowyard.cli.output import (
     print_warnings,
     run_view,
 )
+from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
@@ -60,11 +61,13 @@ def run(
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    parts = many.parts(app, choose_progress(), declared)
+    parts = many.parts(app, choose_progress(), declared, plan.experiment.limits)
     record = carry_out(execute_experiment(plan, parts, options=many.options))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)
-    return failed_lines_code(record.runs, max_failed_lines)
+    planned = sum(1 + len(each.evaluations) for each in plan.runs)
+    stopped = budget_code(record.runs, parts.budget, planned=planned)
+    return stopped or failed_lines_code(record.runs, max_failed_lines)
 
 
 def _print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:

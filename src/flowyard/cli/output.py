@@ -18,6 +18,7 @@ from rich.text import Text
 from flowyard._util.files import dump_json
 from flowyard.errors import ExitCode
 from flowyard.records import ErrorRecord, LineResult, RunRecord
+from flowyard.runs.cost_text import cost_text
 from flowyard.runs.results import read_lines
 
 __all__ = [
@@ -142,6 +143,8 @@ def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
         "Resumes": run.resumed_from,
         "From": run.source,
         "Model": f"{run.usage.calls} calls, {run.usage.total_tokens:,} tokens" if run.usage.calls else None,
+        "Cost": cost_text(run.usage),
+        "Refused": f"{run.usage.refused_calls:,} attempts" if run.usage.refused_calls else None,
         "Simulated": "yes: answers come from a simulated model" if run.simulated else None,
         "Results": str(run.path),
     }

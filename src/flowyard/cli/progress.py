@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from flowyard.cli.output import print_warnings
 from flowyard.records import LineResult, RunRecord
+from flowyard.runs.cost_text import cost_text
 from flowyard.sessions.session import FinishedLine
 
 __all__ = ["BarProgress", "LineProgress", "SilentProgress", "choose_progress"]
@@ -109,10 +110,12 @@ class LineProgress:
 def _summary(run: RunRecord) -> str:
     rate = (run.lines.completed + run.lines.failed) / max(run.duration_s, 1e-6)
     tokens = f", {run.usage.total_tokens:,} tokens" if run.usage.total_tokens else ""
+    cost = f", {cost_text(run.usage)}" if cost_text(run.usage) else ""
     simulated = " (simulated model)" if run.simulated else ""
     counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
     kept = f"; what finished is kept, see: flowyard run show -n {run.name}" if run.status == "canceled" else ""
-    return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{tokens}{simulated}{kept}"
+    facts = f"{tokens}{cost}{simulated}{kept}"
+    return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{facts}"
 
 
 def choose_progress(*, quiet: bool = False, stream: bool = False) -> BarProgress | LineProgress | SilentProgress:

@@ -10,6 +10,7 @@ from flowyard.app import open_app
 from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record
+from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.runs.repeat import repeat_request
 from flowyard.runs.resume import require_resumable
@@ -63,4 +64,4 @@ def resume(
     parts = many.parts(app, choose_progress(stream=stream))
     record = carry_out(resume_run(wanted, request, parts, retry_failed=retry_failed))
     print_run_record(record, as_json=as_json)
-    return failed_lines_code([record], max_failed_lines)
+    return budget_code([record], parts.budget) or failed_lines_code([record], max_failed_lines)

@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
 from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 
 __all__ = ["find_experiment_file", "load_experiment"]
@@ -68,6 +69,7 @@ class _Reader:
         self.blocks = {
             name: _Block(getattr(base, name) or [], file) for name in ("datasets", "evaluators", "connections")
         }
+        self.limits = (base.limits, file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         if not base.datasets:
@@ -77,6 +79,8 @@ class _Reader:
         overlay = parse_schema(OverlaySchema, file)
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        if "limits" in overlay.model_fields_set:
+            self.limits = (overlay.limits, file)
         for name in sorted(overlay.model_fields_set & {"name", "flow"}):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
@@ -92,6 +96,7 @@ class _Reader:
         self._require_unique("dataset", [dataset.name for dataset in datasets], "datasets")
         self._require_unique("evaluator", [evaluator.name for evaluator in evaluators], "evaluators")
         flow = self._flow(self.base.flow or self.base.name, self.file, "flow")
+        limits = self._limits()
         if self.problems:
             raise ExperimentInvalid(f"{self.file.path} cannot be used:", self.problems)
         return Experiment(
@@ -101,6 +106,7 @@ class _Reader:
             datasets=tuple(datasets),
             evaluators=tuple(evaluators),
             connections=tuple(self._connections()),
+            limits=limits,
             env=env,
             warnings=tuple(self.warnings),
         )
@@ -191,3 +197,11 @@ class _Reader:
         for index, item in enumerate(block.items):
             fields = {"type": item.connection_type, **(item.model_extra or {})}
             yield DeclaredConnection(item.name, fields, block.file.where("connections", index))
+
+    def _limits(self) -> dict[str, RateLimit]:
+        block, file = self.limits
+        try:
+            return read_limits(block or {}, file.where("limits"))
+        except UserError as error:
+            self._problem(error.message, file, "limits", hint=error.hint)
+            return {}

@@ -53,6 +53,7 @@ class ExperimentSchema(_Strict):
     flow: str | None = None
     connections: list[_Connection] | None = None
     evaluators: list[_Evaluator] | None = None
+    limits: dict[str, Any] | None = None
     runtime: str | None = None
 
 
@@ -64,6 +65,7 @@ class OverlaySchema(_Strict):
     datasets: list[_Dataset] | None = None
     connections: list[_Connection] | None = None
     evaluators: list[_Evaluator] | None = None
+    limits: dict[str, Any] | None = None
     runtime: str | None = None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
+from flowyard.runs.cost_text import unpriced_text, usd_text
 from flowyard.runs.results import read_lines
 
 __all__ = [
@@ -134,6 +135,20 @@ class Summary:
     def ranked_metrics(self) -> tuple[str, ...]:
         """The metrics that are a number in at least one row."""
         return tuple(name for name in self.metrics if any(is_ranked(row.metrics.get(name)) for row in self.rows))
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether any call cost money, so that it is worth a column."""
+        return any(row.usage.cost_usd for row in self.rows)
+
+    @property
+    def cost_note(self) -> str | None:
+        """What all runs cost together, evaluations included, in one sentence; None when nothing is known of it."""
+        missing = unpriced_text(self.usage)
+        if not self.usage.cost_usd:
+            return f"Cost: {missing}." if missing else None
+        saved = f", {usd_text(self.usage.saved_usd)} saved" if self.usage.saved_usd else ""
+        return f"Cost: {usd_text(self.usage.cost_usd)} with evaluations{saved}{f', {missing}' if missing else ''}."
 
     @property
     def simulated_note(self) -> str | None:

@@ -19,6 +19,7 @@ from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
+from flowyard.runs.budget import Budget
 from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
@@ -74,7 +75,8 @@ class RunRequest:
 class RunParts:
     """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
 
-    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run.
+    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run,
+    ``budget`` when no more lines are taken; it is for all runs with these parts together.
     """
 
     connections: Connections
@@ -83,6 +85,7 @@ class RunParts:
     progress: Progress
     urls: UrlRules = UrlRules()
     open_session: SessionOpener = open_inline
+    budget: Budget = field(default_factory=Budget)
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -97,7 +100,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         record = _new_record(request, flow, session.warnings, plan)
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
-            execution = Execution(session, run, parts.store, parts.progress, hold)
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
@@ -117,7 +120,7 @@ async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_f
             if found.damaged:
                 again = f"{found.damaged} stored lines were damaged, and run again."
                 run = replace(run, warnings=(*run.warnings, again))
-            execution = Execution(session, run, parts.store, parts.progress, hold)
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             for line in lines:
                 execution.count_done(line)
             parts.store.save_run(run)

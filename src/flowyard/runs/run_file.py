@@ -17,6 +17,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
+from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
@@ -34,6 +35,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "environment_variables": (dict, str),
     "flow": (str,),
     "init": (dict, str),
+    "limits": (dict,),
     "name": (str,),
     "properties": (dict,),
     "resume_from": (str,),
@@ -106,6 +108,10 @@ class RunDescription:
         """The init values, read from their JSON file when a path is given."""
         value = self.values.get("init") or {}
         return dict(value) if isinstance(value, Mapping) else _read_json_object(self.path("init"))
+
+    def limits(self) -> dict[str, RateLimit]:
+        """The limits of connections. Raises UserError."""
+        return read_limits(self.values.get("limits") or {}, self._where("limits"))
 
     def path(self, key: str) -> Path:
         """The path that a key holds."""
