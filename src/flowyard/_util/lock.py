@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["lock_region", "locked", "try_lock", "unlock", "unlock_region"]
+__all__ = ["lock", "lock_region", "locked", "try_lock", "unlock", "unlock_region"]
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file ``path``, which is made when it is missing; waits for whoever holds it."""
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
+    """Hold the lock of the file ``path``, which is made when it is missing; waits for whoever holds it.
+
+    ``on_wait`` is called first when there is somebody to wait for. Gives the open file: a child process that inherits
+    its descriptor holds the lock too, until it ends or the lock is given back here.
+    """
     with path.open("a+b") as file:
-        _lock(file)
+        lock(file, on_wait=on_wait)
         try:
-            yield
+            yield file
         finally:
             unlock(file)
+
+
+def lock(file: IO[bytes], *, shared: bool = False, on_wait: Callable[[], None] | None = None) -> None:
+    """Lock an open file, after all who hold the lock in a way that excludes this one; see ``try_lock``."""
+    if not try_lock(file, shared=shared):
+        if on_wait:
+            on_wait()
+        _lock(file, shared=shared)
 
 
 if sys.platform == "win32":
@@ -28,7 +40,7 @@ if sys.platform == "win32":
 
     _FAR = 1 << 30  # locked bytes cannot be read there, and what the file says should be
 
-    def _lock(file: IO[bytes]) -> None:
+    def _lock(file: IO[bytes], *, shared: bool) -> None:  # noqa: ARG001 - Windows has no shared ones here
         while True:
             try:
                 file.seek(_FAR)
@@ -68,8 +80,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    def _lock(file: IO[bytes], *, shared: bool) -> None:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
     def try_lock(file: IO[bytes], *, shared: bool = False) -> bool:
         """Lock an open file if nobody else has; a shared lock allows other shared ones."""

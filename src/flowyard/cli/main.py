@@ -26,6 +26,7 @@ _NOUNS = {
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
+    "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }

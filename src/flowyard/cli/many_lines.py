@@ -15,6 +15,7 @@ from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import user_prints_to_stderr
 from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
+from flowyard.cli.session_options import session_choice, session_options
 from flowyard.llm import CallRules
 from flowyard.llm.cache.block import CacheBlock
 from flowyard.llm.pacing import RateLimit
@@ -36,6 +37,7 @@ class ManyLines:
     concurrency: int | None
     workers: int
     line_timeout: float | None
+    session: str
     limits: tuple[str, ...]
     prices: str | None
     max_cost: float | None
@@ -63,7 +65,9 @@ class ManyLines:
     ) -> RunParts:
         """What the runs need; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
         rules = self.rules(app, limits or {}, cache)
-        parts = app.parts(progress, declared, rules, LocalSessions(self.workers))
+        choice = session_choice(self.session, app.settings)
+        sessions = LocalSessions(self.workers, choice, (app.settings.home / "runs",))
+        parts = app.parts(progress, declared, rules, sessions)
         require_known_connections(rules.limits, parts.connections)
         return replace(parts, budget=Budget(self.max_cost, self.max_tokens))
 
@@ -84,4 +88,4 @@ def many_lines_options(command: Command) -> Command:
         own = {name: values.pop(name) for name in _NAMES}
         return command(many=ManyLines(**own), **values)
 
-    return grouped(with_values, bulk_options, pacing_options, cache_options)
+    return grouped(with_values, bulk_options, session_options, pacing_options, cache_options)
