@@ -83,19 +83,25 @@ class LoopCrew(Crew):
         slot = self._box.begin(task.line_number) if self._box else None
         try:
             if self._timeout_s is None:
-                return await self.worker.run(task)
-            return await asyncio.wait_for(self.worker.run(task), self._timeout_s)
+                return await self._attempt(task)
+            return await asyncio.wait_for(self._attempt(task), self._timeout_s)
         except TimeoutError:
             assert self._timeout_s is not None
+            if self._box is not None:  # the session ends this process when its code never responds
+                await self.worker.runner.until_code_responds()
             self.worker.runner.line_threads.grow()  # the one that ran it may never come back
             return self.worker.finished(timed_out(task, self._timeout_s))
+        finally:
+            if self._box and slot is not None:
+                self._box.end(slot)
+
+    async def _attempt(self, task: LineTask) -> FinishedLine:
+        try:
+            return await self.worker.run(task)
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
             if self._box is None or _is_cancelled():
                 raise
             return self.worker.finished(_raised(task, error))
-        finally:
-            if self._box and slot is not None:
-                self._box.end(slot)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
