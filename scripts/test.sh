@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run the tests: scripts/test.sh VENV [pytest arguments]
 #
-# The report is tested in a real browser. Where it can be installed (Debian, as root) it is; elsewhere those tests skip.
+# The report is tested in a real browser and the store on a real PostgreSQL. Where they can be installed (Debian, as root)
+# they are; elsewhere those tests skip.
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: scripts/test.sh VENV [pytest arguments]" >&2; exit 2; }
@@ -10,15 +11,20 @@ venv=$1
 shift
 
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+has_postgres() { command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb'; }
 
-if ! has_browser >/dev/null; then
+# install PACKAGE WHAT_IS_SKIPPED
+install() {
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing chromium for the tests of the report"
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } ||
-      echo "chromium could not be installed: the browser tests are skipped."
+    echo "Installing $1 for the tests"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } ||
+      echo "$1 could not be installed: $2 are skipped."
   else
-    echo "No chromium: the browser tests are skipped. To enable them: sudo apt-get install chromium"
+    echo "No $1: $2 are skipped. To enable them: sudo apt-get install $1"
   fi
-fi
+}
+
+has_browser >/dev/null || install chromium "the browser tests"
+has_postgres >/dev/null || install postgresql "the tests on PostgreSQL"
 
 exec "$venv/bin/python" -m pytest "$@"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 __all__ = [
     "NO_USAGE",
+    "AggregationResult",
     "Comparison",
     "ErrorRecord",
     "ExperimentRecord",
@@ -75,6 +76,10 @@ class Usage:
             self.saved_usd + other.saved_usd,
         )
 
+    def since(self, before: Usage) -> Usage:
+        """What came on top of what was counted before."""
+        return Usage(*(getattr(self, name) - getattr(before, name) for name in Usage.__dataclass_fields__))
+
 
 NO_USAGE = Usage()
 """No model calls."""
@@ -110,6 +115,20 @@ class NodeResult:
     error: ErrorRecord | None = None
     duration_s: float = 0.0
     usage: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationResult:
+    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
+
+    ``warnings`` are for a person to read once.
+    """
+
+    metrics: Mapping[str, Any]
+    nodes: tuple[NodeResult, ...] = ()
+    errors: tuple[ErrorRecord, ...] = ()
+    usage: Usage = NO_USAGE
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

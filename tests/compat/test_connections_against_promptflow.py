@@ -13,7 +13,7 @@ import pytest
 from flow_folders import ROOT
 
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import Connections, ConnectionStore, DeclaredSource
 from flowyard.llm.connection import AzureOpenAIConnection, CustomConnection
 from flowyard.llm.connection_import import import_connections

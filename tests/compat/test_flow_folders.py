@@ -14,7 +14,7 @@ from model_server import ModelServer, model_server, requests_alike
 
 from flowyard.engine import prepare
 from flowyard.errors import UserError
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import EnvironmentSource, open_provider
 from flowyard.llm.sources import Connections
 from flowyard.records import LineResult, LineTask, RunRecord

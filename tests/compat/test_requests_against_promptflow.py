@@ -15,7 +15,7 @@ import pytest
 from recording_server import Asked, RecordingServer, recording_server
 
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import open_provider
 from flowyard.llm.connection import (
     AzureContentSafetyConnection,

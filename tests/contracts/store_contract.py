@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_filter import plain_list
 
 from flowyard.abc import Store
 from flowyard.errors import Conflict, NotFound
-from flowyard.records import ErrorRecord, LineCounts, RunRecord, Usage
+from flowyard.records import ErrorRecord, LineCounts, RunQuery, RunRecord, Usage
 
 __all__ = ["StoreContract", "new_run"]
 
@@ -20,8 +26,85 @@ def new_run(name: str, **changes: object) -> RunRecord:
     return replace(RunRecord(name, "running", "f/flow.dag.yaml", Path(), created_at="2024-01-01"), **changes)  # type: ignore[arg-type]
 
 
+WRITER = """\
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+from flowyard.records import RunRecord
+from flowyard.store import SqlStore
+
+home, url, number, count = json.loads(sys.argv[1])
+store = SqlStore(Path(home), url)
+for each in range(count):
+    name = f"w{number}-{each}"
+    with store.hold(name):
+        run = store.create_run(RunRecord(name, "running", "f", Path(), created_at="2024", tags={"n": str(number)}))
+        store.save_run(replace(run, status="completed"))
+"""
+HOLDER = """\
+import json, sys
+from pathlib import Path
+from flowyard.store import SqlStore
+
+home, url = json.loads(sys.argv[1])
+with SqlStore(Path(home), url).hold("r"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+WRITERS = 8
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+@=%é-]{0,4}", fullmatch=True)
+TEXTS = st.sampled_from(["a", "b", "A", "", "%", "ü \n'\"\\", "\0", "\ud800"])
+TIMES = st.sampled_from(
+    ["2024-01-02", "2024-01-02T00:00:00+00:00", "2024-01-01T23:00:00-05:00", "2024-01-02T04:00:00.5Z", "2023-12-31"]
+)
+FLOWS = st.sampled_from(
+    ["/p/ask/flow.dag.yaml", "/q/ask/flow.flex.yaml", "/p/ask/basic.prompty", "/p/other/flow.dag.yaml"]
+)
+STATUSES = st.sampled_from(["completed", "failed", "canceled", "running"])
+RUNS = st.lists(
+    st.builds(
+        RunRecord,
+        name=NAMES,
+        status=STATUSES,
+        flow=FLOWS,
+        path=st.just(Path()),
+        role=st.sampled_from(["run", "variant", "evaluation"]),
+        base_run=st.none() | st.just("base"),
+        created_at=TIMES,
+        tags=st.dictionaries(st.sampled_from(["t", "%", "\0"]), TEXTS, max_size=2),
+        archived=st.booleans(),
+    ),
+    max_size=6,
+    unique_by=lambda run: run.name.casefold(),
+)
+QUERIES = st.builds(
+    RunQuery,
+    status=st.none() | STATUSES,
+    flow=st.none() | st.sampled_from(["ask", "basic", "/p/ask", "/p/b/flow.dag.yaml", "flow.dag", "nothing"]),
+    role=st.none() | st.sampled_from(["run", "evaluation"]),
+    tags=st.just({}) | st.dictionaries(st.sampled_from(["t", "%", "\0"]), TEXTS, max_size=1),
+    base_run=st.none() | st.just("base"),
+    name=st.none() | st.text(alphabet="aA1*?%_[]\\.é-", max_size=4) | st.just("*"),
+    archived=st.none() | st.booleans(),
+    since=st.none() | TIMES,
+    limit=st.none() | st.integers(0, 5),
+    offset=st.integers(0, 3),
+)
+
+
 class StoreContract:
-    """The contract; ``store`` is a fresh and empty one."""
+    """The contract; ``store`` is a fresh and empty one, which another process opens by ``address``."""
+
+    writes = 60
+    """How many runs each of eight processes makes."""
+
+    examples = 25
+    """How many stores full of runs are searched."""
+
+    @pytest.fixture
+    def address(self, tmp_path: Path) -> tuple[Path, str | None]:
+        raise NotImplementedError
 
     @pytest.fixture
     def store(self) -> Store:
@@ -133,3 +216,109 @@ class StoreContract:
         for name, created in (("b", "2024-01-02"), ("c", "2024-01-03"), ("a", "2024-01-01")):
             store.create_run(new_run(name, created_at=created))
         assert [run.name for run in store.list_runs()] == ["c", "b", "a"]
+
+    def test_a_hold_keeps_others_off(self, store: Store) -> None:
+        assert not store.is_held("r")
+        with store.hold("r") as mine:
+            assert store.is_held("r")
+            made = store.create_run(new_run("r"))
+            with pytest.raises(Conflict, match="is running"), store.hold("r"):
+                raise AssertionError
+            mine.require_held()
+            assert store.get_run("r").status == "running"
+            assert [run.status for run in store.list_runs(RunQuery(status="running"))] == ["running"]
+            store.save_run(replace(made, status="completed"))
+        assert not store.is_held("r")
+        with store.hold("r"):
+            pass
+        assert store.get_run("r").path.is_dir()
+
+    @pytest.mark.parametrize("name", ["../r", "..", "a/b", "", "/etc", "a\0b"])
+    def test_what_cannot_be_a_name_is_not_held(self, store: Store, name: str) -> None:
+        assert not store.is_held(name)
+        with pytest.raises(NotFound), store.hold(name):
+            raise AssertionError
+
+    def test_a_deleted_run_takes_its_hold_along(self, store: Store) -> None:
+        made = store.create_run(new_run("r"))
+        store.delete_run("r")
+        with pytest.raises(NotFound):
+            store.save_run(replace(made, status="completed"))
+        with store.hold("r") as mine:
+            store.create_run(new_run("r"))
+            mine.require_held()
+
+    def test_a_killed_process_leaves_a_canceled_run(self, store: Store, address: tuple[Path, str | None]) -> None:
+        with self._process(HOLDER, [str(address[0]), address[1]]) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            made = store.create_run(new_run("r", lines=LineCounts(5)))
+            ended = [(0, "failed"), (1, "failed"), (2, "completed"), (10**12, "completed"), (0, "completed")]
+            lines = [{"line_number": number, "status": status} for number, status in ended]
+            torn = '{"line_number": 3, "status": "compl'
+            made.lines_path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"odd": 1}]) + torn)
+            assert store.get_run("r").status == "running"
+            with pytest.raises(Conflict, match=f"held by process {holder.pid}"):
+                store.delete_run("r")
+            holder.kill()
+            holder.wait()
+        assert not store.is_held("r")
+        assert store.list_runs(RunQuery(status="running")) == []
+        (found,) = store.list_runs(RunQuery(status="canceled"))
+        assert found == store.get_run("r")
+        assert (found.status, found.lines) == ("canceled", LineCounts(5, 3, 1))
+        with store.hold("r"):
+            store.save_run(made)
+            assert store.get_run("r").status == "running"
+
+    def test_a_newer_record_is_never_replaced_by_what_was_found_killed(self, store: Store) -> None:
+        made = store.create_run(new_run("busy"))
+        stop = threading.Event()
+
+        def look() -> None:
+            while not stop.is_set():
+                store.list_runs()
+
+        with ThreadPoolExecutor(2) as threads:
+            looking = [threads.submit(look) for _ in range(2)]
+            for number in range(40):
+                store.save_run(replace(made, metrics={"n": number}))
+            stop.set()
+            for each in looking:
+                each.result()
+        assert store.get_run("busy").metrics == {"n": 39}
+
+    def test_many_processes_write_at_once(self, store: Store, address: tuple[Path, str | None]) -> None:
+        writers = [
+            self._process(WRITER, [str(address[0]), address[1], number, self.writes]) for number in range(WRITERS)
+        ]
+        try:
+            assert [writer.communicate(timeout=120) for writer in writers] == [("", "")] * WRITERS
+        finally:
+            for writer in writers:
+                writer.kill()
+        assert len(store.list_runs(RunQuery(status="completed"))) == WRITERS * self.writes
+        assert len(store.list_runs(RunQuery(tags={"n": "3"}))) == self.writes
+        pages = [store.list_runs(RunQuery(limit=50, offset=start)) for start in range(0, WRITERS * self.writes, 50)]
+        assert [run.name for page in pages for run in page] == sorted(run.name for run in store.list_runs())
+
+    def test_queries_find_what_a_plain_filter_finds(self, store: Store) -> None:
+        @settings(max_examples=self.examples, deadline=None)
+        @given(runs=RUNS, queries=st.lists(QUERIES, min_size=4, max_size=8))
+        def check(runs: list[RunRecord], queries: list[RunQuery]) -> None:
+            for old in store.list_runs():
+                store.delete_run(old.name)
+            kept = [store.create_run(run) for run in runs]
+            for query in queries:
+                assert list(store.list_runs(query)) == plain_list(kept, query)
+
+        check()
+
+    def _process(self, code: str, words: list[object]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", code, json.dumps(words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )

@@ -81,6 +81,7 @@ def test_a_killed_run_is_resumed(half: Project):
     earlier = Path(half.json("run", "show", "-n", "half")["path"])
     record = earlier / "run.json"
     record.write_text(record.read_text().replace('"status": "completed"', '"status": "running"', 1))
+    (half.home / "flowyard.db").unlink()  # records are taken in again from the runs' folders
     lines = (earlier / "lines.jsonl").read_text().splitlines(keepends=True)
     (earlier / "lines.jsonl").write_text("".join(lines[:1]) + lines[1][:40])
     assert half.json("run", "show", "-n", "half")["status"] == "canceled"

@@ -43,8 +43,12 @@ def set_(values: tuple[str, ...], path: str | None, home: str | None, as_json: b
 def _say_effect(setting: ConfigValue, home: str | None) -> None:
     if setting.without_effect:
         click.echo(f"{setting.key}: {setting.without_effect}.", err=True)
-    elif home is None and read_settings(None).environ.get("FLOWYARD_HOME"):
-        print_warnings([f"{setting.key} has no effect while FLOWYARD_HOME is set."])
+    elif (variable := _OVERRULED[setting.key]) and home is None and read_settings(None).environ.get(variable):
+        print_warnings([f"{setting.key} has no effect while {variable} is set."])
+
+
+_OVERRULED = {"run.output_path": "FLOWYARD_HOME", "store.url": "FLOWYARD_STORE"}
+"""Which variable of the environment goes over a key."""
 
 
 def _from_here(key: str, value: str) -> str:

@@ -12,7 +12,7 @@ from flowyard.cli.options import read_settings, settings_options
 from flowyard.cli.output import print_warnings
 from flowyard.deploy import write_context
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
 

@@ -24,7 +24,8 @@ from flowyard.cli.options import (
 from flowyard.cli.output import print_warnings
 from flowyard.engine import LineRunner, prepare
 from flowyard.errors import UserError
-from flowyard.flows import Flow, load_flow
+from flowyard.flows import Flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import open_provider
 from flowyard.serving import ServingSettings, make_app
 

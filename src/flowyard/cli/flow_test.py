@@ -24,7 +24,8 @@ from flowyard.cli.options import (
 from flowyard.cli.output import print_errors, print_json, print_warnings, user_prints_to_stderr
 from flowyard.engine import LineRunner, prepare
 from flowyard.errors import ExitCode, UserError
-from flowyard.flows import Flow, load_flow
+from flowyard.flows import Flow
+from flowyard.flows.load import load_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
 from flowyard.media import MediaWriter

@@ -12,7 +12,7 @@ from flowyard.app import App, open_app
 from flowyard.cli.options import SpreadCommand, read_settings, running_options, values_or_file
 from flowyard.cli.output import print_json, print_warnings, user_prints_to_stderr
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import open_provider
 
 __all__ = ["validate"]

@@ -24,6 +24,7 @@ _NOUNS = {
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
+    "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }
 

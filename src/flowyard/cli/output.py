@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TextIO
 
 import click
-from rich import box
+from rich import box, cells
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,6 +31,7 @@ __all__ = [
     "print_warnings",
     "printable",
     "run_view",
+    "shortened",
     "user_prints_to_stderr",
 ]
 
@@ -79,6 +80,14 @@ def printable(value: Any) -> str:
     """Text as it is and anything else as JSON, without characters that would steer a terminal."""
     text = value if isinstance(value, str) else dump_json(value)
     return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
+
+
+def shortened(text: str) -> str:
+    """Text that fits into one line of the terminal; whole where there is none."""
+    console = Console()
+    if not console.is_terminal:
+        return text
+    return cells.set_cell_size(text, console.width - 1).rstrip() + "…" if cells.cell_len(text) > console.width else text
 
 
 def run_view(run: RunRecord) -> dict[str, Any]:

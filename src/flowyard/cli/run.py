@@ -1,24 +1,32 @@
-"""``flowyard run``"""
+"""``flowyard run``; a file for each group of its commands, imported when one is called."""
 
 from __future__ import annotations
 
 import click
 
-from flowyard.cli.run_change import archive, delete, restore, update
-from flowyard.cli.run_create import create
-from flowyard.cli.run_files import export, visualize
-from flowyard.cli.run_look import list_, show, show_details, show_metrics, stream
-from flowyard.cli.run_resume import resume
+from flowyard.cli.lazy import LazyGroup
 
 __all__ = ["run"]
 
+_COMMANDS = {
+    "create": ("flowyard.cli.run_create:create", "Run a flow over every row of the data."),
+    "resume": ("flowyard.cli.run_resume:resume", "Go on with a run that was stopped."),
+    "list": ("flowyard.cli.run_look:list_", "List runs, newest first; those that fit all that is asked."),
+    "show": ("flowyard.cli.run_look:show", "Show one run."),
+    "stream": ("flowyard.cli.run_look:stream", "Print the lines of a run as they finish, until it ends."),
+    "tail": ("flowyard.cli.run_look:tail", "Print the lines of a run that finished last."),
+    "compare": ("flowyard.cli.run_compare:compare", "Compare runs: metrics, lines, cost and time."),
+    "show-details": ("flowyard.cli.run_look:show_details", "Show the inputs and outputs of each line."),
+    "show-metrics": ("flowyard.cli.run_look:show_metrics", "Print the metrics of a run as JSON."),
+    "visualize": ("flowyard.cli.run_files:visualize", "Write a page that shows runs side by side."),
+    "update": ("flowyard.cli.run_change:update", "Change a run's display name, description or tags."),
+    "archive": ("flowyard.cli.run_change:archive", "Leave a run out of lists; nothing is deleted."),
+    "restore": ("flowyard.cli.run_change:restore", "Show an archived run in lists again."),
+    "delete": ("flowyard.cli.run_change:delete", "Delete a run with everything in its folder."),
+    "export": ("flowyard.cli.run_files:export", "Write a run as the folder that prompt flow leaves."),
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, places=_COMMANDS)
 def run() -> None:
     """Run a flow over data, evaluate a run, look at results."""
-
-
-for command in (create, resume, list_, show, stream, show_details, show_metrics, visualize):
-    run.add_command(command)
-for command in (update, archive, restore, delete, export):
-    run.add_command(command)

@@ -30,7 +30,9 @@ __all__ = ["create"]
 @click.command(cls=SpreadCommand)
 @click.option("-f", "--file", metavar="FILE", help="A run.yaml; what is given beside it goes over it.")
 @click.option("--flow", metavar="PATH", help="The flow's folder or file.")
-@click.option("--data", metavar="PATH", help="The data: .jsonl, .json, .csv, .tsv, .parquet, or a folder of them.")
+@click.option(
+    "--data", metavar="PATH", help="The data: a file, a folder, a pattern or a URL; docs/data.md has the forms."
+)
 @click.option("--column-mapping", multiple=True, metavar="k=v…", help="Input from column: question='${data.q}'.")
 @click.option("--run", "base_run", metavar="NAME", help="Evaluate this run: its outputs are ${run.outputs.…}.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")

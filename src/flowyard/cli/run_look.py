@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 import click
 
+from flowyard._util.files import dump_json
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import (
     failed_lines_code,
@@ -16,18 +18,23 @@ from flowyard.cli.output import (
     print_run_record,
     print_table,
     print_warnings,
+    printable,
     run_view,
+    shortened,
 )
 from flowyard.cli.progress import LineProgress
+from flowyard.cli.run_filters import filter_options, run_query
 from flowyard.errors import ExitCode, UserError
-from flowyard.records import RunRecord
-from flowyard.runs.follow import follow_lines
+from flowyard.records import LineResult, RunQuery, RunRecord
+from flowyard.runs.follow import follow_lines, last_lines
 from flowyard.runs.results import read_lines
+from flowyard.store import SqlStore
 
-__all__ = ["list_", "show", "show_details", "show_metrics", "stream"]
+__all__ = ["list_", "show", "show_details", "show_metrics", "stream", "tail"]
 
 
 @click.command("list")
+@filter_options
 @click.option("-r", "--max-results", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--all-results", is_flag=True, help="List every run.")
 @click.option("--archived-only", is_flag=True, help="List archived runs only.")
@@ -42,22 +49,32 @@ def list_(
     output: str,
     home: str | None,
     as_json: bool,
+    **filters: Any,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first; those that fit all that is asked."""
     if archived_only and include_archived:
         raise UserError("--archived-only and --include-archived exclude each other.", hint="Leave one out.")
     store = open_store(home)
-    found = (run for run in store.list_runs() if include_archived or run.archived == archived_only)
-    runs = list(islice(found, None if all_results else max_results))
+    archived = None if include_archived else archived_only
+    query = run_query(**filters, archived=archived, limit=None if all_results else max_results)
+    runs = store.list_runs(query)
     print_warnings(f"The record of {folder} cannot be read." for folder in store.unreadable_runs())
     if as_json or output == "json":
         print_json([run_view(record) for record in runs])
-    elif not runs:
-        hidden = any(run.archived != archived_only for run in store.list_runs())
-        hint = "See: --include-archived" if hidden else "Make one: flowyard run create --flow PATH --data FILE"
-        click.echo(f"No {'archived ' if archived_only else ''}runs in {store.home}. {hint}")
-    else:
+    elif runs:
         _print_runs(runs)
+    else:
+        click.echo(_no_runs(store, query))
+
+
+def _no_runs(store: SqlStore, query: RunQuery) -> str:
+    if store.list_runs(replace(query, archived=None, limit=1)):
+        hint = "See: --include-archived"
+    elif store.list_runs(RunQuery(limit=1)):
+        return f"No runs in {store.home} fit."
+    else:
+        hint = "Make one: flowyard run create --flow PATH --data FILE"
+    return f"No {'archived ' if query.archived else ''}runs in {store.home}. {hint}"
 
 
 def _print_runs(runs: Sequence[RunRecord]) -> None:
@@ -96,6 +113,33 @@ def stream(name: str, home: str | None, as_json: bool) -> int:
     progress.end(record)
     print_run_record(record, as_json=as_json)
     return failed_lines_code([record]) if record.status == "completed" else ExitCode.FAILED_LINES
+
+
+@click.command()
+@click.option("-n", "--name", required=True)
+@click.option("-l", "--lines", "count", type=click.IntRange(0), default=10, show_default=True, help="How many lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with lines as they finish, until the run ends.")
+@store_options
+def tail(name: str, count: int, follow: bool, home: str | None, as_json: bool) -> None:
+    """Print the lines of a run that finished last, oldest first; with --json --follow, one JSON value a line."""
+    store = open_store(home)
+    record = store.get_run(name)
+    lines, place = last_lines(record, count)
+    if as_json and not follow:
+        print_json(lines)
+        return
+    for line in chain(lines, follow_lines(store, record, place) if follow else ()):
+        if as_json:
+            print_json(line, indent=None)
+        else:
+            click.echo(_line_text(line))
+
+
+def _line_text(line: LineResult) -> str:
+    """A finished line in one line of text: how it ended, and what came out."""
+    outcome = f"{line.error.type}: {line.error.message}" if line.error else dump_json(line.outputs)
+    text = f"line {line.line_number} {line.status} in {line.duration_s * 1000:.0f} ms  {printable(outcome)}"
+    return shortened(" ".join(text.split()))
 
 
 @click.command("show-details")

@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from flowyard import flows
 from flowyard._util.aio import iterate_blocking, iterate_in_background, run_blocking, run_in_background
 from flowyard.client.answer import InvokeResult, answer_of
 from flowyard.client.context import FlowContext, changes_of
@@ -16,6 +15,8 @@ from flowyard.client.exceptions import NotSupported, UserErrorException
 from flowyard.client.prepared import Prepared, prepared_here
 from flowyard.client.translate import error_of, speaking_promptflow
 from flowyard.engine.stream import TextStream
+from flowyard.flows import load as flows
+from flowyard.flows import model
 from flowyard.flows.load import find_flow_file
 from flowyard.llm.services import note_usage
 from flowyard.records import LineResult
@@ -114,7 +115,7 @@ def load_flow(source: str | PathLike[str], **_ignored: Any) -> Flow:
     return Flow.load(source)
 
 
-def _read(path: Path, selected: Mapping[str, str]) -> flows.Flow:
+def _read(path: Path, selected: Mapping[str, str]) -> model.Flow:
     return flows.load_flow(path, selected)
 
 

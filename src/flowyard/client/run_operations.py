@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import webbrowser
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ from flowyard.records import RunRecord
 from flowyard.reports import compare_runs, comparison_page, write_page
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.change import change_run
+from flowyard.runs.dataset import absolute_source, data_exists
 from flowyard.runs.details import details_rows
 from flowyard.runs.follow import follow_lines
 from flowyard.runs.register import register_run
@@ -198,8 +200,8 @@ def _request(run: Run, code: Any) -> tuple[RunRequest, Flow]:
         raise RunArgumentError("A run needs a flow.")
     if run.data is None and run.run is None:
         raise RunArgumentError("A run needs data, or another run to read: at least one of data and run.")
-    data = Path(run.data).expanduser().absolute() if run.data is not None else None
-    if data is not None and not data.exists():
+    data = absolute_source(os.fspath(run.data)) if run.data is not None else None
+    if data is not None and not data_exists(data):
         raise DataNotFoundError(f"There is no data at {data}.")
     with speaking_promptflow(UserError=InvalidFlowError):
         selected = dict([parse_selection(run.variant)]) if run.variant else {}

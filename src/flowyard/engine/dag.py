@@ -11,7 +11,8 @@ from typing import Any
 from flowyard._util.redact import redact
 from flowyard.engine.activate import is_bypassed, looks_equal
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
-from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
+from flowyard.engine.nodes import prepare_nodes
+from flowyard.engine.runner import LOST, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.schedule import Plan
 from flowyard.engine.scope import LineScope, Scope
 from flowyard.engine.step import Step
@@ -19,9 +20,14 @@ from flowyard.engine.stream import holds_streams, is_stream, joined, opened
 from flowyard.engine.tool import collect_metrics
 from flowyard.flows.model import DagFlow, NodeRef
 from flowyard.llm.services import count_usage
-from flowyard.records import ErrorRecord, NodeResult, sum_usage
+from flowyard.records import AggregationResult, ErrorRecord, NodeResult, sum_usage
 
-__all__ = ["DagRunner"]
+__all__ = ["DagRunner", "prepare_dag"]
+
+
+def prepare_dag(flow: DagFlow, around: Surroundings, only: str | None) -> LineRunner:
+    """Resolve every node, or the one that ``only`` names. Raises FlowInvalid with every problem."""
+    return DagRunner(flow, prepare_nodes(flow, around.services, only), around)
 
 
 class DagRunner(LineRunner):
@@ -129,6 +135,10 @@ class DagRunner(LineRunner):
     def _note(self, warning: str | None) -> None:
         if warning:
             self._noted[warning] = None
+
+    def begin_run(self) -> None:
+        super().begin_run()
+        self._noted = {}
 
     def late_warnings(self) -> tuple[str, ...]:
         return (*super().late_warnings(), *self._noted)

@@ -13,12 +13,12 @@ from flowyard.engine.flex_entry import AGGREGATE, LINE_NUMBER, FlexEntry, load_e
 from flowyard.engine.flex_init import init_arguments, instantiate
 from flowyard.engine.flex_signature import Looseness, completed, loosely_typed
 from flowyard.engine.modules import code_of
-from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
+from flowyard.engine.runner import LOST, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.stream import joined, opened
 from flowyard.engine.tool import collect_metrics
 from flowyard.flows.model import FlexFlow, Input
 from flowyard.llm.services import count_usage, use_services
-from flowyard.records import ErrorRecord, LineResult
+from flowyard.records import AggregationResult, ErrorRecord, LineResult
 
 __all__ = ["FlexRunner", "prepare_flex"]
 

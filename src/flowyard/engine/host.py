@@ -25,8 +25,8 @@ __all__ = ["CodeHost", "completed_now"]
 
 T = TypeVar("T")
 
-_staying: ContextVar[bool] = ContextVar("flowyard_staying", default=False)
-"""Whether the context is a thread that runs a whole line by itself."""
+_staying: ContextVar[object] = ContextVar("flowyard_staying", default=None)
+"""The host whose thread runs a whole line by itself; a flow that its code calls has a host of its own."""
 
 
 class CodeHost:
@@ -52,7 +52,7 @@ class CodeHost:
 
     async def in_thread(self, call: Callable[..., Any], *values: Any) -> Any:
         """Call a function in a thread of this flow, with the caller's context variables."""
-        if _staying.get():
+        if _staying.get() is self:
             return self._call(call, values)
         run = partial(copy_context().run, self._call, call, values)
         return await asyncio.wrap_future(self._threads.submit(run))
@@ -74,7 +74,7 @@ class CodeHost:
                     return None, error
 
         submitted = self._loop.submit(awaited())
-        value, error = submitted.result() if _staying.get() else await asyncio.wrap_future(submitted)
+        value, error = submitted.result() if _staying.get() is self else await asyncio.wrap_future(submitted)
         if error is not None:
             raise error
         return value
@@ -87,7 +87,7 @@ class CodeHost:
     @contextmanager
     def staying(self) -> Iterator[None]:
         """Inside the block the calling thread, one of this flow's, runs a whole line: nothing waits for another one."""
-        token = _staying.set(True)
+        token = _staying.set(self)
         try:
             yield
         finally:
@@ -95,7 +95,7 @@ class CodeHost:
 
     async def elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await what needs an event loop; a thread that stays waits for one in the background."""
-        return run_blocking(coroutine) if _staying.get() else await coroutine
+        return run_blocking(coroutine) if _staying.get() is self else await coroutine
 
     @property
     def threads(self) -> CodeThreads:

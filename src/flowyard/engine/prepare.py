@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from flowyard.abc import Provider
-from flowyard.engine.dag import DagRunner
 from flowyard.engine.environment import FlowEnvironment, resolve_variables
-from flowyard.engine.flex import prepare_flex
 from flowyard.engine.host import CodeHost
-from flowyard.engine.nodes import prepare_nodes
-from flowyard.engine.prompty import prepare_prompty
 from flowyard.engine.runner import LineRunner, Surroundings
 from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
@@ -55,11 +52,22 @@ async def prepare(
 
 
 def _prepare(flow: Flow, around: Surroundings, init: Mapping[str, Any], only: str | None) -> LineRunner:
+    place = _KINDS.get(type(flow))
+    if place is None:
+        raise UserError(f"{flow.file} is a flow of an unknown kind.")
+    module, name = place.split(":")
+    prepare_kind: Callable[..., LineRunner] = getattr(import_module(module), name)
     match flow:
         case DagFlow():
-            return DagRunner(flow, prepare_nodes(flow, around.services, only), around)
+            return prepare_kind(flow, around, only)
         case FlexFlow():
-            return prepare_flex(flow, around, init)
-        case PromptyFlow():
-            return prepare_prompty(flow, around)
-    raise UserError(f"{flow.file} is a flow of an unknown kind.")
+            return prepare_kind(flow, around, init)
+    return prepare_kind(flow, around)
+
+
+_KINDS: Mapping[type[Flow], str] = {
+    DagFlow: "flowyard.engine.dag:prepare_dag",
+    FlexFlow: "flowyard.engine.flex:prepare_flex",
+    PromptyFlow: "flowyard.engine.prompty:prepare_prompty",
+}
+"""Kind of flow -> ``module:function``, imported when there is one: each kind needs much that the others do not."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.engine.prompty_call import PromptyCall, PromptyPrompt
-from flowyard.engine.runner import LOST, AggregationResult, Execution, LineCollector, LineRunner, Surroundings
+from flowyard.engine.runner import LOST, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.stream import TextStream
 from flowyard.flows.model import Input, PromptyFlow
 from flowyard.llm.answer import Answer
 from flowyard.llm.services import count_usage
 from flowyard.media import prompty_image
-from flowyard.records import LineResult
+from flowyard.records import AggregationResult, LineResult
 
 __all__ = ["prepare_prompty"]
 

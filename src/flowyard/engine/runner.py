@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.redact import redact
-from flowyard._util.suggest import known_names
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost, completed_now
@@ -22,32 +21,18 @@ from flowyard.engine.modules import no_code_runs
 from flowyard.engine.threads import CodeThreads
 from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
-from flowyard.flows.includes import MergedFolder
+from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media, may_hold_media
-from flowyard.records import ErrorRecord, LineResult, LineTask, NodeResult, Usage
+from flowyard.records import NO_USAGE, AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
-__all__ = ["LOST", "AggregationResult", "Execution", "LineCollector", "LineRunner", "Surroundings", "lost_files"]
+__all__ = ["LOST", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
 LOST = (KeyboardInterrupt, asyncio.CancelledError)
 """What ends the work rather than a line."""
 
 _MAY_HOLD_PICTURES = frozenset({"image", "list", "object"})
-
-
-@dataclass(frozen=True, slots=True)
-class AggregationResult:
-    """What aggregation gave: metrics logged (also before a failure), node results, errors and the model calls made.
-
-    ``warnings`` are for a person to read once.
-    """
-
-    metrics: Mapping[str, Any]
-    nodes: tuple[NodeResult, ...] = ()
-    errors: tuple[ErrorRecord, ...] = ()
-    usage: Usage = Usage()
-    warnings: tuple[str, ...] = ()
 
 
 class LineCollector(ABC):
@@ -112,11 +97,12 @@ class LineRunner(ABC):
         self._around = around
         self._host = around.host
         self._services = around.services
+        self._before = NO_USAGE
 
     @property
     def unclaimed_usage(self) -> Usage:
-        """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
-        return self._services.unclaimed.total
+        """Model calls of this run that belong to no line, such as those of threads that flow code starts by itself."""
+        return self._services.unclaimed.total.since(self._before)
 
     @property
     def spent_usage(self) -> Usage:
@@ -170,6 +156,10 @@ class LineRunner(ABC):
     def late_warnings(self) -> tuple[str, ...]:
         """What only shows after lines ran: files that the code wrote where they will be deleted."""
         return lost_files(self.flow)
+
+    def begin_run(self) -> None:
+        """Forget what was noted and counted of an earlier run."""
+        self._before = self._services.unclaimed.total
 
     def stream_warnings(self) -> tuple[str, ...]:
         """Why outputs that could arrive in pieces will not, for a caller who wants them to."""
@@ -268,18 +258,6 @@ class LineRunner(ABC):
         kind = type(error).__name__
         place = place_of(error, self.flow.folder) or where
         return ErrorRecord(kind, redact(str(error) or kind, secrets), node, place, trace)
-
-
-def lost_files(flow: Flow) -> tuple[str, ...]:
-    """A warning of the files that the flow's code wrote where they will be deleted, if any."""
-    keep = flow.keep
-    lost = keep.written() if isinstance(keep, MergedFolder) else []
-    if not lost:
-        return ()
-    return (
-        f"{flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
-        f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
-    )
 
 
 def _pictures_folder(task: LineTask, flow_folder: Path) -> Path | None:

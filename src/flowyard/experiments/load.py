@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
 from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.runs.dataset import DataSource, data_exists, data_source
 
 __all__ = ["find_experiment_file", "load_experiment"]
 
@@ -116,9 +117,9 @@ class _Reader:
 
     def _dataset(self, index: int, item: Any) -> ExperimentDataset:
         file = self.blocks["datasets"].file
-        path = self._data_path(item.source, file, "datasets", index, "source")
+        source = self._data_source(item.source, file, "datasets", index, "source")
         where = file.where("datasets", index)
-        return ExperimentDataset(item.name, path, item.mappings, item.description, where)
+        return ExperimentDataset(item.name, source, item.mappings, item.description, where)
 
     def _evaluator(self, index: int, item: Any, datasets: Sequence[ExperimentDataset]) -> Evaluator:
         file = self.blocks["evaluators"].file
@@ -141,7 +142,7 @@ class _Reader:
                 if getattr(item, key) is not None:
                     message = f"{key!r} is not allowed here: {item.name!r} is a dataset of the experiment."
                     self._problem(message, file, *keys, key)
-            return EvaluatorDataset(item.name, item.name, own.path, item.mappings, file.where(*keys))
+            return EvaluatorDataset(item.name, item.name, own.source, item.mappings, file.where(*keys))
         return self._foreign_dataset(keys, item, [dataset.name for dataset in datasets])
 
     def _foreign_dataset(self, keys: tuple[str | int, ...], item: Any, known: list[str]) -> EvaluatorDataset | None:
@@ -162,15 +163,15 @@ class _Reader:
             self._problem(
                 f"'reference' names the unknown dataset {item.reference!r}.", file, *keys, "reference", hint=hint
             )
-        path = self._data_path(item.source, file, *keys, "source")
-        return EvaluatorDataset(item.name, item.reference, path, item.mappings, file.where(*keys))
+        source = self._data_source(item.source, file, *keys, "source")
+        return EvaluatorDataset(item.name, item.reference, source, item.mappings, file.where(*keys))
 
-    def _data_path(self, source: str, file: YamlFile, *keys: str | int) -> Path:
+    def _data_source(self, source: str, file: YamlFile, *keys: str | int) -> DataSource:
         if source.startswith("azureml:"):
             self._problem(f"{source!r} is an Azure ML data asset, which this version does not read.", file, *keys)
             return self.folder / "missing"
-        tried = [self.folder / source, self.folder / "data" / source]
-        found = next((path for path in tried if path.is_file()), None)
+        tried = [data_source(source, self.folder), data_source(source, self.folder / "data")]
+        found = next((each for each in tried if source and data_exists(each)), None)
         if found is None:
             names = [str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*") if path.is_file()]
             self._problem(f"There is no data file {source!r}.", file, *keys, hint=did_you_mean(source, names))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowyard.runs.dataset import DataSource
+
 __all__ = ["DeclaredConnection", "Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset"]
 
 
@@ -24,7 +26,7 @@ class ExperimentDataset:
     """Data that the flow is run on, and which column feeds which input."""
 
     name: str
-    path: Path
+    source: DataSource
     mappings: Mapping[str, Any]
     description: str | None = None
     where: str = ""
@@ -36,7 +38,7 @@ class EvaluatorDataset:
 
     name: str
     reference: str
-    path: Path
+    source: DataSource
     mappings: Mapping[str, Any]
     where: str = ""
 

@@ -1,6 +1,5 @@
-"""Flow files on disk become one typed ``Flow``; nothing is executed here."""
+"""Flow files on disk become one typed ``Flow`` (``flows.load``); nothing is executed here."""
 
-from flowyard.flows.load import load_flow
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, Input, InputRef, Literal, Node, NodeRef, Output, PromptyFlow
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "NodeRef",
     "Output",
     "PromptyFlow",
-    "load_flow",
 ]

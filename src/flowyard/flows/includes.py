@@ -15,13 +15,16 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowyard._util.suggest import did_you_mean
-from flowyard._util.yamlfile import YamlFile
+from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import FlowInvalid, Problem
+from flowyard.flows.model import Flow
 
-__all__ = ["FlowFolder", "MergedFolder", "merged_folder", "resolve_folder"]
+if TYPE_CHECKING:
+    from flowyard._util.yamlfile import YamlFile
+
+__all__ = ["FlowFolder", "MergedFolder", "lost_files", "merged_folder", "resolve_folder"]
 
 _LEFT_OUT = {".git", ".flowyard", ".promptflow", ".venv", "__pycache__"}
 
@@ -255,3 +258,15 @@ def _files_in(folder: Path) -> Iterator[str]:
 def _delete(folder: Path, process: int) -> None:
     if os.getpid() == process:  # a forked child does not take it from its parent
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def lost_files(flow: Flow) -> tuple[str, ...]:
+    """A warning of the files that the flow's code wrote where they will be deleted, if any."""
+    keep = flow.keep
+    lost = keep.written() if isinstance(keep, MergedFolder) else []
+    if not lost:
+        return ()
+    return (
+        f"{flow.file.name}: the flow runs in a temporary copy because of 'additional_includes', so what it "
+        f"wrote into its folder is deleted with it: {known_names(lost)}. Write to an absolute path instead.",
+    )

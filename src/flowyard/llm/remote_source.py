@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from flowyard.abc import ConnectionSource
 from flowyard.errors import OutsideError, UserError
@@ -42,9 +40,19 @@ class RemoteSource(ConnectionSource):
         return []
 
     def _get(self, address: str) -> Mapping[str, Any] | None:
+        # Imported here because it brings TLS and e-mail with it, and hardly anybody has such an endpoint.
+        from urllib.error import HTTPError, URLError  # noqa: PLC0415
+        from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
+
+        class NoRedirect(HTTPRedirectHandler):
+            """A redirect could lead secrets' requests elsewhere: it is an answer like any other error."""
+
+            def redirect_request(self, *_: Any, **__: Any) -> None:
+                return None
+
         request = Request(address, headers={"Accept": "application/json"})  # noqa: S310 - the scheme was checked
         try:
-            with build_opener(_NoRedirect()).open(request, timeout=_TIMEOUT_S) as response:
+            with build_opener(NoRedirect()).open(request, timeout=_TIMEOUT_S) as response:
                 answer = json.loads(response.read())
         except HTTPError as error:
             error.close()
@@ -64,10 +72,3 @@ class RemoteSource(ConnectionSource):
             f"The connection provider at {urlsplit(self._endpoint).netloc} {what}.",
             hint=f"{ENDPOINT_VARIABLE} names it; unset it to do without.",
         )
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirect could lead secrets' requests elsewhere: it is an answer like any other error."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None

@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowyard._util.suggest import did_you_mean, known_names
-from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.abc import ConnectionSource
 from flowyard.errors import ConnectionMissing, UserError
 from flowyard.llm.connection import Connection, SimulatedConnection
 from flowyard.llm.connection_parsing import connection_class, fill_from_environment, parse_connection
 from flowyard.llm.envfile import read_env
+
+if TYPE_CHECKING:
+    from flowyard._util.yamlfile import YamlFile
 
 __all__ = [
     "Connections",
@@ -105,6 +107,8 @@ class YamlSource(ConnectionSource):
 
     @cached_property
     def _files(self) -> dict[str, YamlFile]:
+        from flowyard._util.yamlfile import read_yaml  # noqa: PLC0415 - heavy, and most names are found before
+
         files: dict[str, YamlFile] = {}
         for path in self._paths:
             file = read_yaml(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from flowyard.records import RunRecord
 __all__ = ["change_labels", "change_run"]
 
 _TEXTS = ("display_name", "description")
+_LONGEST_CHANGE_S = 10.0
 _FORM = "Write display_name=…, description=… or tags.NAME=… (an empty value clears it)."
 
 
@@ -24,8 +26,7 @@ def change_labels(store: Store, name: str, labels: Mapping[str, str]) -> RunReco
     """
     if not labels:
         raise UserError("There is nothing to change.", hint=_FORM)
-    run = store.get_run(name)
-    tags = dict(run.tags)
+    tags: dict[str, str] = {}
     texts: dict[str, str | None] = {}
     for key, value in labels.items():
         if key in _TEXTS:
@@ -35,14 +36,34 @@ def change_labels(store: Store, name: str, labels: Mapping[str, str]) -> RunReco
         else:
             near = did_you_mean(key, [*_TEXTS, "tags"])
             raise UserError(f"{key!r} of a run cannot be changed.", hint=near or _FORM)
-    return change_run(store, name, **texts, tags={key: value for key, value in tags.items() if value})
+
+    def labelled(run: RunRecord) -> RunRecord:
+        changes: dict[str, Any] = {
+            **texts,
+            "tags": {tag: value for tag, value in {**run.tags, **tags}.items() if value},
+        }
+        return replace(run, **changes)
+
+    return _change(store, name, labelled)
 
 
 def change_run(store: Store, name: str, **changes: Any) -> RunRecord:
     """Store a run with these fields changed. Raises NotFound; Conflict while it runs, when it writes them itself."""
-    run = store.get_run(name)
-    if run.status == "running":
-        raise Conflict(f"Run {name!r} is running.", hint=f"Wait for it: flowyard run stream -n {name}")
-    changed = replace(run, **changes)
-    store.save_run(changed)
-    return changed
+    return _change(store, name, lambda run: replace(run, **changes))
+
+
+def _change(store: Store, name: str, changed: Callable[[RunRecord], RunRecord]) -> RunRecord:
+    """Change a run while nobody else can; another change takes an instant, which is waited for."""
+    until = time.monotonic() + _LONGEST_CHANGE_S
+    while True:
+        if store.get_run(name).status == "running":
+            raise Conflict(f"Run {name!r} is running.", hint=f"Wait for it: flowyard run stream -n {name}")
+        try:
+            with store.hold(name):
+                run = changed(store.get_run(name))
+                store.save_run(run)
+                return run
+        except Conflict:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.02)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from flowyard.abc import Hold, Store
 from flowyard.errors import StoreError
-from flowyard.records import LineCounts, LineTask, RunRecord, Usage
+from flowyard.records import LineCounts, RunRecord, Usage
+from flowyard.runs.mapping import LinePlan
 from flowyard.runs.results import LinePlaces, ResultWriter, read_heads, stored_lines, write_outputs
 from flowyard.sessions.session import Concurrency, FinishedLine, Place, Session
 
@@ -52,7 +52,7 @@ class Execution:
 
     async def go(
         self,
-        tasks: Iterator[LineTask],
+        plan: LinePlan,
         concurrency: Concurrency,
         *,
         taken_over: Iterable[FinishedLine] = (),
@@ -70,10 +70,10 @@ class Execution:
                 numbers = done or LinePlaces()
                 for line in taken_over:
                     numbers.put(line.line_number, 0)
-                    self._store_line(line)
-                left = (task for task in tasks if task.line_number not in numbers) if numbers else tasks
-                place = Place(self.run.path / "media", _media_folder(self.run))
-                await self._session.run_lines(left, self._store_line, place=place, concurrency=concurrency)
+                    self._store_lines((line,))
+                left = (task for task in plan.tasks if task.line_number not in numbers) if numbers else plan.tasks
+                place = Place(self.run.path / "media", plan.folder, plan.from_network)
+                await self._session.run_lines(left, self._store_lines, place=place, concurrency=concurrency)
             return await self._aggregate()
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._close(status="canceled")
@@ -103,11 +103,12 @@ class Execution:
             if status == "completed" and number not in held:
                 yield raw
 
-    def _store_line(self, line: FinishedLine) -> None:
+    def _store_lines(self, lines: Sequence[FinishedLine]) -> None:
         assert self._writer is not None
-        self._writer.append(line)
-        self._count(line)
-        self._progress.line(line)
+        self._writer.append(*lines)
+        for line in lines:
+            self._count(line)
+            self._progress.line(line)
         if time.monotonic() - self._looked_s > _LOOK_EVERY_S:
             self._hold.require_held()
             self._looked_s = time.monotonic()
@@ -149,11 +150,3 @@ class Execution:
 
 
 _NOTHING = Usage()
-
-
-def _media_folder(run: RunRecord) -> Path | None:
-    """What paths of pictures in the data are relative to; references in a base run's outputs are absolute."""
-    if run.data is None:
-        return None
-    data = Path(run.data)
-    return data if data.is_dir() else data.parent

@@ -40,9 +40,9 @@ class ResultWriter:
         self._file: BinaryIO = path.open("ab", buffering=0)
         self._synced_s = time.monotonic()
 
-    def append(self, line: FinishedLine) -> None:
-        """Store a line. Raises OSError."""
-        data = line.text + b"\n"
+    def append(self, *lines: FinishedLine) -> None:
+        """Store some lines. Raises OSError."""
+        data = b"".join([line.text + b"\n" for line in lines])
         written = self._file.write(data)
         while written < len(data):  # a nearly full disk takes a part
             written += self._file.write(data[written:])

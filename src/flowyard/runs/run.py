@@ -12,13 +12,14 @@ from typing import Any
 
 from flowyard.abc import Provider, Store
 from flowyard.errors import UserError
-from flowyard.flows import DagFlow, FlexFlow, Flow, load_flow
+from flowyard.flows import DagFlow, FlexFlow, Flow
+from flowyard.flows.load import load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
-from flowyard.runs.dataset import require_data_file
+from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
@@ -27,7 +28,16 @@ from flowyard.runs.resume import find_earlier, recover, require_same_lines, take
 from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.sessions.session import Session, SessionRequest
 
-__all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name", "resume_run"]
+__all__ = [
+    "Progress",
+    "RunParts",
+    "RunRequest",
+    "execute_run",
+    "new_run_name",
+    "require_name",
+    "resume_run",
+    "session_request",
+]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+@=-]{0,199}$")
 
@@ -42,7 +52,7 @@ class RunRequest:
     """
 
     flow: Path | Flow
-    data: Path | None = None
+    data: DataSource | None = None
     column_mapping: Mapping[str, Any] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
     init: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +98,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
             execution = Execution(session, run, parts.store, parts.progress, hold)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), taken_over=taken_over(earlier))
+            return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
 async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False) -> RunRecord:
@@ -111,7 +121,7 @@ async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_f
             for line in lines:
                 execution.count_done(line)
             parts.store.save_run(run)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), done=found.done)
+            return await execution.go(plan, request.options.start_concurrency(), done=found.done)
 
 
 @asynccontextmanager
@@ -121,7 +131,7 @@ async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[S
     base = _completed_base(request, parts.store)
     if request.data is not None:
         require_data_file(request.data)
-    session = parts.open_session(_session_request(request, flow, parts))
+    session = parts.open_session(session_request(flow, parts, request.options, request.init))
     try:
         if isinstance(flow, FlexFlow):  # only its code knows its inputs
             flow = await session.ready()
@@ -134,15 +144,18 @@ async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[S
         await session.close()
 
 
-def _session_request(request: RunRequest, flow: Flow, parts: RunParts) -> SessionRequest:
+def session_request(
+    flow: Flow, parts: RunParts, options: RunOptions, init: Mapping[str, Any] | None = None
+) -> SessionRequest:
+    """What a session of that flow is asked for; ``init`` are the arguments of a flow that is a class."""
     return SessionRequest(
         flow,
         parts.connections,
         parts.open_provider,
-        init=request.init,
+        init=init or {},
         urls=parts.urls,
-        most_at_once=request.options.most_at_once,
-        line_timeout_s=request.options.line_timeout_s,
+        most_at_once=options.most_at_once,
+        line_timeout_s=options.line_timeout_s,
     )
 
 
@@ -187,7 +200,7 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         path=Path(),
         role=request.role,
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
-        data=str(request.data.resolve()) if request.data else None,
+        data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
         variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
         base_run=request.base_run,

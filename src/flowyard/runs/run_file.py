@@ -17,6 +17,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
+from flowyard.runs.dataset import DataSource, data_exists, data_source
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
 
@@ -78,7 +79,7 @@ class RunDescription:
         base_run = self._text("run")
         return RunRequest(
             flow=self.path("flow"),
-            data=self.path("data") if "data" in self.values else None,
+            data=self.data(),
             column_mapping=dict(self.values.get("column_mapping") or {}),
             variant=dict([parse_selection(self.values["variant"])]) if self.values.get("variant") else {},
             base_run=base_run,
@@ -110,6 +111,15 @@ class RunDescription:
         """The path that a key holds."""
         written = Path(self.values[key]).expanduser()
         if self.file is None or (key in self.given and written.exists()):
+            return written
+        return self.file.path.parent / written
+
+    def data(self) -> DataSource | None:
+        """Where the data is, None when nothing says it; what is no URL is found as other paths are."""
+        if "data" not in self.values:
+            return None
+        written = data_source(self.values["data"])
+        if self.file is None or isinstance(written, str) or ("data" in self.given and data_exists(written)):
             return written
         return self.file.path.parent / written
 

@@ -11,24 +11,29 @@ from dataclasses import dataclass
 
 from flowyard.records import ErrorRecord, LineResult, LineTask
 from flowyard.sessions.black_box import BlackBox
-from flowyard.sessions.line_worker import LineWorker, timed_out
-from flowyard.sessions.session import FinishedLine, LineSink
+from flowyard.sessions.line_worker import LineWorker
+from flowyard.sessions.lost_lines import timed_out
+from flowyard.sessions.session import FinishedLine
 
-__all__ = ["Crew", "LoopCrew", "Take", "ThreadCrew"]
+__all__ = ["Crew", "LoopCrew", "Take", "Tell", "ThreadCrew"]
 
 Take = Callable[[], LineTask | None]
 """The next line to run; None when there is none now."""
+
+
+Tell = Callable[[FinishedLine], None]
+"""Takes each line as it ends, from any thread."""
 
 
 class Crew(ABC):
     """Takes lines while there is room and tells of each that ended. ``limit`` is how many run at once."""
 
     def __init__(
-        self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None
+        self, worker: LineWorker, take: Take, tell: Tell, *, line_timeout_s: float | None, box: BlackBox | None
     ) -> None:
         self.worker = worker
         self._take = take
-        self._sink = sink
+        self._tell = tell
         self._timeout_s = line_timeout_s
         self._box = box
         self.limit = 1
@@ -42,9 +47,9 @@ class LoopCrew(Crew):
     """Lines as tasks of the running event loop, which is where ``poke`` must be called."""
 
     def __init__(
-        self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None
+        self, worker: LineWorker, take: Take, tell: Tell, *, line_timeout_s: float | None, box: BlackBox | None
     ) -> None:
-        super().__init__(worker, take, sink, line_timeout_s=line_timeout_s, box=box)
+        super().__init__(worker, take, tell, line_timeout_s=line_timeout_s, box=box)
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._failure: BaseException | None = None
@@ -76,7 +81,7 @@ class LoopCrew(Crew):
     async def _work(self, first: LineTask) -> None:
         task: LineTask | None = first
         while task is not None:
-            self._sink(await self._run(task))
+            self._tell(await self._run(task))
             task = self._take() if len(self._tasks) <= self.limit and self._failure is None else None
 
     async def _run(self, task: LineTask) -> FinishedLine:
@@ -136,9 +141,9 @@ class ThreadCrew(Crew):
     """Whole lines in threads of the flow's code, for flows that run plainly; ``watch`` ends those that are late."""
 
     def __init__(
-        self, worker: LineWorker, take: Take, sink: LineSink, *, line_timeout_s: float | None, box: BlackBox | None
+        self, worker: LineWorker, take: Take, tell: Tell, *, line_timeout_s: float | None, box: BlackBox | None
     ) -> None:
-        super().__init__(worker, take, sink, line_timeout_s=line_timeout_s, box=box)
+        super().__init__(worker, take, tell, line_timeout_s=line_timeout_s, box=box)
         self._lock = threading.Lock()
         self._busy = 0
         self._running: set[_Running] = set()
@@ -166,7 +171,7 @@ class ThreadCrew(Crew):
         for line in late:
             self._leave(line)
             self.worker.runner.line_threads.grow()  # this one may never come back
-            self._sink(self.worker.finished(timed_out(line.task, self._timeout_s)))
+            self._tell(self.worker.finished(timed_out(line.task, self._timeout_s)))
         if late:
             self.poke()
 
@@ -182,7 +187,7 @@ class ThreadCrew(Crew):
                     return
                 self._running.discard(line)
             self._leave(line)
-            self._sink(finished)
+            self._tell(finished)
             task = self._next()
 
     def _run(self, task: LineTask) -> FinishedLine:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from flowyard.errors import OutsideError
-from flowyard.records import ErrorRecord, LineResult, LineTask
+from flowyard.records import LineResult, LineTask
 from flowyard.sessions.black_box import read_black_box
-from flowyard.sessions.line_worker import timed_out
+from flowyard.sessions.lost_lines import crashed, timed_out
 from flowyard.sessions.session import Concurrency, FinishedLine, LineSink
 
 __all__ = ["LineDriver", "LineHand"]
@@ -124,10 +124,10 @@ class LineDriver:
         self._failed_starts = 0
         now_s = time.monotonic()
         try:
-            for line in lines:
-                if share.lines.pop(line.line_number, None) is not None:
-                    self._concurrency.line_ended(line.duration_s, line.usage.refused_calls, now_s)
-                    self._sink(line)
+            wanted = [line for line in lines if share.lines.pop(line.line_number, None) is not None]
+            for line in wanted:
+                self._concurrency.line_ended(line.duration_s, line.usage.refused_calls, now_s)
+            self._sink(wanted)
             share.rated(len(lines))
             self._supply()
         except BaseException as error:
@@ -152,7 +152,7 @@ class LineDriver:
         elif not running:
             self._failed_starts += 0 if share.late else 1
         elif share.late is None:
-            self._tell(_crashed(running[0], how))
+            self._tell(crashed(running[0], how))
         elif share.late in running:
             assert self._timeout_s is not None
             self._tell(timed_out(share.late, self._timeout_s))
@@ -162,7 +162,7 @@ class LineDriver:
     def _tell(self, result: LineResult) -> None:
         self._failed_starts = 0
         try:
-            self._sink(self._encode(result))
+            self._sink([self._encode(result)])
         except BaseException as error:
             self.fail(error)
 
@@ -231,9 +231,3 @@ class LineDriver:
                 if held is not None and share.late is None:
                     share.late = held
                     share.hand.kill()
-
-
-def _crashed(task: LineTask, how: str) -> LineResult:
-    """The result of a line whose process ended while it ran."""
-    error = ErrorRecord("WorkerCrashed", f"The process that ran this line ended: {how}.")
-    return LineResult(task.line_number, "failed", task.inputs, {}, error)

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from flowyard.engine import LineRunner, prepare
-from flowyard.engine.runner import AggregationResult
 from flowyard.flows.model import Flow
-from flowyard.records import LineTask, Usage
+from flowyard.records import AggregationResult, LineTask, Usage
 from flowyard.sessions.crew import LoopCrew
 from flowyard.sessions.line_worker import LineWorker
 from flowyard.sessions.session import (
@@ -67,7 +66,7 @@ class InlineSession(Session):
 
         def tell(line: FinishedLine) -> None:
             concurrency.line_ended(line.duration_s, line.usage.refused_calls, time.monotonic())
-            sink(line)
+            sink((line,))
             crew.limit = concurrency.limit
             waiting()
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.engine import LineRunner
 from flowyard.engine.modules import code_of
-from flowyard.engine.runner import AggregationResult
-from flowyard.records import ErrorRecord, LineResult, LineTask
+from flowyard.records import AggregationResult, LineResult, LineTask
 from flowyard.sessions.encoding import LineEncoder, line_from_json
 from flowyard.sessions.session import FinishedLine, Place
 
-__all__ = ["LineWorker", "timed_out"]
+__all__ = ["LineWorker"]
 
 _CHUNK = 1000
 
@@ -26,10 +24,11 @@ class LineWorker:
 
     def __init__(self, runner: LineRunner, place: Place) -> None:
         self.runner = runner
-        self._folder = place.data_folder
+        self._place = place
         self._encoder = LineEncoder(place.media, runner.secrets, runner.flow.message_format)
         self._collector = runner.aggregation_inputs()
         self._kept: list[tuple[int, Any]] = []
+        runner.begin_run()
 
     async def run(self, task: LineTask) -> FinishedLine:
         """Run a line on the running event loop."""
@@ -40,7 +39,10 @@ class LineWorker:
         return self.finished(self.runner.run_line_here(self._placed(task)))
 
     def _placed(self, task: LineTask) -> LineTask:
-        return task if self._folder is None or task.folder else replace(task, folder=self._folder)
+        place = self._place
+        if task.folder or (place.data_folder is None and not place.from_network):
+            return task
+        return LineTask(task.line_number, task.inputs, task.error, place.data_folder, place.from_network)
 
     def finished(self, result: LineResult) -> FinishedLine:
         """The line as it is told and stored."""
@@ -82,9 +84,3 @@ def _pickled(kept: list[tuple[int, Any]]) -> bytes:
         return pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
     except Exception:  # any object of user code may refuse
         return pickle.dumps([(number, json.loads(dump_json(picked))) for number, picked in kept])
-
-
-def timed_out(task: LineTask, limit_s: float) -> LineResult:
-    """The result of a line that took too long."""
-    error = ErrorRecord("LineTimeout", f"The line took longer than {limit_s:g} s and was given up.")
-    return LineResult(task.line_number, "failed", task.inputs, {}, error, duration_s=limit_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from flowyard.flows.model import FlexFlow
-from flowyard.sessions.inline import InlineSession
 from flowyard.sessions.pool import PooledSession
 from flowyard.sessions.process import WorkerCommand
 from flowyard.sessions.session import Session, SessionRequest
@@ -18,9 +18,15 @@ SessionOpener = Callable[[SessionRequest], Session]
 """Opens a session inside a running event loop; what is wrong with the flow shows when it is made ready."""
 
 
+_INLINE = "flowyard.sessions.inline:InlineSession"
+"""Imported when one is opened: with it comes all that runs flows, which a process that has workers never needs."""
+
+
 def open_inline(request: SessionRequest) -> Session:
     """A session in this process."""
-    return InlineSession(request)
+    module, name = _INLINE.split(":")
+    session: Session = getattr(import_module(module), name)(request)
+    return session
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class LocalSessions:
     def __call__(self, request: SessionRequest) -> Session:
         """A pool of workers; a flow that exists in this process only, as an object, runs here."""
         if _is_here_only(request):
-            return InlineSession(request)
+            return open_inline(request)
         return PooledSession(request, self.workers, self.command)
 
 

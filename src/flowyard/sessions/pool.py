@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flowyard.engine.runner import AggregationResult, lost_files
 from flowyard.errors import FlowyardError, OutsideError
+from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow
-from flowyard.records import ErrorRecord, LineTask, Usage
+from flowyard.records import AggregationResult, ErrorRecord, LineTask, Usage
 from flowyard.sessions.driver import LineDriver
 from flowyard.sessions.encoding import LineEncoder
 from flowyard.sessions.messages import Message, Prepared
@@ -141,6 +141,7 @@ class PooledSession(Session):
         while len(self._hands) < self._workers:  # some ended after they were ready
             self._start()
         for hand in self._hands:
+            hand.held.clear()
             self._let_begin(hand)
         try:
             await driver.run(self._workers)

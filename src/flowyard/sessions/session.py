@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from flowyard.abc import Provider
-from flowyard.engine.runner import AggregationResult
 from flowyard.flows.model import Flow
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
-from flowyard.records import ErrorRecord, LineStatus, LineTask, Usage
+from flowyard.records import AggregationResult, ErrorRecord, LineStatus, LineTask, Usage
 
 __all__ = [
     "Concurrency",
@@ -48,11 +47,12 @@ class SessionRequest:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the lines of a run belong: ``media`` takes the pictures of results, and relative paths of pictures in the
-    data start from ``data_folder`` (None: from the flow's).
+    data start from ``data_folder`` (None: from the flow's). Data that came ``from_network`` may name no files at all.
     """
 
     media: Path
     data_folder: Path | None = None
+    from_network: bool = False
 
 
 class FinishedLine(NamedTuple):
@@ -69,8 +69,8 @@ class FinishedLine(NamedTuple):
     error: ErrorRecord | None = None
 
 
-LineSink = Callable[[FinishedLine], None]
-"""Takes each line as it ends, in no fixed order."""
+LineSink = Callable[[Sequence[FinishedLine]], None]
+"""Takes lines soon after they ended, some at a time and in no fixed order."""
 
 
 class Concurrency(Protocol):

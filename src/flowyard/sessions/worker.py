@@ -20,15 +20,16 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.engine.prepare import prepare
-from flowyard.engine.runner import AggregationResult, LineRunner
+from flowyard.engine.runner import LineRunner
 from flowyard.errors import FlowyardError
 from flowyard.flows.model import Input
-from flowyard.records import LineTask
+from flowyard.records import AggregationResult, LineTask
 from flowyard.sessions.black_box import BlackBox
 from flowyard.sessions.crew import Crew, LoopCrew, ThreadCrew
 from flowyard.sessions.line_worker import LineWorker
@@ -195,9 +196,11 @@ def main() -> None:
     channel = _own_channel()
     loop = asyncio.new_event_loop()
     inbox: asyncio.Queue[Message | None] = asyncio.Queue()
-    threading.Thread(target=_receive, args=(channel, loop, inbox), name="flowyard-inbox", daemon=True).start()
+    asked = threading.Event()
+    threading.Thread(target=_receive, args=(channel, loop, inbox, asked), name="flowyard-inbox", daemon=True).start()
     asyncio.set_event_loop(loop)
     try:
+        _look_ahead(asked)
         loop.run_until_complete(_Worker(channel).serve(inbox))
     except BaseException:
         _give_up()
@@ -242,9 +245,29 @@ def _hide(*pipes: int) -> None:
     os.close(nothing)
 
 
-def _receive(channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None]) -> None:
+_LIKELY = (
+    "flowyard.engine.dag",
+    "flowyard.engine.nodes.python",
+    "flowyard.engine.nodes.llm",
+    "flowyard.llm.providers.openai_wire",
+)
+"""What most flows need, the most likely first."""
+
+
+def _look_ahead(asked: threading.Event) -> None:
+    """Use the time until the session asks for something, which it does once it has been imported itself."""
+    for module in _LIKELY:
+        if asked.is_set():
+            return
+        import_module(module)
+
+
+def _receive(
+    channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None], asked: threading.Event
+) -> None:
     while True:
         message = channel.receive()
+        asked.set()
         if message is None:
             os._exit(1)  # the session is gone, and with it whoever wanted these lines
         loop.call_soon_threadsafe(inbox.put_nowait, message)

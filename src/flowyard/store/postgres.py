@@ -29,7 +29,10 @@ class PostgresDatabase(Database):
 
     kind = "postgresql"
     text_type = 'TEXT COLLATE "C"'
-    schema_exists = "SELECT 1 WHERE to_regclass('flowyard_schema') IS NOT NULL"
+    schema_exists = (  # to_regclass may answer from a cache, without what another transaction has just made
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relname = 'flowyard_schema' AND n.nspname = current_schema()"
+    )
     matches_pattern = r"name LIKE ? ESCAPE '\'"
 
     def __init__(self, url: str) -> None:

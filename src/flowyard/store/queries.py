@@ -44,10 +44,13 @@ def insert(session: Session, run: RunRecord, home: str) -> bool:
     return made.rowcount > 0
 
 
-def update(session: Session, run: RunRecord) -> bool:
-    """Replace a stored run; False when there is none of its name."""
+def update(session: Session, run: RunRecord, instead_of: str | None = None) -> bool:
+    """Replace a stored run; False when there is none of its name, or none with the record ``instead_of``."""
     changes = ", ".join(f"{column} = ?" for column in _COLUMNS)
-    done = session.execute(f"UPDATE flowyard_runs SET {changes} WHERE name = ?", (*_values(run), run.name))  # noqa: S608
+    condition, values = ("name = ?", [run.name])
+    if instead_of is not None:
+        condition, values = ("name = ? AND record = ?", [run.name, instead_of])
+    done = session.execute(f"UPDATE flowyard_runs SET {changes} WHERE {condition}", (*_values(run), *values))  # noqa: S608
     if done.rowcount:
         session.execute("DELETE FROM flowyard_run_tags WHERE run = ?", (run.name,))
         _set_tags(session, run)

@@ -53,14 +53,11 @@ def schema_version(session: Session, database: Database) -> int:
 
 
 def migrate(session: Session, database: Database, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> int:
-    """Bring the tables to this version, in the transaction of ``session``; returns how many versions were made.
+    """Bring the tables to this version, in a transaction that has claimed them; returns how many versions were made.
 
     Raises StoreError when they are of a newer version than this code knows.
     """
     version = schema_version(session, database)
-    if version < len(migrations):
-        database.claim_schema(session)
-        version = schema_version(session, database)  # whoever claimed it before may have done the work
     if version > len(migrations):
         raise StoreError(
             f"The store {database.label} was written by a newer flowyard: its tables have version {version}, and this "

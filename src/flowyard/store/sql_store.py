@@ -94,18 +94,22 @@ class SqlStore(Store):
         self._write_copy(run)
 
     def get_run(self, name: str) -> RunRecord:
-        stored = self._read(lambda session: queries.find(session, name), None) if _is_name(name) else None
-        if stored is None:
-            near = did_you_mean(name, self._read(queries.names, []))
-            raise NotFound(f"There is no run {name!r} in {self._place}.", hint=near or "See: flowyard run list")
-        run = self._run(stored)
-        return (self._settled(run) or run) if run.status == "running" else run
+        while stored := self._find(name):
+            run = self._run(stored)
+            if run.status != "running":
+                return run
+            if settled := self._settled(run, stored):
+                return settled
+        near = did_you_mean(name, self._read(queries.names, []))
+        raise NotFound(f"There is no run {name!r} in {self._place}.", hint=near or "See: flowyard run list")
 
     def list_runs(self, query: RunQuery = RunQuery()) -> Sequence[RunRecord]:  # noqa: B008 - frozen
-        running = [self._run(each) for each in self._read(queries.find_running, [])]
-        killed = {run.name: run for run in map(self._settled, running) if run is not None}
-        stored = self._read(lambda session: queries.select(session, self._database, query, tuple(killed)), [])
-        return [killed.get(name) or self._run((name, home, text)) for name, home, text in stored]
+        running = self._read(queries.find_running, [])
+        settled = [self._settled(self._run(stored), stored) for stored in running]
+        killed = {run.name: run for run in settled if run and run.status == "canceled"}
+        found = self._read(lambda session: queries.select(session, self._database, query, tuple(killed)), [])
+        runs = map(self._run, found)
+        return [killed.get(run.name, run) if run.status == "running" else run for run in runs]
 
     def delete_run(self, name: str) -> None:
         run = self.get_run(name)
@@ -152,7 +156,12 @@ class SqlStore(Store):
 
     def migrate(self) -> TakenIn:
         """Bring the tables to this version and take in the runs that are there as folders only."""
-        return self._database.write(self._migrated)
+
+        def migrating(session: Session) -> TakenIn:
+            self._database.claim_schema(session)
+            return self._migrated(session)
+
+        return self._database.write(migrating)
 
     def unreadable_runs(self) -> list[Path]:
         """Folders of runs whose record could not be read when they were taken in; ``list_runs`` leaves them out."""
@@ -179,7 +188,9 @@ class SqlStore(Store):
     def _write(self, work: Callable[[Session], T], *, durable: bool = True) -> T:
         def writing(session: Session) -> T:
             if not self._is_current(session):
-                self._migrated(session)
+                self._database.claim_schema(session)
+                if not self._is_current(session):  # whoever claimed it before may have done the work
+                    self._migrated(session)
             return work(session)
 
         return self._database.write(writing, durable=durable)
@@ -199,6 +210,9 @@ class SqlStore(Store):
         except ValueError as error:
             raise StoreError(f"The record of run {name!r} in {self._database.label} is damaged: {error}.") from error
 
+    def _find(self, name: str) -> StoredRun | None:
+        return self._read(lambda session: queries.find(session, name), None) if _is_name(name) else None
+
     def _runs_of(self, home: str) -> Path:
         return Path(home) / "runs" if home else self._runs
 
@@ -206,7 +220,7 @@ class SqlStore(Store):
         """The folder of a run that is stored or yet to be. Raises NotFound for what cannot be a name."""
         if not _is_name(name):
             raise NotFound(f"{name!r} cannot be a run's name.")
-        stored = self._read(lambda session: queries.find(session, name), None)
+        stored = self._find(name)
         folder = self._runs_of(stored[1] if stored else self._home_key) / name
         if stored and stored[1] != self._home_key and not folder.is_dir():
             raise StoreError(
@@ -215,29 +229,23 @@ class SqlStore(Store):
             )
         return folder
 
-    def _settled(self, run: RunRecord) -> RunRecord | None:
-        """A run that is stored as running as what it is: canceled when its process is gone, None while it runs.
+    def _settled(self, run: RunRecord, stored: StoredRun) -> RunRecord | None:
+        """A run that is stored as running as what it is: canceled if its process is gone; None if it changed meanwhile.
 
         What was found is stored, so that a killed run's lines are counted once. A folder that cannot be seen from here
         says nothing about its run.
         """
         if run.path.parent != self._runs and not run.path.is_dir():
-            return None
+            return run
         with unheld(run.path) as free:
             if not free:
-                return None
+                return run
             canceled = replace(run, status="canceled", lines=count_lines(run))
-            with suppress(StoreError):  # a store that is only read is as good
-                return self._write(lambda session: self._cancel(session, canceled))
-            return canceled
-
-    def _cancel(self, session: Session, canceled: RunRecord) -> RunRecord | None:
-        """Store it, unless the run ended or was deleted since it was looked at."""
-        stored = queries.find(session, canceled.name)
-        if stored is None or self._run(stored).status != "running":
-            return None
-        queries.update(session, canceled)
-        return canceled
+            try:
+                changed = self._write(lambda session: queries.update(session, canceled, instead_of=stored[2]))
+            except StoreError:
+                return canceled  # a store that can only be read is as good
+            return canceled if changed else None
 
     def _bury(self, run: RunRecord) -> None:
         grave = run.path.parent / f".deleted-{uuid.uuid4().hex}"
@@ -256,6 +264,8 @@ class SqlStore(Store):
             raise StoreError(f"Cannot delete what is left of run {run.name!r}, {grave}: {error.strerror}.") from error
 
     def _write_copy(self, run: RunRecord) -> None:
+        if run.path.parent != self._runs and not run.path.is_dir():
+            return  # the folder is on another machine
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             write_atomic(run.path / RECORD_FILE, run_to_json(run), durable=run.status != "running")
@@ -282,4 +292,4 @@ class SqlStore(Store):
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and Path(name).name == name and "\0" not in name
+    return Path(name).name == name and name not in ("", "..") and "\0" not in name

@@ -18,6 +18,7 @@ __all__ = ["SqliteDatabase"]
 T = TypeVar("T")
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+_NO_LOCK_FILE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PATIENCE_S = 60.0
 """How long is waited for others who write; each of them takes milliseconds."""
@@ -44,9 +45,9 @@ class SqliteDatabase(Database):
                 with self._connection() as connection:
                     return work(connection)
             except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_CANTOPEN or not self.exists():
+                if _code(error) not in _NO_LOCK_FILE or not self._is_at_rest():
                     raise
-            with self._connection("?immutable=1") as connection:  # in a folder where no lock file can be made
+            with self._connection("?immutable=1") as connection:
                 return work(connection)
 
         return self._patiently(reading)
@@ -74,6 +75,11 @@ class SqliteDatabase(Database):
 
     def pattern(self, pattern: str) -> str:
         return pattern.replace("[", "[[]")
+
+    def _is_at_rest(self) -> bool:
+        """Whether the file has all that was written, so that it can be read where no file can be made beside it."""
+        log = self.file.with_name(f"{self.file.name}-wal")
+        return self.exists() and not (log.exists() and log.stat().st_size)
 
     @contextmanager
     def _connection(self, options: str = "") -> Iterator[sqlite3.Connection]:

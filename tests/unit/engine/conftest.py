@@ -9,7 +9,7 @@ import pytest
 
 from flowyard.abc import Provider
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm.connection import AzureOpenAIConnection, CustomConnection, OpenAIConnection
 from flowyard.llm.sources import Connections, DeclaredSource
 from flowyard.records import LineResult, LineTask, ModelReply, ModelRequest, Usage

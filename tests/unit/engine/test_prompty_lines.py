@@ -12,7 +12,8 @@ from flowyard.engine import LineRunner, prepare
 from flowyard.engine.prompty_call import PromptyPrompt
 from flowyard.engine.stream import TextStream
 from flowyard.errors import UserError
-from flowyard.flows import PromptyFlow, load_flow
+from flowyard.flows import PromptyFlow
+from flowyard.flows.load import load_flow
 from flowyard.llm import Connections, SimulateEverything, open_provider
 from flowyard.media import UrlRules
 from flowyard.records import LineTask, Usage

@@ -10,7 +10,7 @@ import pytest
 
 from flowyard.engine import LineRunner, prepare
 from flowyard.engine.stream import TextStream
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm.sources import Connections
 from flowyard.records import LineTask
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flowyard.errors import FlowInvalid, UserError
-from flowyard.flows import FlexFlow, InputRef, load_flow
+from flowyard.flows import FlexFlow, InputRef
+from flowyard.flows.load import load_flow
 from flowyard.flows.variants import parse_selection
 
 Write = Callable[[str], Path]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from flowyard.errors import FlowInvalid, UserError
-from flowyard.flows import Flow, Literal, load_flow
+from flowyard.flows import Flow, Literal
+from flowyard.flows.load import load_flow
 from flowyard.flows.model import FlexFlow
 from flowyard.flows.overrides import override_connections, parse_overrides
 

@@ -67,9 +67,8 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_does_not_keep_the_hold_of_its_dead_parent(tmp_path: Path) -> None:
-    code = HOLDER.replace(
-        "    print(", "    import os, time\n    if os.fork() == 0:\n        time.sleep(600)\n    print("
-    )
+    code = HOLDER.replace("    print(", "    import os, time\n    child = os.fork() == 0\n    if child: print(")
+    code = code.replace("    sys.stdin", "    if child: time.sleep(600)\n    sys.stdin")
     process = subprocess.Popen(
         [sys.executable, "-c", code, tmp_path],
         stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import open_provider
 from flowyard.llm.connection import (
     AzureContentSafetyConnection,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
 
 from flowyard.engine.modules import code_of
-from flowyard.engine.nodes.llm import prepare_llm
-from flowyard.engine.nodes.package import prepare_package
-from flowyard.engine.nodes.prompt import prepare_prompt
-from flowyard.engine.nodes.python import prepare_python
 from flowyard.engine.step import Step
 from flowyard.errors import FlowInvalid, Problem, UserError
 from flowyard.flows.model import DagFlow, Node
@@ -38,11 +36,13 @@ def prepare_nodes(flow: DagFlow, services: Services, only: str | None) -> list[S
 
 
 def _prepare_node(node: Node, flow: DagFlow, services: Services) -> Step:
-    if node.source_type != "code":
-        return prepare_package(node, flow.folder, services)
-    prepare_kind: Mapping[str, Callable[[], Step]] = {
-        "python": lambda: prepare_python(node, flow.folder, services),
-        "prompt": lambda: prepare_prompt(node, flow.folder, services.urls),
-        "llm": lambda: prepare_llm(node, flow.folder, services),
-    }
-    return prepare_kind[node.type]()
+    place = _KINDS[node.type if node.source_type == "code" else "package"]
+    module, name = place.split(":")
+    prepare: Callable[[Node, Path, Services], Step] = getattr(import_module(module), name)
+    return prepare(node, flow.folder, services)
+
+
+_KINDS: Mapping[str, str] = {
+    kind: f"flowyard.engine.nodes.{kind}:prepare_{kind}" for kind in ("python", "prompt", "llm", "package")
+}
+"""Kind of node -> ``module:function``, imported when a flow has one: a process for plain code needs no templates."""

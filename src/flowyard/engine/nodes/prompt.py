@@ -11,13 +11,13 @@ from flowyard.errors import UserError
 from flowyard.flows.model import InputRef, Literal, Node
 from flowyard.llm.messages import RoleEscapes
 from flowyard.llm.prompt_text import PromptText, escape_inputs
+from flowyard.llm.services import Services
 from flowyard.llm.template import PromptFile, load_template, render
-from flowyard.media import UrlRules
 
 __all__ = ["literals_of", "names_from_outside", "prepare_prompt", "require_free_name", "require_free_variables"]
 
 
-def prepare_prompt(node: Node, folder: Path, urls: UrlRules) -> Step:
+def prepare_prompt(node: Node, folder: Path, services: Services) -> Step:
     """Parse the node's template. Raises UserError with file:line."""
     require_free_name(node, {"template"})
     assert node.source_path is not None
@@ -31,7 +31,7 @@ def prepare_prompt(node: Node, folder: Path, urls: UrlRules) -> Step:
         return PromptText(render(template, values), escaped, escapes)
 
     holes = template.holes(node.inputs, node.name)
-    literals = with_template_pictures(node, literals_of(node), template, folder, urls)
+    literals = with_template_pictures(node, literals_of(node), template, folder, services.urls)
     return Step(node, call, "thread", literals=literals, warnings=holes)
 
 
