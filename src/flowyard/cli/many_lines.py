@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -64,4 +65,13 @@ def many_lines_options(command: Command) -> Command:
 def carry_out(work: Coroutine[Any, Any, T]) -> T:
     """Run the work; what flows print in this process goes to standard error."""
     with user_prints_to_stderr():
-        return asyncio.run(work)
+        return asyncio.run(_answering_sigterm(work))
+
+
+async def _answering_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """SIGTERM cancels the work, as Ctrl-C does, and does not break off whatever is being written just then."""
+    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        return await work
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -111,7 +111,7 @@ def _summary(run: RunRecord) -> str:
     tokens = f", {run.usage.total_tokens:,} tokens" if run.usage.total_tokens else ""
     simulated = " (simulated model)" if run.simulated else ""
     counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
-    kept = f"; what finished is kept, see: flowyard run show -n {run.name}" if run.status == "canceled" else ""
+    kept = f"; what finished is kept, go on with: flowyard run resume {run.name}" if run.status == "canceled" else ""
     return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{tokens}{simulated}{kept}"
 
 
