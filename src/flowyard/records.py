@@ -194,7 +194,7 @@ class RunRecord:
     ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder. ``assignment`` is
     ``{node: variant}``, defaults included. Of environment variables and init values only the names are kept, because
     the values may be secret. ``resumed_from`` is the run whose completed lines were taken over, ``source`` the folder
-    that a registered run came from.
+    that a registered run came from. ``flow_digest`` and ``data_digest`` say which version of either it ran.
     """
 
     name: str
@@ -226,6 +226,8 @@ class RunRecord:
     init_names: tuple[str, ...] = ()
     resumed_from: str | None = None
     source: str | None = None
+    flow_digest: str | None = None
+    data_digest: str | None = None
 
     @property
     def simulated(self) -> bool:

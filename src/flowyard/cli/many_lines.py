@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -74,7 +75,7 @@ class ManyLines:
     def carry_out(self, app: App, work: Coroutine[Any, Any, T]) -> T:
         """Run the work; what flows print in this process goes to standard error."""
         with user_prints_to_stderr(), recorded(self.caching.recording(app.settings)):
-            return asyncio.run(work)
+            return asyncio.run(_answering_sigterm(work))
 
 
 _NAMES = tuple(ManyLines.__dataclass_fields__)
@@ -89,3 +90,12 @@ def many_lines_options(command: Command) -> Command:
         return command(many=ManyLines(**own), **values)
 
     return grouped(with_values, bulk_options, session_options, pacing_options, cache_options)
+
+
+async def _answering_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """SIGTERM cancels the work, as Ctrl-C does, and does not break off whatever is being written just then."""
+    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        return await work
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -118,6 +118,8 @@ def run_view(run: RunRecord) -> dict[str, Any]:
         "archived": run.archived,
         "resumed_from": run.resumed_from,
         "source": run.source,
+        "flow_digest": run.flow_digest,
+        "data_digest": run.data_digest,
     }
 
 

@@ -114,7 +114,7 @@ def _summary(run: RunRecord) -> str:
     cost = f", {cost_text(run.usage)}" if cost_text(run.usage) else ""
     simulated = " (simulated model)" if run.simulated else ""
     counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
-    kept = f"; what finished is kept, see: flowyard run show -n {run.name}" if run.status == "canceled" else ""
+    kept = f"; what finished is kept, go on with: flowyard run resume {run.name}" if run.status == "canceled" else ""
     facts = f"{tokens}{cost}{simulated}{kept}"
     return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{facts}"
 

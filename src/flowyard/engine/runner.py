@@ -185,6 +185,10 @@ class LineRunner(ABC):
         with self._host.staying():
             return completed_now(self.run_line(task))
 
+    async def until_code_responds(self) -> None:
+        """Wait while the flow's asynchronous code blocks its event loop, which may be forever."""
+        await self._host.until_loop_responds()
+
     @property
     def line_threads(self) -> CodeThreads:
         """The threads of the flow's code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,8 +12,8 @@ from itertools import takewhile
 from typing import Any, Protocol
 
 from flowyard.abc import Hold, Store
-from flowyard.errors import StoreError
-from flowyard.records import LineCounts, RunRecord, Usage
+from flowyard.errors import NotFound, StoreError
+from flowyard.records import LineCounts, RunRecord, RunStatus, Usage
 from flowyard.runs.budget import Budget
 from flowyard.runs.mapping import LinePlan
 from flowyard.runs.results import LinePlaces, ResultWriter, read_heads, stored_lines, write_outputs
@@ -84,10 +85,16 @@ class Execution:
                 return self._close(status="canceled")
             return await self._aggregate()
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self._close(status="canceled")
+            self._stop("canceled")
             raise
+        except OSError as error:
+            self._stop("failed")
+            raise StoreError(
+                f"Cannot write the results of run {self.run.name!r}: {error.strerror or error}.",
+                hint=f"What was written is kept. When there is room, go on with: flowyard run resume {self.run.name}",
+            ) from error
         except BaseException:
-            self._close(status="failed")
+            self._stop("failed")
             raise
 
     def count_done(self, line: FinishedLine) -> None:
@@ -135,6 +142,11 @@ class Execution:
             self._failed += 1
         if line.usage != _NOTHING:
             self._usage += line.usage
+
+    def _stop(self, status: RunStatus) -> None:
+        """Close the record of a run that did not get to its end, as far as its place can be written."""
+        with contextlib.suppress(OSError, StoreError, NotFound):
+            self._close(status=status)
 
     def _close(self, **changes: Any) -> RunRecord:
         ended = self._completed + self._failed

@@ -25,7 +25,15 @@ from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
 from flowyard.runs.options import RunOptions
-from flowyard.runs.resume import find_earlier, recover, require_same_lines, taken_over
+from flowyard.runs.resume import (
+    find_earlier,
+    is_nothing_left,
+    recover,
+    require_same_lines,
+    require_same_versions,
+    taken_over,
+)
+from flowyard.runs.versions import data_digest, flow_digest
 from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.sessions.session import Session, SessionRequest
 
@@ -95,31 +103,52 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     says ``canceled``, and the cancellation goes on.
     """
     earlier = find_earlier(request.resume_from, parts.store)
-    async with _opened(request, parts) as (session, flow, plan):
+    async with _opened(_flow(request), request, parts) as (session, flow, plan):
         require_same_lines(earlier, plan.total)
-        record = _new_record(request, flow, session.warnings, plan)
+        record = replace(
+            _new_record(request, flow, session.warnings, plan),
+            flow_digest=flow_digest(flow),
+            data_digest=_data_digest(request, parts.store),
+        )
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
             execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
-async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False) -> RunRecord:
+async def resume_run(
+    name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False, anyway: bool = False
+) -> RunRecord:
     """Go on with a run that was stopped, in its own place: only lines that it has no result of are run.
 
-    ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. Raises
-    Conflict while somebody else runs it.
+    ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. A run of which
+    nothing is left is given back as it is. Raises Conflict while somebody else runs it, and, unless ``anyway``,
+    UserError when its flow or its data changed.
     """
     with parts.store.hold(name) as hold:
         earlier = parts.store.get_run(name)
-        async with _opened(request, parts) as (session, _, plan):
-            require_same_lines(earlier, plan.total)
-            found, lines = recover(earlier, retry_failed=retry_failed)
-            warnings = dict.fromkeys([*session.warnings, *plan.warnings])
-            run = replace(earlier, status="running", ended_at=None, metrics={}, errors=(), warnings=tuple(warnings))
+        found, lines = recover(earlier, retry_failed=retry_failed)
+        if is_nothing_left(earlier, found, retry_failed=retry_failed):
+            return earlier
+        flow = _flow(request)
+        of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)
+        changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
+        async with _opened(flow, request, parts) as (session, _, plan):
+            if not anyway:
+                require_same_lines(earlier, plan.total)
             if found.damaged:
-                again = f"{found.damaged} stored lines were damaged, and run again."
-                run = replace(run, warnings=(*run.warnings, again))
+                changes.append(f"{found.damaged} stored lines were damaged, and run again.")
+            run = replace(
+                earlier,
+                status="running",
+                ended_at=None,
+                metrics={},
+                errors=(),
+                lines=replace(earlier.lines, total=plan.total),
+                warnings=tuple(dict.fromkeys([*session.warnings, *plan.warnings, *changes])),
+                flow_digest=of_flow,
+                data_digest=of_data,
+            )
             execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             for line in lines:
                 execution.count_done(line)
@@ -128,9 +157,8 @@ async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_f
 
 
 @asynccontextmanager
-async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
+async def _opened(flow: Flow, request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
     """The session of a request with its flow prepared, and the lines; checked. Raises UserError, OutsideError."""
-    flow = _flow(request)
     base = _completed_base(request, parts.store)
     if request.data is not None:
         require_data_file(request.data)
@@ -167,6 +195,14 @@ def _flow(request: RunRequest) -> Flow:
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
     flow = override_connections(flow, request.connections)
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
+
+
+def _data_digest(request: RunRequest, store: Store) -> str | None:
+    """The version of all that lines are made of: the data, and the outputs of the run that is evaluated."""
+    sources: list[DataSource] = [request.data] if request.data is not None else []
+    if request.base_run is not None:
+        sources.append(store.get_run(request.base_run).outputs_path)
+    return " ".join(map(data_digest, sources)) or None
 
 
 def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:

@@ -75,13 +75,11 @@ class _Hand:
         match message:
             case ("lines", lines):
                 self._session.lines_ended(self, lines)
-            case ("prepared" | "refused", _) if self.prepared.done():
-                pass  # the run ended while this worker prepared, and nobody waits for it any more
-            case ("prepared", prepared):
+            case ("prepared", prepared) if not self.prepared.done():
                 self.prepared.set_result(prepared)
-            case ("refused", error):
+            case ("refused", error) if not self.prepared.done():
                 self.prepared.set_exception(error)
-            case (name, *values):
+            case (name, *values) if name in self._answers:
                 self._answers[name].set_result(tuple(values))
 
     def _ended(self, how: str) -> None:
@@ -110,7 +108,7 @@ class PooledSession(Session):
         self._hands: list[_Hand] = []
         self._driver: LineDriver | None = None
         self._begin: tuple[Any, ...] = ()
-        self._aggregates = False
+        self._prepared: Prepared | None = None
         self._closing = False
         self._starting: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -129,13 +127,19 @@ class PooledSession(Session):
         return hand
 
     async def ready(self) -> Flow:
-        prepared = await self._hands[0].prepared
-        self._aggregates = prepared.aggregates
+        if self._prepared is None:
+            self._prepared = await self._hands[0].prepared
+        prepared = self._prepared
         return replace(self._request.flow, inputs=prepared.inputs, outputs=prepared.outputs)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return self._hands[0].prepared.result().warnings
+        return self._ready.warnings
+
+    @property
+    def _ready(self) -> Prepared:
+        assert self._prepared is not None, "the session is not ready"
+        return self._prepared
 
     async def run_lines(
         self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
@@ -144,6 +148,8 @@ class PooledSession(Session):
         driver = LineDriver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
         self._driver = driver
         self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
+        while len(self._hands) < self._workers:  # some ended after they were ready
+            self._start()
         for hand in self._hands:
             hand.held.clear()
             self._let_begin(hand)
@@ -165,13 +171,15 @@ class PooledSession(Session):
             if self._driver is not None and not isinstance(error, OutsideError):
                 self._driver.fail(error)
             return
+        if hand not in self._hands:
+            return  # it ended at once
         hand.process.send(("begin", place, hand.box, limit))
         if self._driver is not None:
             self._driver.add(hand)
 
     def lines_ended(self, hand: _Hand, lines: list[FinishedLine]) -> None:
         """A worker tells of lines that ended."""
-        if hand.prepared.result().aggregates:
+        if self._ready.aggregates:
             hand.held.update(line.line_number for line in lines if line.status == "completed")
         if self._driver is not None:
             self._driver.lines_ended(hand, lines)
@@ -186,7 +194,8 @@ class PooledSession(Session):
         if driver is None:
             return
         driver.hand_ended(hand, how)
-        self._let_begin(self._start())
+        if not driver.is_over or self._ready.aggregates:
+            self._let_begin(self._start())
 
     def _clean_up(self, command: WorkerCommand) -> None:
         """End the container of a worker, which may be running although the program that started it is not."""
@@ -196,7 +205,7 @@ class PooledSession(Session):
             task.add_done_callback(self._ending.discard)
 
     async def run_aggregation(self, stored: StoredLines) -> AggregationResult:
-        if not self._aggregates:
+        if not self._ready.aggregates:
             return AggregationResult({})
         try:
             return await self._aggregated(stored)
@@ -204,8 +213,10 @@ class PooledSession(Session):
             return AggregationResult({}, errors=(ErrorRecord("WorkerCrashed", f"During aggregation: {error.message}"),))
 
     async def _aggregated(self, stored: StoredLines) -> AggregationResult:
+        while self._starting:  # one that took the place of a crashed one
+            await asyncio.wait(self._starting)
         if not self._hands:
-            raise OutsideError("no worker process is left.")
+            raise OutsideError("No worker process is left.")
         first, *others = self._hands
         pieces: list[bytes] = []
         for hand in others:
@@ -218,11 +229,12 @@ class PooledSession(Session):
 
     async def last_words(self) -> tuple[Usage, tuple[str, ...]]:
         usage, warnings = Usage(), dict.fromkeys(lost_files(self._request.flow))
-        for hand in self._hands:
+        for hand in list(self._hands):
             if hand.prepared.done() and not hand.prepared.exception():
-                unclaimed, said = await hand.ask("last words", answer="last words")
-                usage += unclaimed
-                warnings |= dict.fromkeys(said)
+                with contextlib.suppress(OutsideError):  # a process that ends now has nothing more to say
+                    unclaimed, said = await hand.ask("last words", answer="last words")
+                    usage += unclaimed
+                    warnings |= dict.fromkeys(said)
         return usage, tuple(warnings)
 
     async def close(self) -> None:

@@ -19,6 +19,8 @@ from flowyard.sessions.messages import Channel, Message
 
 __all__ = ["WorkerCommand", "WorkerProcess"]
 
+_LONGEST_END_S = 5.0
+
 
 class WorkerProcess:
     """A started worker. ``on_message`` is called on the event loop with each message, and with None at its end."""
@@ -83,9 +85,20 @@ class WorkerProcess:
                     pipe.close()
 
     def _receive(self) -> None:
-        while (message := self._channel.receive()) is not None:
-            self._tell(message)
-        self._tell(None)
+        try:
+            while (message := self._channel.receive()) is not None:
+                self._tell(message)
+        finally:  # also after a message that cannot be read
+            self._see_off()
+            self._tell(None)
+
+    def _see_off(self) -> None:
+        """Wait for the end of a process that closed its pipe, or says what nobody understands."""
+        try:
+            self._process.wait(_LONGEST_END_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
 
     def _tell(self, message: Message | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more

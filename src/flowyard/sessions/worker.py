@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import atexit
 import collections
+import ctypes
 import json
 import os
 import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ from flowyard.sessions.session import FinishedLine, Place, SessionRequest
 
 __all__ = ["main"]
 
+_PR_SET_PDEATHSIG = 1
 _TELL_EVERY_S = 0.004
 """Lines that end within this time are told of in one message."""
 
@@ -74,6 +78,8 @@ class _Outbox:
                 self.flush()
             except OSError:
                 os._exit(1)  # nobody listens any more
+            except BaseException:
+                _give_up()
 
 
 class _Worker:
@@ -198,6 +204,7 @@ def _tellable_aggregation(result: AggregationResult) -> AggregationResult:
 
 def main() -> None:
     """Serve the session at the other end of standard input and output."""
+    _end_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the session's to answer
     channel = _own_channel()
     loop = asyncio.new_event_loop()
@@ -205,12 +212,30 @@ def main() -> None:
     asked = threading.Event()
     threading.Thread(target=_receive, args=(channel, loop, inbox, asked), name="flowyard-inbox", daemon=True).start()
     asyncio.set_event_loop(loop)
-    _look_ahead(asked)
-    loop.run_until_complete(_Worker(channel).serve(inbox))
+    try:
+        _look_ahead(asked)
+        loop.run_until_complete(_Worker(channel).serve(inbox))
+    except BaseException:
+        _give_up()
     sys.stdout.flush()
     sys.stderr.flush()
     atexit._run_exitfuncs()  # what the flow's code asked for
     os._exit(0)  # threads that still run are not waited for
+
+
+def _give_up() -> None:
+    """End at once, whatever threads still run: the session then knows, and runs the lines elsewhere."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _end_with(session: int) -> None:
+    """Have the kernel end this process when the session's does, also while code holds the interpreter (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != session:
+            os._exit(1)
 
 
 def _own_channel() -> Channel:
@@ -220,7 +245,17 @@ def _own_channel() -> Channel:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(_hide, incoming.fileno(), outgoing.fileno()))
     return Channel(incoming, outgoing)
+
+
+def _hide(*pipes: int) -> None:
+    """In a process forked by the flow's code: it would speak for this one, and keep its end from being noticed."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in pipes:
+        os.dup2(nothing, pipe, inheritable=False)
+    os.close(nothing)
 
 
 _LIKELY = (
