@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from flowyard.abc import Provider
@@ -23,7 +24,7 @@ class PricedProvider(Provider):
 
     async def call(self, request: ModelRequest) -> ModelReply:
         reply = await self._inner.call(request)
-        return ModelReply(reply.body, self._prices.priced(reply.usage, request.model, reply.body), reply.attempts)
+        return replace(reply, usage=self._prices.priced(reply.usage, request.model, reply.body))
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
         is_first = True
