@@ -144,7 +144,7 @@ def test_an_experiments_report_has_costs(asking: Project) -> None:
     with limited_server() as server:
         env = {"MY_MODEL_BASE_URL": server.url}
         done = asking.run("experiment", "run", "experiment.yaml", env=env)
-        found = asking.json("experiment", "run", "experiment.yaml", env=env)
+        found = asking.json("experiment", "run", "experiment.yaml", "--no-cache", env=env)
     assert "Cost: $0.0035 with evaluations." in done.stdout
     page = Path(found["path"], "report.html").read_text(encoding="utf-8")
     assert '<th scope="col" class="num">Cost</th>' in page
