@@ -50,7 +50,7 @@ def test_the_workers_of_a_run_share_its_limit(project: Project) -> None:
         run = create(project, server, "--limits", "*=rpm:600", "--workers", "2", rows=24)
     assert run["duration_s"] >= (24 - 12) / (589 / 60) - CLOCK_S
     assert (len(server.asked), run["lines"]["completed"]) == (24, 24)
-    assert (project.home / "pace").stat().st_mode & 0o777 == 0o600
+    assert (project.home / "pace" / "connections").stat().st_mode & 0o777 == 0o600
 
 
 def test_limits_may_stand_in_the_runs_file(project: Project) -> None:

@@ -67,7 +67,7 @@ class ManyLines:
         """What the runs need; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
         rules = self.rules(app, limits or {}, cache)
         choice = session_choice(self.session, app.settings)
-        sessions = LocalSessions(self.workers, choice, (app.settings.home / "runs",))
+        sessions = LocalSessions(self.workers, choice, (app.settings.home / "runs", *rules.folders()))
         parts = app.parts(progress, declared, rules, sessions)
         require_known_connections(rules.limits, parts.connections)
         return replace(parts, budget=Budget(self.max_cost, self.max_tokens))

@@ -50,7 +50,7 @@ def pacing_rules(
     """
     return {
         "limits": {**(declared or {}), **parse_limits(limits)},
-        "pace_file": settings.home / "pace",
+        "pace_file": settings.home / "pace" / "connections",
         "price_files": find_price_files(price_folders(settings), Path(prices) if prices else None),
     }
 

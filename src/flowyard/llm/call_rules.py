@@ -28,3 +28,9 @@ class CallRules:
     price_files: tuple[Path, ...] = ()
     cache: CacheRules | None = None
     recording: RecordingRules | None = None
+
+    def folders(self) -> tuple[Path, ...]:
+        """Where the files are that all workers of a run read and write."""
+        parts = (self.cache, self.recording)
+        files = [self.pace_file, *self.price_files, *(part.file for part in parts if part is not None)]
+        return tuple(dict.fromkeys(file.parent for file in files if file is not None))
