@@ -11,15 +11,10 @@ from rich.console import Console
 from flowyard.app import open_app
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
-from flowyard.cli.output import (
-    failed_lines_code,
-    print_json,
-    print_table,
-    print_warnings,
-    run_view,
-)
+from flowyard.cli.output import failed_lines_code, print_json, print_warnings, run_view
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
+from flowyard.cli.tables import print_table
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.records import ExperimentRecord

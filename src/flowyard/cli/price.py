@@ -10,8 +10,9 @@ import click
 
 from flowyard._util.suggest import did_you_mean
 from flowyard.cli.options import read_settings, store_options
-from flowyard.cli.output import print_json, print_table
+from flowyard.cli.output import print_json
 from flowyard.cli.pacing_options import price_folders
+from flowyard.cli.tables import print_table
 from flowyard.errors import NotFound
 from flowyard.llm.prices import OUR_PRICES, Price, Prices, find_price_files
 
