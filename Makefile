@@ -28,15 +28,16 @@ format: dev-env  ## format the code and mend what can be mended
 lock: dev-env  ## write requirements/*.lock anew; ARGS=--upgrade takes newer releases
 	scripts/lock.sh $(DEV) $(ARGS)
 
-bench: user-env  ## measure against the real promptflow, which is installed into .peer first (400 MB)
+bench: user-env  ## measure beside promptflow (.peer, 400 MB) and promptfoo (.promptfoo, 1.2 GB), installed first
 	scripts/peer.sh .peer
+	scripts/promptfoo_peer.sh .promptfoo || echo "promptfoo is not measured."
 	$(VENV)/bin/python -m bench $(ARGS)
 
 build: dev-env  ## build the wheel into dist/
 	$(DEV)/bin/python -m build --wheel --no-isolation
 
 clean:  ## delete environments, caches and build results
-	rm -rf $(VENV) $(DEV) .peer .bench build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEV) .peer .promptfoo .bench build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 user-env:
 	@scripts/venv.sh $(VENV) requirements/core.lock

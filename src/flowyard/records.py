@@ -43,10 +43,10 @@ RunRole = Literal["run", "variant", "evaluation"]
 class Usage:
     """Model calls that were made, and what they cost.
 
-    ``calls`` and the tokens are what a model answered and is paid for; ``simulated_calls`` of them were answered by a
-    simulated model. ``unpriced_calls`` of them have no known price, so ``cost_usd`` is without them. ``cached_calls``
-    are answers that were kept from before and not paid for again, which spared ``saved_usd``. ``refused_calls`` counts
-    the attempts that an endpoint turned down for their rate or because it was overloaded.
+    ``calls`` and the tokens are what a model answered and is paid for. ``unpriced_calls`` of them have no known price,
+    so ``cost_usd`` is without them. ``cached_calls`` are answers that were kept from before and not paid for again,
+    which spared ``saved_usd``. ``simulated_calls`` of all these answers came from a simulated model. ``refused_calls``
+    counts the attempts that an endpoint turned down for their rate or because it was overloaded.
     """
 
     calls: int = 0
@@ -63,6 +63,13 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def kept_text(self) -> str:
+        """How many answers were kept from before; empty when there were none."""
+        if not self.cached_calls:
+            return ""
+        return "1 kept answer" if self.cached_calls == 1 else f"{self.cached_calls:,} kept answers"
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.calls + other.calls,
@@ -75,6 +82,10 @@ class Usage:
             self.cost_usd + other.cost_usd,
             self.saved_usd + other.saved_usd,
         )
+
+    def since(self, before: Usage) -> Usage:
+        """What came on top of what was counted before."""
+        return Usage(*(getattr(self, name) - getattr(before, name) for name in Usage.__dataclass_fields__))
 
 
 NO_USAGE = Usage()
@@ -183,7 +194,7 @@ class RunRecord:
     ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder. ``assignment`` is
     ``{node: variant}``, defaults included. Of environment variables and init values only the names are kept, because
     the values may be secret. ``resumed_from`` is the run whose completed lines were taken over, ``source`` the folder
-    that a registered run came from.
+    that a registered run came from. ``flow_digest`` and ``data_digest`` say which version of either it ran.
     """
 
     name: str
@@ -215,6 +226,8 @@ class RunRecord:
     init_names: tuple[str, ...] = ()
     resumed_from: str | None = None
     source: str | None = None
+    flow_digest: str | None = None
+    data_digest: str | None = None
 
     @property
     def simulated(self) -> bool:
@@ -317,8 +330,12 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """The endpoint's JSON answer, in the OpenAI wire format, with its token usage."""
+    """The endpoint's JSON answer, in the OpenAI wire format, with its token usage.
+
+    An answer that was kept from before costs nothing now; its ``kept_usage`` says what it had used when it was made.
+    """
 
     body: Mapping[str, Any]
     usage: Usage
     attempts: int = 1
+    kept_usage: Usage | None = None

@@ -244,20 +244,8 @@ def open_gates(project: Project, *tens: int) -> None:
 def test_an_experiment_on_a_cluster_of_its_own(project: Project, tmp_path: Path):
     args = ["experiment", "run", project.example(), "--env", "dev", "--variants", "defaults"]
     tolerant = ["--max-failed-lines", "2"]
-    mark = {MARK: str(tmp_path)}
-    own = project.run(
-        *args,
-        *tolerant,
-        "--backend",
-        "ray",
-        "--workers",
-        "2",
-        "--address",
-        "local",
-        "--json",
-        env=mark,
-        timeout=LONGEST_S,
-    )
+    own = ["--backend", "ray", "--workers", "2", "--address", "local", "--json"]
+    done = project.run(*args, *tolerant, *own, env={MARK: str(tmp_path)}, timeout=LONGEST_S)
     assert processes_left(str(tmp_path)) == []
     there = json.loads(done.stdout)
     here = create(project, *args, *tolerant)
@@ -285,6 +273,7 @@ def test_without_ray_it_is_said_how_to_install_it(work: Project, tmp_path: Path)
         ["--backend", "ray", "--storage", "s3://name:word@bucket/runs"],
         ["--backend", "ray", "--storage", "no-such-thing://bucket"],
         ["--backend", "ray", "--storage", "relative"],
+        ["--backend", "ray", "--session", "venv"],
     ],
 )
 def test_options_that_cannot_be_used_are_refused(work: Project, more: list[str]):

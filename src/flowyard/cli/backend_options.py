@@ -6,9 +6,10 @@ import click
 
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.errors import UserError
-from flowyard.sessions.local import LocalSessions, SessionOpener
+from flowyard.sessions.environments.choice import DEFAULT_KIND
+from flowyard.sessions.local import SessionOpener
 
-__all__ = ["backend_options", "choose_sessions"]
+__all__ = ["backend_options", "open_ray_sessions", "require_fitting"]
 
 
 def backend_options(command: Command) -> Command:
@@ -35,13 +36,20 @@ def backend_options(command: Command) -> Command:
     )
 
 
-def choose_sessions(backend: str, workers: int, address: str | None, storage: str | None) -> SessionOpener:
-    """What opens the sessions of a run. Raises UserError for options that do not fit the backend."""
-    if backend == "local":
-        given = [name for name, value in (("--address", address), ("--storage", storage)) if value is not None]
-        if given:
-            raise UserError(f"{given[0]} is of a cluster.", hint="Add --backend ray, or leave it out.")
-        return LocalSessions(workers)
+def require_fitting(backend: str, session: str, address: str | None, storage: str | None) -> None:
+    """Raises UserError for options that do not fit the backend."""
+    given = [name for name, value in (("--address", address), ("--storage", storage)) if value is not None]
+    if backend == "local" and given:
+        raise UserError(f"{given[0]} is of a cluster.", hint="Add --backend ray, or leave it out.")
+    if backend != "local" and session != DEFAULT_KIND:
+        raise UserError(
+            f"--session {session} is for this machine only.",
+            hint="Install what the flow requires on the nodes, or leave out --backend.",
+        )
+
+
+def open_ray_sessions(workers: int, address: str | None, storage: str | None) -> SessionOpener:
+    """What opens the sessions of a run on a Ray cluster. Raises UserError, and ExtraMissing without Ray."""
     from flowyard.sessions.cluster.session import RaySessions  # noqa: PLC0415 - only runs on a cluster need it
 
     return RaySessions.checked(workers, address, storage)

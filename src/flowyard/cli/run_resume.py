@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from flowyard.app import open_app
-from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record
+from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
+from flowyard.records import RunRecord
 from flowyard.runs.repeat import repeat_request
 from flowyard.runs.resume import require_resumable
 from flowyard.runs.run import resume_run
@@ -25,6 +27,7 @@ __all__ = ["resume"]
 @environment_option
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @click.option("--retry-failed", is_flag=True, help="Run lines that failed once more.")
+@click.option("--anyway", is_flag=True, help="Go on although the flow or the data changed.")
 @click.option("-s", "--stream", is_flag=True, help="Print each line as it finishes.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
 @many_lines_options
@@ -35,6 +38,7 @@ def resume(
     environment_variables: tuple[str, ...],
     init: tuple[str, ...],
     retry_failed: bool,
+    anyway: bool,
     stream: bool,
     max_failed_lines: int,
     many: ManyLines,
@@ -61,6 +65,13 @@ def resume(
     )
     app = open_app(settings, Path(earlier.flow))
     parts = many.parts(app, choose_progress(stream=stream))
-    record = carry_out(resume_run(wanted, request, parts, retry_failed=retry_failed))
+    record = many.carry_out(app, resume_run(wanted, request, parts, retry_failed=retry_failed, anyway=anyway))
+    if record.ended_at == earlier.ended_at:
+        _say_nothing_left(record)
     print_run_record(record, as_json=as_json)
-    return failed_lines_code([record], max_failed_lines)
+    return budget_code([record], parts.budget) or failed_lines_code([record], max_failed_lines)
+
+
+def _say_nothing_left(run: RunRecord) -> None:
+    again = f" Lines that failed run once more with: flowyard run resume {run.name} --retry-failed"
+    click.echo(f"Run {run.name!r} is complete: nothing is left to run.{again if run.lines.failed else ''}", err=True)

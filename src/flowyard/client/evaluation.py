@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -17,6 +18,7 @@ from flowyard.client.translate import speaking_promptflow
 from flowyard.errors import UserError
 from flowyard.evaluation import DataEvaluation, evaluate_data
 from flowyard.records import RunRecord
+from flowyard.runs.dataset import absolute_source
 from flowyard.sessions.session import FinishedLine
 
 __all__ = ["evaluate"]
@@ -101,7 +103,7 @@ def _request(
     if not isinstance(config or {}, Mapping) or not all(isinstance(each, Mapping) for each in (config or {}).values()):
         raise UserError("evaluator_config must be a dict of column mappings by alias.")
     return DataEvaluation(
-        data=Path(data).expanduser().absolute(),
+        data=absolute_source(os.fspath(data)),
         evaluators={alias: flow_of(evaluator, {}) for alias, evaluator in evaluators.items()},
         target=None if target is None else flow_of(target, {}),
         mappings=config or {},

@@ -16,6 +16,7 @@ from flowyard.client.prepared import Prepared, prepared_here
 from flowyard.client.translate import error_of, speaking_promptflow
 from flowyard.engine.stream import TextStream
 from flowyard.flows import load as flows
+from flowyard.flows import model
 from flowyard.flows.load import find_flow_file
 from flowyard.llm.services import note_usage
 from flowyard.records import LineResult
@@ -114,7 +115,7 @@ def load_flow(source: str | PathLike[str], **_ignored: Any) -> Flow:
     return Flow.load(source)
 
 
-def _read(path: Path, selected: Mapping[str, str]) -> flows.Flow:
+def _read(path: Path, selected: Mapping[str, str]) -> model.Flow:
     return flows.load_flow(path, selected)
 
 

@@ -16,7 +16,7 @@ from flowyard.client.subject import Subject, flow_of
 from flowyard.client.translate import error_of, speaking_promptflow
 from flowyard.engine import prepare
 from flowyard.errors import FlowInvalid, UserError
-from flowyard.flows import load as flows
+from flowyard.flows import model
 from flowyard.flows.variants import parse_selection
 from flowyard.llm import open_provider
 from flowyard.llm.services import current_services, note_usage
@@ -128,7 +128,7 @@ def _values(inputs: Mapping[str, Any] | str | PathLike[str] | None) -> dict[str,
     return values
 
 
-async def _try(flow: flows.Flow, values: Mapping[str, Any], init: Mapping[str, Any], node: str | None) -> TryResult:
+async def _try(flow: model.Flow, values: Mapping[str, Any], init: Mapping[str, Any], node: str | None) -> TryResult:
     outer = current_services()
     connections = outer.connections if outer else app(flow.folder).connections()
     runner = await prepare(flow, connections, outer.open_provider if outer else open_provider, init=init, only=node)
@@ -139,7 +139,7 @@ async def _try(flow: flows.Flow, values: Mapping[str, Any], init: Mapping[str, A
         await runner.close()
 
 
-async def _prepared_once(flow: flows.Flow) -> flows.Flow:
+async def _prepared_once(flow: model.Flow) -> model.Flow:
     """The flow as it is when prepared: with what is inferred from signatures."""
     runner = await prepare(flow, app(flow.folder).connections(), open_provider)
     await runner.close()

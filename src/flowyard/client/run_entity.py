@@ -124,7 +124,7 @@ def load_run(source: str | PathLike[str], params_override: list[Mapping[str, Any
         values = described.values
         return Run(
             flow=described.path("flow") if "flow" in values else None,
-            data=described.path("data") if "data" in values else None,
+            data=described.data(),
             variant=values.get("variant"),
             run=values.get("run"),
             column_mapping=values.get("column_mapping"),

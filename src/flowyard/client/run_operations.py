@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import webbrowser
 from collections.abc import Iterable, Mapping
@@ -21,10 +22,11 @@ from flowyard.errors import ExtraMissing
 from flowyard.flows import Flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
-from flowyard.records import RunRecord
+from flowyard.records import RunQuery, RunRecord
 from flowyard.reports import compare_runs, comparison_page, write_page
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.change import change_run
+from flowyard.runs.dataset import absolute_source, data_exists
 from flowyard.runs.details import details_rows
 from flowyard.runs.follow import follow_lines
 from flowyard.runs.register import register_run
@@ -58,11 +60,10 @@ class RunOperations:
 
     def list(self, max_results: int | None = 50, *, list_view_type: str = ListViewType.ACTIVE_ONLY) -> Runs:
         """Runs, newest first; archived ones only when ``list_view_type`` says so."""
-        wanted = {ListViewType.ACTIVE_ONLY: (False,), ListViewType.ARCHIVED_ONLY: (True,)}
-        allowed = wanted.get(list_view_type, (False, True))
+        archived = {ListViewType.ACTIVE_ONLY: False, ListViewType.ARCHIVED_ONLY: True}.get(list_view_type)
         with speaking_promptflow():
-            records = [record for record in _store().list_runs() if record.archived in allowed]
-        return [Run._from_record(record) for record in records[:max_results]]
+            records = _store().list_runs(RunQuery(archived=archived, limit=max_results))
+        return [Run._from_record(record) for record in records]
 
     def get(self, name: Run | str) -> Run:
         """The run of that name."""
@@ -198,8 +199,8 @@ def _request(run: Run, code: Any) -> tuple[RunRequest, Flow]:
         raise RunArgumentError("A run needs a flow.")
     if run.data is None and run.run is None:
         raise RunArgumentError("A run needs data, or another run to read: at least one of data and run.")
-    data = Path(run.data).expanduser().absolute() if run.data is not None else None
-    if data is not None and not data.exists():
+    data = absolute_source(os.fspath(run.data)) if run.data is not None else None
+    if data is not None and not data_exists(data):
         raise DataNotFoundError(f"There is no data at {data}.")
     with speaking_promptflow(UserError=InvalidFlowError):
         selected = dict([parse_selection(run.variant)]) if run.variant else {}

@@ -13,6 +13,7 @@ from flowyard.client.flow import Flow
 from flowyard.client.prompty import Prompty
 from flowyard.errors import UserError
 from flowyard.flows import load as flows
+from flowyard.flows import model
 from flowyard.flows.model import FlexFlow
 
 __all__ = ["Subject", "flow_of"]
@@ -23,7 +24,7 @@ Subject = Any
 """A path (text or path-like), ``module:Name``, a Flow, a Prompty, or a callable object."""
 
 
-def flow_of(subject: Subject, selected: Mapping[str, str], code: str | PathLike[str] | None = None) -> flows.Flow:
+def flow_of(subject: Subject, selected: Mapping[str, str], code: str | PathLike[str] | None = None) -> model.Flow:
     """The flow that is meant; ``code`` is where an entry's module lies instead of the working directory.
 
     Raises UserError, FlowInvalid.

@@ -79,6 +79,11 @@ class CodeHost:
             raise error
         return value
 
+    async def until_loop_responds(self) -> None:
+        """Wait until the event loop of the flow's code has a turn for something else."""
+        if self._loop_started:
+            await asyncio.wrap_future(self._loop.submit(asyncio.sleep(0)))
+
     @contextmanager
     def staying(self) -> Iterator[None]:
         """Inside the block the calling thread, one of this flow's, runs a whole line: nothing waits for another one."""

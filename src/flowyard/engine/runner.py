@@ -23,9 +23,10 @@ from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
+from flowyard.llm.call_place import one_line
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media, may_hold_media
-from flowyard.records import AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
+from flowyard.records import NO_USAGE, AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
 __all__ = ["LOST", "Execution", "LineCollector", "LineRunner", "Surroundings"]
 
@@ -97,11 +98,12 @@ class LineRunner(ABC):
         self._around = around
         self._host = around.host
         self._services = around.services
+        self._before = NO_USAGE
 
     @property
     def unclaimed_usage(self) -> Usage:
-        """Model calls so far that belong to no line, such as those of threads that flow code started by itself."""
-        return self._services.unclaimed.total
+        """Model calls of this run that belong to no line, such as those of threads that flow code starts by itself."""
+        return self._services.unclaimed.total.since(self._before)
 
     @property
     def spent_usage(self) -> Usage:
@@ -117,7 +119,7 @@ class LineRunner(ABC):
         inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
-            with self._surroundings():
+            with self._surroundings(), one_line(task.line_number):
                 done = await self._execute(inputs, task.line_number, stream=stream)
         return LineResult(
             line_number=task.line_number,
@@ -156,6 +158,10 @@ class LineRunner(ABC):
         """What only shows after lines ran: files that the code wrote where they will be deleted."""
         return lost_files(self.flow)
 
+    def begin_run(self) -> None:
+        """Forget what was noted and counted of an earlier run."""
+        self._before = self._services.unclaimed.total
+
     def stream_warnings(self) -> tuple[str, ...]:
         """Why outputs that could arrive in pieces will not, for a caller who wants them to."""
         return ()
@@ -178,6 +184,10 @@ class LineRunner(ABC):
         """``run_line`` in the calling thread, without an event loop; for ``line_threads`` of flows that run plainly."""
         with self._host.staying():
             return completed_now(self.run_line(task))
+
+    async def until_code_responds(self) -> None:
+        """Wait while the flow's asynchronous code blocks its event loop, which may be forever."""
+        await self._host.until_loop_responds()
 
     @property
     def line_threads(self) -> CodeThreads:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.records import RunRecord
+from flowyard.runs.dataset import DataSource
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run
 
@@ -16,7 +17,7 @@ __all__ = ["evaluate"]
 async def evaluate(
     base: RunRecord,
     flow: Path,
-    data: Path,
+    data: DataSource,
     mapping: Mapping[str, Any],
     parts: RunParts,
     *,

@@ -9,7 +9,6 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from flowyard.engine import prepare
@@ -17,6 +16,7 @@ from flowyard.evaluation.evaluator_mapping import EvaluatorMapping, require_colu
 from flowyard.evaluation.table import DataTable, EvaluationTable, RunLines, read_table
 from flowyard.flows import Flow
 from flowyard.records import RunRecord
+from flowyard.runs.dataset import DataSource
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run, new_run_name
 
@@ -31,7 +31,7 @@ class DataEvaluation:
     without one. ``name`` becomes the display name of the runs.
     """
 
-    data: Path
+    data: DataSource
     evaluators: Mapping[str, Flow]
     target: Flow | None = None
     mappings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

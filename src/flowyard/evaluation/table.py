@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from flowyard.errors import UserError
 from flowyard.records import LineResult, RunRecord
-from flowyard.runs.dataset import Row, open_dataset
+from flowyard.runs.dataset import DataSource, Row, open_dataset
 from flowyard.runs.mapping import numbered_rows
 from flowyard.runs.results import read_lines
 
@@ -46,14 +45,15 @@ class DataTable:
     columns: list[str]
 
     @classmethod
-    def read(cls, path: Path) -> DataTable:
+    def read(cls, source: DataSource) -> DataTable:
         """Read the data. Raises UserError when there is none or a row cannot be read."""
-        rows = tuple(numbered_rows(open_dataset(path)))
+        dataset = open_dataset(source)
+        rows = tuple(numbered_rows(dataset))
         broken = next((row.error for row in rows if row.error), None)
         if broken is not None:
-            raise UserError(f"{path.name} has a row that cannot be read. {broken.message}", where=broken.where)
+            raise UserError(f"{dataset.label} has a row that cannot be read. {broken.message}", where=broken.where)
         if not rows:
-            raise UserError(f"There is nothing to evaluate: {path.name} has no rows.")
+            raise UserError(f"There is nothing to evaluate: {dataset.label} has no rows.")
         return cls(rows, _names(row.values for row in rows))
 
     def require_no_outputs(self) -> None:
@@ -161,7 +161,8 @@ def _about(run: RunRecord) -> Iterator[str]:
     yield from run.warnings
     yield from (f"({error.type}) {error.message}" for error in run.errors)
     if run.simulated:
-        yield f"{run.usage.simulated_calls} of {run.usage.calls} model calls were answered by a simulated model."
+        calls = run.usage.calls + run.usage.cached_calls
+        yield f"{run.usage.simulated_calls} of {calls} model calls were answered by a simulated model."
 
 
 def _names(values: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flowyard.abc import Store
@@ -16,50 +18,64 @@ from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.options import RunOptions
-from flowyard.runs.run import RunParts, RunRequest, execute_run
-from flowyard.sessions.session import SessionRequest
+from flowyard.runs.run import RunParts, RunRequest, execute_run, session_request
+from flowyard.sessions.kept import KeptSessions
 
 __all__ = ["execute_experiment"]
 
 _LONGEST_NAME = 150
+_PREPARED_AT_ONCE = 2
 
 
 async def execute_experiment(
     plan: ExperimentPlan, parts: RunParts, *, options: RunOptions | None = None
 ) -> ExperimentRecord:
-    """Run the plan and store the result under a key of its own. Raises before the first run if something is missing."""
-    await _require_runnable(plan, parts)
-    execution = _Execution(plan, parts, parts.store, options or RunOptions())
+    """Run the plan and store the result under a key of its own. Raises before the first run if something is missing.
+
+    When the budget of the parts is used up, no further run is made.
+    """
+    kept = KeptSessions(parts.open_session)
+    parts = replace(parts, open_session=kept)
+    options = options or RunOptions()
     try:
-        for planned in plan.runs:
-            await execution.run(planned)
+        await _require_runnable(plan, parts, options)
+        execution = _Execution(plan, parts, parts.store, options)
+        try:
+            for planned in plan.runs:
+                if not parts.budget.is_over:
+                    await execution.run(planned)
+        finally:
+            record = execution.record()  # what was paid for is kept, also when the rest is not run
     finally:
-        record = execution.record()  # what was paid for is kept, also when the rest is not run
+        await kept.close()
     return record
 
 
-async def _require_runnable(plan: ExperimentPlan, parts: RunParts) -> None:
+async def _require_runnable(plan: ExperimentPlan, parts: RunParts, options: RunOptions) -> None:
     """Prepare every flow once, so that a missing connection of the last evaluator stops the first run.
 
     Mappings are checked again, now that flows whose inputs only their code declares are known.
     """
     experiment = plan.experiment
     wanted = {tuple(run.selected.items()): load_flow(experiment.flow, run.selected) for run in plan.runs}
-    flows = [await _prepared(flow, parts) for flow in wanted.values()]
     evaluators = {each.name: load_flow(each.flow) for each in experiment.evaluators}
-    for name in {each.evaluator.name for run in plan.runs for each in run.evaluations}:
-        evaluators[name] = await _prepared(evaluators[name], parts)
+    used = sorted({each.evaluator.name for run in plan.runs for each in run.evaluations})
+    gate = asyncio.Semaphore(_PREPARED_AT_ONCE)
+    preparing = [*wanted.values(), *(evaluators[name] for name in used)]
+    prepared = await asyncio.gather(*(_prepared(flow, parts, options, gate) for flow in preparing))
+    flows, evaluators = prepared[: len(wanted)], evaluators | dict(zip(used, prepared[len(wanted) :], strict=True))
     for flow in flows:
         require_mappings(experiment, flow, evaluators, [])
 
 
-async def _prepared(flow: Flow, parts: RunParts) -> Flow:
+async def _prepared(flow: Flow, parts: RunParts, options: RunOptions, gate: asyncio.Semaphore) -> Flow:
     """The flow with all that its code declares. Raises what makes it impossible to run."""
-    session = parts.open_session(SessionRequest(flow, parts.connections, parts.open_provider, urls=parts.urls))
-    try:
-        return await session.ready()
-    finally:
-        await session.close()
+    async with gate:
+        session = parts.open_session(session_request(flow, parts, options))
+        try:
+            return await session.ready()
+        finally:
+            await session.close()  # it waits for the flow's first run
 
 
 class _Execution:
@@ -84,7 +100,7 @@ class _Execution:
     async def run(self, planned: PlannedRun) -> None:
         request = RunRequest(
             flow=self.plan.experiment.flow,
-            data=planned.dataset.path,
+            data=planned.dataset.source,
             column_mapping=planned.dataset.mappings,
             variant=planned.selected,
             name=self._run_name(planned),
@@ -95,15 +111,17 @@ class _Execution:
         run = await execute_run(request, self.parts)
         self.runs.append(run)
         self.variants[run.name] = dict(planned.assignment)
-        if run.lines.completed:
+        if run.lines.completed and run.status == "completed":
             await self._evaluate(planned, run)
 
     async def _evaluate(self, planned: PlannedRun, run: RunRecord) -> None:
         for each in planned.evaluations:
+            if self.parts.budget.is_over:
+                return
             evaluation = await evaluate(
                 run,
                 each.evaluator.flow,
-                each.dataset.path,
+                each.dataset.source,
                 each.dataset.mappings,
                 self.parts,
                 name=self._run_name(planned, each.evaluator.name, each.dataset.name),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from flowyard.llm.cache.block import CacheBlock
+from flowyard.llm.pacing import RateLimit
+from flowyard.runs.dataset import DataSource
 
 __all__ = ["DeclaredConnection", "Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset"]
 
@@ -24,7 +28,7 @@ class ExperimentDataset:
     """Data that the flow is run on, and which column feeds which input."""
 
     name: str
-    path: Path
+    source: DataSource
     mappings: Mapping[str, Any]
     description: str | None = None
     where: str = ""
@@ -36,7 +40,7 @@ class EvaluatorDataset:
 
     name: str
     reference: str
-    path: Path
+    source: DataSource
     mappings: Mapping[str, Any]
     where: str = ""
 
@@ -61,5 +65,7 @@ class Experiment:
     datasets: tuple[ExperimentDataset, ...]
     evaluators: tuple[Evaluator, ...]
     connections: tuple[DeclaredConnection, ...] = ()
+    limits: Mapping[str, RateLimit] = field(default_factory=dict)
     env: str | None = None
     warnings: tuple[str, ...] = ()
+    cache: CacheBlock = CacheBlock()

@@ -116,7 +116,7 @@ def _planned(experiment: Experiment, dataset: ExperimentDataset, selected: Mappi
         for applied in evaluator.datasets
         if applied.reference == dataset.name
     )
-    lines = count_rows(dataset.path)
+    lines = count_rows(dataset.source)
     evaluation_calls = sum(_llm_nodes(load_flow(each.evaluator.flow)) for each in evaluations)
     calls = lines * (_llm_nodes(flow) + evaluation_calls)
     return PlannedRun(dataset, dict(selected), dict(flow.chosen), lines, calls, evaluations)
@@ -147,7 +147,7 @@ def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str
         if isinstance(target, FlexFlow) and not target.inputs:
             continue
         try:
-            found = check_mapping(target, dataset.path, outputs, dataset.mappings)
+            found = check_mapping(target, dataset.source, outputs, dataset.mappings)
             warnings += [f"{dataset.where}: {warning}" for warning in found]
         except MappingError as error:
             problems.append(Problem(error.message, dataset.where, error.hint))

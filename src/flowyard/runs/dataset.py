@@ -1,22 +1,45 @@
-"""Data files, or a folder of them, as numbered rows that are read one at a time."""
+"""The door to data in every form: files, folders, patterns and URLs as numbered rows that are read one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from flowyard._util.suggest import did_you_mean
 from flowyard.errors import UserError
 from flowyard.records import ErrorRecord
-from flowyard.runs.rows import FORMATS, RowFormat, looks_like_json_lines
+from flowyard.runs.data.files import DataFile
+from flowyard.runs.data.forms import ENDINGS, form_of
+from flowyard.runs.data.places import (
+    DataSource,
+    Place,
+    absolute_source,
+    data_exists,
+    data_source,
+    find_place,
+    recorded_source,
+    shown_source,
+)
+from flowyard.runs.data.rows import RowForm, Scan
 
-__all__ = ["Dataset", "Row", "count_rows", "iter_rows", "open_dataset", "require_data_file"]
+__all__ = [
+    "DataSource",
+    "Dataset",
+    "Row",
+    "absolute_source",
+    "count_rows",
+    "data_exists",
+    "data_source",
+    "iter_rows",
+    "open_dataset",
+    "recorded_source",
+    "require_data_file",
+    "shown_source",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: its number from 0, and its values, or why it could not be read."""
 
     number: int
@@ -26,82 +49,84 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The files of one ``--data``, in the order in which their rows are numbered. Each method reads them anew."""
+    """The files of one ``--data``, in the order in which their rows are numbered. Each method reads them anew.
 
-    path: Path
-    files: tuple[tuple[Path, RowFormat], ...]
+    ``folder`` is what paths inside the data are relative to, None for remote data, which may name no local files.
+    """
+
+    source: DataSource
+    files: tuple[tuple[DataFile, RowForm], ...]
+    folder: Path | None = None
+    is_remote: bool = False
     warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The last part of the source's name, for messages."""
+        return Path(shown_source(self.source)).name
 
     def rows(self) -> Iterator[Row]:
         """The rows of all files, streamed and numbered through. An unreadable row is a Row with an error."""
         number = 0
         for file, form in self.files:
             for row in form.read(file):
-                yield Row(number, {}, row) if isinstance(row, ErrorRecord) else Row(number, row)
+                yield Row(number, {}, row) if type(row) is ErrorRecord else Row(number, row)  # type: ignore[arg-type]
                 number += 1
 
+    def scan(self, column: str | None) -> Scan:
+        """How many rows there are and whether any has that column, in one look; only JSON arrays are parsed for it.
+
+        Raises UserError when a file can be found to be unusable.
+        """
+        found = [form.scan(file, column) for file, form in self.files]
+        return Scan(sum(each.rows for each in found), any(each.has_column for each in found))
+
     def count(self) -> int:
-        """How many rows there are; JSON lines and Parquet are counted without being parsed."""
-        return sum(form.count(file) for file, form in self.files)
+        """How many rows there are."""
+        return self.scan(None).rows
 
     def has_column(self, name: str) -> bool:
         """Whether any row has a column of that name."""
-        return any(form.has_column(file, name) for file, form in self.files)
+        return self.scan(name).has_column
 
 
-def open_dataset(path: Path) -> Dataset:
-    """The data at ``path``: a file, or a folder whose files are read in the order of their names, at any depth.
+def open_dataset(source: DataSource) -> Dataset:
+    """The data at a path, pattern or URL. Of a folder or pattern, files are read in the order of their names.
 
     A file of another ending is read as JSON lines if it begins like them, which is warned of; otherwise it is refused,
-    or, in a folder, left out with a warning. Hidden files are no data. Raises UserError.
+    or, among many, left out with a warning. Raises UserError, and OutsideError when a remote place fails.
     """
-    if path.is_dir():
-        return _open_folder(path)
-    if not path.is_file():
-        parent = path.parent if path.parent.is_dir() else Path()
-        near = did_you_mean(path.name, [child.name for child in parent.iterdir()])
-        raise UserError(f"Data file not found: {path}", hint=near)
-    form, warning = _format_of(path, path.name)
-    if form is None:
-        raise UserError(f"{path.name} is not a data file that can be read.", hint=f"Use one of: {', '.join(FORMATS)}.")
-    return Dataset(path, ((path, form),), tuple(filter(None, [warning])))
-
-
-def require_data_file(path: Path) -> Path:
-    """The path of readable data, a file or a folder. Raises UserError."""
-    return open_dataset(path).path
-
-
-def iter_rows(path: Path) -> Iterator[Row]:
-    """The rows of a data file or folder, streamed."""
-    return open_dataset(path).rows()
-
-
-def count_rows(path: Path) -> int:
-    """How many rows ``iter_rows`` gives."""
-    return open_dataset(path).count()
-
-
-def _open_folder(folder: Path) -> Dataset:
-    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    place = find_place(source)
     files = []
     warnings = []
-    for name in names:
-        if any(part.startswith(".") for part in name.split("/")):
-            continue
-        form, warning = _format_of(folder / name, name)
+    for file in place.files:
+        form, warning = form_of(file)
         if form is not None:
-            files.append((folder / name, form))
-        warnings.append(warning or (f"{name} is left out: it is not data that can be read." if form is None else None))
+            files.append((file, form))
+        elif place.is_many:
+            warning = f"{file.name} is left out: it is not data that can be read."
+        warnings.append(warning)
     if not files:
-        raise UserError(f"{folder} holds no data files.", hint=f"Put files in it that end in {', '.join(FORMATS)}.")
-    return Dataset(folder, tuple(files), tuple(filter(None, warnings)))
+        raise _no_data(source, place)
+    return Dataset(source, tuple(files), place.folder, place.is_remote, tuple(filter(None, warnings)))
 
 
-def _format_of(file: Path, name: str) -> tuple[RowFormat | None, str | None]:
-    form = FORMATS.get(file.suffix.lower())
-    if form is not None:
-        return form, None
-    if looks_like_json_lines(file):
-        return FORMATS[".jsonl"], f"{name} has no ending of a data file; it is read as JSON lines."
-    return None, None
+def require_data_file(source: DataSource) -> DataSource:
+    """The source of data that can be opened. Raises UserError, OutsideError."""
+    return open_dataset(source).source
+
+
+def iter_rows(source: DataSource) -> Iterator[Row]:
+    """The rows of the data, streamed."""
+    return open_dataset(source).rows()
+
+
+def count_rows(source: DataSource) -> int:
+    """How many rows ``iter_rows`` gives."""
+    return open_dataset(source).count()
+
+
+def _no_data(source: DataSource, place: Place) -> UserError:
+    if place.is_many:
+        return UserError(f"{shown_source(source)} holds no data files.", hint=f"Put files in it that end in {ENDINGS}.")
+    return UserError(f"{place.files[0].name} is not a data file that can be read.", hint=f"Use one of: {ENDINGS}.")

@@ -18,25 +18,31 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import MappingError, UserError
 from flowyard.flows.model import Flow
 from flowyard.records import ErrorRecord, LineTask, RunRecord
-from flowyard.runs.dataset import Dataset, Row, open_dataset
+from flowyard.runs.dataset import Dataset, DataSource, Row, open_dataset
+from flowyard.runs.numbering import NUMBER, by_own_number
 from flowyard.runs.relations import Column, Relations, raise_problems, read_mapping
 
 __all__ = ["LinePlan", "check_mapping", "numbered_rows", "plan_lines"]
 
 _SAMPLE = 100
-_NUMBER = "line_number"
 
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    """The lines of a run: how many, and an iterator over them that is read once."""
+    """The lines of a run: how many, and an iterator over them that is read once.
+
+    Paths of pictures in them are relative to ``folder``, that of the data; those in a base run's outputs are absolute.
+    Lines that came ``from_network`` may name no files at all.
+    """
 
     total: int
     tasks: Iterator[LineTask]
     warnings: tuple[str, ...]
+    folder: Path | None = None
+    from_network: bool = False
 
 
-def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: Mapping[str, Any]) -> LinePlan:
+def plan_lines(flow: Flow, data: DataSource | None, base: RunRecord | None, mapping: Mapping[str, Any]) -> LinePlan:
     """Check the mapping against the first rows of each source and make the lines.
 
     A column that none of the first 100 rows has is a mistake in the mapping; one that a later row lacks fails its line.
@@ -49,23 +55,23 @@ def plan_lines(flow: Flow, data: Path | None, base: RunRecord | None, mapping: M
         if base.data is None:
             problems.append(f"Run {base.name!r} had no data file, so ${{run.inputs.…}} cannot be read.")
         else:
-            datasets["run.inputs"] = open_dataset(Path(base.data))
-    sources = _open_sources(relations, datasets, base)
+            datasets["run.inputs"] = open_dataset(base.data)
+    sources, total = _open_sources(relations, datasets, base)
     samples = {}
     for name, rows in sources.items():
         head = list(itertools.islice(rows, _SAMPLE))
         samples[name] = {key for row in head for key in row.values}
         sources[name] = itertools.chain(head, rows)
-        _require_rows(head, _described(name, data, base))
-    raise_problems([*problems, *_missing_columns(relations.columns, samples, data, base)])
+        _require_rows(head, _described(name, datasets, base))
+    raise_problems([*problems, *_missing_columns(relations.columns, samples, datasets, base)])
     warnings = [warning for dataset in datasets.values() for warning in dataset.warnings]
     warnings += [*relations.warnings, *_shadowed(flow, relations.columns, samples.get("data", set()), mapping)]
-    total = base.lines.completed if base is not None else datasets["data"].count()
-    tasks = (_task(number, rows, relations) for number, rows in _joined(sources))
-    return LinePlan(total, tasks, tuple(dict.fromkeys(warnings)))
+    folder = datasets["data"].folder if data else None
+    from_network = any(dataset.is_remote for dataset in datasets.values())
+    return LinePlan(total, _tasks(sources, relations), tuple(dict.fromkeys(warnings)), folder, from_network)
 
 
-def check_mapping(flow: Flow, data: Path, outputs: Iterable[str] | None, mapping: Mapping[str, Any]) -> list[str]:
+def check_mapping(flow: Flow, data: DataSource, outputs: Iterable[str] | None, mapping: Mapping[str, Any]) -> list[str]:
     """Whether an evaluation could read ``data`` and a base run with these outputs; None says that any may come.
 
     Returns warnings, raises MappingError. For checking what is planned before its base run is paid for.
@@ -73,15 +79,15 @@ def check_mapping(flow: Flow, data: Path, outputs: Iterable[str] | None, mapping
     dataset = open_dataset(data)
     relations = read_mapping(flow, mapping, ("data", "run.inputs", "run.outputs"))
     head = list(itertools.islice(dataset.rows(), _SAMPLE))
-    _require_rows(head, f"the data {data.name}")
+    _require_rows(head, f"the data {dataset.label}")
     in_data = {key for row in head for key in row.values}
-    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {_NUMBER, *(outputs or ())}}
+    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {NUMBER, *(outputs or ())}}
     columns = {
         name: column
         for name, column in relations.columns.items()
         if column.source != "run.outputs" or outputs is not None
     }
-    raise_problems([*relations.problems, *_missing_columns(columns, samples, data, None)])
+    raise_problems([*relations.problems, *_missing_columns(columns, samples, {"data": dataset}, None)])
     return [*dataset.warnings, *relations.warnings]
 
 
@@ -90,20 +96,23 @@ def numbered_rows(dataset: Dataset) -> Iterator[Row]:
 
     Raises MappingError when the numbers are not usable.
     """
-    return _by_own_number(dataset.rows()) if dataset.has_column(_NUMBER) else dataset.rows()
+    return by_own_number(dataset.rows()) if dataset.has_column(NUMBER) else dataset.rows()
 
 
-def _available(data: Path | None, base: RunRecord | None) -> list[str]:
+def _available(data: DataSource | None, base: RunRecord | None) -> list[str]:
     return [*(["data"] if data else []), *(["run.inputs", "run.outputs"] if base else [])]
 
 
 def _open_sources(
     relations: Relations, datasets: Mapping[str, Dataset], base: RunRecord | None
-) -> dict[str, Iterator[Row]]:
-    """Rows of every source that is read; what a run evaluates is always among them, so that lines can be joined."""
+) -> tuple[dict[str, Iterator[Row]], int]:
+    """Rows of every source that is read, and how many lines there are at most.
+
+    What a run evaluates is always among them, so that lines can be joined. Each source is looked through once.
+    """
     read = {name: dataset for name, dataset in datasets.items() if name in relations.sources}
-    own_numbers = {name: dataset.has_column(_NUMBER) for name, dataset in read.items()}
-    counts = {read[name].count() for name, own in own_numbers.items() if not own}
+    scans = {name: dataset.scan(NUMBER) for name, dataset in read.items()}
+    counts = {scan.rows for scan in scans.values() if not scan.has_column}
     if len(counts) > 1:
         raise MappingError(
             f"The data and the data of run {base.name if base else ''!r} have different numbers of rows "
@@ -111,40 +120,19 @@ def _open_sources(
             hint="Give every row of both a line_number.",
         )
     sources = {
-        name: _by_own_number(dataset.rows()) if own_numbers[name] else dataset.rows() for name, dataset in read.items()
+        name: by_own_number(dataset.rows()) if scans[name].has_column else dataset.rows()
+        for name, dataset in read.items()
     }
-    return sources if base is None else {**sources, "run.outputs": _base_outputs(base)}
-
-
-def _by_own_number(rows: Iterator[Row]) -> Iterator[Row]:
-    """Rows by their own ``line_number`` column, in its order; an unreadable row keeps its position.
-
-    Raises MappingError when it is not a different whole number in each row (in CSV: its digits).
-    """
-    own: list[Row] = []
-    taken: set[int] = set()
-    for row in rows:
-        number = row.number if row.error else _whole(row.values.get(_NUMBER))
-        if number is None or (number in taken and not row.error):
-            said = f"the line_number {row.values[_NUMBER]!r}" if _NUMBER in row.values else "no line_number"
-            message = f"The data numbers its lines, but row {row.number} has {said}."
-            raise MappingError(message, hint="Give every row a different whole number, or none of them.")
-        taken.add(number)
-        own.append(Row(number, row.values, row.error))
-    return iter(sorted(own, key=lambda row: row.number))
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return value if type(value) is int else None
+    if base is not None:
+        return {**sources, "run.outputs": _base_outputs(base)}, base.lines.completed
+    return sources, scans["data"].rows if "data" in scans else datasets["data"].count()
 
 
 def _base_outputs(base: RunRecord) -> Iterator[Row]:
     with base.outputs_path.open(encoding="utf-8") as file:
         for text in file:
             values = json.loads(text)
-            yield Row(values[_NUMBER], values)
+            yield Row(values[NUMBER], values)
 
 
 def _require_rows(head: list[Row], described: str) -> None:
@@ -156,20 +144,23 @@ def _require_rows(head: list[Row], described: str) -> None:
 
 
 def _missing_columns(
-    columns: Mapping[str, Column], samples: Mapping[str, set[str]], data: Path | None, base: RunRecord | None
+    columns: Mapping[str, Column],
+    samples: Mapping[str, set[str]],
+    datasets: Mapping[str, Dataset],
+    base: RunRecord | None,
 ) -> Iterator[str]:
     """What reads a column that the sources, as far as they could be opened, do not have."""
     for name, column in columns.items():
         known = samples.get(column.source)
         if known is not None and column.name and column.name not in known:
             near = did_you_mean(column.name, known) or f"It has: {known_names(sorted(known))}."
-            place = _described(column.source, data, base)
+            place = _described(column.source, datasets, base)
             yield f"Input {name!r} reads ${{{column.source}.{column.name}}}, but {place} has no such column. {near}"
 
 
-def _described(source: str, data: Path | None, base: RunRecord | None) -> str:
+def _described(source: str, datasets: Mapping[str, Dataset], base: RunRecord | None) -> str:
     if source == "data":
-        return f"the data {data.name}" if data else "the data"
+        return f"the data {datasets['data'].label}" if "data" in datasets else "the data"
     owner = f"run {base.name!r}" if base else "the evaluated run"
     return f"the {'outputs' if source == 'run.outputs' else 'data'} of {owner}"
 
@@ -200,6 +191,27 @@ def _joined(sources: Mapping[str, Iterable[Row]]) -> Iterator[tuple[int, dict[st
             yield newest, rows
         for name in behind or streams:
             heads[name] = next(streams[name], None)
+
+
+def _tasks(sources: Mapping[str, Iterable[Row]], relations: Relations) -> Iterator[LineTask]:
+    if len(sources) > 1:
+        for number, rows in _joined(sources):
+            yield _task(number, rows, relations)
+        return
+    ((source, only),) = sources.items()
+    literals = dict(relations.literals)
+    columns = [(name, column.name) for name, column in relations.columns.items() if column.name]
+    for row in only:  # the way of nearly every run, which is why it is flat
+        number, values, error = row
+        if error is None:
+            try:
+                inputs = literals | {name: values[column] for name, column in columns}
+            except KeyError:
+                yield _task(number, {source: row}, relations)
+            else:
+                yield LineTask(number, inputs)
+        else:
+            yield _task(number, {source: row}, relations)
 
 
 def _task(number: int, rows: Mapping[str, Row], relations: Relations) -> LineTask:

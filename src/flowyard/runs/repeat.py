@@ -8,6 +8,7 @@ from typing import Any
 
 from flowyard.errors import UserError
 from flowyard.records import RunRecord
+from flowyard.runs.dataset import data_source
 from flowyard.runs.run import RunRequest
 
 __all__ = ["repeat_request", "resume_request"]
@@ -33,7 +34,7 @@ def repeat_request(
     _require_again(earlier, "init values", "--init", earlier.init_names, init)
     return RunRequest(
         flow=Path(earlier.flow),
-        data=Path(earlier.data) if earlier.data else None,
+        data=data_source(earlier.data) if earlier.data else None,
         column_mapping=earlier.column_mapping,
         variant=earlier.assignment,
         base_run=earlier.base_run,

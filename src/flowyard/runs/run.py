@@ -19,16 +19,34 @@ from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
-from flowyard.runs.dataset import require_data_file
+from flowyard.runs.budget import Budget
+from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
 from flowyard.runs.naming import expand_display_name
 from flowyard.runs.options import RunOptions
-from flowyard.runs.resume import find_earlier, recover, require_same_lines, taken_over
+from flowyard.runs.resume import (
+    find_earlier,
+    is_nothing_left,
+    recover,
+    require_same_lines,
+    require_same_versions,
+    taken_over,
+)
+from flowyard.runs.versions import data_digest, flow_digest
 from flowyard.sessions.local import SessionOpener, open_inline
 from flowyard.sessions.session import Session, SessionRequest
 
-__all__ = ["Progress", "RunParts", "RunRequest", "execute_run", "new_run_name", "require_name", "resume_run"]
+__all__ = [
+    "Progress",
+    "RunParts",
+    "RunRequest",
+    "execute_run",
+    "new_run_name",
+    "require_name",
+    "resume_run",
+    "session_request",
+]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+@=-]{0,199}$")
 
@@ -43,7 +61,7 @@ class RunRequest:
     """
 
     flow: Path | Flow
-    data: Path | None = None
+    data: DataSource | None = None
     column_mapping: Mapping[str, Any] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
     init: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +83,8 @@ class RunRequest:
 class RunParts:
     """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
 
-    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run.
+    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run,
+    ``budget`` when no more lines are taken; it is for all runs with these parts together.
     """
 
     connections: Connections
@@ -74,6 +93,7 @@ class RunParts:
     progress: Progress
     urls: UrlRules = UrlRules()
     open_session: SessionOpener = open_inline
+    budget: Budget = field(default_factory=Budget)
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -83,46 +103,66 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     says ``canceled``, and the cancellation goes on.
     """
     earlier = find_earlier(request.resume_from, parts.store)
-    async with _opened(request, parts) as (session, flow, plan):
+    async with _opened(_flow(request), request, parts) as (session, flow, plan):
         require_same_lines(earlier, plan.total)
-        record = _new_record(request, flow, session.warnings, plan)
+        record = replace(
+            _new_record(request, flow, session.warnings, plan),
+            flow_digest=flow_digest(flow),
+            data_digest=_data_digest(request, parts.store),
+        )
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
-            execution = Execution(session, run, parts.store, parts.progress, hold)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), taken_over=taken_over(earlier))
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
+            return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
-async def resume_run(name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False) -> RunRecord:
+async def resume_run(
+    name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False, anyway: bool = False
+) -> RunRecord:
     """Go on with a run that was stopped, in its own place: only lines that it has no result of are run.
 
-    ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. Raises
-    Conflict while somebody else runs it.
+    ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. A run of which
+    nothing is left is given back as it is. Raises Conflict while somebody else runs it, and, unless ``anyway``,
+    UserError when its flow or its data changed.
     """
     with parts.store.hold(name) as hold:
         earlier = parts.store.get_run(name)
-        async with _opened(request, parts) as (session, _, plan):
-            require_same_lines(earlier, plan.total)
-            found, lines = recover(earlier, retry_failed=retry_failed)
-            warnings = dict.fromkeys([*session.warnings, *plan.warnings])
-            run = replace(earlier, status="running", ended_at=None, metrics={}, errors=(), warnings=tuple(warnings))
+        found, lines = recover(earlier, retry_failed=retry_failed)
+        if is_nothing_left(earlier, found, retry_failed=retry_failed):
+            return earlier
+        flow = _flow(request)
+        of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)
+        changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
+        async with _opened(flow, request, parts) as (session, _, plan):
+            if not anyway:
+                require_same_lines(earlier, plan.total)
             if found.damaged:
-                again = f"{found.damaged} stored lines were damaged, and run again."
-                run = replace(run, warnings=(*run.warnings, again))
-            execution = Execution(session, run, parts.store, parts.progress, hold)
+                changes.append(f"{found.damaged} stored lines were damaged, and run again.")
+            run = replace(
+                earlier,
+                status="running",
+                ended_at=None,
+                metrics={},
+                errors=(),
+                lines=replace(earlier.lines, total=plan.total),
+                warnings=tuple(dict.fromkeys([*session.warnings, *plan.warnings, *changes])),
+                flow_digest=of_flow,
+                data_digest=of_data,
+            )
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             for line in lines:
                 execution.count_done(line)
             parts.store.save_run(run)
-            return await execution.go(plan.tasks, request.options.start_concurrency(), done=found.done)
+            return await execution.go(plan, request.options.start_concurrency(), done=found.done)
 
 
 @asynccontextmanager
-async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
+async def _opened(flow: Flow, request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
     """The session of a request with its flow prepared, and the lines; checked. Raises UserError, OutsideError."""
-    flow = _flow(request)
     base = _completed_base(request, parts.store)
     if request.data is not None:
         require_data_file(request.data)
-    session = parts.open_session(_session_request(request, flow, parts))
+    session = parts.open_session(session_request(flow, parts, request.options, request.init))
     try:
         if isinstance(flow, FlexFlow):  # only its code knows its inputs
             flow = await session.ready()
@@ -135,15 +175,18 @@ async def _opened(request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[S
         await session.close()
 
 
-def _session_request(request: RunRequest, flow: Flow, parts: RunParts) -> SessionRequest:
+def session_request(
+    flow: Flow, parts: RunParts, options: RunOptions, init: Mapping[str, Any] | None = None
+) -> SessionRequest:
+    """What a session of that flow is asked for; ``init`` are the arguments of a flow that is a class."""
     return SessionRequest(
         flow,
         parts.connections,
         parts.open_provider,
-        init=request.init,
+        init=init or {},
         urls=parts.urls,
-        most_at_once=request.options.most_at_once,
-        line_timeout_s=request.options.line_timeout_s,
+        most_at_once=options.most_at_once,
+        line_timeout_s=options.line_timeout_s,
     )
 
 
@@ -152,6 +195,14 @@ def _flow(request: RunRequest) -> Flow:
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
     flow = override_connections(flow, request.connections)
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
+
+
+def _data_digest(request: RunRequest, store: Store) -> str | None:
+    """The version of all that lines are made of: the data, and the outputs of the run that is evaluated."""
+    sources: list[DataSource] = [request.data] if request.data is not None else []
+    if request.base_run is not None:
+        sources.append(store.get_run(request.base_run).outputs_path)
+    return " ".join(map(data_digest, sources)) or None
 
 
 def _completed_base(request: RunRequest, store: Store) -> RunRecord | None:
@@ -188,7 +239,7 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         path=Path(),
         role=request.role,
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
-        data=str(request.data.resolve()) if request.data else None,
+        data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
         variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
         base_run=request.base_run,

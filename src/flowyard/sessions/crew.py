@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flowyard.records import LineTask
+from flowyard.records import ErrorRecord, LineResult, LineTask
 from flowyard.sessions.black_box import BlackBox
 from flowyard.sessions.line_worker import LineWorker
 from flowyard.sessions.lost_lines import timed_out
@@ -88,15 +88,25 @@ class LoopCrew(Crew):
         slot = self._box.begin(task.line_number) if self._box else None
         try:
             if self._timeout_s is None:
-                return await self.worker.run(task)
-            return await asyncio.wait_for(self.worker.run(task), self._timeout_s)
+                return await self._attempt(task)
+            return await asyncio.wait_for(self._attempt(task), self._timeout_s)
         except TimeoutError:
             assert self._timeout_s is not None
+            if self._box is not None:  # the session ends this process when its code never responds
+                await self.worker.runner.until_code_responds()
             self.worker.runner.line_threads.grow()  # the one that ran it may never come back
             return self.worker.finished(timed_out(task, self._timeout_s))
         finally:
             if self._box and slot is not None:
                 self._box.end(slot)
+
+    async def _attempt(self, task: LineTask) -> FinishedLine:
+        try:
+            return await self.worker.run(task)
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            if self._box is None or _is_cancelled():
+                raise
+            return self.worker.finished(_raised(task, error))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -106,12 +116,24 @@ class LoopCrew(Crew):
             self._idle.set()
 
 
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _raised(task: LineTask, error: BaseException) -> LineResult:
+    """The result of a line whose code raised what ends a program: in a process of its own it ends the line only."""
+    kind = type(error).__name__
+    return LineResult(task.line_number, "failed", task.inputs, {}, ErrorRecord(kind, str(error) or kind))
+
+
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A line in a thread."""
+    """A line in a thread, and the slot of the black box that it has."""
 
     task: LineTask
     began_s: float
+    slot: int | None
     given_up: bool = False
 
 
@@ -147,6 +169,7 @@ class ThreadCrew(Crew):
                 self._running.discard(line)
                 self._busy -= 1
         for line in late:
+            self._leave(line)
             self.worker.runner.line_threads.grow()  # this one may never come back
             self._tell(self.worker.finished(timed_out(line.task, self._timeout_s)))
         if late:
@@ -155,19 +178,27 @@ class ThreadCrew(Crew):
     def _work(self, first: LineTask) -> None:
         task: LineTask | None = first
         while task is not None:
-            line = _Running(task, time.monotonic())
-            slot = self._box.begin(task.line_number) if self._box else None
+            line = _Running(task, time.monotonic(), self._box.begin(task.line_number) if self._box else None)
             with self._lock:
                 self._running.add(line)
-            finished = self.worker.run_here(task)
-            if self._box and slot is not None:
-                self._box.end(slot)
+            finished = self._run(task)
             with self._lock:
                 if line.given_up:  # it was told of already, and another thread took this one's place
                     return
                 self._running.discard(line)
+            self._leave(line)
             self._tell(finished)
             task = self._next()
+
+    def _run(self, task: LineTask) -> FinishedLine:
+        try:
+            return self.worker.run_here(task)
+        except BaseException as error:  # nobody else would notice that it ended
+            return self.worker.finished(_raised(task, error))
+
+    def _leave(self, line: _Running) -> None:
+        if self._box and line.slot is not None:
+            self._box.end(line.slot)
 
     def _next(self) -> LineTask | None:
         with self._lock:

@@ -103,6 +103,11 @@ class LineDriver:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def is_over(self) -> bool:
+        """Whether every line ended, or the run of lines did."""
+        return self._done.is_set()
+
     def fail(self, error: BaseException) -> None:
         """End the run of lines with an error."""
         self._failure = self._failure or error
@@ -111,7 +116,7 @@ class LineDriver:
     def add(self, hand: LineHand) -> None:
         """A worker is ready for lines."""
         self._shares[hand] = Share(hand)
-        self._supply()
+        self._supply_or_fail()
 
     def lines_ended(self, hand: LineHand, lines: list[FinishedLine]) -> None:
         """A worker tells of lines that ended."""
@@ -135,27 +140,34 @@ class LineDriver:
             self._failed_starts += 1
         else:
             self._blame(share, how)
+            self._supply_or_fail()
         if self._failed_starts >= _MOST_FAILED_STARTS:
             self.fail(OutsideError(f"The worker process ends before it runs a line: {how}."))
 
     def _blame(self, share: Share, how: str) -> None:
         running = [share.lines.pop(number) for number, _ in read_black_box(share.hand.box) if number in share.lines]
-        self._again.extend(share.lines.values())  # before anything is told: the last line told of ends the run
-        if share.late is not None:
-            assert self._timeout_s is not None
-            blamed = [task for task in running if task.line_number == share.late.line_number]
-            self._again.extend(task for task in running if task not in blamed)
-            self._tell([timed_out(task, self._timeout_s) for task in blamed])
-        elif len(running) == 1:
-            self._tell([crashed(running[0], how)])
-        elif running:
+        self._again.extend(share.lines.values())
+        if len(running) > 1:
             self._suspects.extend(running)
-        else:
-            self._failed_starts += 1
+        elif not running:
+            self._failed_starts += 0 if share.late else 1
+        elif share.late is None:
+            self._tell(crashed(running[0], how))
+        elif share.late in running:
+            assert self._timeout_s is not None
+            self._tell(timed_out(share.late, self._timeout_s))
+        else:  # the late one ended just before its process was
+            self._again.extend(running)
 
-    def _tell(self, results: list[LineResult]) -> None:
+    def _tell(self, result: LineResult) -> None:
+        self._failed_starts = 0
         try:
-            self._sink([self._encode(result) for result in results])
+            self._sink([self._encode(result)])
+        except BaseException as error:
+            self.fail(error)
+
+    def _supply_or_fail(self) -> None:
+        try:
             self._supply()
         except BaseException as error:
             self.fail(error)
@@ -180,7 +192,7 @@ class LineDriver:
     def _room(self, share: Share) -> int:
         """How many lines more the worker should have; a few ended ones together make a message worth sending."""
         if share.lines and (share.alone or self._suspects):
-            return 0  # its suspect still runs, or it has to be free for one
+            return 0
         share.alone = bool(self._suspects)
         if share.alone:
             return 1

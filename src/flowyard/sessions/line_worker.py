@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from flowyard._util.files import dump_json
@@ -25,10 +24,11 @@ class LineWorker:
 
     def __init__(self, runner: LineRunner, place: Place) -> None:
         self.runner = runner
-        self._folder = place.data_folder
+        self._place = place
         self._encoder = LineEncoder(place.media, runner.secrets, runner.flow.message_format)
         self._collector = runner.aggregation_inputs()
         self._kept: list[tuple[int, Any]] = []
+        runner.begin_run()
 
     async def run(self, task: LineTask) -> FinishedLine:
         """Run a line on the running event loop."""
@@ -39,7 +39,10 @@ class LineWorker:
         return self.finished(self.runner.run_line_here(self._placed(task)))
 
     def _placed(self, task: LineTask) -> LineTask:
-        return task if self._folder is None or task.folder else replace(task, folder=self._folder)
+        place = self._place
+        if task.folder or (place.data_folder is None and not place.from_network):
+            return task
+        return LineTask(task.line_number, task.inputs, task.error, place.data_folder, place.from_network)
 
     def finished(self, result: LineResult) -> FinishedLine:
         """The line as it is told and stored."""

@@ -8,7 +8,6 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +17,10 @@ from flowyard.flows.model import Flow
 from flowyard.records import AggregationResult, ErrorRecord, LineTask, Usage
 from flowyard.sessions.driver import LineDriver
 from flowyard.sessions.encoding import LineEncoder
+from flowyard.sessions.environments.current import open_current
+from flowyard.sessions.environments.worker_environment import WorkerCommand, WorkerEnvironment
 from flowyard.sessions.messages import Message, Prepared
-from flowyard.sessions.process import WorkerCommand, WorkerProcess
+from flowyard.sessions.process import WorkerProcess
 from flowyard.sessions.session import (
     Concurrency,
     FinishedLine,
@@ -29,6 +30,7 @@ from flowyard.sessions.session import (
     SessionRequest,
     StoredLines,
 )
+from flowyard.settings import inherited_environment
 
 __all__ = ["Hand", "OnMessage", "PooledSession", "Process"]
 
@@ -67,7 +69,8 @@ class Hand:
         self.held: set[int] = set()
         self._session = session
         self._answers: dict[str, asyncio.Future[tuple[Any, ...]]] = {}
-        self.process = session.new_process(box, self._on_message)
+        self.command = session.environment.command()
+        self.process = session.new_process(self.command, box, self._on_message)
 
     def run(self, tasks: list[LineTask]) -> None:
         self.process.send(("lines", [(task.line_number, task.inputs, task.error) for task in tasks]))
@@ -95,11 +98,11 @@ class Hand:
         match message:
             case ("lines", lines):
                 self._session.lines_ended(self, lines)
-            case ("prepared", prepared):
+            case ("prepared", prepared) if not self.prepared.done():
                 self.prepared.set_result(prepared)
-            case ("refused", error):
+            case ("refused", error) if not self.prepared.done():
                 self.prepared.set_exception(error)
-            case (name, *values):
+            case (name, *values) if name in self._answers:
                 self._answers[name].set_result(tuple(values))
 
     def _ended(self, how: str) -> None:
@@ -113,35 +116,36 @@ class Hand:
 
 
 class PooledSession(Session):
-    """``workers`` processes that each prepare the flow and share its lines. Open it inside a running event loop."""
+    """``workers`` processes that each prepare the flow and share its lines. Open it inside a running event loop.
 
-    def __init__(self, request: SessionRequest, workers: int, command: WorkerCommand | None = None) -> None:
-        self.command = command or WorkerCommand()
+    The session closes ``environment``, in which the processes run; without one it is that of this process.
+    """
+
+    def __init__(self, request: SessionRequest, workers: int, environment: WorkerEnvironment | None = None) -> None:
         self._request = request
+        self._pickled = pickle.dumps(replace(request, flow=replace(request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
         self._workers = workers
         self._files = tempfile.TemporaryDirectory(prefix="flowyard-session-")
+        self.environment = (environment or open_current()).paths_visible([Path(self._files.name)])
         self._count = 0
         self._hands: list[Hand] = []
         self._driver: LineDriver | None = None
         self._begin: tuple[Any, ...] = ()
-        self._aggregates = False
+        self._prepared: Prepared | None = None
         self._closing = False
         self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         for _ in range(workers):
             self._start()
 
-    def new_process(self, box: Path, on_message: OnMessage) -> Process:
+    def new_process(self, command: WorkerCommand, box: Path, on_message: OnMessage) -> Process:
         """Start a worker process, which prepares the flow; ``box`` is where the lines that it runs are noted."""
         del box  # goes with the message that begins lines
-        process = WorkerProcess(self.command, on_message)
+        process = WorkerProcess(command, on_message)
+        if not self.environment.inherits_variables:
+            process.send(("variables", inherited_environment()))
         process.send(("prepare", self._pickled))
         return process
-
-    @cached_property
-    def _pickled(self) -> bytes:
-        return pickle.dumps(
-            replace(self._request, flow=replace(self._request.flow, keep=None)), pickle.HIGHEST_PROTOCOL
-        )
 
     def new_driver(self, *arguments: Any) -> LineDriver:
         """What hands out the lines; the arguments are those of LineDriver."""
@@ -156,13 +160,19 @@ class PooledSession(Session):
         return hand
 
     async def ready(self) -> Flow:
-        prepared = await self._hands[0].prepared
-        self._aggregates = prepared.aggregates
+        if self._prepared is None:
+            self._prepared = await self._hands[0].prepared
+        prepared = self._prepared
         return replace(self._request.flow, inputs=prepared.inputs, outputs=prepared.outputs)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return self._hands[0].prepared.result().warnings
+        return self._ready.warnings
+
+    @property
+    def _ready(self) -> Prepared:
+        assert self._prepared is not None, "the session is not ready"
+        return self._prepared
 
     async def run_lines(
         self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
@@ -171,7 +181,10 @@ class PooledSession(Session):
         driver = self.new_driver(tasks, sink, concurrency, encoder.finished, self._request.line_timeout_s)
         self._driver = driver
         self._begin = (place, max(1, -(-concurrency.limit // self._workers)))
+        while len(self._hands) < self._workers:  # some ended after they were ready
+            self._start()
         for hand in self._hands:
+            hand.held.clear()
             self._let_begin(hand)
         try:
             await driver.run(self._workers)
@@ -191,19 +204,22 @@ class PooledSession(Session):
             if self._driver is not None and not isinstance(error, OutsideError):
                 self._driver.fail(error)
             return
+        if hand not in self._hands:
+            return  # it ended at once
         hand.process.send(("begin", place, hand.box, limit))
         if self._driver is not None:
             self._driver.add(hand)
 
     def lines_ended(self, hand: Hand, lines: list[FinishedLine]) -> None:
         """A worker tells of lines that ended."""
-        if hand.prepared.result().aggregates:
+        if self._ready.aggregates:
             hand.held.update(line.line_number for line in lines if line.status == "completed")
         if self._driver is not None:
             self._driver.lines_ended(hand, lines)
 
     def hand_ended(self, hand: Hand, how: str) -> None:
         """A worker process ended, asked or not."""
+        self._clean_up(hand.command)
         if self._closing or hand not in self._hands:
             return
         self._hands.remove(hand)
@@ -211,10 +227,18 @@ class PooledSession(Session):
         if driver is None:
             return
         driver.hand_ended(hand, how)
-        self._let_begin(self._start())
+        if not driver.is_over or self._ready.aggregates:
+            self._let_begin(self._start())
+
+    def _clean_up(self, command: WorkerCommand) -> None:
+        """End the container of a worker, which may be running although the program that started it is not."""
+        if command.container:
+            task = asyncio.create_task(asyncio.to_thread(self.environment.end, command))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     async def run_aggregation(self, stored: StoredLines) -> AggregationResult:
-        if not self._aggregates:
+        if not self._ready.aggregates:
             return AggregationResult({})
         try:
             return await self._aggregated(stored)
@@ -222,8 +246,10 @@ class PooledSession(Session):
             return AggregationResult({}, errors=(ErrorRecord("WorkerCrashed", f"During aggregation: {error.message}"),))
 
     async def _aggregated(self, stored: StoredLines) -> AggregationResult:
+        while self._starting:  # one that took the place of a crashed one
+            await asyncio.wait(self._starting)
         if not self._hands:
-            raise OutsideError("no worker process is left.")
+            raise OutsideError("No worker process is left.")
         first, *others = self._hands
         pieces: list[bytes] = []
         for hand in others:
@@ -236,11 +262,12 @@ class PooledSession(Session):
 
     async def last_words(self) -> tuple[Usage, tuple[str, ...]]:
         usage, warnings = Usage(), dict.fromkeys(lost_files(self._request.flow))
-        for hand in self._hands:
+        for hand in list(self._hands):
             if hand.prepared.done() and not hand.prepared.exception():
-                unclaimed, said = await hand.ask("last words", answer="last words")
-                usage += unclaimed
-                warnings |= dict.fromkeys(said)
+                with contextlib.suppress(OutsideError):  # a process that ends now has nothing more to say
+                    unclaimed, said = await hand.ask("last words", answer="last words")
+                    usage += unclaimed
+                    warnings |= dict.fromkeys(said)
         return usage, tuple(warnings)
 
     async def close(self) -> None:
@@ -253,5 +280,9 @@ class PooledSession(Session):
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*(hand.process.wait(_LONGEST_END_S) for hand in hands))
+        for hand in hands:
+            self._clean_up(hand.command)
+        await asyncio.gather(*self._ending)
+        self.environment.close()
         with contextlib.suppress(OSError):
             self._files.cleanup()

@@ -11,22 +11,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from flowyard._util.spare_process import take_spare
-from flowyard._util.worker_command import WORKER_ARGV
 from flowyard.errors import OutsideError
+from flowyard.sessions.environments.worker_environment import WorkerCommand
 from flowyard.sessions.messages import Channel, Message
 
 __all__ = ["WorkerCommand", "WorkerProcess"]
 
-
-@dataclass(frozen=True, slots=True)
-class WorkerCommand:
-    """How a worker process is started; ``env`` goes over this process's environment."""
-
-    argv: tuple[str, ...] = WORKER_ARGV
-    env: Mapping[str, str] = field(default_factory=dict)
+_LONGEST_END_S = 5.0
 
 
 class WorkerProcess:
@@ -92,9 +85,20 @@ class WorkerProcess:
                     pipe.close()
 
     def _receive(self) -> None:
-        while (message := self._channel.receive()) is not None:
-            self._tell(message)
-        self._tell(None)
+        try:
+            while (message := self._channel.receive()) is not None:
+                self._tell(message)
+        finally:  # also after a message that cannot be read
+            self._see_off()
+            self._tell(None)
+
+    def _see_off(self) -> None:
+        """Wait for the end of a process that closed its pipe, or says what nobody understands."""
+        try:
+            self._process.wait(_LONGEST_END_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
 
     def _tell(self, message: Message | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more

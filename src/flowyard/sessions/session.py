@@ -47,11 +47,12 @@ class SessionRequest:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the lines of a run belong: ``media`` takes the pictures of results, and relative paths of pictures in the
-    data start from ``data_folder`` (None: from the flow's).
+    data start from ``data_folder`` (None: from the flow's). Data that came ``from_network`` may name no files at all.
     """
 
     media: Path
     data_folder: Path | None = None
+    from_network: bool = False
 
 
 class FinishedLine(NamedTuple):

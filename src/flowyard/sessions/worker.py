@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import atexit
 import collections
+import ctypes
 import json
 import os
 import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ from flowyard.sessions.session import FinishedLine, Place, SessionRequest
 
 __all__ = ["main"]
 
+_PR_SET_PDEATHSIG = 1
 _TELL_EVERY_S = 0.004
 """Lines that end within this time are told of in one message."""
 
@@ -73,6 +78,8 @@ class _Outbox:
                 self.flush()
             except OSError:
                 os._exit(1)  # nobody listens any more
+            except BaseException:
+                _give_up()
 
 
 class _Worker:
@@ -88,6 +95,7 @@ class _Worker:
         self._crew: Crew | None = None
         self._folder: Path | None = None
         self._does: Mapping[str, Callable[..., Awaitable[None]]] = {
+            "variables": self._take_variables,
             "prepare": self._prepare,
             "begin": self._begin,
             "lines": self._add,
@@ -103,6 +111,12 @@ class _Worker:
             await self._does[message[0]](*message[1:])
         if self._runner is not None:
             await self._runner.close()
+
+    async def _take_variables(self, variables: Mapping[str, str]) -> None:
+        """Take over what the environment here does not say itself, but for paths that are not here."""
+        for name, value in variables.items():
+            if name not in os.environ and not _is_elsewhere(value):
+                os.environ[name] = value
 
     async def _prepare(self, pickled: bytes) -> None:
         try:
@@ -169,6 +183,12 @@ class _Worker:
         self._channel.send(("last words", self._runner.unclaimed_usage, self._runner.late_warnings()))
 
 
+def _is_elsewhere(value: str) -> bool:
+    """Whether a variable names a file or folder that is not here."""
+    first = value.partition(os.pathsep)[0]
+    return first.startswith("/") and not Path(first).exists()
+
+
 def _tellable(inputs: Mapping[str, Input]) -> dict[str, Input]:
     """Inputs whose defaults may be objects of the flow's own classes, which the session cannot load: as text."""
     return {
@@ -184,17 +204,38 @@ def _tellable_aggregation(result: AggregationResult) -> AggregationResult:
 
 def main() -> None:
     """Serve the session at the other end of standard input and output."""
+    _end_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the session's to answer
     channel = _own_channel()
     loop = asyncio.new_event_loop()
     inbox: asyncio.Queue[Message | None] = asyncio.Queue()
-    threading.Thread(target=_receive, args=(channel, loop, inbox), name="flowyard-inbox", daemon=True).start()
+    asked = threading.Event()
+    threading.Thread(target=_receive, args=(channel, loop, inbox, asked), name="flowyard-inbox", daemon=True).start()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(_Worker(channel).serve(inbox))
+    try:
+        _look_ahead(asked)
+        loop.run_until_complete(_Worker(channel).serve(inbox))
+    except BaseException:
+        _give_up()
     sys.stdout.flush()
     sys.stderr.flush()
     atexit._run_exitfuncs()  # what the flow's code asked for
     os._exit(0)  # threads that still run are not waited for
+
+
+def _give_up() -> None:
+    """End at once, whatever threads still run: the session then knows, and runs the lines elsewhere."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _end_with(session: int) -> None:
+    """Have the kernel end this process when the session's does, also while code holds the interpreter (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != session:
+            os._exit(1)
 
 
 def _own_channel() -> Channel:
@@ -204,12 +245,42 @@ def _own_channel() -> Channel:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(_hide, incoming.fileno(), outgoing.fileno()))
     return Channel(incoming, outgoing)
 
 
-def _receive(channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None]) -> None:
+def _hide(*pipes: int) -> None:
+    """In a process forked by the flow's code: it would speak for this one, and keep its end from being noticed."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in pipes:
+        os.dup2(nothing, pipe, inheritable=False)
+    os.close(nothing)
+
+
+_LIKELY = (
+    "flowyard.engine.dag",
+    "flowyard.engine.nodes.python",
+    "flowyard.engine.nodes.llm",
+    "flowyard.llm.providers.openai_wire",
+)
+"""What most flows need, the most likely first."""
+
+
+def _look_ahead(asked: threading.Event) -> None:
+    """Use the time until the session asks for something, which it does once it has been imported itself."""
+    for module in _LIKELY:
+        if asked.is_set():
+            return
+        import_module(module)
+
+
+def _receive(
+    channel: Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Message | None], asked: threading.Event
+) -> None:
     while True:
         message = channel.receive()
+        asked.set()
         if message is None:
             os._exit(1)  # the session is gone, and with it whoever wanted these lines
         loop.call_soon_threadsafe(inbox.put_nowait, message)

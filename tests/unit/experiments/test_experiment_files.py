@@ -91,9 +91,9 @@ def test_paths_are_found_beside_the_file_and_in_data(write: Write) -> None:
     folder = write()
     experiment = load_experiment(folder)
     assert names(experiment) == (["train", "more"], ["grade"], ["aoai"])
-    assert experiment.datasets[1].path == folder / "data" / "more.jsonl"
+    assert experiment.datasets[1].source == folder / "data" / "more.jsonl"
     assert [each.reference for each in experiment.evaluators[0].datasets] == ["train", "more"]
-    assert experiment.evaluators[0].datasets[0].path == folder / "data" / "train.jsonl"
+    assert experiment.evaluators[0].datasets[0].source == folder / "data" / "train.jsonl"
 
 
 OTHER = 'datasets: [{name: train, source: other.jsonl, mappings: {x: "${data.text}"}}]'
@@ -123,8 +123,8 @@ def test_overlaid_datasets_of_the_same_name_feed_the_base_evaluators(write: Writ
     more = OTHER.replace("]", ', {name: more, source: more.jsonl, mappings: {x: "${data.text}"}}]')
     folder = write(dev=more)
     (evaluator,) = load_experiment(folder, "dev").evaluators
-    assert [each.path.name for each in evaluator.datasets] == ["other.jsonl", "truths.jsonl"]
-    assert [each.path.name for each in load_experiment(folder).datasets] == ["train.jsonl", "more.jsonl"]
+    assert [Path(each.source).name for each in evaluator.datasets] == ["other.jsonl", "truths.jsonl"]
+    assert [Path(each.source).name for each in load_experiment(folder).datasets] == ["train.jsonl", "more.jsonl"]
 
 
 def test_an_overlay_that_renames_the_datasets_leaves_evaluators_without_any(write: Write) -> None:

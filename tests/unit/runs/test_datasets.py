@@ -102,7 +102,7 @@ def test_a_json_array_keeps_its_types(tmp_path: Path) -> None:
         {"n": 12345678901234567890123},
     ]
     assert found[2].error is not None
-    assert (found[2].error.where, "JSON int" in found[2].error.message) == ("d.json[2]", True)
+    assert (found[2].error.where, "JSON int" in found[2].error.message) == ("d.json:1", True)
     assert count_rows(file) == 4
 
 

@@ -24,9 +24,11 @@ from flowyard.errors import FlowyardError, OutsideError
 from flowyard.sessions.black_box import read_black_box
 from flowyard.sessions.cluster.archive import unpack_folder
 from flowyard.sessions.cluster.node_folder import NodeFolder
+from flowyard.sessions.cluster.node_rules import opener_on_node
 from flowyard.sessions.cluster.parts import PartWriter, open_part
+from flowyard.sessions.environments.worker_environment import WorkerCommand
 from flowyard.sessions.messages import Message
-from flowyard.sessions.process import WorkerCommand, WorkerProcess
+from flowyard.sessions.process import WorkerProcess
 from flowyard.sessions.session import Place, SessionRequest
 
 __all__ = ["ActorSetup", "LineActor", "Running"]
@@ -41,13 +43,14 @@ _LOOK_EVERY_S = 0.25
 class ActorSetup:
     """What an actor begins with. ``request`` is pickled and may hold secrets: it stays in memory.
 
-    ``worker`` names its parts. ``version`` is that of flowyard where the run is driven.
+    ``worker`` names its parts. ``version`` is that of flowyard on the ``machine`` that drives the run.
     """
 
     request: bytes
     worker: str
     line_timeout_s: float | None
     version: str
+    machine: str
 
 
 class LineActor:
@@ -70,7 +73,7 @@ class LineActor:
             _require_same_version(setup.version)
             self._folder = NodeFolder()
             self._box.touch()
-            request = await asyncio.to_thread(_placed, setup.request, archive, self._folder.path)
+            request = await asyncio.to_thread(_placed, setup.request, archive, self._folder.path, setup.machine)
         except (FlowyardError, OSError) as error:
             self._tell(("unable", _outside(error)))
             return
@@ -159,7 +162,7 @@ class LineActor:
                 self._tell(("box", late))
 
 
-def _placed(pickled: bytes, archive: bytes, parent: Path) -> bytes:
+def _placed(pickled: bytes, archive: bytes, parent: Path, driven_from: str) -> bytes:
     """The request with the flow where it is on this node, below ``parent``."""
     request: SessionRequest = pickle.loads(pickled)  # noqa: S301 - from whoever drives the run, over Ray
     flow = request.flow
@@ -167,7 +170,9 @@ def _placed(pickled: bytes, archive: bytes, parent: Path) -> bytes:
     unpack_folder(archive, folder)
     inside = flow.file.is_relative_to(flow.folder)  # a flow's code may be in another folder than its file
     file = folder / (flow.file.relative_to(flow.folder) if inside else flow.file.name)
-    return pickle.dumps(replace(request, flow=replace(flow, folder=folder, file=file)), pickle.HIGHEST_PROTOCOL)
+    opener = opener_on_node(request.open_provider, driven_from)
+    placed = replace(request, flow=replace(flow, folder=folder, file=file), open_provider=opener)
+    return pickle.dumps(placed, pickle.HIGHEST_PROTOCOL)
 
 
 def _require_same_version(wanted: str) -> None:

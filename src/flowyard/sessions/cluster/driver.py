@@ -45,17 +45,16 @@ class ClusterDriver(LineDriver):
             self.fail(OutsideError(f"No worker can be started on the cluster: {how}."))
 
     def _sort_out(self, share: Share, how: str) -> None:
-        failed = []
         for number, task in share.lines.items():
             self._lost[number] += 1
             self._lost_alone[number] += share.alone
             if self._lost_alone[number] >= _MOST_LOST_ALONE:
-                failed.append(crashed(task, how))
+                self._tell(crashed(task, how))
             elif self._lost[number] > 1:
                 self._suspects.append(task)
             else:
                 self._again.append(task)
-        self._tell(failed)
+        self._supply_or_fail()
 
     def _set_limit(self, share: Share) -> None:
         """Each worker's part of all lines that may run at once; together they are exactly that many."""
@@ -65,9 +64,3 @@ class ClusterDriver(LineDriver):
         if limit != share.limit:
             share.limit = limit
             share.hand.set_limit(limit)
-
-    def _supply_or_fail(self) -> None:
-        try:
-            self._supply()
-        except BaseException as error:
-            self.fail(error)

@@ -13,7 +13,7 @@ from typing import Any
 
 from flowyard.errors import ExtraMissing, OutsideError, UserError
 
-__all__ = ["import_ray", "join_cluster", "require_address", "require_cpus"]
+__all__ = ["count_machines", "import_ray", "join_cluster", "require_address", "require_cpus"]
 
 _OWN = "local"
 _LOOPBACK = "127.0.0.1"
@@ -105,3 +105,8 @@ def require_cpus(ray: Any) -> int:
     if not cpus:
         raise OutsideError("The Ray cluster has no CPUs: no worker can be started.")
     return cpus
+
+
+def count_machines(ray: Any) -> int:
+    """How many machines the nodes that are alive are on."""
+    return len({node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]})

@@ -13,15 +13,23 @@ from typing import Any
 import flowyard
 from flowyard.errors import FlowyardError, OutsideError
 from flowyard.flows.model import Flow
-from flowyard.records import AggregationResult, LineTask, Usage
+from flowyard.records import AggregationResult, LineTask
 from flowyard.sessions.cluster.actor import ActorSetup, LineActor
 from flowyard.sessions.cluster.archive import pack_folder
 from flowyard.sessions.cluster.carried import carried
 from flowyard.sessions.cluster.driver import ClusterDriver
+from flowyard.sessions.cluster.node_rules import opener_shared_by, this_machine
 from flowyard.sessions.cluster.parts import delete_parts, make_place, require_storage
-from flowyard.sessions.cluster.ray_cluster import import_ray, join_cluster, require_address, require_cpus
+from flowyard.sessions.cluster.ray_cluster import (
+    count_machines,
+    import_ray,
+    join_cluster,
+    require_address,
+    require_cpus,
+)
 from flowyard.sessions.cluster.remote import RemoteProcess, first_line
 from flowyard.sessions.driver import LineDriver
+from flowyard.sessions.environments.worker_environment import WorkerCommand
 from flowyard.sessions.pool import Hand, OnMessage, PooledSession, Process
 from flowyard.sessions.session import Concurrency, LineSink, Place, Session, SessionRequest, StoredLines
 
@@ -76,13 +84,14 @@ class RaySession(PooledSession):
         self._said = _about(packed.left_out, workers, cpus)
         self._workers_to_start = min(workers, cpus)
         self._archive = ray.put(packed.data)
-        self._setup = _setup(request)
+        self._setup = _setup(request, count_machines(ray))
         self._new_actor = ray.remote(LineActor).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD").remote
         super().__init__(request, 1)
 
     # Workers
 
-    def new_process(self, box: Path, on_message: OnMessage) -> Process:
+    def new_process(self, command: WorkerCommand, box: Path, on_message: OnMessage) -> Process:
+        del command  # is for processes of this machine
         worker = uuid.uuid4().hex
         actor = self._free_actors.pop() if self._free_actors else self._new_actor()
         started = actor.start.remote(replace(self._setup, worker=worker), self._archive)
@@ -113,7 +122,8 @@ class RaySession(PooledSession):
             return
         driver.hand_lost(hand, how)
         try:
-            self._let_begin(self._start())
+            if not driver.is_over or self._ready.aggregates:
+                self._let_begin(self._start())
         except Exception as error:  # the whole cluster may be gone
             driver.fail(OutsideError(f"The cluster starts no more workers: {first_line(error)}."))
 
@@ -128,7 +138,8 @@ class RaySession(PooledSession):
 
     async def _began(self, hand: Hand) -> None:
         await super()._began(hand)
-        self._begun.add(hand)
+        if hand in self._hands and hand.prepared.done() and not hand.prepared.exception():
+            self._begun.add(hand)
 
     # What a session does
 
@@ -154,11 +165,9 @@ class RaySession(PooledSession):
     ) -> None:
         self._run = place.media.parent
         self._parts = await asyncio.to_thread(make_place, self._run, self._storage)
-        while len(self._hands) < self._workers_to_start:
-            self._start()
+        self._workers = self._workers_to_start
         for hand in self._hands:
             _process(hand).parts = self._parts
-        self._workers = len(self._hands)
         counting = asyncio.create_task(self._count_workers())
         try:
             await super().run_lines(tasks, sink, place=place, concurrency=concurrency)
@@ -174,19 +183,20 @@ class RaySession(PooledSession):
                 self._lines.expect_workers(sum(_process(hand).counts for hand in self._hands))
 
     async def run_aggregation(self, stored: StoredLines) -> AggregationResult:
-        if self._aggregates:
-            for hand in [hand for hand in self._hands if hand not in self._begun]:
-                self._hands.remove(hand)
-                await _process(hand).wait(0)
-            if not self._hands:
-                await self._began(self._start())
+        if self._ready.aggregates:
+            await self._leave_waiting_ones()
         return await super().run_aggregation(stored)
 
-    async def last_words(self) -> tuple[Usage, tuple[str, ...]]:
-        try:
-            return await super().last_words()
-        except OutsideError:  # a worker went away after the last line; that is no reason to lose the run
-            return Usage(), ()
+    async def _leave_waiting_ones(self) -> None:
+        """Go on without workers that still wait for a place; when no other is left, wait for one."""
+        if not self._hands:
+            self._let_begin(self._start())
+        while self._starting and not self._begun.intersection(self._hands):
+            await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
+        for hand in [hand for hand in self._hands if hand not in self._begun]:
+            self._hands.remove(hand)
+            hand.prepared.cancel()
+            await hand.process.wait(0)
 
     async def close(self) -> None:
         if self._closing:
@@ -206,12 +216,13 @@ def _process(hand: Hand) -> RemoteProcess:
     return hand.process
 
 
-def _setup(request: SessionRequest) -> ActorSetup:
+def _setup(request: SessionRequest, machines: int) -> ActorSetup:
     """What every worker begins with; its name is still missing."""
     flow = replace(request.flow, keep=None, folder=request.flow.folder.resolve(), file=request.flow.file.resolve())
-    travels = replace(request, flow=flow, connections=carried(request.connections))
+    opener = opener_shared_by(request.open_provider, machines)
+    travels = replace(request, flow=flow, connections=carried(request.connections), open_provider=opener)
     pickled = pickle.dumps(travels, pickle.HIGHEST_PROTOCOL)
-    return ActorSetup(pickled, "", request.line_timeout_s, flowyard.__version__)
+    return ActorSetup(pickled, "", request.line_timeout_s, flowyard.__version__, this_machine())
 
 
 def _about(left_out: tuple[str, ...], workers: int, cpus: int) -> tuple[str, ...]:
