@@ -25,13 +25,19 @@ from functional_helper import (
 
 NODES = 3
 ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+SECRET = "a-word-that-no-file-may-hold"
+ENVIRONMENT = {**ONLY_HERE, "VAULT": json.dumps({"type": "custom", "configs": {"n": "10"}, "secrets": {"w": SECRET}})}
+"""Of whoever drives runs. The connection is not in the environment of the cluster."""
 LONGEST_S = 120
 MARK = "RAY_TEST_OF_FLOWYARD"
 FLOW = """\
 inputs: {x: {type: int}, gate: {type: string}}
 outputs: {y: {type: int, reference: "${work.output}"}}
 nodes:
-- {name: work, type: python, source: {type: code, path: work.py}, inputs: {x: "${inputs.x}", gate: "${inputs.gate}"}}
+- name: work
+  type: python
+  source: {type: code, path: work.py}
+  inputs: {x: "${inputs.x}", gate: "${inputs.gate}", vault: vault}
 - name: total
   type: python
   source: {type: code, path: total.py}
@@ -44,11 +50,13 @@ import time
 from pathlib import Path
 
 from numbers_of_mine import ten
+from promptflow.connections import CustomConnection
 from promptflow.core import tool
 
 
 @tool
-def work(x: int, gate: str):
+def work(x: int, gate: str, vault: CustomConnection):
+    assert len(vault.secrets["w"]) > 20
     while x >= 20 and gate and not Path(f"{gate}{x // 10}").exists():
         time.sleep(0.02)
     if x == -1:
@@ -69,8 +77,9 @@ LINES = 40
 class Nodes:
     """The cluster, which runs as a program of its own."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], address: str, folder: Path) -> None:
         self.address = address
+        self.folder = folder
         self._process = process
 
     def kill_one(self) -> None:
@@ -109,7 +118,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             address = process.stdout.readline().strip()
             log.seek(0)
             assert address, log.read()
-            yield Nodes(process, address)
+            yield Nodes(process, address, folder)
     finally:
         left = processes_left(mark)
         for pid in left:
@@ -156,7 +165,7 @@ def words(name: str, data: str, *more: str) -> list[str]:
 
 
 def create(project: Project, *args: str, code: int = 0) -> Any:
-    return json.loads(project.run(*args, "--json", code=code, env=ONLY_HERE, timeout=LONGEST_S).stdout)
+    return json.loads(project.run(*args, "--json", code=code, env=ENVIRONMENT, timeout=LONGEST_S).stdout)
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
@@ -186,6 +195,13 @@ def assert_whole(project: Project, run: Any) -> None:
     assert not (Path(run["path"]) / "parts").exists()
 
 
+def files_with(word: str, *folders: Path) -> list[Path]:
+    """Files that hold a word: what Ray wrote, logs among it, and what the run did."""
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
+    assert any(file.suffix == ".log" for file in files)
+    return [file for file in files if word.encode() in file.read_bytes()]
+
+
 def comparable(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lines without what differs between two runs of the same."""
     differing = {"duration_s", "started_at", "crc32", "nodes"}
@@ -209,11 +225,12 @@ def test_a_run_is_the_same_as_on_one_machine(work: Project, nodes: Nodes):
     assert Path(there["outputs"]).read_bytes() == Path(here["outputs"]).read_bytes()
     assert there["metrics"] == here["metrics"] == {"sum": (sum(range(LINES)) - 7) * 10}
     assert not [file for file in (work.root / "storage").rglob("*") if file.is_file()]
+    assert files_with(SECRET, nodes.folder, work.home) == []
 
 
 def test_a_node_killed_in_the_middle_of_a_run(work: Project, nodes: Nodes):
     args = words("kill", "data.jsonl", *on(nodes, NODES), "--concurrency", "6", "--home", str(work.home))
-    with ending(start_flowyard(*args, cwd=work.root, env=ONLY_HERE)) as process:
+    with ending(start_flowyard(*args, cwd=work.root, env=ENVIRONMENT)) as process:
         wait_for_lines(work, process, "kill", 20)
         nodes.kill_one()
         open_gates(work, 2, 3)
@@ -226,7 +243,7 @@ def test_a_run_that_is_interrupted_and_then_killed_is_resumed(work: Project, nod
     home = ["--home", str(work.home)]
     stages = [(words("stop", "data.jsonl"), 20, signal.SIGINT), (["run", "resume", "stop"], 30, signal.SIGKILL)]
     for args, count, by in stages:
-        with ending(start_flowyard(*args, *on(nodes), *home, cwd=work.root, env=ONLY_HERE)) as process:
+        with ending(start_flowyard(*args, *on(nodes), *home, cwd=work.root, env=ENVIRONMENT)) as process:
             wait_for_lines(work, process, "stop", count)
             process.send_signal(by)
             assert process.wait(LONGEST_S) == (130 if by == signal.SIGINT else -by)
