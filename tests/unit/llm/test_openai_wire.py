@@ -12,7 +12,8 @@ from aiohttp import web
 
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import AzureOpenAIConnection, Connection, OpenAIConnection, ServerlessConnection
-from flowyard.llm.pacing import PacerRules, RateLimit, open_pacer
+from flowyard.llm.pacing import RateLimit
+from flowyard.llm.pacing.pacer import PacerRules, open_pacer
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.providers.openai_wire import OpenAIWireProvider
 from flowyard.llm.providers.paced import PacedProvider

@@ -13,9 +13,9 @@ from virtual_time import VirtualTime
 
 from flowyard.abc import Provider
 from flowyard.errors import ProviderError
-from flowyard.llm.pacing import PacerRules, RateLimit
+from flowyard.llm.pacing import RateLimit
 from flowyard.llm.pacing.breaker import FAILURES_TO_OPEN, PROBE_S
-from flowyard.llm.pacing.pacer import Pacer
+from flowyard.llm.pacing.pacer import Pacer, PacerRules
 from flowyard.llm.pacing.retry_budget import FEW, FORGIVEN_EVERY_S
 from flowyard.llm.pacing.table import PaceTable
 from flowyard.llm.parameters import read_usage
