@@ -164,8 +164,10 @@ def words(name: str, data: str, *more: str) -> list[str]:
     return ["run", "create", "--flow", "f", "--data", data, "--name", name, *more]
 
 
-def create(project: Project, *args: str, code: int = 0) -> Any:
-    return json.loads(project.run(*args, "--json", code=code, env=ENVIRONMENT, timeout=LONGEST_S).stdout)
+def create(project: Project, *args: str, code: int = 0, env: dict[str, str] | None = None) -> Any:
+    return json.loads(
+        project.run(*args, "--json", code=code, env={**ENVIRONMENT, **(env or {})}, timeout=LONGEST_S).stdout
+    )
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
@@ -212,11 +214,13 @@ def comparable(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_run_is_the_same_as_on_one_machine(work: Project, nodes: Nodes):
+def test_a_run_on_a_cluster_of_its_own_is_the_same_as_without(work: Project, tmp_path: Path):
     work.jsonl("crash.jsonl", [{"x": -1 if n == 7 else n, "gate": ""} for n in range(LINES)])
     storage = f"local://{work.root}/storage"  # not file://, so that it goes the way of object storage
+    own = ["--backend", "ray", "--workers", "1", "--address", "local", "--storage", storage]
     here = create(work, *words("here", "crash.jsonl"), code=1)
-    there = create(work, *words("there", "crash.jsonl", *on(nodes), "--storage", storage), code=1)
+    there = create(work, *words("there", "crash.jsonl", *own), code=1, env={MARK: str(tmp_path)})
+    assert processes_left(str(tmp_path)) == []
     lines = work.lines(there)
     assert [line["line_number"] for line in lines] == list(range(LINES))
     assert failed_numbers(lines) == [7]
@@ -225,7 +229,6 @@ def test_a_run_is_the_same_as_on_one_machine(work: Project, nodes: Nodes):
     assert Path(there["outputs"]).read_bytes() == Path(here["outputs"]).read_bytes()
     assert there["metrics"] == here["metrics"] == {"sum": (sum(range(LINES)) - 7) * 10}
     assert not [file for file in (work.root / "storage").rglob("*") if file.is_file()]
-    assert files_with(SECRET, nodes.folder, work.home) == []
 
 
 def test_a_node_killed_in_the_middle_of_a_run(work: Project, nodes: Nodes):
@@ -237,6 +240,7 @@ def test_a_node_killed_in_the_middle_of_a_run(work: Project, nodes: Nodes):
         assert process.wait(LONGEST_S) == 0
     nodes.add_one()
     assert_whole(work, work.json("run", "show", "--name", "kill"))
+    assert files_with(SECRET, nodes.folder, work.home) == []
 
 
 def test_a_run_that_is_interrupted_and_then_killed_is_resumed(work: Project, nodes: Nodes):
@@ -258,14 +262,10 @@ def open_gates(project: Project, *tens: int) -> None:
         project.write(f"gate{ten}", "")
 
 
-def test_an_experiment_on_a_cluster_of_its_own(project: Project, tmp_path: Path):
-    args = ["experiment", "run", project.example(), "--env", "dev", "--variants", "defaults"]
-    tolerant = ["--max-failed-lines", "2"]
-    own = ["--backend", "ray", "--workers", "2", "--address", "local", "--json"]
-    done = project.run(*args, *tolerant, *own, env={MARK: str(tmp_path)}, timeout=LONGEST_S)
-    assert processes_left(str(tmp_path)) == []
-    there = json.loads(done.stdout)
-    here = create(project, *args, *tolerant)
+def test_an_experiment(project: Project, nodes: Nodes):
+    args = ["experiment", "run", project.example(), "--env", "dev", "--variants", "defaults", "--max-failed-lines", "2"]
+    there = create(project, *args, *on(nodes))
+    here = create(project, *args)
 
     def told(result: Any) -> list[Any]:
         return [(run["role"], run["dataset"], run["variant"], run["lines"], run["metrics"]) for run in result["runs"]]

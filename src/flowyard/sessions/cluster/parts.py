@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowyard.errors import ExtraMissing, OutsideError, UserError
+from flowyard.errors import ExtraMissing, FlowyardError, OutsideError, UserError
 from flowyard.sessions.encoding import is_whole, read_line
 from flowyard.sessions.session import FinishedLine
 
@@ -138,7 +138,9 @@ def read_parts(run: Path) -> Iterator[bytes]:
         try:
             for data in _files(place):
                 yield from (raw for raw in data if raw.endswith(b"\n") and is_whole(raw))
-        except OSError as error:
+        except FlowyardError:
+            raise
+        except Exception as error:  # storage of any kind may say anything
             raise OutsideError(f"The parts of the run in {place} cannot be read: {error}.") from error
 
 
@@ -162,7 +164,7 @@ def finished_line(raw: bytes) -> FinishedLine:
 def delete_parts(run: Path) -> None:
     """Delete the parts of a run, which must be in its ``lines.jsonl``; those that cannot be deleted do no harm."""
     for place in _places(run):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):  # storage of any kind may say anything
             folder = _local_folder(place)
             if folder is None:
                 system, path = _file_system(place)

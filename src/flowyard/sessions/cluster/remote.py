@@ -140,8 +140,8 @@ class RemoteProcess:
                 case ("gone", how, running):
                     self._note(running)
                     self._how = how
+                    self._on_free(self._actor)  # first, so that the next process takes this place
                     self._end()
-                    self._on_free(self._actor)
                 case ("lines", lines):
                     self._open.difference_update(line.line_number for line in lines)
                     self._on_message(self, message)
@@ -158,7 +158,7 @@ class RemoteProcess:
         self.lost = True
         self._how = first_line(error)
         self._drop()
-        with contextlib.suppress(OSError, FlowyardError):  # they are run again then
+        with contextlib.suppress(Exception):  # storage of any kind may say anything; they are run again then
             lines = await asyncio.to_thread(self._stored)
             if lines:
                 self._on_message(self, ("lines", lines))
