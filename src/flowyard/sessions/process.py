@@ -58,6 +58,11 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self._process.kill()
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it by SIGKILL or SIGTERM, rather than its own code; it must have ended."""
+        return self._process.wait() in (-signal.SIGKILL, -signal.SIGTERM)
+
     def ending(self) -> str:
         """How the process ended, for a person; it must have."""
         code = self._process.wait()

@@ -6,12 +6,14 @@ too long and what is told of either are the same too; it ends with its actor. Me
 
     ("box", [(number, seconds since it began), …])       lines that are past their time
     ("gone", how, [(number, seconds), …])                the process ended while it ran these
+    ("swept", how)                                       somebody ended the process, or this node is about to end
     ("unable", error)                                    this node cannot do it; the run ends
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import platform
 import time
@@ -63,12 +65,15 @@ class LineActor:
         self._process: WorkerProcess | None = None
         self._part: PartWriter | None = None
         self._worker = ""
+        self._is_told_to_kill = False
+        self._node = os.getppid()
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, setup: ActorSetup, archive: bytes) -> None:
         """Unpack the flow's folder and start the worker process, which prepares the flow; the one before has ended."""
         self._worker = setup.worker
         self._process = self._part = None
+        self._is_told_to_kill = False
         try:
             _require_same_version(setup.version)
             self._folder = NodeFolder()
@@ -90,6 +95,7 @@ class LineActor:
                 return
             match message:
                 case ("kill",):
+                    self._is_told_to_kill = True
                     process.kill()
                 case ("end",):
                     process.end()
@@ -115,7 +121,7 @@ class LineActor:
                 await asyncio.to_thread(self._part.write, texts)
             except Exception as error:  # storage of any kind may say anything
                 return [("unable", _outside(error))]
-        if self._part is not None and messages[-1][0] == "gone":
+        if self._part is not None and messages[-1][0] in ("gone", "swept"):
             self._part.close()
         return messages
 
@@ -141,7 +147,14 @@ class LineActor:
             self._watch.cancel()
         if self._folder is not None:
             self._folder.delete()
-        self._tell(("gone", process.ending(), running))
+        if self._is_swept(process):
+            self._tell(("swept", process.ending()))
+        else:
+            self._tell(("gone", process.ending(), running))
+
+    def _is_swept(self, process: WorkerProcess) -> bool:
+        """Whether no line is to blame. Ray kills the children of an actor whose node ends, just before the actor."""
+        return not self._is_told_to_kill and (process.was_killed or os.getppid() != self._node)
 
     def _tell(self, message: Message) -> None:
         self._outgoing.append(message)

@@ -125,10 +125,13 @@ class RemoteProcess:
             self._is_placed = True
             while not self._gone.is_set():
                 self._take(await self._actor.receive.remote())
+                if self.lost:
+                    await self._lose()
         except asyncio.CancelledError:
             raise
         except Exception as error:  # Ray has a tree of errors of its own, and passes on those of the actor
-            await self._lose(error)
+            self._how = first_line(error)
+            await self._lose()
 
     def _take(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -142,6 +145,8 @@ class RemoteProcess:
                     self._how = how
                     self._on_free(self._actor)  # first, so that the next process takes this place
                     self._end()
+                case ("swept", how):
+                    self._how, self.lost = how, True
                 case ("lines", lines):
                     self._open.difference_update(line.line_number for line in lines)
                     self._on_message(self, message)
@@ -153,10 +158,9 @@ class RemoteProcess:
         with contextlib.suppress(FileNotFoundError):  # the session is closed
             write_black_box(self._box, ((number, now_s - passed_s) for number, passed_s in running))
 
-    async def _lose(self, error: Exception) -> None:
+    async def _lose(self) -> None:
         """The actor went away; lines that it stored but did not tell of have ended all the same."""
         self.lost = True
-        self._how = first_line(error)
         self._drop()
         with contextlib.suppress(Exception):  # storage of any kind may say anything; they are run again then
             lines = await asyncio.to_thread(self._stored)
