@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from flowyard.engine import prepare
-from flowyard.flows import load_flow
+from flowyard.flows.load import load_flow
 from flowyard.llm import CallRules, Connections, EnvironmentSource, ProviderOpener
 from flowyard.records import LineTask
 from flowyard.sessions.line_worker import LineWorker

@@ -1,7 +1,8 @@
 """``python -m bench.kills``: a run of model calls is killed at random moments, again and again, and resumed until done.
 
 Checked of every run: no line lost, none twice, ``outputs.jsonl`` byte for byte that of an undisturbed run, no more
-model calls than lines plus those that were in flight at the kills, and no process left over. Exits 1 when something is wrong.
+model calls than lines plus those that were in flight at the kills, and no process left over. Exits 1 when something is
+wrong.
 """
 
 from __future__ import annotations

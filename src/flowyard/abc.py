@@ -55,6 +55,10 @@ class ConnectionSource(ABC):
     def names(self) -> Iterable[str]:
         """The names that this source knows for certain (an environment may answer to more)."""
 
+    def declared_type(self, name: str) -> str | None:  # noqa: ARG002 - sources of files know more
+        """The type that a connection is declared with, also when its values cannot be had; None when unknown."""
+        return None
+
     def origin(self, name: str) -> str:  # noqa: ARG002 - sources of many files tell them apart
         """Where this source has the connection of that name from; the label unless it is known more closely."""
         return self.label

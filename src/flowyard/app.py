@@ -19,6 +19,7 @@ from flowyard.llm import (
     SimulateEverything,
     YamlSource,
 )
+from flowyard.llm.recording import RecordedConnections, RecordingRules, ReplayConnections, open_recording
 from flowyard.media import UrlRules
 from flowyard.runs.execution import Progress
 from flowyard.runs.run import RunParts
@@ -39,18 +40,29 @@ class App:
     env_files: tuple[EnvFileSource, ...]
     near: Path
 
-    def connections(self, declared: Iterable[ConnectionSource] = ()) -> Connections:
+    def connections(
+        self, declared: Iterable[ConnectionSource] = (), recording: RecordingRules | None = None
+    ) -> Connections:
         """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files, the
         user's store, and an HTTP provider when the environment names one.
+
+        In a replay nothing is asked over a network, and what is recorded, or missing, has a stand-in. Raises UserError
+        when the recording cannot be read.
         """
+        if recording is not None and recording.mode == "replay":
+            recorded = RecordedConnections(open_recording(recording.file).connections)
+            return ReplayConnections([recorded, *self._local_sources(declared)])
+        sources = self._local_sources(declared)
+        if self.environ.get(ENDPOINT_VARIABLE):
+            sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
+        return Connections(sources)
+
+    def _local_sources(self, declared: Iterable[ConnectionSource]) -> list[ConnectionSource]:
         sources: list[ConnectionSource] = []
         if self.settings.simulate:
             sources.append(SimulateEverything(self.settings.simulate))
         sources += [EnvironmentSource(self.settings.environ, folder=Path.cwd()), *self.env_files, *declared]
-        sources += [YamlSource(self._connection_files(), self.environ), self.connection_store()]
-        if self.environ.get(ENDPOINT_VARIABLE):
-            sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
-        return Connections(sources)
+        return [*sources, YamlSource(self._connection_files(), self.environ), self.connection_store()]
 
     def connection_store(self) -> ConnectionStore:
         """The user's encrypted store of connections."""
@@ -64,8 +76,9 @@ class App:
         open_session: SessionOpener = open_inline,
     ) -> RunParts:
         """What runs need; ``rules`` hold for all their model calls, ``open_session`` says where lines run."""
-        opener = ProviderOpener(rules or CallRules())
-        return RunParts(self.connections(declared), opener, self.store, progress, self.urls, open_session)
+        rules = rules or CallRules()
+        connections = self.connections(declared, rules.recording)
+        return RunParts(connections, ProviderOpener(rules), self.store, progress, self.urls, open_session)
 
     @property
     def urls(self) -> UrlRules:

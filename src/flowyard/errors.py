@@ -160,7 +160,8 @@ class NodeFailed(LineError):
 class ProviderError(LineError):
     """A model endpoint answered with an error, or did not answer.
 
-    ``status`` is the HTTP status or None when there was no response; ``retry_after_s`` is what the endpoint asked for.
+    ``status`` is the HTTP status or None when there was no response; ``retry_after_s`` is what the endpoint asked for,
+    ``refused_calls`` how many attempts it turned down for their rate or because it was overloaded.
     """
 
     def __init__(
@@ -176,6 +177,7 @@ class ProviderError(LineError):
         self.status = status
         self.retry_after_s = retry_after_s
         self.retryable = retryable
+        self.refused_calls = 0
 
 
 class OutsideError(FlowyardError):

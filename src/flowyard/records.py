@@ -43,10 +43,10 @@ RunRole = Literal["run", "variant", "evaluation"]
 class Usage:
     """Model calls that were made, and what they cost.
 
-    ``calls`` and the tokens are what a model answered and is paid for; ``simulated_calls`` of them were answered by a
-    simulated model. ``unpriced_calls`` of them have no known price, so ``cost_usd`` is without them. ``cached_calls``
-    are answers that were kept from before and not paid for again, which spared ``saved_usd``. ``refused_calls`` counts
-    the attempts that an endpoint turned down for their rate or because it was overloaded.
+    ``calls`` and the tokens are what a model answered and is paid for. ``unpriced_calls`` of them have no known price,
+    so ``cost_usd`` is without them. ``cached_calls`` are answers that were kept from before and not paid for again,
+    which spared ``saved_usd``. ``simulated_calls`` of all these answers came from a simulated model. ``refused_calls``
+    counts the attempts that an endpoint turned down for their rate or because it was overloaded.
     """
 
     calls: int = 0
@@ -62,6 +62,13 @@ class Usage:
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def kept_text(self) -> str:
+        """How many answers were kept from before; empty when there were none."""
+        if not self.cached_calls:
+            return ""
+        return "1 kept answer" if self.cached_calls == 1 else f"{self.cached_calls:,} kept answers"
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -323,8 +330,12 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """The endpoint's JSON answer, in the OpenAI wire format, with its token usage."""
+    """The endpoint's JSON answer, in the OpenAI wire format, with its token usage.
+
+    An answer that was kept from before costs nothing now; its ``kept_usage`` says what it had used when it was made.
+    """
 
     body: Mapping[str, Any]
     usage: Usage
     attempts: int = 1
+    kept_usage: Usage | None = None

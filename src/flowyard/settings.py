@@ -12,7 +12,7 @@ from pathlib import Path
 from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
 from flowyard.errors import UserError
 
-__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "project_root"]
+__all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "inherited_environment", "project_root", "python_path"]
 
 ENV_FILE_VARIABLE = "FLOWYARD_ENV_FILE"
 SIMULATE_VARIABLE = "FLOWYARD_SIMULATE"
@@ -123,3 +123,16 @@ def user_home(environ: Mapping[str, str]) -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "flowyard"
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "flowyard"
+
+
+def inherited_environment() -> dict[str, str]:
+    """The environment that child processes of this one get."""
+    return dict(os.environ)
+
+
+def python_path(first: Path) -> dict[str, str]:
+    """The variable that lets a Python look for modules in ``first`` before other folders; none when it does anyway."""
+    listed = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    if listed[:1] == [str(first)]:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([str(first), *(each for each in listed if each != str(first))])}

@@ -204,8 +204,9 @@ def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
 
 
 def all_text(folder: Path) -> str:
-    """Every file below a folder as one text."""
-    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*")) if file.is_file())
+    """Every file below a folder as one text, databases with what is text in them."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
 
 
 def failed_numbers(lines: Sequence[Mapping[str, Any]]) -> list[int]:

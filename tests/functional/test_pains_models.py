@@ -65,7 +65,7 @@ def test_pain_18_tokens_are_always_counted(project: Project, simulated_server: s
     flow = project.flow("ask", ASK_FLOW.replace("model: small", "model: never-heard-of"), ask_jinja2=ASK_TEMPLATE)
     data = project.jsonl("data.jsonl", [{"question": "What is the capital of Latvia?"}] * 3)
     env = {"my_model": json.dumps({"type": "open_ai", "base_url": f"{simulated_server}/v1"})}
-    run = project.json("run", "create", "--flow", flow, "--data", data, env=env)
+    run = project.json("run", "create", "--flow", flow, "--data", data, "--no-cache", env=env)
     assert run["usage"]["calls"] == 3
     per_line = [line["nodes"][0]["usage"] for line in project.lines(run)]
     assert all(usage["prompt_tokens"] > 0 and usage["completion_tokens"] > 0 for usage in per_line)

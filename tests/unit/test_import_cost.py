@@ -6,7 +6,19 @@ import sys
 
 import pytest
 
-HEAVY = {"aiohttp", "cryptography", "jinja2", "numpy", "openai", "pandas", "pydantic", "rich", "ruamel", "sqlalchemy"}
+HEAVY = {
+    "aiohttp",
+    "cryptography",
+    "jinja2",
+    "numpy",
+    "openai",
+    "pandas",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "ruamel",
+    "sqlalchemy",
+}
 
 
 @pytest.mark.parametrize("module", ["flowyard", "flowyard.cli.main", "flowyard.media"])

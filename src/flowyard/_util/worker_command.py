@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["WORKER_ARGV"]
+__all__ = ["WORKER_ARGV", "WORKER_MODULE"]
 
-WORKER_ARGV = (sys.executable, "-m", "flowyard.sessions.worker")
+WORKER_MODULE = "flowyard.sessions.worker"
+WORKER_ARGV = (sys.executable, "-P", "-m", WORKER_MODULE)
+"""``-P``: a file in the working directory never stands in for a module of the same name."""

@@ -17,7 +17,8 @@ from typing import Any, TextIO
 
 import click
 
-from flowyard.cli.output import print_errors, printable, user_prints_to_stderr
+from flowyard.cli.output import print_errors, user_prints_to_stderr
+from flowyard.cli.tables import printable
 from flowyard.engine import LineRunner
 from flowyard.engine.stream import TextStream
 from flowyard.errors import ExitCode

@@ -14,7 +14,8 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.app import open_app
 from flowyard.cli.connection_values import SetValues, read_set_values
 from flowyard.cli.options import SpreadCommand, read_settings, user_options
-from flowyard.cli.output import print_json, print_table, print_warnings
+from flowyard.cli.output import print_json, print_warnings
+from flowyard.cli.tables import print_table
 from flowyard.errors import NotFound, UserError
 from flowyard.llm import Connection, Connections, ConnectionStore
 from flowyard.llm.connection_draft import Draft, draft_of, read_draft

@@ -9,16 +9,12 @@ import click
 from rich.console import Console
 
 from flowyard.app import open_app
-from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
-from flowyard.cli.output import (
-    failed_lines_code,
-    print_json,
-    print_table,
-    print_warnings,
-    run_view,
-)
+from flowyard.cli.output import failed_lines_code, print_json, print_warnings, run_view
+from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
+from flowyard.cli.tables import print_table
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.records import ExperimentRecord
@@ -60,11 +56,14 @@ def run(
         _print_plan(plan, as_json=as_json)
         return 0
     declared = [ExperimentConnections(plan.experiment, app.environ)]
-    parts = many.parts(app, choose_progress(), declared)
-    record = carry_out(execute_experiment(plan, parts, options=many.options))
+    experiment = plan.experiment
+    parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
+    record = many.carry_out(app, execute_experiment(plan, parts, options=many.options))
     files = write_reports(record, record.path)
     _print_result(record, files, as_json=as_json)
-    return failed_lines_code(record.runs, max_failed_lines)
+    planned = sum(1 + len(each.evaluations) for each in plan.runs)
+    stopped = budget_code(record.runs, parts.budget, planned=planned)
+    return stopped or failed_lines_code(record.runs, max_failed_lines)
 
 
 def _print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:

@@ -18,12 +18,15 @@ from flowyard.errors import ExitCode, FlowyardError, OutsideError
 __all__ = ["cli", "main"]
 
 _NOUNS = {
+    "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
     "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
+    "price": ("flowyard.cli.price:price", "Look up what models cost."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
+    "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }

@@ -5,47 +5,77 @@ from __future__ import annotations
 import asyncio
 import functools
 import signal
-from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flowyard.abc import ConnectionSource
 from flowyard.app import App
 from flowyard.cli.bulk_options import bulk_options
+from flowyard.cli.cache_options import CacheOptions, cache_options, recorded
 from flowyard.cli.option_groups import Command, grouped
 from flowyard.cli.output import user_prints_to_stderr
+from flowyard.cli.pacing_options import pacing_options, pacing_rules, require_known_connections
+from flowyard.cli.session_options import session_choice, session_options
 from flowyard.llm import CallRules
+from flowyard.llm.cache.block import CacheBlock
+from flowyard.llm.pacing import RateLimit
+from flowyard.runs.budget import Budget
 from flowyard.runs.execution import Progress
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
 from flowyard.sessions.local import LocalSessions
 
-__all__ = ["ManyLines", "carry_out", "many_lines_options"]
+__all__ = ["ManyLines", "many_lines_options"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ManyLines:
-    """The values of the options, under the names of their flags."""
+    """The values of the options, under the names of their flags; ``caching`` has those about kept answers."""
 
     concurrency: int | None
     workers: int
     line_timeout: float | None
+    session: str
+    limits: tuple[str, ...]
+    prices: str | None
+    max_cost: float | None
+    max_tokens: int | None
+    caching: CacheOptions
 
     @property
     def options(self) -> RunOptions:
         """How lines are worked through."""
         return RunOptions(self.concurrency, self.line_timeout)
 
-    @property
-    def rules(self) -> CallRules:
-        """How model calls are made."""
-        return CallRules()
+    def rules(self, app: App, limits: Mapping[str, RateLimit], cache: CacheBlock | None) -> CallRules:
+        """How model calls are made; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
+        pacing = pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=limits)
+        return CallRules(**pacing, **self.caching.fields(app.settings, cache))
 
-    def parts(self, app: App, progress: Progress, declared: Iterable[ConnectionSource] = ()) -> RunParts:
-        """What the runs need."""
-        return app.parts(progress, declared, self.rules, LocalSessions(self.workers))
+    def parts(
+        self,
+        app: App,
+        progress: Progress,
+        declared: Iterable[ConnectionSource] = (),
+        *,
+        limits: Mapping[str, RateLimit] | None = None,
+        cache: CacheBlock | None = None,
+    ) -> RunParts:
+        """What the runs need; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
+        rules = self.rules(app, limits or {}, cache)
+        choice = session_choice(self.session, app.settings)
+        sessions = LocalSessions(self.workers, choice, (app.settings.home / "runs", *rules.folders()))
+        parts = app.parts(progress, declared, rules, sessions)
+        require_known_connections(rules.limits, parts.connections)
+        return replace(parts, budget=Budget(self.max_cost, self.max_tokens))
+
+    def carry_out(self, app: App, work: Coroutine[Any, Any, T]) -> T:
+        """Run the work; what flows print in this process goes to standard error."""
+        with user_prints_to_stderr(), recorded(self.caching.recording(app.settings)):
+            return asyncio.run(_answering_sigterm(work))
 
 
 _NAMES = tuple(ManyLines.__dataclass_fields__)
@@ -59,13 +89,7 @@ def many_lines_options(command: Command) -> Command:
         own = {name: values.pop(name) for name in _NAMES}
         return command(many=ManyLines(**own), **values)
 
-    return grouped(with_values, bulk_options)
-
-
-def carry_out(work: Coroutine[Any, Any, T]) -> T:
-    """Run the work; what flows print in this process goes to standard error."""
-    with user_prints_to_stderr():
-        return asyncio.run(_answering_sigterm(work))
+    return grouped(with_values, bulk_options, session_options, pacing_options, cache_options)
 
 
 async def _answering_sigterm(work: Coroutine[Any, Any, T]) -> T:

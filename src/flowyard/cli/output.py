@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, redirect_stdout
 from itertools import islice
 from typing import Any, TextIO
 
 import click
-from rich import box, cells
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from flowyard._util.files import dump_json
 from flowyard.errors import ExitCode
 from flowyard.records import ErrorRecord, LineResult, RunRecord
-from flowyard.runs.results import read_lines
+from flowyard.runs.cost_text import cost_text
+from flowyard.runs.results import failed_lines
 
 __all__ = [
     "failed_lines_code",
     "print_errors",
     "print_json",
-    "print_line",
     "print_run",
     "print_run_record",
-    "print_table",
     "print_warnings",
-    "printable",
     "run_view",
-    "shortened",
+    "summary_line",
     "user_prints_to_stderr",
 ]
 
@@ -45,49 +39,6 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     """One JSON value on stdout; NaN and infinity, which JSON does not have, are null."""
     plain = json.loads(dump_json(value), parse_constant=lambda _: None)
     click.echo(dump_json(plain, indent=indent))
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """A table on stdout; long cells are folded, markup in data is text."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
-    Console().print(table)
-
-
-def print_line(line: LineResult) -> None:
-    """One line of a run as a block: its inputs, then its outputs or why it failed."""
-    outcome = {f"outputs.{name}": value for name, value in line.outputs.items()}
-    if line.error:
-        outcome = {"failed": f"{line.error.type}: {line.error.message}"}
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
-    for name, value in {**{f"inputs.{name}": value for name, value in line.inputs.items()}, **outcome}.items():
-        table.add_row(Text(name, style="red" if name == "failed" else "dim"), Text(_cell(value)))
-    click.secho(f"line {line.line_number}", bold=True)
-    Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = printable(f"{value:.4g}" if isinstance(value, float) else value)
-    return text if len(text) <= 160 else f"{text[:159]}…"
-
-
-def printable(value: Any) -> str:
-    """Text as it is and anything else as JSON, without characters that would steer a terminal."""
-    text = value if isinstance(value, str) else dump_json(value)
-    return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
-
-
-def shortened(text: str) -> str:
-    """Text that fits into one line of the terminal; whole where there is none."""
-    console = Console()
-    if not console.is_terminal:
-        return text
-    return cells.set_cell_size(text, console.width - 1).rstrip() + "…" if cells.cell_len(text) > console.width else text
 
 
 def run_view(run: RunRecord) -> dict[str, Any]:
@@ -127,7 +78,7 @@ def print_run_record(run: RunRecord, *, as_json: bool) -> None:
     if as_json:
         print_json(run_view(run))
     else:
-        print_run(run, islice((line for line in read_lines(run) if line.error), 5))
+        print_run(run, islice(failed_lines(run), 5) if run.lines.failed else ())
 
 
 def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
@@ -144,6 +95,9 @@ def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
         "Resumes": run.resumed_from,
         "From": run.source,
         "Model": f"{run.usage.calls} calls, {run.usage.total_tokens:,} tokens" if run.usage.calls else None,
+        "Cache": run.usage.kept_text,
+        "Cost": cost_text(run.usage),
+        "Refused": f"{run.usage.refused_calls:,} attempts" if run.usage.refused_calls else None,
         "Simulated": "yes: answers come from a simulated model" if run.simulated else None,
         "Results": str(run.path),
     }
@@ -151,9 +105,24 @@ def print_run(run: RunRecord, failed: Iterable[LineResult]) -> None:
         if value:
             click.echo(f"{name + ':':<11}{value}")
     if run.metrics:
+        from flowyard.cli.tables import print_table  # noqa: PLC0415 - drawing is heavy, and most runs have no metrics
+
         print_table(["metric", "value"], sorted(run.metrics.items()))
     print_errors(((f"line {line.line_number}", line.error) for line in failed if line.error), run.lines.failed)
     print_errors((("aggregation", error) for error in run.errors), len(run.errors))
+
+
+def summary_line(run: RunRecord) -> str:
+    """How a run ended, in one line."""
+    rate = (run.lines.completed + run.lines.failed) / max(run.duration_s, 1e-6)
+    tokens = f", {run.usage.total_tokens:,} tokens" if run.usage.total_tokens else ""
+    tokens += f", {run.usage.kept_text}" if run.usage.kept_text else ""
+    cost = f", {cost_text(run.usage)}" if cost_text(run.usage) else ""
+    simulated = " (simulated model)" if run.simulated else ""
+    counts = f"{run.lines.completed} completed, {run.lines.failed} failed of {run.lines.total}"
+    kept = f"; what finished is kept, go on with: flowyard run resume {run.name}" if run.status == "canceled" else ""
+    facts = f"{tokens}{cost}{simulated}{kept}"
+    return f"{run.name}: {run.status}, {counts}, {run.duration_s:.1f} s, {rate:.0f} lines/s{facts}"
 
 
 def print_errors(errors: Iterable[tuple[str, ErrorRecord]], total: int, *, most: int = 5) -> None:

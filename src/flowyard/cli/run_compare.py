@@ -10,7 +10,8 @@ import click
 
 from flowyard._util.files import dump_json
 from flowyard.cli.options import open_store, store_options
-from flowyard.cli.output import print_json, print_table, print_warnings, printable, run_view, shortened
+from flowyard.cli.output import print_json, print_warnings, run_view
+from flowyard.cli.tables import print_table, printable, shortened
 from flowyard.errors import UserError
 from flowyard.records import LineResult, RunRecord
 from flowyard.reports import compare_runs

@@ -10,14 +10,16 @@ import click
 
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
-from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings
+from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
 from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
+from flowyard.runs.budget import Budget
 from flowyard.runs.options import RunOptions
 from flowyard.runs.register import register_run
 from flowyard.runs.repeat import resume_request
@@ -80,11 +82,11 @@ def create(
     print_warnings(described.warnings)
     place = read_settings(home, env_file, simulate)
     if described.values.get("source"):
-        record = _register(described, place)
+        record, budget = _register(described, place), Budget()
     else:
-        record = _execute(described, place, many=many, stream=stream)
+        record, budget = _execute(described, place, many=many, stream=stream)
     print_run_record(record, as_json=as_json)
-    return failed_lines_code([record], max_failed_lines)
+    return budget_code([record], budget) or failed_lines_code([record], max_failed_lines)
 
 
 def _described(file: str | None, settings: Mapping[str, str], given: Mapping[str, Any]) -> RunDescription:
@@ -103,7 +105,7 @@ def _described(file: str | None, settings: Mapping[str, str], given: Mapping[str
 _LABELS = ("name", "display_name", "description", "tags")
 _ALONE: Mapping[str, Iterable[str]] = {
     "source": _LABELS,
-    "resume_from": (*_LABELS, "environment_variables", "init"),
+    "resume_from": (*_LABELS, "cache", "environment_variables", "init"),
 }
 """Keys that say everything about a run, and what may still be given beside them."""
 
@@ -113,9 +115,13 @@ def _register(described: RunDescription, settings: Settings) -> RunRecord:
     return register_run(Path(described.values["source"]), app.store, **described.labels())
 
 
-def _execute(described: RunDescription, settings: Settings, *, many: ManyLines, stream: bool) -> RunRecord:
+def _execute(
+    described: RunDescription, settings: Settings, *, many: ManyLines, stream: bool
+) -> tuple[RunRecord, Budget]:
     app, request = _requested(described, settings, many.options)
-    return carry_out(execute_run(request, many.parts(app, choose_progress(stream=stream))))
+    progress = choose_progress(stream=stream)
+    parts = many.parts(app, progress, limits=described.limits(), cache=described.cache())
+    return many.carry_out(app, execute_run(request, parts)), parts.budget
 
 
 def _requested(described: RunDescription, settings: Settings, options: RunOptions) -> tuple[App, RunRequest]:

@@ -11,19 +11,10 @@ import click
 
 from flowyard._util.files import dump_json
 from flowyard.cli.options import open_store, store_options
-from flowyard.cli.output import (
-    failed_lines_code,
-    print_json,
-    print_line,
-    print_run_record,
-    print_table,
-    print_warnings,
-    printable,
-    run_view,
-    shortened,
-)
+from flowyard.cli.output import failed_lines_code, print_json, print_run_record, print_warnings, run_view
 from flowyard.cli.progress import LineProgress
 from flowyard.cli.run_filters import filter_options, run_query
+from flowyard.cli.tables import print_line, print_table, printable, shortened
 from flowyard.errors import ExitCode, UserError
 from flowyard.records import LineResult, RunQuery, RunRecord
 from flowyard.runs.follow import follow_lines, last_lines

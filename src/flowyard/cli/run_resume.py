@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from flowyard.app import open_app
-from flowyard.cli.many_lines import ManyLines, carry_out, many_lines_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import SpreadCommand, environment_option, pairs_or_file, read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_run_record
+from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.records import RunRecord
 from flowyard.runs.repeat import repeat_request
@@ -64,11 +65,11 @@ def resume(
     )
     app = open_app(settings, Path(earlier.flow))
     parts = many.parts(app, choose_progress(stream=stream))
-    record = carry_out(resume_run(wanted, request, parts, retry_failed=retry_failed, anyway=anyway))
+    record = many.carry_out(app, resume_run(wanted, request, parts, retry_failed=retry_failed, anyway=anyway))
     if record.ended_at == earlier.ended_at:
         _say_nothing_left(record)
     print_run_record(record, as_json=as_json)
-    return failed_lines_code([record], max_failed_lines)
+    return budget_code([record], parts.budget) or failed_lines_code([record], max_failed_lines)
 
 
 def _say_nothing_left(run: RunRecord) -> None:

@@ -22,7 +22,7 @@ from flowyard.errors import ExtraMissing
 from flowyard.flows import Flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
-from flowyard.records import RunRecord
+from flowyard.records import RunQuery, RunRecord
 from flowyard.reports import compare_runs, comparison_page, write_page
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.change import change_run
@@ -60,11 +60,10 @@ class RunOperations:
 
     def list(self, max_results: int | None = 50, *, list_view_type: str = ListViewType.ACTIVE_ONLY) -> Runs:
         """Runs, newest first; archived ones only when ``list_view_type`` says so."""
-        wanted = {ListViewType.ACTIVE_ONLY: (False,), ListViewType.ARCHIVED_ONLY: (True,)}
-        allowed = wanted.get(list_view_type, (False, True))
+        archived = {ListViewType.ACTIVE_ONLY: False, ListViewType.ARCHIVED_ONLY: True}.get(list_view_type)
         with speaking_promptflow():
-            records = [record for record in _store().list_runs() if record.archived in allowed]
-        return [Run._from_record(record) for record in records[:max_results]]
+            records = _store().list_runs(RunQuery(archived=archived, limit=max_results))
+        return [Run._from_record(record) for record in records]
 
     def get(self, name: Run | str) -> Run:
         """The run of that name."""

@@ -5,6 +5,7 @@ It holds no secret: connections come from environment variables when the contain
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from flowyard.deploy.snapshot import write_snapshot
 from flowyard.errors import Conflict
 from flowyard.flows.model import Flow
 from flowyard.llm.connection import Connection
+from flowyard.sessions.environments.requirements import stood_in_for
 
 __all__ = ["write_context"]
 
@@ -96,8 +98,8 @@ def _requirements(flow: Flow) -> str:
 
 def _is_promptflow(line: str) -> bool:
     """Whether a requirement is the runtime that flowyard stands in for."""
-    name = line.strip().lower().replace("_", "-")
-    return name.startswith("promptflow") and not name.startswith(("promptflow-vectordb", "promptflow-rag"))
+    name = re.match(r"\s*([\w.-]+)", line)
+    return bool(name and stood_in_for(name[1]))
 
 
 def _write_connection(connection: Connection, folder: Path) -> Mapping[str, str]:

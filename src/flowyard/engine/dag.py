@@ -11,6 +11,7 @@ from typing import Any
 from flowyard._util.redact import redact
 from flowyard.engine.activate import is_bypassed, looks_equal
 from flowyard.engine.aggregate import AggregationInputs, AggregationScope
+from flowyard.engine.node_cache import NodeCache
 from flowyard.engine.nodes import prepare_nodes
 from flowyard.engine.runner import LOST, Execution, LineCollector, LineRunner, Surroundings
 from flowyard.engine.schedule import Plan
@@ -19,6 +20,7 @@ from flowyard.engine.step import Step
 from flowyard.engine.stream import holds_streams, is_stream, joined, opened
 from flowyard.engine.tool import collect_metrics
 from flowyard.flows.model import DagFlow, NodeRef
+from flowyard.llm.call_place import at_node, one_line
 from flowyard.llm.services import count_usage
 from flowyard.records import AggregationResult, ErrorRecord, NodeResult, sum_usage
 
@@ -36,7 +38,9 @@ class DagRunner(LineRunner):
     flow: DagFlow
 
     def __init__(self, flow: DagFlow, steps: Sequence[Step], around: Surroundings) -> None:
-        super().__init__(flow, around, [warning for step in steps for warning in step.warnings])
+        self._kept = NodeCache(flow, around.services)
+        warnings = [warning for step in steps for warning in step.warnings]
+        super().__init__(flow, around, [*warnings, *self._kept.warnings])
         self._lines = Plan([step for step in steps if not step.node.aggregation])
         self._aggregation = Plan([step for step in steps if step.node.aggregation])
         self._streaming = _streaming_nodes(flow)
@@ -65,6 +69,7 @@ class DagRunner(LineRunner):
         step = next(step for step in [*self._lines.steps, *self._aggregation.steps] if step.node.name == name)
         with ExitStack() as stack:
             stack.enter_context(self._surroundings())
+            stack.enter_context(one_line(None))
             return await self._call(step, {**step.literals, **values}, stream=False)
 
     def aggregation_inputs(self) -> AggregationInputs:
@@ -78,6 +83,7 @@ class DagRunner(LineRunner):
 
         with ExitStack() as stack:
             stack.enter_context(self._surroundings())
+            stack.enter_context(one_line(None))
             metrics = stack.enter_context(collect_metrics())
             nodes = await self._aggregation.run(run, stop_at_failure=False)
         errors = tuple(node.error for node in nodes.values() if node.error)
@@ -111,7 +117,8 @@ class DagRunner(LineRunner):
                 settled[node.node] = replace(node, output=opened(node.output, self._host))
             elif holds_streams(node.output):
                 try:
-                    with count_usage() as count:  # a model may be asked, or end its answer, only now
+                    # A model may be asked, or end its answer, only now.
+                    with at_node(node.node, keeps=step.node.keeps), count_usage() as count:
                         output = await joined(node.output, self._host)
                     settled[node.node] = replace(node, output=output, usage=node.usage + count.total)
                 except LOST:
@@ -154,8 +161,11 @@ class DagRunner(LineRunner):
 
     async def _call(self, step: Step, values: dict[str, Any], *, stream: bool) -> NodeResult:
         start = time.perf_counter()
+        key = self._kept.key(step.node, values)
+        if key is not None and (found := self._kept.get(step.node, key)) is not None:
+            return found
         streamed = step.stream if stream and step.node.name in self._streaming else None
-        with count_usage() as count:
+        with at_node(step.node.name, keeps=step.node.keeps), count_usage() as count:
             try:
                 value = await self._at_its_place(step, streamed or step.call, values)
             except LOST:
@@ -165,7 +175,14 @@ class DagRunner(LineRunner):
                 spent = time.perf_counter() - start
                 return NodeResult(step.node.name, "failed", error=record, duration_s=spent, usage=count.total)
         spent = time.perf_counter() - start
-        return NodeResult(step.node.name, "completed", value, duration_s=spent, usage=count.total)
+        result = NodeResult(step.node.name, "completed", value, duration_s=spent, usage=count.total)
+        if key is not None:
+            self._kept.put(step.node, key, result)
+        return result
+
+    async def close(self) -> None:
+        self._kept.close()
+        await super().close()
 
     async def _at_its_place(self, step: Step, call: Any, values: dict[str, Any]) -> Any:
         if step.place == "thread":

@@ -17,6 +17,7 @@ from flowyard.engine.runner import LOST, Execution, LineCollector, LineRunner, S
 from flowyard.engine.stream import joined, opened
 from flowyard.engine.tool import collect_metrics
 from flowyard.flows.model import FlexFlow, Input
+from flowyard.llm.call_place import one_line
 from flowyard.llm.services import count_usage, use_services
 from flowyard.records import AggregationResult, ErrorRecord, LineResult
 
@@ -124,6 +125,7 @@ class FlexRunner(LineRunner):
         returned: Any = {}
         with ExitStack() as stack:
             stack.enter_context(self._surroundings())
+            stack.enter_context(one_line(None))
             metrics = stack.enter_context(collect_metrics())
             count = stack.enter_context(count_usage())
             try:

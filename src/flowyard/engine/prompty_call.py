@@ -13,6 +13,7 @@ from flowyard.flows.model import PromptyFlow
 from flowyard.llm.answer import Answer
 from flowyard.llm.messages import RoleEscapes, parse_chat
 from flowyard.llm.model_choice import choose_model
+from flowyard.llm.parameters import NOTED_USAGE
 from flowyard.llm.prompty_parameters import (
     asks_for_stream,
     build_prompty_request,
@@ -27,6 +28,9 @@ from flowyard.media.urls import UrlRules
 from flowyard.records import ModelRequest
 
 __all__ = ["PromptyCall", "PromptyPrompt", "RenderedPrompt", "complete_inputs"]
+
+_OURS = frozenset({"flowyard_simulated", NOTED_USAGE})
+"""What we put into chunks for ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class PromptyCall:
 
     async def _chunks(self, request: ModelRequest) -> AsyncGenerator[Answer, None]:
         async for chunk in self._services.stream(self._choice.connection, request):
-            yield Answer({name: value for name, value in chunk.items() if name != "flowyard_simulated"})
+            yield Answer({name: value for name, value in chunk.items() if name not in _OURS})
 
 
 async def _opened(stream: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:

@@ -23,6 +23,7 @@ from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
+from flowyard.llm.call_place import one_line
 from flowyard.llm.services import Services, use_services
 from flowyard.media import load_media, may_hold_media
 from flowyard.records import NO_USAGE, AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
@@ -118,7 +119,7 @@ class LineRunner(ABC):
         inputs, error = (task.inputs, task.error) if task.error else await self._line_inputs(task)
         done = Execution({}, error)
         if error is None:
-            with self._surroundings():
+            with self._surroundings(), one_line(task.line_number):
                 done = await self._execute(inputs, task.line_number, stream=stream)
         return LineResult(
             line_number=task.line_number,

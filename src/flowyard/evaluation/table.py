@@ -161,7 +161,8 @@ def _about(run: RunRecord) -> Iterator[str]:
     yield from run.warnings
     yield from (f"({error.type}) {error.message}" for error in run.errors)
     if run.simulated:
-        yield f"{run.usage.simulated_calls} of {run.usage.calls} model calls were answered by a simulated model."
+        calls = run.usage.calls + run.usage.cached_calls
+        yield f"{run.usage.simulated_calls} of {calls} model calls were answered by a simulated model."
 
 
 def _names(values: Iterable[Mapping[str, Any]]) -> list[str]:

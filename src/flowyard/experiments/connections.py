@@ -36,6 +36,11 @@ class ExperimentConnections(ConnectionSource):
     def names(self) -> Iterable[str]:
         return list(self._declared)
 
+    def declared_type(self, name: str) -> str | None:
+        declared = self._declared.get(name)
+        fields = declared.fields if declared else {}
+        return str(fields.get("connection_type") or fields.get("type") or "") or None
+
     def _resolve(self, connection: str, value: Any, where: str) -> Any:
         if isinstance(value, dict):
             return {key: self._resolve(connection, inner, where) for key, inner in value.items()}

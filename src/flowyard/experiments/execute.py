@@ -30,7 +30,10 @@ _PREPARED_AT_ONCE = 2
 async def execute_experiment(
     plan: ExperimentPlan, parts: RunParts, *, options: RunOptions | None = None
 ) -> ExperimentRecord:
-    """Run the plan and store the result under a key of its own. Raises before the first run if something is missing."""
+    """Run the plan and store the result under a key of its own. Raises before the first run if something is missing.
+
+    When the budget of the parts is used up, no further run is made.
+    """
     kept = KeptSessions(parts.open_session)
     parts = replace(parts, open_session=kept)
     options = options or RunOptions()
@@ -39,7 +42,8 @@ async def execute_experiment(
         execution = _Execution(plan, parts, parts.store, options)
         try:
             for planned in plan.runs:
-                await execution.run(planned)
+                if not parts.budget.is_over:
+                    await execution.run(planned)
         finally:
             record = execution.record()  # what was paid for is kept, also when the rest is not run
     finally:
@@ -107,11 +111,13 @@ class _Execution:
         run = await execute_run(request, self.parts)
         self.runs.append(run)
         self.variants[run.name] = dict(planned.assignment)
-        if run.lines.completed:
+        if run.lines.completed and run.status == "completed":
             await self._evaluate(planned, run)
 
     async def _evaluate(self, planned: PlannedRun, run: RunRecord) -> None:
         for each in planned.evaluations:
+            if self.parts.budget.is_over:
+                return
             evaluation = await evaluate(
                 run,
                 each.evaluator.flow,

@@ -12,6 +12,8 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
 from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.llm.cache.block import CacheBlock, parse_cache_block
+from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 
 __all__ = ["find_experiment_file", "load_experiment"]
@@ -68,8 +70,10 @@ class _Reader:
         self.blocks = {
             name: _Block(getattr(base, name) or [], file) for name in ("datasets", "evaluators", "connections")
         }
+        self.limits = (base.limits, file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.cache = self._cache(base.cache, file)
         if not base.datasets:
             self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
 
@@ -77,6 +81,10 @@ class _Reader:
         overlay = parse_schema(OverlaySchema, file)
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        if "cache" in overlay.model_fields_set:
+            self.cache = self._cache(overlay.cache, file)
+        if "limits" in overlay.model_fields_set:
+            self.limits = (overlay.limits, file)
         for name in sorted(overlay.model_fields_set & {"name", "flow"}):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
@@ -92,6 +100,7 @@ class _Reader:
         self._require_unique("dataset", [dataset.name for dataset in datasets], "datasets")
         self._require_unique("evaluator", [evaluator.name for evaluator in evaluators], "evaluators")
         flow = self._flow(self.base.flow or self.base.name, self.file, "flow")
+        limits = self._limits()
         if self.problems:
             raise ExperimentInvalid(f"{self.file.path} cannot be used:", self.problems)
         return Experiment(
@@ -101,12 +110,21 @@ class _Reader:
             datasets=tuple(datasets),
             evaluators=tuple(evaluators),
             connections=tuple(self._connections()),
+            limits=limits,
             env=env,
             warnings=tuple(self.warnings),
+            cache=self.cache,
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
         self.problems.append(Problem(message, file.where(*keys), hint))
+
+    def _cache(self, value: Any, file: YamlFile) -> CacheBlock:
+        try:
+            return parse_cache_block(value)
+        except UserError as error:
+            self._problem(error.message, file, "cache", hint=error.hint)
+            return CacheBlock()
 
     def _require_unique(self, kind: str, names: Iterable[str], block: str) -> None:
         seen: set[str] = set()
@@ -191,3 +209,11 @@ class _Reader:
         for index, item in enumerate(block.items):
             fields = {"type": item.connection_type, **(item.model_extra or {})}
             yield DeclaredConnection(item.name, fields, block.file.where("connections", index))
+
+    def _limits(self) -> dict[str, RateLimit]:
+        block, file = self.limits
+        try:
+            return read_limits(block or {}, file.where("limits"))
+        except UserError as error:
+            self._problem(error.message, file, "limits", hint=error.hint)
+            return {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowyard.llm.cache.block import CacheBlock
+from flowyard.llm.pacing import RateLimit
 from flowyard.runs.dataset import DataSource
 
 __all__ = ["DeclaredConnection", "Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset"]
@@ -63,5 +65,7 @@ class Experiment:
     datasets: tuple[ExperimentDataset, ...]
     evaluators: tuple[Evaluator, ...]
     connections: tuple[DeclaredConnection, ...] = ()
+    limits: Mapping[str, RateLimit] = field(default_factory=dict)
     env: str | None = None
     warnings: tuple[str, ...] = ()
+    cache: CacheBlock = CacheBlock()

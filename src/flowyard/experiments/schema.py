@@ -53,7 +53,9 @@ class ExperimentSchema(_Strict):
     flow: str | None = None
     connections: list[_Connection] | None = None
     evaluators: list[_Evaluator] | None = None
+    limits: dict[str, Any] | None = None
     runtime: str | None = None
+    cache: bool | str | dict[str, Any] | None = None
 
 
 class OverlaySchema(_Strict):
@@ -64,7 +66,9 @@ class OverlaySchema(_Strict):
     datasets: list[_Dataset] | None = None
     connections: list[_Connection] | None = None
     evaluators: list[_Evaluator] | None = None
+    limits: dict[str, Any] | None = None
     runtime: str | None = None
+    cache: bool | str | dict[str, Any] | None = None
 
 
 S = TypeVar("S", ExperimentSchema, OverlaySchema)

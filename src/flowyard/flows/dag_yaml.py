@@ -178,6 +178,7 @@ class _DagReader:
             activate=self._activate(raw, path),
             aggregation=bool(raw.get("aggregation", raw.get("reduce", False))),
             where=self.file.where(*path),
+            cache=raw["enable_cache"] if isinstance(raw.get("enable_cache"), bool) else None,
         )
         self._check_source(node, path)
         for key in sorted(raw.keys() - set(_NODE_KEYS), key=str):

@@ -111,7 +111,10 @@ class Activate:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step of a flow. ``where`` is its ``file:line``."""
+    """One step of a flow. ``where`` is its ``file:line``.
+
+    ``cache`` is its ``enable_cache``: True asks for its results to be kept, False for none of its model calls to be.
+    """
 
     name: str
     type: str
@@ -125,6 +128,12 @@ class Node:
     activate: Activate | None = None
     aggregation: bool = False
     where: str = ""
+    cache: bool | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers to its model calls may be kept."""
+        return self.cache is not False
 
     def references(self) -> list[Value]:
         """Everything the node reads: its inputs and the condition of ``activate``."""

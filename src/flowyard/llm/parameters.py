@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from flowyard._util.suggest import did_you_mean
@@ -17,8 +18,10 @@ __all__ = [
     "CHAT_PARAMETERS",
     "COMPLETION_PARAMETERS",
     "COMPLETION_TOKENS",
+    "NOTED_USAGE",
     "Api",
     "build_request",
+    "note_in_chunk",
     "read_piece",
     "read_result",
     "read_usage",
@@ -66,6 +69,9 @@ COMPLETION_PARAMETERS: Mapping[str, _Kind] = {
     "best_of": "whole",
 }
 """The inputs that a completion node sends to the API."""
+
+NOTED_USAGE = "flowyard_usage"
+"""The key of a chunk that holds what we know of its usage; an endpoint must not set it."""
 
 COMPLETION_TOKENS = 16
 """The ``max_tokens`` of a completion node that says nothing; not every server has the same default."""
@@ -163,11 +169,21 @@ def read_piece(api: str, chunk: Mapping[str, Any]) -> str | None:
 
 
 def read_usage(body: Mapping[str, Any], *, simulated: bool = False) -> Usage:
-    """One call's usage from an answer, or from the last chunk of a stream; missing counts are 0."""
+    """One call's usage from an answer, or from the last chunk of a stream; missing counts are 0.
+
+    What ``note_in_chunk`` put there counts too.
+    """
     usage = body.get("usage") or {}
     made_up = simulated or bool(body.get("flowyard_simulated"))
     prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-    return Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, simulated_calls=int(made_up))
+    found = Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, simulated_calls=int(made_up))
+    noted = body.get(NOTED_USAGE)
+    return replace(found, **noted) if isinstance(noted, dict) else found
+
+
+def note_in_chunk(chunk: Mapping[str, Any], usage: Mapping[str, float]) -> dict[str, Any]:
+    """The chunk of a stream with fields of ``Usage`` that only we know, for ``read_usage`` to find."""
+    return {**chunk, NOTED_USAGE: {**(chunk.get(NOTED_USAGE) or {}), **usage}}
 
 
 def _parameters(api: Api) -> Mapping[str, _Kind]:

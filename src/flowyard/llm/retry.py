@@ -7,7 +7,6 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from flowyard.errors import ProviderError
@@ -62,6 +61,8 @@ def parse_retry_after(headers: Mapping[str, str], now: datetime | None = None) -
     seconds = _number(text)
     if seconds is not None or text is None:
         return seconds
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings all of e-mail, for an answer few servers give
+
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:

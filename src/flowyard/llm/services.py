@@ -10,10 +10,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flowyard._util.inheritance import inherited
 from flowyard.abc import Provider
+from flowyard.errors import ProviderError
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.retry import RetryPolicy
@@ -54,6 +56,7 @@ class UsageCount:
             self._total += usage
 
 
+_NOTHING = Usage()
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
 _services: ContextVar[Services | None] = inherited("flowyard_services")
 
@@ -128,9 +131,12 @@ class Services:
 
     async def call(self, connection: Connection, request: ModelRequest) -> ModelReply:
         """Ask a model and count the usage. Raises ProviderError."""
-        reply = await self.provider(connection).call(request)
-        self._count().add(reply.usage)
-        self.spent.add(reply.usage)
+        try:
+            reply = await self.provider(connection).call(request)
+        except ProviderError as error:
+            self._note(self._count(), Usage(refused_calls=error.refused_calls))
+            raise
+        self._note(self._count(), reply.usage)
         return reply
 
     def stream(self, connection: Connection, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
@@ -146,10 +152,17 @@ class Services:
         usage = Usage()
         try:
             async for chunk in self.provider(connection).stream(request):
-                usage = read_usage(chunk) if chunk.get("usage") or not usage.calls else usage
+                usage = read_usage(chunk) if chunk.get("usage") or usage == Usage() else usage
                 yield chunk
+        except ProviderError as error:
+            usage = replace(usage, refused_calls=max(usage.refused_calls, error.refused_calls))
+            raise
         finally:  # an answer that is read in part has been paid for too
-            (self._count() if count.ended else count).add(usage)
+            self._note(self._count() if count.ended else count, usage)
+
+    def _note(self, count: UsageCount, usage: Usage) -> None:
+        if usage != _NOTHING:
+            count.add(usage)
             self.spent.add(usage)
 
     def _count(self) -> UsageCount:

@@ -144,6 +144,10 @@ class YamlSource(ConnectionSource):
     def names(self) -> list[str]:
         return list(self._files)
 
+    def declared_type(self, name: str) -> str | None:
+        data = self._files[name].data if name in self._files else {}
+        return str(data.get("type") or data.get("api_type") or "") or None
+
     def origin(self, name: str) -> str:
         return str(self._files[name].path) if name in self._files else self.label
 
@@ -212,11 +216,18 @@ class Connections:
         """Every name that is known for certain, without repeats."""
         return list(dict.fromkeys(name for source in self.sources for name in source.names()))
 
-    def get(self, name: str, *, needed_by: str) -> Connection:
+    def get(
+        self,
+        name: str,
+        *,
+        needed_by: str,
+        kinds: Sequence[type[Connection]] = (),  # noqa: ARG002 - for stand-ins in a replay
+    ) -> Connection:
         """The connection of that name.
 
-        ``needed_by`` starts the error's sentence, for example ``Node 'classify' (flow.dag.yaml:12)``. Raises
-        ConnectionMissing when no source knows the name and UserError when a source has it malformed.
+        ``needed_by`` starts the error's sentence, for example ``Node 'classify' (flow.dag.yaml:12)``, and ``kinds`` are
+        the classes it may have there. Raises ConnectionMissing when no source knows the name and UserError when a
+        source has it malformed.
         """
         found = self.find(name)
         if found is None:

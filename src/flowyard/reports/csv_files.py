@@ -59,11 +59,11 @@ class MetricsCsv(ReportFormat):
 _LINE_START = ("experiment", "dataset", "run")
 _LINE_END = (
     *("error.type", "error.message", "error.node", "duration_ms"),
-    *("prompt_tokens", "completion_tokens", "total_tokens", "simulated"),
+    *("prompt_tokens", "completion_tokens", "total_tokens", "cost_usd", "simulated"),
 )
 _METRIC_END = (
     *("lines_total", "lines_completed", "lines_failed", "lines_evaluated", "coverage"),
-    *("model_calls", "prompt_tokens", "completion_tokens", "total_tokens"),
+    *("model_calls", "prompt_tokens", "completion_tokens", "total_tokens", "cost_usd", "unpriced_calls"),
     *("latency_mean_ms", "latency_p50_ms", "latency_p95_ms", "duration_s", "simulated"),
 )
 
@@ -104,6 +104,7 @@ def _line_record(comparison: Comparison, number: int, cell: VariantLine) -> dict
         "prompt_tokens": line.usage.prompt_tokens,
         "completion_tokens": line.usage.completion_tokens,
         "total_tokens": line.usage.total_tokens,
+        "cost_usd": line.usage.cost_usd,
         "simulated": line.usage.simulated_calls > 0,
     }
 
@@ -123,9 +124,13 @@ def _metrics_record(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
         "lines_evaluated": used.completed if used else None,
         "coverage": used.coverage if used else None,
         "model_calls": row.usage.calls,
+        "cached_calls": row.usage.cached_calls,
+        "saved_usd": row.usage.saved_usd,
         "prompt_tokens": row.usage.prompt_tokens,
         "completion_tokens": row.usage.completion_tokens,
         "total_tokens": row.usage.total_tokens,
+        "cost_usd": row.usage.cost_usd,
+        "unpriced_calls": row.usage.unpriced_calls,
         **_latency_fields(row.latency),
         "duration_s": row.run.duration_s,
         "simulated": row.simulated,

@@ -26,6 +26,7 @@ from flowyard.reports.headline import cautions, headlines
 from flowyard.reports.lines import LineChoice, LineRow, choose_lines
 from flowyard.reports.table import DatasetTable, Summary, VariantRow
 from flowyard.reports.values import metric_text, ms_text, plural, seconds_text, value_text
+from flowyard.runs.cost_text import usd_text
 
 __all__ = ["MOST_LINES", "HtmlReport", "render_page"]
 
@@ -118,6 +119,7 @@ def _environment() -> Environment:
         "metric": metric_text,
         "ms": ms_text,
         "seconds": seconds_text,
+        "usd": usd_text,
         "value": value_text,
         "breakable": _breakable,
     }

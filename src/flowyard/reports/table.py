@@ -12,6 +12,7 @@ from typing import Any
 
 from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
+from flowyard.runs.cost_text import unpriced_text, usd_text
 from flowyard.runs.results import read_lines
 
 __all__ = [
@@ -136,9 +137,23 @@ class Summary:
         return tuple(name for name in self.metrics if any(is_ranked(row.metrics.get(name)) for row in self.rows))
 
     @property
+    def has_costs(self) -> bool:
+        """Whether any call cost money, so that it is worth a column."""
+        return any(row.usage.cost_usd for row in self.rows)
+
+    @property
+    def cost_note(self) -> str | None:
+        """What all runs cost together, evaluations included, in one sentence; None when nothing is known of it."""
+        missing = unpriced_text(self.usage)
+        if not self.usage.cost_usd:
+            return f"Cost: {missing}." if missing else None
+        saved = f", {usd_text(self.usage.saved_usd)} saved" if self.usage.saved_usd else ""
+        return f"Cost: {usd_text(self.usage.cost_usd)} with evaluations{saved}{f', {missing}' if missing else ''}."
+
+    @property
     def simulated_note(self) -> str | None:
         """One sentence when a simulated model answered, else None."""
-        some, calls = self.usage.simulated_calls, self.usage.calls
+        some, calls = self.usage.simulated_calls, self.usage.calls + self.usage.cached_calls
         if not some:
             return None
         which = "every model call was" if some >= calls else f"{some:,} of {calls:,} model calls were"

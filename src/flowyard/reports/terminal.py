@@ -12,13 +12,14 @@ from rich.text import Text
 from flowyard.reports.headline import main_metrics
 from flowyard.reports.table import LATENCY_P50, Summary, VariantRow
 from flowyard.reports.values import metric_text, ms_text, one_line, plural
+from flowyard.runs.cost_text import usd_text
 
 __all__ = ["comparison_table"]
 
 _WIDTH = 80
 _VARIANT = 32
 _METRIC = 16
-_FAILED, _P50 = 6, 9
+_FAILED, _P50, _COST = 6, 9, 9
 
 
 def comparison_table(summary: Summary) -> Table:
@@ -30,11 +31,14 @@ def comparison_table(summary: Summary) -> Table:
         table.add_column(_header(metric), justify="right", overflow="fold", max_width=_METRIC)
     table.add_column("Failed", justify="right", no_wrap=True)
     table.add_column("p50", justify="right", no_wrap=True)
+    if summary.has_costs:
+        table.add_column("Cost", justify="right", no_wrap=True)
     for dataset in summary.datasets:
         if len(summary.datasets) > 1:
             table.add_row(Text(one_line(dataset.name, most=_VARIANT), style="bold underline"))
         for row in dataset.rows:
-            table.add_row(*_cells(row, metrics))
+            cost = [Text(usd_text(row.usage.cost_usd))] if summary.has_costs else []
+            table.add_row(*_cells(row, metrics), *cost)
         table.add_section()
     return table
 
@@ -44,7 +48,7 @@ def _fitting(summary: Summary) -> tuple[tuple[str, ...], int]:
     main = main_metrics(summary, most=len(summary.metrics))
     names = (*main, *(name for name in summary.metrics if name not in main))
     label = max([cell_len(row.label) for row in summary.rows] + [cell_len("Variant")])
-    room = _WIDTH - 2 - min(label, _VARIANT) - (_FAILED + _P50 + 6)
+    room = _WIDTH - 2 - min(label, _VARIANT) - (_FAILED + _P50 + 6) - (_COST + 3 if summary.has_costs else 0)
     shown: list[str] = []
     for name in names:
         longest = max(cell_len(part) for part in str(_header(name)).split("\n"))
@@ -75,6 +79,8 @@ def _caption(summary: Summary, left_out: int) -> Any:
     notes = []
     if left_out:
         notes.append(Text(f"{plural(left_out, 'more metric')} in report.html and metrics.csv.", style="dim"))
+    if summary.cost_note:
+        notes.append(Text(summary.cost_note, style="dim"))
     if summary.simulated_note:
         notes.append(Text("Simulated model: these numbers say nothing about quality.", style="yellow"))
     return Text("\n").join(notes) if notes else None

@@ -80,10 +80,10 @@ class AdaptiveConcurrency:
         return window.refused > _REFUSED * max(window.lines, window.limit)
 
     def _after_refusals(self, window: ThroughputWindow, now_s: float) -> None:
-        """Back to what the server worked at. A probe that was refused goes back to where it came from."""
+        """Back to where it came from, when it went up; else down to what the server worked at."""
         self._caution.refused()
         self._turns.in_vain(up=True, refused=True)
-        if self._step is _Step.PROBE and self._base is not None and self._base.limit < window.limit:
+        if self._step is not _Step.HOLD and self._base is not None and self._base.limit < window.limit:
             target = self._base.limit
         else:
             served = max(math.ceil(window.served_at_once), math.floor(window.limit * (1 - _DOWN)))

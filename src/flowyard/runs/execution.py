@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, Protocol
 
 from flowyard.abc import Hold, Store
 from flowyard.errors import NotFound, StoreError
 from flowyard.records import LineCounts, RunRecord, RunStatus, Usage
+from flowyard.runs.budget import Budget
 from flowyard.runs.mapping import LinePlan
 from flowyard.runs.results import LinePlaces, ResultWriter, read_heads, stored_lines, write_outputs
 from flowyard.sessions.session import Concurrency, FinishedLine, Place, Session
@@ -38,12 +40,15 @@ class Progress(Protocol):
 class Execution:
     """Carries out one run that this process holds."""
 
-    def __init__(self, session: Session, run: RunRecord, store: Store, progress: Progress, hold: Hold) -> None:
+    def __init__(
+        self, session: Session, run: RunRecord, store: Store, progress: Progress, hold: Hold, budget: Budget
+    ) -> None:
         self._session = session
         self.run = run
         self._store = store
         self._progress = progress
         self._hold = hold
+        self._budget = budget
         self._completed = self._failed = 0
         self._usage = Usage()
         self._started = time.perf_counter()
@@ -73,8 +78,11 @@ class Execution:
                     numbers.put(line.line_number, 0)
                     self._store_lines((line,))
                 left = (task for task in plan.tasks if task.line_number not in numbers) if numbers else plan.tasks
+                left = takewhile(lambda _: not self._budget.is_over, left)
                 place = Place(self.run.path / "media", plan.folder, plan.from_network)
-                await self._session.run_lines(left, self._store_lines, place=place, concurrency=concurrency)
+                await self._session.run_lines(left, self._lines_ended, place=place, concurrency=concurrency)
+            if self._budget.is_over and self._completed + self._failed < self.run.lines.total:
+                return self._close(status="canceled")
             return await self._aggregate()
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._stop("canceled")
@@ -97,6 +105,7 @@ class Execution:
         aggregation = await self._session.run_aggregation(self._stored)
         unclaimed, warnings = await self._session.last_words()
         self._usage += aggregation.usage + unclaimed
+        self._budget.spent(aggregation.usage + unclaimed)
         said = dict.fromkeys([*self.run.warnings, *aggregation.warnings, *warnings])
         self.run = replace(self.run, warnings=tuple(said))
         return self._close(status="completed", metrics=aggregation.metrics, errors=aggregation.errors)
@@ -109,6 +118,12 @@ class Execution:
             number, status = read_heads(raw)
             if status == "completed" and number not in held:
                 yield raw
+
+    def _lines_ended(self, lines: Sequence[FinishedLine]) -> None:
+        for line in lines:
+            if line.usage != _NOTHING:
+                self._budget.spent(line.usage)
+        self._store_lines(lines)
 
     def _store_lines(self, lines: Sequence[FinishedLine]) -> None:
         assert self._writer is not None
@@ -137,7 +152,7 @@ class Execution:
         ended = self._completed + self._failed
         total = ended if changes["status"] == "completed" else max(self.run.lines.total, ended)
         missing = self.run.lines.total - ended
-        warnings = list(self.run.warnings)
+        warnings = [*self.run.warnings, *self._budget.notes(stopped=changes["status"] == "canceled")]
         if changes["status"] == "completed" and missing > 0:
             warnings.append(f"{missing} lines were not run: a source has no row for them.")
         run = replace(

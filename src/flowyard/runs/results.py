@@ -23,7 +23,16 @@ from flowyard.records import LineResult, RunRecord
 from flowyard.sessions.encoding import is_whole, read_head, read_line
 from flowyard.sessions.session import FinishedLine
 
-__all__ = ["LinePlaces", "ResultWriter", "read_heads", "read_lines", "scan_raw_lines", "stored_lines", "write_outputs"]
+__all__ = [
+    "LinePlaces",
+    "ResultWriter",
+    "failed_lines",
+    "read_heads",
+    "read_lines",
+    "scan_raw_lines",
+    "stored_lines",
+    "write_outputs",
+]
 
 _SYNC_EVERY_S = 2.0
 _MOST_GAP = 100_000
@@ -166,6 +175,13 @@ def read_lines(run: RunRecord) -> Iterator[LineResult]:
     """
     label = _label(run)
     return (read_line(raw, label) for raw in stored_lines(run))
+
+
+def failed_lines(run: RunRecord) -> Iterator[LineResult]:
+    """The lines that failed, ascending; of the others little is read. Raises StoreError when one is damaged."""
+    for raw in stored_lines(run):
+        if read_heads(raw)[1] == "failed":
+            yield read_line(raw, f"A line in {run.lines_path.name} of run {run.name!r}")
 
 
 def write_outputs(run: RunRecord) -> None:

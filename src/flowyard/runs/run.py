@@ -19,6 +19,7 @@ from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
+from flowyard.runs.budget import Budget
 from flowyard.runs.dataset import DataSource, recorded_source, require_data_file
 from flowyard.runs.execution import Execution, Progress
 from flowyard.runs.mapping import LinePlan, plan_lines
@@ -82,7 +83,8 @@ class RunRequest:
 class RunParts:
     """What a run needs from outside: where connections come from, how providers open, where records go, who watches.
 
-    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run.
+    ``urls`` says where pictures may be downloaded from, ``open_session`` where lines run,
+    ``budget`` when no more lines are taken; it is for all runs with these parts together.
     """
 
     connections: Connections
@@ -91,6 +93,7 @@ class RunParts:
     progress: Progress
     urls: UrlRules = UrlRules()
     open_session: SessionOpener = open_inline
+    budget: Budget = field(default_factory=Budget)
 
 
 async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
@@ -109,7 +112,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         )
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
-            execution = Execution(session, run, parts.store, parts.progress, hold)
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             return await execution.go(plan, request.options.start_concurrency(), taken_over=taken_over(earlier))
 
 
@@ -146,7 +149,7 @@ async def resume_run(
                 flow_digest=of_flow,
                 data_digest=of_data,
             )
-            execution = Execution(session, run, parts.store, parts.progress, hold)
+            execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
             for line in lines:
                 execution.count_done(line)
             parts.store.save_run(run)

@@ -16,7 +16,9 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
+from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.envfile import read_env
+from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
@@ -26,6 +28,7 @@ __all__ = ["RUN_KEYS", "RunDescription", "read_run_file"]
 _CLOUD = ("identity", "resources", "runtime")
 _IGNORED = ("$schema", "type")
 _READ: Mapping[str, tuple[type, ...]] = {
+    "cache": (dict, str, bool),
     "column_mapping": (dict,),
     "connections": (dict,),
     "data": (str,),
@@ -34,6 +37,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "environment_variables": (dict, str),
     "flow": (str,),
     "init": (dict, str),
+    "limits": (dict,),
     "name": (str,),
     "properties": (dict,),
     "resume_from": (str,),
@@ -107,6 +111,14 @@ class RunDescription:
         value = self.values.get("init") or {}
         return dict(value) if isinstance(value, Mapping) else _read_json_object(self.path("init"))
 
+    def cache(self) -> CacheBlock:
+        """What the run says about kept answers. Raises UserError."""
+        return parse_cache_block(self.values.get("cache"), self._where("cache"))
+
+    def limits(self) -> dict[str, RateLimit]:
+        """The limits of connections. Raises UserError."""
+        return read_limits(self.values.get("limits") or {}, self._where("limits"))
+
     def path(self, key: str) -> Path:
         """The path that a key holds."""
         written = Path(self.values[key]).expanduser()
@@ -145,7 +157,7 @@ class RunDescription:
             value = self.values.get(key)
             number = str in kinds and type(value) in (int, float)  # a name such as 2024 is a number to YAML
             if value is not None and not isinstance(value, kinds) and not number:
-                wanted = " or ".join("a mapping" if one is dict else "text" for one in kinds)
+                wanted = " or ".join("a mapping" if one is dict else "text" for one in kinds if one is not bool)
                 message = f"{key!r} of the run is a {type(value).__name__}, not {wanted}."
                 raise UserError(message, where=self._where(key))
 

@@ -6,10 +6,12 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
-from flowyard.flows.model import FlexFlow
+from flowyard.flows.model import FlexFlow, Flow
+from flowyard.sessions.environments.choice import SessionChoice
+from flowyard.sessions.environments.worker_environment import WorkerEnvironment
 from flowyard.sessions.pool import PooledSession
-from flowyard.sessions.process import WorkerCommand
 from flowyard.sessions.session import Session, SessionRequest
 
 __all__ = ["LocalSessions", "SessionOpener", "open_inline"]
@@ -31,16 +33,29 @@ def open_inline(request: SessionRequest) -> Session:
 
 @dataclass(frozen=True, slots=True)
 class LocalSessions:
-    """Opens sessions of ``workers`` processes that are started by ``command``."""
+    """Opens sessions of ``workers`` processes in the environment that was chosen, this process's own without a choice.
+
+    ``folders`` are where runs write; workers see them.
+    """
 
     workers: int = 1
-    command: WorkerCommand | None = None
+    choice: SessionChoice | None = None
+    folders: tuple[Path, ...] = ()
 
     def __call__(self, request: SessionRequest) -> Session:
         """A pool of workers; a flow that exists in this process only, as an object, runs here."""
         if _is_here_only(request):
             return open_inline(request)
-        return PooledSession(request, self.workers, self.command)
+        return PooledSession(request, self.workers, self._environment(request.flow))
+
+    def _environment(self, flow: Flow) -> WorkerEnvironment | None:
+        if self.choice is None:
+            return None
+        environment = self.choice.open(flow)
+        if self.choice.kind == "container":  # what is not there yet cannot be shown to it later
+            for folder in self.folders:
+                folder.mkdir(parents=True, exist_ok=True)
+        return environment.paths_visible(self.folders)
 
 
 def _is_here_only(request: SessionRequest) -> bool:

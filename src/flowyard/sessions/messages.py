@@ -3,6 +3,7 @@
 Both ends are processes of the same user and the same run, connected by pipes that nobody else has.
 
     to a worker                                   from a worker
+    ("variables", {name: value})
     ("prepare", request)                          ("prepared", Prepared) | ("refused", error)
     ("begin", place, black box file, limit)
     ("lines", [(number, inputs, error), …])       ("lines", [FinishedLine, …])

@@ -17,8 +17,10 @@ from flowyard.flows.model import Flow
 from flowyard.records import AggregationResult, ErrorRecord, LineTask, Usage
 from flowyard.sessions.driver import LineDriver
 from flowyard.sessions.encoding import LineEncoder
+from flowyard.sessions.environments.current import open_current
+from flowyard.sessions.environments.worker_environment import WorkerCommand, WorkerEnvironment
 from flowyard.sessions.messages import Message, Prepared
-from flowyard.sessions.process import WorkerCommand, WorkerProcess
+from flowyard.sessions.process import WorkerProcess
 from flowyard.sessions.session import (
     Concurrency,
     FinishedLine,
@@ -28,6 +30,7 @@ from flowyard.sessions.session import (
     SessionRequest,
     StoredLines,
 )
+from flowyard.settings import inherited_environment
 
 __all__ = ["PooledSession"]
 
@@ -43,7 +46,8 @@ class _Hand:
         self.held: set[int] = set()
         self._session = session
         self._answers: dict[str, asyncio.Future[tuple[Any, ...]]] = {}
-        self.process = WorkerProcess(session.command, self._on_message)
+        self.command = session.environment.command()
+        self.process = WorkerProcess(self.command, self._on_message)
 
     def run(self, tasks: list[LineTask]) -> None:
         self.process.send(("lines", [(task.line_number, task.inputs, task.error) for task in tasks]))
@@ -89,14 +93,17 @@ class _Hand:
 
 
 class PooledSession(Session):
-    """``workers`` processes that each prepare the flow and share its lines. Open it inside a running event loop."""
+    """``workers`` processes that each prepare the flow and share its lines. Open it inside a running event loop.
 
-    def __init__(self, request: SessionRequest, workers: int, command: WorkerCommand | None = None) -> None:
-        self.command = command or WorkerCommand()
+    The session closes ``environment``, in which the processes run; without one it is that of this process.
+    """
+
+    def __init__(self, request: SessionRequest, workers: int, environment: WorkerEnvironment | None = None) -> None:
         self._request = request
         self._pickled = pickle.dumps(replace(request, flow=replace(request.flow, keep=None)), pickle.HIGHEST_PROTOCOL)
         self._workers = workers
         self._files = tempfile.TemporaryDirectory(prefix="flowyard-session-")
+        self.environment = (environment or open_current()).paths_visible([Path(self._files.name)])
         self._count = 0
         self._hands: list[_Hand] = []
         self._driver: LineDriver | None = None
@@ -104,6 +111,7 @@ class PooledSession(Session):
         self._prepared: Prepared | None = None
         self._closing = False
         self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         for _ in range(workers):
             self._start()
 
@@ -113,6 +121,8 @@ class PooledSession(Session):
         box.touch()
         hand = _Hand(self, box)
         self._hands.append(hand)
+        if not self.environment.inherits_variables:
+            hand.process.send(("variables", inherited_environment()))
         hand.process.send(("prepare", self._pickled))
         return hand
 
@@ -176,6 +186,7 @@ class PooledSession(Session):
 
     def hand_ended(self, hand: _Hand, how: str) -> None:
         """A worker process ended, asked or not."""
+        self._clean_up(hand.command)
         if self._closing or hand not in self._hands:
             return
         self._hands.remove(hand)
@@ -185,6 +196,13 @@ class PooledSession(Session):
         driver.hand_ended(hand, how)
         if not driver.is_over or self._ready.aggregates:
             self._let_begin(self._start())
+
+    def _clean_up(self, command: WorkerCommand) -> None:
+        """End the container of a worker, which may be running although the program that started it is not."""
+        if command.container:
+            task = asyncio.create_task(asyncio.to_thread(self.environment.end, command))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     async def run_aggregation(self, stored: StoredLines) -> AggregationResult:
         if not self._ready.aggregates:
@@ -229,5 +247,9 @@ class PooledSession(Session):
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*(hand.process.wait(_LONGEST_END_S) for hand in hands))
+        for hand in hands:
+            self._clean_up(hand.command)
+        await asyncio.gather(*self._ending)
+        self.environment.close()
         with contextlib.suppress(OSError):
             self._files.cleanup()

@@ -11,24 +11,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from flowyard._util.spare_process import take_spare
-from flowyard._util.worker_command import WORKER_ARGV
 from flowyard.errors import OutsideError
+from flowyard.sessions.environments.worker_environment import WorkerCommand
 from flowyard.sessions.messages import Channel, Message
 
 __all__ = ["WorkerCommand", "WorkerProcess"]
 
 _LONGEST_END_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerCommand:
-    """How a worker process is started; ``env`` goes over this process's environment."""
-
-    argv: tuple[str, ...] = WORKER_ARGV
-    env: Mapping[str, str] = field(default_factory=dict)
 
 
 class WorkerProcess:

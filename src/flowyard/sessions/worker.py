@@ -95,6 +95,7 @@ class _Worker:
         self._crew: Crew | None = None
         self._folder: Path | None = None
         self._does: Mapping[str, Callable[..., Awaitable[None]]] = {
+            "variables": self._take_variables,
             "prepare": self._prepare,
             "begin": self._begin,
             "lines": self._add,
@@ -110,6 +111,12 @@ class _Worker:
             await self._does[message[0]](*message[1:])
         if self._runner is not None:
             await self._runner.close()
+
+    async def _take_variables(self, variables: Mapping[str, str]) -> None:
+        """Take over what the environment here does not say itself, but for paths that are not here."""
+        for name, value in variables.items():
+            if name not in os.environ and not _is_elsewhere(value):
+                os.environ[name] = value
 
     async def _prepare(self, pickled: bytes) -> None:
         try:
@@ -174,6 +181,12 @@ class _Worker:
         assert self._runner is not None
         self._outbox.flush()
         self._channel.send(("last words", self._runner.unclaimed_usage, self._runner.late_warnings()))
+
+
+def _is_elsewhere(value: str) -> bool:
+    """Whether a variable names a file or folder that is not here."""
+    first = value.partition(os.pathsep)[0]
+    return first.startswith("/") and not Path(first).exists()
 
 
 def _tellable(inputs: Mapping[str, Input]) -> dict[str, Input]:

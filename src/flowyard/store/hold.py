@@ -58,6 +58,8 @@ def hold_folder(name: str, folder: Path) -> Iterator[FileHold]:
     try:
         yield FileHold(name, folder / HOLD_FILE, file)
     finally:
+        with suppress(OSError):
+            file.truncate(0)  # nobody holds it, so it names nobody
         _remove_if_alone(folder, file)
         _open_files.discard(file)
         file.close()

@@ -118,6 +118,8 @@ class SqlStore(Store):
                 raise StoreError(
                     f"{run.path} is a link, and what it points to is not deleted.", hint="Remove the link."
                 )
+            if run.path.parent != self._runs and not (run.path / RECORD_FILE).is_file():
+                raise StoreError(f"{run.path} is no folder of a run, so it is not deleted.")
             self._bury(run)
 
     def create_experiment_folder(self, name: str, key: str) -> Path:
@@ -223,9 +225,9 @@ class SqlStore(Store):
         stored = self._find(name)
         folder = self._runs_of(stored[1] if stored else self._home_key) / name
         if stored and stored[1] != self._home_key and not folder.is_dir():
-            raise StoreError(
-                f"The folder of run {name!r} is not on this machine: {folder}.",
-                hint="Use the machine that it was made on, or a folder that both can reach.",
+            raise Conflict(
+                f"Run {name!r} was made on another machine: its folder {folder} is not on this one.",
+                hint="Use that machine, a folder that both can reach, or another name.",
             )
         return folder
 

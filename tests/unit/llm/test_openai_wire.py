@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from aiohttp import web
 
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import AzureOpenAIConnection, Connection, OpenAIConnection, ServerlessConnection
+from flowyard.llm.pacing import RateLimit
+from flowyard.llm.pacing.pacer import PacerRules, open_pacer
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.providers.openai_wire import OpenAIWireProvider
+from flowyard.llm.providers.paced import PacedProvider
 from flowyard.llm.retry import RetryPolicy, parse_retry_after
 from flowyard.records import ModelRequest, Usage
 
@@ -33,6 +37,7 @@ class Endpoint:
         self.answers: list[Answer] = []
         self.requests: list[tuple[web.Request, dict[str, Any]]] = []
         self.waits: list[float] = []
+        self.now = 1000.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request, json.loads(await request.read())))
@@ -40,10 +45,12 @@ class Endpoint:
 
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
+        self.now += seconds
 
-    def provider(self, connection: Connection | None = None) -> OpenAIWireProvider:
-        policy = RetryPolicy(attempts=3, sleep=self.sleep, chance=lambda: 0.0)
-        return OpenAIWireProvider(connection or OpenAIConnection(KEY, base_url=f"{self.url}/v1/"), retry=policy)
+    def provider(self, connection: Connection | None = None) -> PacedProvider:
+        rules = PacerRules(RetryPolicy(attempts=3, sleep=self.sleep, chance=lambda: 0.0), lambda: self.now)
+        wire = OpenAIWireProvider(connection or OpenAIConnection(KEY, base_url=f"{self.url}/v1/"))
+        return PacedProvider(wire, open_pacer("model", RateLimit(), None, rules))
 
 
 @pytest.fixture
@@ -90,7 +97,7 @@ def error(message: str, kind: str | None = None) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind}}
 
 
-async def collect(provider: OpenAIWireProvider) -> list[Any]:
+async def collect(provider: PacedProvider) -> list[Any]:
     return [chunk async for chunk in provider.stream(REQUEST)]
 
 
@@ -141,15 +148,26 @@ async def test_retries_wait_as_long_as_asked(endpoint: Endpoint) -> None:
     provider = endpoint.provider()
     reply = await provider.call(REQUEST)
     await provider.close()
-    assert (reply.attempts, endpoint.waits) == (3, [7.0, 0.0])
+    assert (reply.attempts, endpoint.waits) == (3, [0.0, 7.0, 0.0])
 
 
 async def test_retry_after_as_a_date(endpoint: Endpoint) -> None:
-    endpoint.answers = [says(error("slow"), 429, Retry_After="Fri, 31 Dec 2100 23:59:59 GMT"), says()]
+    later = format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True)
+    endpoint.answers = [says(error("slow"), 429, Retry_After=later), says()]
     provider = endpoint.provider()
     await provider.call(REQUEST)
     await provider.close()
-    assert endpoint.waits == [60.0]
+    assert 200 < sum(endpoint.waits) <= 300
+
+
+async def test_a_pause_of_many_years_is_not_waited_for(endpoint: Endpoint) -> None:
+    endpoint.answers = [says(error("slow"), 429, Retry_After="Fri, 31 Dec 2100 23:59:59 GMT")]
+    provider = endpoint.provider()
+    for message in ("slow", "asked not to be called"):
+        with pytest.raises(ProviderError, match=message):
+            await provider.call(REQUEST)
+    await provider.close()
+    assert (len(endpoint.requests), endpoint.waits) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -206,7 +224,7 @@ async def test_streaming(endpoint: Endpoint) -> None:
     chunks = await collect(provider)
     await provider.close()
     assert [chunk["choices"] for chunk in chunks] == [delta["choices"], []]
-    assert read_usage(chunks[-1]) == Usage(1, 1, 2, 1)
+    assert read_usage(chunks[-1]) == Usage(1, 1, 2, 1, refused_calls=1)
     body = endpoint.requests[-1][1]
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
 
@@ -243,7 +261,7 @@ async def test_a_broken_key_is_not_shown(endpoint: Endpoint) -> None:
 
 
 def test_one_provider_serves_one_loop_after_another() -> None:
-    async def ask(provider: OpenAIWireProvider | None) -> OpenAIWireProvider:
+    async def ask(wire: OpenAIWireProvider | None) -> OpenAIWireProvider:
         served = Endpoint()
         served.answers = [says()]
         app = web.Application()
@@ -252,10 +270,10 @@ def test_one_provider_serves_one_loop_after_another() -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
-        used = provider or served.provider(OpenAIConnection(base_url="http://unset"))
+        used = wire or OpenAIWireProvider(OpenAIConnection(base_url="http://unset"))
         used._connection.base_url = f"http://{host}:{port}"
         await used.call(REQUEST)
-        if provider:
+        if wire:
             await used.close()
         await runner.cleanup()
         return used

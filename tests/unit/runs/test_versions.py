@@ -7,7 +7,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from flowyard.flows import FlexFlow, load_flow
+from flowyard.flows import FlexFlow
+from flowyard.flows.load import load_flow
 from flowyard.runs.versions import data_digest, flow_digest
 
 FLOW = """\

@@ -52,6 +52,9 @@ def test_one_process_holds_a_run_and_others_learn_which(tmp_path: Path) -> None:
         assert not is_held(tmp_path / "r")
     with hold_folder("r", tmp_path / "r") as mine:
         mine.require_held()
+        assert (tmp_path / "r" / HOLD_FILE).read_text().startswith(f"{os.getpid()} ")
+        (tmp_path / "r" / "run.json").touch()
+    assert (tmp_path / "r" / HOLD_FILE).read_bytes() == b""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -117,6 +120,39 @@ def test_one_of_16_threads_wins_and_looking_never_makes_one_fail(tmp_path: Path)
 
     with ThreadPoolExecutor(16) as threads:
         assert sum(threads.map(take, range(16))) == 1
+
+
+COUNTER = """\
+import sys, time
+from pathlib import Path
+from flowyard.errors import Conflict
+from flowyard.store.hold import hold_folder
+
+folder = Path(sys.argv[1])
+count = folder / "count"
+done = 0
+while done < 25:
+    try:
+        with hold_folder("r", folder):
+            number = int(count.read_text())
+            time.sleep(0)
+            count.write_text(str(number + 1))
+            done += 1
+    except Conflict:
+        time.sleep(0.001)
+"""
+
+
+def test_no_two_processes_ever_hold_one_run(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNTER, tmp_path]) for _ in range(4)]
+    try:
+        assert [process.wait(timeout=120) for process in processes] == [0] * 4
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert (tmp_path / "count").read_text() == "100"
 
 
 def test_a_hold_whose_file_was_deleted_is_noticed(tmp_path: Path) -> None:

@@ -43,9 +43,22 @@ def test_a_folder_that_is_not_here_says_nothing_about_its_run(tmp_path: Path, po
     near = SqlStore(tmp_path / "near", postgres_url)
     assert near.get_run("r").status == "running"
     assert [each.status for each in near.list_runs()] == ["running"]
-    with pytest.raises(StoreError, match="not on this machine"), near.hold("r"):
+    with pytest.raises(Conflict, match="another machine"), near.hold("r"):
         raise AssertionError
+    near.save_run(replace(near.get_run("r"), description="seen from afar"))
     assert not (tmp_path / "far").exists()
+
+
+def test_only_a_runs_folder_is_deleted(tmp_path: Path, postgres_url: str) -> None:
+    store = SqlStore(tmp_path / "one", postgres_url)
+    made = store.create_run(run("r"))
+    (made.path / "run.json").unlink()
+    (made.path / "precious").touch()
+    with pytest.raises(StoreError, match="no folder of a run"):
+        SqlStore(tmp_path / "two", postgres_url).delete_run("r")
+    assert (made.path / "precious").exists()
+    store.delete_run("r")
+    assert not made.path.exists()
 
 
 def test_folders_of_each_home_are_taken_in(tmp_path: Path, postgres_url: str) -> None:

@@ -109,7 +109,8 @@ def resolve_literals(
 
 def _literal(node: Node, parameter: Parameter, value: Any, connections: Connections) -> Any:
     if parameter.connections:
-        found = connections.get(str(value), needed_by=f"Node {node.name!r} ({node.where})")
+        needed_by = f"Node {node.name!r} ({node.where})"
+        found = connections.get(str(value), needed_by=needed_by, kinds=parameter.connections)
         found = as_declared(found, parameter.connections)
         if not isinstance(found, parameter.connections):
             raise _unfit_connection(node, parameter, found)

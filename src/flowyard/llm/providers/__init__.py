@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from flowyard._util.suggest import known_names
 from flowyard.abc import Provider
-from flowyard.errors import UserError
 from flowyard.llm.call_rules import CallRules
 from flowyard.llm.connection import Connection
 
-__all__ = ["PROVIDERS", "ProviderOpener", "open_provider"]
+__all__ = ["ProviderOpener", "open_provider"]
 
-_WIRE = "flowyard.llm.providers.openai_wire:OpenAIWireProvider"
-PROVIDERS: Mapping[str, str] = {
-    "azure_open_ai": _WIRE,
-    "open_ai": _WIRE,
-    "serverless": _WIRE,
-    "custom": _WIRE,
-    "simulated": "flowyard.llm.providers.simulated:SimulatedProvider",
-}
-"""Connection type -> ``module:class`` whose constructor takes the connection."""
-
-
-def open_provider(connection: Connection) -> Provider:
-    """The provider behind a connection; close it when done.
-
-    Raises UserError when the connection is not to a language model or lacks a required field.
-    """
-    place = PROVIDERS.get(connection.type) if connection.is_model else None
-    if place is None:
-        raise UserError(
-            f"Connection {connection.name!r} of type {connection.type!r} is not a connection to a language model.",
-            hint=f"Types that are: {known_names(PROVIDERS)}.",
-        )
-    missing = connection.missing_fields()
-    if missing:
-        raise UserError(f"Connection {connection.name!r} ({connection.type}): missing {', '.join(missing)}.")
-    module, name = place.split(":")
-    provider: Provider = getattr(import_module(module), name)(connection)
-    return provider
+_LAYERS = "flowyard.llm.providers.layers"
+"""Imported with the first provider: pricing and pacing are much, and flows without models need none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +22,13 @@ class ProviderOpener:
     rules: CallRules = CallRules()
 
     def __call__(self, connection: Connection) -> Provider:
-        """As ``open_provider``, with the rules around it."""
-        return open_provider(connection)
+        """The provider behind a connection; close it when done. In a replay nothing is behind it.
+
+        Raises UserError when the connection is not to a language model or lacks a required field.
+        """
+        provider: Provider = import_module(_LAYERS).open_layers(connection, self.rules)
+        return provider
+
+
+open_provider = ProviderOpener()
+"""Opens a provider outside of any run: no limits, and nothing that is shared."""

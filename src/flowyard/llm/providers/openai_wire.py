@@ -15,9 +15,9 @@ from flowyard.abc import Provider
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import TOKEN_AUTH, AzureOpenAIConnection, Connection, ServerlessConnection
 from flowyard.llm.http import HttpSessions
-from flowyard.llm.parameters import read_usage
+from flowyard.llm.parameters import NOTED_USAGE, read_usage
 from flowyard.llm.providers.sse import iter_events
-from flowyard.llm.retry import RetryPolicy, call_with_retries, is_retryable, parse_retry_after
+from flowyard.llm.retry import is_retryable, parse_retry_after
 from flowyard.records import ModelReply, ModelRequest
 
 __all__ = ["SIMULATED_HEADER", "OpenAIWireProvider"]
@@ -31,16 +31,27 @@ _CONNECT_S, _SILENCE_S, _WHOLE_CALL_S = 30.0, 300.0, 600.0
 
 
 class OpenAIWireProvider(Provider):
-    """One endpoint. It keeps one HTTP session per event loop and trusts the proxy environment."""
+    """One endpoint, asked once a call. It keeps one HTTP session per event loop and trusts the proxy environment."""
 
-    def __init__(self, connection: Connection, *, retry: RetryPolicy | None = None) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._retry = retry or RetryPolicy()
         self._sessions = HttpSessions()
 
     async def call(self, request: ModelRequest) -> ModelReply:
-        reply, attempts = await call_with_retries(self._retry, lambda: self._call_once(request))
-        return ModelReply(reply.body, reply.usage, attempts)
+        limits = aiohttp.ClientTimeout(total=request.timeout_s or _WHOLE_CALL_S, sock_connect=_CONNECT_S)
+        response = await self._post(request, {}, limits)
+        try:
+            body = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from None
+        except ValueError:
+            raise ProviderError("The model endpoint did not answer with JSON.", status=response.status) from None
+        finally:
+            response.release()
+        if not isinstance(body, dict):
+            raise ProviderError("The model endpoint did not answer with a JSON object.", status=response.status)
+        body.pop(NOTED_USAGE, None)
+        return ModelReply(body, read_usage(body, simulated=SIMULATED_HEADER in response.headers))
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
         response = await self._open_stream(request)
@@ -66,33 +77,17 @@ class OpenAIWireProvider(Provider):
     async def close(self) -> None:
         await self._sessions.close()
 
-    async def _call_once(self, request: ModelRequest) -> ModelReply:
-        limits = aiohttp.ClientTimeout(total=request.timeout_s or _WHOLE_CALL_S, sock_connect=_CONNECT_S)
-        response = await self._post(request, {}, limits)
-        try:
-            body = json.loads(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from None
-        except ValueError:
-            raise ProviderError("The model endpoint did not answer with JSON.", status=response.status) from None
-        finally:
-            response.release()
-        if not isinstance(body, dict):
-            raise ProviderError("The model endpoint did not answer with a JSON object.", status=response.status)
-        return ModelReply(body, read_usage(body, simulated=SIMULATED_HEADER in response.headers))
-
     async def _open_stream(self, request: ModelRequest) -> aiohttp.ClientResponse:
         limits = aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
         plain: dict[str, Any] = {"stream": True}
         try:
             extra = {**plain, "stream_options": {"include_usage": True}}
-            response, _ = await call_with_retries(self._retry, lambda: self._post(request, extra, limits))
+            return await self._post(request, extra, limits)
         except ProviderError as error:
             # Older API versions refuse the option; the answer then comes without usage.
             if error.status != 400 or "stream_options" not in error.message:
                 raise
-            response, _ = await call_with_retries(self._retry, lambda: self._post(request, plain, limits))
-        return response
+            return await self._post(request, plain, limits)
 
     async def _post(
         self, request: ModelRequest, extra: Mapping[str, Any], limits: aiohttp.ClientTimeout
@@ -151,6 +146,7 @@ class OpenAIWireProvider(Provider):
         if chunk.get("error"):
             message, _ = _error_text(chunk)
             raise ProviderError(f"The model's answer was cut off: {self._connection.redact(message)}", retryable=True)
+        chunk.pop(NOTED_USAGE, None)
         return chunk
 
     async def _refused(self, response: aiohttp.ClientResponse) -> ProviderError:

@@ -1,0 +1,60 @@
+"""Tables and blocks for people, on stdout. Apart from other output because drawing takes long to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich import box, cells
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flowyard._util.files import dump_json
+from flowyard.records import LineResult
+
+__all__ = ["print_line", "print_table", "printable", "shortened"]
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+    """A table on stdout; long cells are folded, markup in data is text."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_line(line: LineResult) -> None:
+    """One line of a run as a block: its inputs, then its outputs or why it failed."""
+    outcome = {f"outputs.{name}": value for name, value in line.outputs.items()}
+    if line.error:
+        outcome = {"failed": f"{line.error.type}: {line.error.message}"}
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    for name, value in {**{f"inputs.{name}": value for name, value in line.inputs.items()}, **outcome}.items():
+        table.add_row(Text(name, style="red" if name == "failed" else "dim"), Text(_cell(value)))
+    click.secho(f"line {line.line_number}", bold=True)
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = printable(f"{value:.4g}" if isinstance(value, float) else value)
+    return text if len(text) <= 160 else f"{text[:159]}…"
+
+
+def printable(value: Any) -> str:
+    """Text as it is and anything else as JSON, without characters that would steer a terminal."""
+    text = value if isinstance(value, str) else dump_json(value)
+    return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
+
+
+def shortened(text: str) -> str:
+    """Text that fits into one line of the terminal; whole where there is none."""
+    console = Console()
+    if not console.is_terminal:
+        return text
+    return cells.set_cell_size(text, console.width - 1).rstrip() + "…" if cells.cell_len(text) > console.width else text
