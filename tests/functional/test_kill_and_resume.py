@@ -19,6 +19,7 @@ from functional_helper import ASK_FLOW, ASK_TEMPLATE, Project, ending, one_node_
 
 LINES = 120
 AT_ONCE = 4
+OPTIONS = ("--no-cache", "--concurrency", str(AT_ONCE))
 KILLS = 12
 LATENCY_S = 0.03
 AHEAD = 4
@@ -116,7 +117,7 @@ def test_kills_at_random_moments(project: Project, model: CountingModel, address
     assert model.calls == undisturbed["usage"]["calls"] == LINES
     kills = kill_until_done(project, model, [*create, "--name", "killed"], address)
     assert kills == KILLS
-    run = project.json("run", "resume", "killed", env=address)
+    run = project.json("run", "resume", "killed", *OPTIONS, env=address)
     assert run["status"] == "completed"
     assert run["lines"] == {"total": LINES, "completed": LINES, "failed": 0}
     stored = [line["line_number"] for line in read_jsonl(Path(run["path"]) / "lines.jsonl")]
@@ -131,7 +132,7 @@ def test_kills_at_random_moments(project: Project, model: CountingModel, address
 def ask(project: Project) -> list[str]:
     flow = project.flow("ask", ASK_FLOW, ask_jinja2=ASK_TEMPLATE)
     data = project.jsonl("questions.jsonl", [{"question": f"question {n}"} for n in range(LINES)])
-    return ["run", "create", "--flow", flow, "--data", data, "--concurrency", str(AT_ONCE)]
+    return ["run", "create", "--flow", flow, "--data", data, *OPTIONS]
 
 
 def kill_until_done(project: Project, model: CountingModel, create: list[str], env: dict[str, str]) -> int:
@@ -144,7 +145,7 @@ def kill_until_done(project: Project, model: CountingModel, create: list[str], e
             assert wait_for(lambda: model.calls >= reached, process), "it ended before it was killed"  # noqa: B023
             time.sleep(draw.random() * LATENCY_S)
             process.kill()
-        words, kills = ["run", "resume", "killed", "--concurrency", str(AT_ONCE)], kills + 1
+        words, kills = ["run", "resume", "killed", *OPTIONS], kills + 1
     return kills
 
 
