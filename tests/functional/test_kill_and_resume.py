@@ -22,23 +22,31 @@ AT_ONCE = 4
 OPTIONS = ("--no-cache", "--concurrency", str(AT_ONCE))
 KILLS = 12
 LATENCY_S = 0.03
+NEVER = 10**9
 AHEAD = 4
 """How many lines more than run at once a worker may have finished before they are stored, at that latency."""
 
 
 class CountingModel:
-    """A model endpoint that counts its calls and answers each question always the same."""
+    """A model endpoint that counts its calls and answers each question always the same, but none above ``allow``."""
 
     def __init__(self) -> None:
         self.calls = 0
-        self.asked: list[str] = []
-        self._lock = threading.Lock()
+        self._most = NEVER
+        self._change = threading.Condition()
+
+    def allow(self, most: int) -> None:
+        """Answer calls up to this number; later ones wait."""
+        with self._change:
+            self._most = most
+            self._change.notify_all()
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         question = body["messages"][-1]["content"].strip()
-        with self._lock:
+        with self._change:
             self.calls += 1
-            self.asked.append(question)
+            number = self.calls
+            self._change.wait_for(lambda: number <= self._most, timeout=120)
         time.sleep(LATENCY_S)  # so that lines are in flight
         message = {"role": "assistant", "content": f"About {question}: {len(question)}"}
         return {
@@ -140,12 +148,14 @@ def kill_until_done(project: Project, model: CountingModel, create: list[str], e
     draw = random.Random(20)
     words, kills = create, 0
     while kills < KILLS:
-        reached = model.calls + draw.randint(1, LINES // KILLS)
+        reached = model.calls + draw.randint(1, LINES // KILLS - 4)
+        model.allow(reached + 2)  # however late the kill comes, the run is not done before
         with ending(start_flowyard(*words, "--home", project.home, cwd=project.root, env=env)) as process:
             assert wait_for(lambda: model.calls >= reached, process), "it ended before it was killed"  # noqa: B023
             time.sleep(draw.random() * LATENCY_S)
             process.kill()
         words, kills = ["run", "resume", "killed", *OPTIONS], kills + 1
+    model.allow(NEVER)
     return kills
 
 
