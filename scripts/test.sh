@@ -30,4 +30,5 @@ has_browser >/dev/null || install chromium "the browser tests"
 has_postgres >/dev/null || install postgresql "the tests on PostgreSQL"
 has_engine >/dev/null || install "docker.io iptables debootstrap" "the tests with containers"
 
-exec "$venv/bin/python" -m pytest "$@"
+# Tests of one file stay together: some share a server or a cluster that takes long to start.
+exec "$venv/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -211,22 +211,31 @@ POINT = """\
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from promptflow.core import tool
+from shapes import Size
+
+WORKERS = Path("workers")
 
 
 @dataclass
 class Point:
     x: int
     y: int
+    size: Size
 
 
 @tool
 def point(x: int, how: str) -> Point:
-    time.sleep(0.02)
+    WORKERS.mkdir(exist_ok=True)
+    (WORKERS / str(os.getpid())).touch()
+    until = time.monotonic() + 60
+    while len(list(WORKERS.iterdir())) < 2 and time.monotonic() < until:  # each worker has lines
+        time.sleep(0.01)
     if how:
         os._exit(7)
-    return Point(x, 2 * x)
+    return Point(x, 2 * x, Size(x))
 """
 TOTAL = """\
 import os
@@ -241,18 +250,26 @@ def total(xs: list, points: list):
     log_metric("xs", xs)
     log_metric("ys", [point["y"] if isinstance(point, dict) else point.y for point in points])
     log_metric("kinds", sorted({type(point).__name__ for point in points}))
+    log_metric("sizes", sorted({type(point.size).__name__ for point in points if hasattr(point, "size")}))
+"""
+SHAPES = """\
+class Size:
+    def __init__(self, value):
+        self.value = value
 """
 
 
 def aggregate(project: Project, lines: Iterable[Any], *words: str, code: int = 0) -> Any:
-    flow = project.flow("total", AGGREGATING, point_py=POINT, total_py=TOTAL)
+    flow = project.flow("total", AGGREGATING, point_py=POINT, total_py=TOTAL, shapes_py=SHAPES)
     data = project.jsonl("data.jsonl", lines)
     return project.json("run", "create", "--flow", flow, "--data", data, "--workers", "2", *words, code=code)
 
 
 def test_aggregation_over_several_workers(project: Project):
     made = aggregate(project, rows(40, {}), "--concurrency", "8")
-    assert made["metrics"] == {"xs": list(range(40)), "ys": list(range(0, 80, 2)), "kinds": ["Point"]}
+    xs = list(range(40))
+    ys = [2 * x for x in xs]
+    assert made["metrics"] == {"xs": xs, "ys": ys, "kinds": ["Point"], "sizes": ["Size"]}
 
 
 def test_aggregation_after_a_crash(project: Project):
@@ -265,8 +282,9 @@ def test_aggregation_after_a_crash(project: Project):
 
 
 def test_a_crash_during_aggregation(project: Project):
-    made = aggregate(project, rows(6, {}), "--environment-variables", "TOTAL=exit", code=1)
-    assert made["lines"] == {"total": 6, "completed": 6, "failed": 0}
+    words = ["--concurrency", "8", "--environment-variables", "TOTAL=exit"]
+    made = aggregate(project, rows(30, {}), *words, code=1)
+    assert made["lines"] == {"total": 30, "completed": 30, "failed": 0}
     assert made["errors"][0]["type"] == "WorkerCrashed"
     assert "it exited with code 6" in made["errors"][0]["message"]
 

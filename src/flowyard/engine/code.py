@@ -10,11 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flowyard.engine.tool import ToolProvider, is_tool
 from flowyard.errors import UserError
 
-__all__ = ["import_failure", "load_tool", "place_of"]
+__all__ = ["NodeClass", "find_class", "import_failure", "load_tool", "node_class", "place_of"]
+
+NodeClass = tuple[str, str]
+"""A class that a node's file defines: the file and the name. No module of that name can be imported."""
+
+_MODULE = "__pf_main__"
+_classes: WeakKeyDictionary[type, NodeClass] = WeakKeyDictionary()
 
 
 def load_tool(path: Path) -> tuple[Callable[..., Any], type[ToolProvider] | None]:
@@ -41,7 +48,7 @@ def load_tool(path: Path) -> tuple[Callable[..., Any], type[ToolProvider] | None
 
 
 def _execute(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("__pf_main__", path)
+    spec = importlib.util.spec_from_file_location(_MODULE, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -49,7 +56,23 @@ def _execute(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise import_failure(error, path.name, path.parent) from error
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == _MODULE:
+            _classes[value] = (str(path), value.__qualname__)
     return module
+
+
+def node_class(value: object) -> NodeClass | None:
+    """How another process that prepared the same flow finds a class; None for what is no class of a node's file."""
+    return _classes.get(value) if isinstance(value, type) and value.__module__ == _MODULE else None
+
+
+def find_class(wanted: NodeClass) -> type:
+    """The inverse of ``node_class``. Raises LookupError when no such file was loaded."""
+    for value, place in list(_classes.items()):
+        if place == wanted:
+            return value
+    raise LookupError(f"{wanted[0]} defines no class {wanted[1]}")
 
 
 def import_failure(error: BaseException, name: str, folder: Path) -> UserError:

@@ -138,13 +138,19 @@ def read_heads(raw: bytes) -> tuple[int, str]:
 def stored_lines(run: RunRecord) -> Iterator[bytes]:
     """The stored bytes of every finished line, ascending by line number, the last one of each number.
 
-    Only the position of each line is kept in memory, not its content.
+    Only the position of each line is kept in memory, not its content. Raises StoreError when a line is so damaged that
+    its place is not known.
     """
     places = LinePlaces()
     if not run.lines_path.exists():
         return
+    repeated = False
     for raw, offset in scan_raw_lines(run.lines_path):
-        places.put(read_heads(raw)[0], offset)
+        number = read_heads(raw)[0]
+        repeated = repeated or number in places
+        places.put(number, offset)
+    if repeated:  # by a line that ran again, or because a number is not what it was
+        _require_whole_lines(run)
     with run.lines_path.open("rb") as file:
         for offset in places.in_order():
             if file.tell() != offset:
@@ -152,12 +158,22 @@ def stored_lines(run: RunRecord) -> Iterator[bytes]:
             yield file.readline()
 
 
+def _require_whole_lines(run: RunRecord) -> None:
+    for raw, _ in scan_raw_lines(run.lines_path):
+        if not is_whole(raw):
+            read_line(raw, _label(run))
+
+
+def _label(run: RunRecord) -> str:
+    return f"A line in {run.lines_path.name} of run {run.name!r}"
+
+
 def read_lines(run: RunRecord) -> Iterator[LineResult]:
     """Every finished line of a run, ascending by line number; a torn last record is left out.
 
     Raises StoreError when a line is damaged.
     """
-    label = f"A line in {run.lines_path.name} of run {run.name!r}"
+    label = _label(run)
     return (read_line(raw, label) for raw in stored_lines(run))
 
 
@@ -189,7 +205,7 @@ def _output_line(raw: bytes, run: RunRecord) -> str | None:
             return None
         joint = "" if head.outputs == "{}" else ", "
         return f'{{"line_number": {head.line_number}{joint}{head.outputs[1:]}\n'
-    line = read_line(raw, f"A line in {run.lines_path.name} of run {run.name!r}")
+    line = read_line(raw, _label(run))
     if line.status != "completed":
         return None
     number = {"line_number": line.line_number}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flowyard._util.files import dump_json
 from flowyard.engine import LineRunner
 from flowyard.engine.modules import code_of
 from flowyard.records import AggregationResult, LineResult, LineTask
 from flowyard.sessions.encoding import LineEncoder, line_from_json
+from flowyard.sessions.kept_values import pickled, unpickled
 from flowyard.sessions.session import FinishedLine, Place
 
 __all__ = ["LineWorker"]
@@ -60,7 +59,8 @@ class LineWorker:
         """What is kept here, in pieces for the ``aggregate`` of another process."""
         kept, self._kept = self._kept, []
         for start in range(0, len(kept), _CHUNK):
-            yield _pickled(kept[start : start + _CHUNK])
+            with code_of(self.runner.flow.folder):
+                yield pickled(kept[start : start + _CHUNK])
 
     async def aggregate(self, others: Sequence[bytes], stored: Iterable[bytes]) -> AggregationResult:
         """Aggregate what is kept here, what others handed over, and lines in their stored form."""
@@ -69,18 +69,10 @@ class LineWorker:
             collector.add(number, picked)
         for piece in others:
             with code_of(self.runner.flow.folder):  # values may be of classes that the flow defines
-                kept = pickle.loads(piece)  # noqa: S301 - written by another worker of ours
+                kept = unpickled(piece)
             for number, picked in kept:
                 collector.add(number, picked)
         for raw in stored:
             line = line_from_json(json.loads(raw))
             collector.add(line.line_number, collector.pick(line))
         return await self.runner.run_aggregation(collector)
-
-
-def _pickled(kept: list[tuple[int, Any]]) -> bytes:
-    """Pickled; values that refuse become what JSON says of them."""
-    try:
-        return pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
-    except Exception:  # any object of user code may refuse
-        return pickle.dumps([(number, json.loads(dump_json(picked))) for number, picked in kept])

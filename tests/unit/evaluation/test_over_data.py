@@ -222,7 +222,9 @@ REFUSED: list[Refused] = [
 
 
 @pytest.mark.parametrize(
-    ("rows", "evaluator", "target", "mappings", "said"), REFUSED, ids=lambda value: str(value)[:40]
+    ("rows", "evaluator", "target", "mappings", "said"),
+    REFUSED,
+    ids=lambda value: getattr(value, "__name__", str(value))[:40],
 )
 async def test_what_cannot_be_evaluated_is_said_before_anything_runs(
     rows: Any, evaluator: Any, target: Any, mappings: dict[str, Any], said: str, place: Place
