@@ -6,6 +6,7 @@ import collections
 from typing import Any
 
 from flowyard.errors import OutsideError
+from flowyard.sessions.black_box import read_black_box
 from flowyard.sessions.driver import LineDriver, LineHand, Share
 from flowyard.sessions.lost_lines import crashed
 
@@ -16,7 +17,7 @@ _MOST_LOST_ALONE = 2
 
 
 class ClusterDriver(LineDriver):
-    """As on one machine, and a worker may also be lost with its node, when nobody knows which line was to blame.
+    """As on one machine, but a worker that ended may have been lost with its node, and no line is to blame at once.
 
     Its lines run again. Those that were lost before are suspects and run alone; one that is lost alone twice has
     failed.
@@ -43,6 +44,16 @@ class ClusterDriver(LineDriver):
             self._sort_out(share, how)
         if self._lost_starts >= _MOST_LOST_STARTS:
             self.fail(OutsideError(f"No worker can be started on the cluster: {how}."))
+
+    def _blame(self, share: Share, how: str) -> None:
+        """A worker process ended: by itself, or because its node is just going away, which looks the same."""
+        if share.late is not None:
+            super()._blame(share, how)
+            return
+        running = {number for number, _ in read_black_box(share.hand.box)}
+        self._failed_starts += not running & share.lines.keys()
+        self._again.extend(share.lines.pop(number) for number in list(share.lines) if number not in running)
+        self._sort_out(share, how)
 
     def _sort_out(self, share: Share, how: str) -> None:
         for number, task in share.lines.items():
