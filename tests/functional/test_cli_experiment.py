@@ -19,7 +19,10 @@ def experiment(project: Project, *args: str, code: int = 0, env: dict[str, str] 
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:
-    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    """Every file but those that are shared by all runs: the store and the cache."""
+    shared = ("flowyard.db", "cache")
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {file: file.read_bytes() for file in files if not file.relative_to(folder).parts[0].startswith(shared)}
 
 
 def metrics_of(result: dict[str, Any]) -> list[Any]:
