@@ -222,14 +222,14 @@ def test_a_mapping_that_does_not_fit_is_found_before_anything_runs(write: Write)
     ],
 )
 def test_assignments(write: Write, text: str, expected: list[dict[str, str]]) -> None:
-    from flowyard.flows import load_flow
+    from flowyard.flows.load import load_flow
 
     assert assignments(load_flow(write() / "flows/main"), text) == expected
 
 
 @pytest.mark.parametrize("text", ["p9", "q.p0", "p.", "x.y", ","])
 def test_unknown_assignments(write: Write, text: str) -> None:
-    from flowyard.flows import load_flow
+    from flowyard.flows.load import load_flow
 
     with pytest.raises(UserError):
         assignments(load_flow(write() / "flows/main"), text)
