@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -13,7 +14,11 @@ _MOST_CONNECTIONS = 512
 
 
 class HttpSessions:
-    """One session per event loop, made on first use; sessions trust the proxy environment."""
+    """One session per event loop, made on first use. Sessions use the proxies of the environment and keep no cookies.
+
+    With ``trust_env`` every request looks the environment up in threads, which costs as much as all the rest of it, so
+    it is asked for only where there are proxies.
+    """
 
     def __init__(self) -> None:
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
@@ -27,7 +32,9 @@ class HttpSessions:
         session = self._sessions.get(loop)
         if session is None:
             connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)
-            session = self._sessions[loop] = aiohttp.ClientSession(connector=connector, trust_env=True)
+            session = self._sessions[loop] = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(loop=loop), trust_env=bool(getproxies())
+            )
         return session
 
     async def close(self) -> None:

@@ -62,7 +62,7 @@ class RoleEscapes:
 
     def restore(self, value: Any) -> Any:
         """Text or messages with every hidden word back in place."""
-        return _map_strings(value, self._show)
+        return _map_strings(value, self._show) if self._words else value
 
     def adopt(self, other: RoleEscapes) -> None:
         """Also restore what another object has hidden so far, for text that was escaped elsewhere."""

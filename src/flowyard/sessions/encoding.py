@@ -169,7 +169,8 @@ def _usage_to_json(usage: Usage) -> str:
     """What was used; what was not is left out."""
     if usage is NO_USAGE or usage == NO_USAGE:
         return "{}"
-    return dump_json({name: value for name in _USAGE if (value := getattr(usage, name))})
+    used = [f'"{name}": {value!r}' for name in _USAGE if (value := getattr(usage, name))]  # numbers, all of them
+    return "{" + ", ".join(used) + "}"
 
 
 def _error_to_json(error: ErrorRecord | None) -> str:
