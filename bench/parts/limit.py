@@ -9,7 +9,7 @@ from bench.mock import mock_model
 from bench.runs import own_outputs, own_run, require_same
 from bench.table import Row
 
-_IDEAL_S = 30
+_IDEAL_S = 60
 _SIZES = ((16, 0.2), (64, 0.2), (256, 1.0))
 
 

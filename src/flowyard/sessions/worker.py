@@ -44,20 +44,12 @@ _TELL_EVERY_S = 0.004
 
 
 class _Outbox:
-    """Tells of finished lines, many in one message; ``watch`` is called each time it looks."""
+    """Tells of finished lines, many in one message."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._lines: list[FinishedLine] = []
-        self._any = threading.Event()
         self._whole = threading.Lock()
-        self.watch: Any = None
-        threading.Thread(target=self._work, name="flowyard-outbox", daemon=True).start()
-
-    def put(self, line: FinishedLine) -> None:
-        """Tell of a line soon."""
-        self._lines.append(line)
-        self._any.set()
 
     def flush(self) -> None:
         """Tell of all lines now."""
@@ -65,6 +57,46 @@ class _Outbox:
             lines, self._lines = self._lines, []
             if lines:
                 self._channel.send(("lines", lines))
+
+    def _flush_or_end(self) -> None:
+        try:
+            self.flush()
+        except OSError:
+            os._exit(1)  # nobody listens any more
+        except BaseException:
+            _give_up()
+
+
+class _LoopOutbox(_Outbox):
+    """For lines that end on the event loop: no thread wakes up beside it, which every model call would wait for."""
+
+    _is_due = False
+
+    def put(self, line: FinishedLine) -> None:
+        """Tell of a line soon."""
+        self._lines.append(line)
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_later(_TELL_EVERY_S, self._tell)
+
+    def _tell(self) -> None:
+        self._is_due = False
+        self._flush_or_end()
+
+
+class _ThreadOutbox(_Outbox):
+    """For lines that end in any thread; ``watch`` is called each time it looks."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(channel)
+        self._any = threading.Event()
+        self.watch: Callable[[], None] | None = None
+        threading.Thread(target=self._work, name="flowyard-outbox", daemon=True).start()
+
+    def put(self, line: FinishedLine) -> None:
+        """Tell of a line soon."""
+        self._lines.append(line)
+        self._any.set()
 
     def _work(self) -> None:
         pause = threading.Event()
@@ -74,12 +106,7 @@ class _Outbox:
             self._any.clear()
             if self.watch is not None:
                 self.watch()
-            try:
-                self.flush()
-            except OSError:
-                os._exit(1)  # nobody listens any more
-            except BaseException:
-                _give_up()
+            self._flush_or_end()
 
 
 class _Worker:
@@ -87,7 +114,7 @@ class _Worker:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._outbox = _Outbox(channel)
+        self._outbox: _Outbox | None = None
         self._waiting: collections.deque[LineTask] = collections.deque()
         self._request: SessionRequest | None = None
         self._runner: LineRunner | None = None
@@ -143,14 +170,22 @@ class _Worker:
         assert self._request is not None
         self._lines = LineWorker(self._runner, place)
         self._folder = place.data_folder
-        make = ThreadCrew if self._runner.runs_plainly else LoopCrew
+        self._outbox, self._crew = self._new_crew(box)
+        await self._limit(limit)
+
+    def _new_crew(self, box: Path) -> tuple[_Outbox, Crew]:
+        assert self._request is not None
+        assert self._lines is not None
         timeout_s = self._request.line_timeout_s
         slots = BlackBox(box, 2 * self._request.most_at_once + 64)
-        crew = make(self._lines, self._take, self._outbox.put, line_timeout_s=timeout_s, box=slots)
-        if isinstance(crew, ThreadCrew) and timeout_s is not None:
-            self._outbox.watch = crew.watch
-        self._crew = crew
-        await self._limit(limit)
+        if not self._lines.runner.runs_plainly:
+            outbox = _LoopOutbox(self._channel)
+            return outbox, LoopCrew(self._lines, self._take, outbox.put, line_timeout_s=timeout_s, box=slots)
+        told = _ThreadOutbox(self._channel)
+        crew = ThreadCrew(self._lines, self._take, told.put, line_timeout_s=timeout_s, box=slots)
+        if timeout_s is not None:
+            told.watch = crew.watch
+        return told, crew
 
     def _take(self) -> LineTask | None:
         try:
@@ -179,7 +214,8 @@ class _Worker:
 
     async def _last_words(self) -> None:
         assert self._runner is not None
-        self._outbox.flush()
+        if self._outbox is not None:
+            self._outbox.flush()
         self._channel.send(("last words", self._runner.unclaimed_usage, self._runner.late_warnings()))
 
 
