@@ -22,8 +22,8 @@ def own_run(flow: Path, data: Path, *options: str, env: dict[str, str] | None = 
     if (home / "runs" / name).exists():
         words = [*FLOWYARD, "run", "delete", "--name", name, "--yes", "--home", home]
         subprocess.run(words, env=own_env(), check=True, capture_output=True)
-    words = [*FLOWYARD, "run", "create", "--flow", flow, "--data", data, "--home", home, "--name", name, "--no-cache"]
-    return measure([*words, "--json", *options], cwd=SCRATCH, env=own_env(**(env or {})))
+    words = [*FLOWYARD, "run", "create", "--flow", flow, "--data", data, "--home", home, "--name", name]
+    return measure([*words, "--json", *(options or ("--no-cache",))], cwd=SCRATCH, env=own_env(**(env or {})))
 
 
 def own_outputs(column: str, name: str = _NAME) -> list[str]:

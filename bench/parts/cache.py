@@ -24,7 +24,7 @@ def run(_runs: int) -> list[Row]:
                 prompt = flow / "last.jinja2"
                 prompt.write_text(prompt.read_text("utf-8") + "Be brief.\n", "utf-8")
             before = mock.counts()["begun"]
-            own_run(flow, data, env=env)
+            own_run(flow, data, "--cache", "on", env=env)
             outputs = own_outputs("answer")
             require_same(outputs, outputs, _LINES)
             calls.append(mock.counts()["begun"] - before)
