@@ -2,10 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from promptflow.client import load_flow
 from promptflow.entities import FlowContext
 
+FLOW = Path("flows/web_classification").resolve()
 flow = load_flow("flows/web_classification")
 
 
@@ -30,7 +32,7 @@ def main():
     answer = flow.invoke({"url": "https://play.example"})
     show(answer.output, answer.run_info.status.value, sorted(answer.node_run_infos))
     show(answer.node_run_infos["classify"].output, answer.node_run_infos["classify"].status.value)
-    changed = load_flow(source="flows/web_classification")
+    changed = load_flow(source=FLOW)  # absolute: promptflow's threads do not always put the working directory back
     changed.context = FlowContext(overrides={"nodes.classify.inputs.ending": "?"})
     show(changed(url="https://play.example"), flow(url="https://play.example"))
     changed.context.overrides = {"nodes.classify.inputs.times": 1}
