@@ -1,0 +1,1 @@
+"""Numbers for decisions: intervals, paired tests, corrections for many tests, sizes. Pure functions, no records."""
