@@ -1,5 +1,6 @@
-"""What is known of the versions compared. A metric is measured for each line where that is possible, so that versions are
-compared line by line; a version is a variant of an experiment, or a run that a person chose.
+"""What is known of the versions compared. A version is a variant of an experiment, or a run that a person chose.
+
+A metric is measured for each line where that is possible, so that versions are compared line by line.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate said. ``gate`` is its text as a person would write it; ``reason`` is a sentence with the numbers."""
+    """What one gate said. ``gate`` is its text as people write it; ``reason`` is a sentence with the numbers."""
 
     gate: str
     verdict: Verdict
@@ -137,8 +138,8 @@ class GateResult:
 class Evidence:
     """All of it. ``baseline`` is the version that the others are compared with. ``verdict`` is None without gates.
 
-    ``columns`` are the columns of the data whose values make slices. ``pareto`` has, for each dataset, the versions that
-    no other beats in quality, cost and latency at once. ``agreements`` are sentences on judges and people.
+    ``columns`` are the columns of the data whose values make slices. ``pareto`` has, for each dataset, the versions
+    that no other beats in quality, cost and latency at once. ``agreements`` are sentences on judges and people.
     """
 
     metrics: tuple[Metric, ...]
