@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,16 @@ def test_published_values_come_out_to_their_last_digit(reference: Reference, rec
 
 def test_the_closed_form_agrees_with_gbstats_to_fifteen_digits():
     assert growthbook()[1].half_width == pytest.approx(0.139769550168564, rel=1e-14)
+
+
+@pytest.mark.parametrize("reference", REFERENCES, ids=str)
+def test_the_page_lists_them_all(reference: Reference):
+    page = (Path(__file__).resolve().parents[3] / "docs" / "statistics.md").read_text("utf-8")
+    assert f"| {reference.source} | {reference.case} | {', '.join(reference.published)} |" in page
+
+
+def test_the_example_of_the_page_prints_what_the_page_says(capsys):
+    page = (Path(__file__).resolve().parents[3] / "docs" / "statistics.md").read_text("utf-8")
+    code, printed = (page.split(f"```{kind}\n", 1)[1].split("```", 1)[0] for kind in ("python", "text"))
+    exec(code, {})
+    assert capsys.readouterr().out == printed
