@@ -97,7 +97,7 @@ def test_bca_of_differences(held: Held):
     intervals = [mean_interval(row, resamples=400, seed=seed) for seed, row in enumerate(grades)]
     wrong = sum(not low <= 0 <= high for low, high in intervals)
     held("mean_interval (BCa)", "60 lines, grades, 400 resamples", wrong)
-    experiments = EXPERIMENTS // 10
+    experiments = EXPERIMENTS // 20
     scores = numpy.random.default_rng(5).standard_normal((experiments, 40))
     intervals = [mean_interval(row, resamples=1000, seed=seed) for seed, row in enumerate(scores)]
     wrong = sum(not low <= 0 <= high for low, high in intervals)
