@@ -14,9 +14,9 @@ __all__ = ["Agreement", "corrected_estimate", "judge_agreement"]
 class Agreement:
     """A judge beside people, on the lines that both graded.
 
-    ``confusion[i][j]`` counts the lines that people gave ``grades[i]`` and the judge ``grades[j]``. ``kappa`` is Cohen's
-    of the binary grades, or with quadratic ``weights`` for a scale; None when it is not defined. ``ungraded`` are lines
-    that people graded and the judge did not.
+    ``confusion[i][j]`` counts the lines that people gave ``grades[i]`` and the judge ``grades[j]``. ``kappa`` is
+    Cohen's for binary grades, and with quadratic ``weights`` for a scale; None when it is not defined. ``ungraded`` are
+    lines that people graded and the judge did not.
     """
 
     metric: Metric
@@ -45,7 +45,7 @@ def judge_agreement(scores: Scores, labels: Mapping[int, float], version: str | 
 def corrected_estimate(estimate: Estimate, scores: Scores, labels: Mapping[int, float]) -> Estimate:
     """The estimate with the judge's error taken out of its value and into its interval.
 
-    ``labels`` are people's grades of this version's lines, by line number. The estimate comes back as it is when too few
-    lines have one.
+    ``labels`` are people's grades of this version's lines, by line number. The estimate comes back as it is when too
+    few lines have one.
     """
     raise NotImplementedError
