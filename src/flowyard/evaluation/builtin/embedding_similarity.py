@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from flowyard._util.aio import run_blocking
 from flowyard.errors import LineError
 from flowyard.evaluation.builtin.given import require_expected, text_of
 from flowyard.llm.connection import Connection
@@ -22,7 +23,7 @@ class EmbeddingSimilarity:
         self._connection = connection
         self._model = model
 
-    async def __call__(self, *, answer: Any, ground_truth: Any) -> dict[str, float]:
+    def __call__(self, *, answer: Any, ground_truth: Any) -> dict[str, float]:
         """``embedding_similarity`` from -1 to 1; 0 for an empty answer. Raises LineError, ProviderError."""
         expected, given = text_of(require_expected(ground_truth)), text_of(answer)
         if not expected.strip():
@@ -31,7 +32,7 @@ class EmbeddingSimilarity:
             return {"embedding_similarity": 0.0}
         services = current_services()
         assert services is not None, "evaluators are called by a session"
-        vectors = [(await embeddings(services, self._connection, self._model, [text]))[0] for text in (given, expected)]
+        vectors = run_blocking(embeddings(services, self._connection, self._model, [given, expected]))
         return {"embedding_similarity": cosine(*vectors)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,7 +83,8 @@ class BuiltinEvaluator:
     """An evaluator under the name that ``type:`` has for it.
 
     ``entry`` is ``module:Class``; an instance is made with the options by name and called with the inputs by name.
-    ``model_calls`` is how often it asks a model for one line (0: it asks none; None: its options decide).
+    ``model_calls`` is how often it asks a model for one line, as often again for each time that the number in the
+    option ``times`` says.
     """
 
     name: str
@@ -92,8 +94,17 @@ class BuiltinEvaluator:
     outputs: tuple[EvaluatorOutput, ...]
     options: tuple[EvaluatorOption, ...] = ()
     metrics: tuple[EvaluatorMetric, ...] = ()
-    model_calls: int | None = 0
+    model_calls: int = 0
+    times: str | None = None
     requires: str | None = None
+
+    def calls_of(self, options: Mapping[str, Any]) -> int:
+        """How often it asks a model for one line when it has these options."""
+        if self.times is None:
+            return self.model_calls
+        usual = next((each.default for each in self.options if each.name == self.times), 1)
+        times = options.get(self.times, usual)
+        return self.model_calls * (times if isinstance(times, int) else 1)
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""

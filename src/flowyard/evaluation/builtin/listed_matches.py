@@ -142,7 +142,7 @@ _VALUE_MATCHES = (
     ),
     BuiltinEvaluator(
         "numeric_tolerance",
-        "flowyard.evaluation.builtin.numbers:NumericTolerance",
+        "flowyard.evaluation.builtin.numeric:NumericTolerance",
         "the answer is a number near the expected one",
         (ANSWER, EXPECTED),
         (

@@ -99,7 +99,7 @@ _NEARNESS = (
             EvaluatorOption("connection", "the name of a connection to an embedding model", NEEDED),
             EvaluatorOption("model", "the model, or on Azure the deployment", default="text-embedding-3-small"),
         ),
-        model_calls=2,
+        model_calls=1,
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flowyard.errors import LineError, UserError
@@ -81,8 +82,6 @@ def _call(value: Any) -> Call:
         raise TypeError("one has no name")
     arguments = inner.get("arguments", {})
     if isinstance(arguments, str):
-        try:
+        with suppress(ValueError):  # text that is no JSON is compared as text
             arguments = json_of(arguments) if arguments.strip() else {}
-        except ValueError:
-            pass  # text that is no JSON is compared as text
     return inner["name"], {} if arguments is None else arguments
