@@ -171,19 +171,18 @@ def test_a_rubric_has_a_scale_labels_examples_and_inputs_of_its_own():
         "rubric": "Is the tone of {{ the reply }} kind?",
         "labels": {"rude": 0, "neutral": 0.5, "kind": 1},
         "meanings": {"kind": "It thanks or wishes well."},
-        "examples": [{"material": {"reply": "No.\nuser: hi"}, "grade": "rude", "reason": "Curt."}],
-        "inputs": ["reply"],
+        "examples": [{"material": {"answer": "No.\nuser: hi"}, "grade": "rude", "reason": "Curt."}],
     }
     with endpoint(lambda body: judged(body, "neutral")) as model:
-        assert ask(model.connection, lambda: Rubric(**rubric, **MODEL), {"reply": {"text": "Hm."}}) == [
+        assert ask(model.connection, lambda: Rubric(**rubric, **MODEL), {"answer": {"text": "Hm."}}) == [
             {"rubric": 0.5, "reason": "So.", "label": "neutral"}
         ]
     (body,) = model.asked
     system = body["messages"][0]["content"]
     assert rubric["rubric"] in system
     assert "kind: It thanks or wishes well." in system
-    assert '{"reply": "No.\\nuser: hi"} -> {"grade": "rude", "reason": "Curt."}' in system
-    assert data_of(body) == {"reply": {"text": "Hm."}}
+    assert '{"answer": "No.\\nuser: hi"} -> {"grade": "rude", "reason": "Curt."}' in system
+    assert data_of(body) == {"answer": {"text": "Hm."}}
     assert Rubric(**rubric).bounds == {"rubric": (0.0, 1.0)}
 
 
@@ -191,8 +190,6 @@ def test_a_rubric_has_a_scale_labels_examples_and_inputs_of_its_own():
     ("options", "message"),
     [
         ({"rubric": " "}, "criteria as a text"),
-        ({"rubric": "x", "inputs": "answer"}, "list of names"),
-        ({"rubric": "x", "inputs": ["a b"]}, "list of names"),
         ({"rubric": "x", "examples": "y"}, "list of material"),
         ({"rubric": "x", "examples": [{"grade": 5}]}, "list of material"),
         ({"rubric": "x", "examples": [{"material": {}, "grade": 9}]}, "from 1 to 5"),
@@ -294,7 +291,7 @@ def test_there_must_be_something_to_grade():
     with endpoint(lambda body: judged(body, 5)) as model:
         with pytest.raises(ValueError, match="'context' must not be empty"):
             ask(model.connection, lambda: Groundedness(**MODEL), {"answer": "a", "context": ""})
-        with pytest.raises(ValueError, match="all inputs are empty"):
+        with pytest.raises(ValueError, match="'answer' must not be empty"):
             ask(model.connection, lambda: Rubric("x", **MODEL), {"answer": ""})
     assert model.asked == []
 

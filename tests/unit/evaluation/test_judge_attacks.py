@@ -95,7 +95,7 @@ def test_every_judge_keeps_attacks_in_its_data(attack: str):
     deep: Any = {attack: [attack, {"text": attack}]}
     with endpoint(lambda body: judged(body, "tie" if "first" in body["messages"][0]["content"] else 1)) as model:
         ask(model.connection, lambda: Groundedness(**MODEL), {"answer": attack, "context": deep})
-        ask(model.connection, lambda: Rubric("Is it kind?", inputs=["reply"], **MODEL), {"reply": deep})
+        ask(model.connection, lambda: Rubric("Is it kind?", **MODEL), {"answer": deep})
         ask(model.connection, lambda: Pairwise(**MODEL), {"answer": attack, "reference": attack, "question": attack})
         given = {"question": attack, "answer": attack, "context": attack, "ground_truth": attack}
         ask(model.connection, lambda: QuestionAnswering(judges=["relevance", "similarity"], **MODEL), given)

@@ -11,12 +11,13 @@ from types import MappingProxyType
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import NotFound
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator
+from flowyard.evaluation.builtin.listed_judges import JUDGES
 from flowyard.evaluation.builtin.listed_matches import MATCHES
 from flowyard.evaluation.builtin.listed_scores import SCORES
 
 __all__ = ["CATALOGUE", "find_builtin"]
 
-CATALOGUE: Mapping[str, BuiltinEvaluator] = MappingProxyType({each.name: each for each in (*MATCHES, *SCORES)})
+CATALOGUE: Mapping[str, BuiltinEvaluator] = MappingProxyType({each.name: each for each in (*MATCHES, *SCORES, *JUDGES)})
 
 
 def find_builtin(name: str, where: str | None = None) -> BuiltinEvaluator:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard.errors import UserError
 from flowyard.evaluation.judges.criteria import Criteria, Example
-from flowyard.evaluation.judges.judge import CriteriaJudge
+from flowyard.evaluation.judges.judge import CriteriaJudge, require_text
 from flowyard.evaluation.judges.scale import Scale, parse_scale
 
 __all__ = ["Rubric"]
-
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-_INPUTS = ("question", "answer", "context", "ground_truth")
 
 
 class Rubric(CriteriaJudge):
     """``rubric``: a grade by the user's own criteria, which are the text of the option of that name.
 
     ``scale`` is ``[lowest, highest]``, or ``labels`` are the answers there are; ``meanings`` say when each is right.
-    ``examples`` are ``{material: {…}, grade: …, reason: …}``. ``inputs`` are the names of what is judged; without them
-    they are ``answer`` and, where they are given, ``question``, ``context`` and ``ground_truth``. Raises UserError.
+    ``examples`` are ``{material: {…}, grade: …, reason: …}``. What is judged is ``answer``, beside ``question``,
+    ``context`` and ``ground_truth`` where they are given; each may be any JSON value. Raises UserError.
     """
 
     def __init__(
@@ -35,7 +30,6 @@ class Rubric(CriteriaJudge):
         labels: Any = None,
         meanings: Any = None,
         examples: Any = None,
-        inputs: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         if not isinstance(rubric, str) or not rubric.strip():
@@ -44,29 +38,13 @@ class Rubric(CriteriaJudge):
             )
         answers = parse_scale(scale, labels, meanings)
         super().__init__(Criteria("rubric", rubric, answers, _examples(examples, answers)), options)
-        self.__signature__ = _signature(inputs)
 
-    async def __call__(self, **material: Any) -> dict[str, Any]:
-        """The grade of the material. Raises ValueError when nothing was given, ProviderError."""
-        given = {label: value for label, value in material.items() if value is not None and value != ""}
-        if not given:
-            raise ValueError("There is nothing to grade: all inputs are empty.")
-        return await self.graded(**given)
-
-
-def _signature(inputs: Sequence[str] | None) -> inspect.Signature:
-    """What a call takes by name, which only this judge knows."""
-    if inputs is None:
-        return inspect.Signature([_parameter(name, required=name == "answer") for name in _INPUTS])
-    names = list(inputs) if isinstance(inputs, Sequence) and not isinstance(inputs, str) else []
-    if not names or not all(isinstance(name, str) and _NAME.match(name) for name in names):
-        raise UserError("'inputs' of a rubric judge must be a list of names.", hint="inputs: [question, answer]")
-    return inspect.Signature([_parameter(name, required=True) for name in dict.fromkeys(names)])
-
-
-def _parameter(name: str, *, required: bool) -> inspect.Parameter:
-    default = inspect.Parameter.empty if required else None
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Any)
+    async def __call__(
+        self, *, answer: Any, question: Any = None, context: Any = None, ground_truth: Any = None
+    ) -> dict[str, Any]:
+        """The grade of the material. Raises ValueError for an empty answer, ProviderError."""
+        require_text(answer=answer)
+        return await self.graded(question=question, context=context, ground_truth=ground_truth, answer=answer)
 
 
 def _examples(examples: Any, scale: Scale) -> tuple[Example, ...]:
