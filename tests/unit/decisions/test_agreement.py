@@ -145,7 +145,7 @@ def test_failed_lines_keep_the_value_of_their_rule():
 
 @pytest.mark.parametrize("failing", [0.0, 0.1])
 def test_the_corrected_interval_covers_the_truth_as_often_as_it_says(failing: float):
-    """A judge that passes 95 % of right and 30 % of wrong answers: its own interval would miss the truth."""
+    """The judge passes 95 % of right and 30 % of wrong answers: its own interval would miss the truth."""
     chance = random.Random(4)
     truth = 0.6 * (1 - failing)
     covered = naive = 0
