@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,10 @@ def _builtin(source: EvaluatorSource, entry: BuiltinEvaluator) -> EvaluatorSubje
         name: str((source.folder / value).resolve()) if name in files and isinstance(value, str) else value
         for name, value in source.options.items()
     }
-    module = entry.entry.partition(":")[0].split(".")[1:]
+    module, _, name = entry.entry.partition(":")
     flow = FlexFlow(
         name=entry.name,
-        file=_PACKAGE.joinpath(*module).with_suffix(".py"),
+        file=_PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py"),
         folder=_WORKING_DIRECTORY,
         inputs={
             each.name: Input(each.name, "any", nullable=each.optional or each.unless in options)
@@ -114,6 +115,7 @@ def _builtin(source: EvaluatorSource, entry: BuiltinEvaluator) -> EvaluatorSubje
         outputs={each.name: Output(each.name, Literal(None), "object") for each in entry.outputs},
         type="evaluation",
         entry=entry.entry,
+        target=None if entry.apart else getattr(import_module(module), name),
         sample_init=options,
         where=source.where or f"type: {entry.name}",
         aggregate=MEANS,
