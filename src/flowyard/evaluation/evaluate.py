@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flowyard.evaluation.whole_run import judges_whole_runs, write_whole_run_row
 from flowyard.flows.model import Flow
 from flowyard.records import RunRecord
 from flowyard.runs.dataset import DataSource
@@ -32,11 +34,15 @@ async def evaluate(
 
     Lines that failed in the base run are not in the evaluation: compare ``lines.total`` of both to see the coverage.
     """
+    is_whole = isinstance(flow, Flow) and judges_whole_runs(flow)
+    if is_whole:
+        name = name or f"{base.name[:100]}_{flow.name}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
+        data, mapping = write_whole_run_row(base, name, data, mapping), {}
     request = RunRequest(
         flow=flow,
         data=data,
         column_mapping=mapping,
-        base_run=base.name,
+        base_run=None if is_whole else base.name,
         name=name,
         dataset=base.dataset,
         role="evaluation",

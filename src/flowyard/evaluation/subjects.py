@@ -18,6 +18,7 @@ from flowyard.errors import UserError
 from flowyard.evaluation.builtin.catalogue import find_builtin
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator
 from flowyard.evaluation.python_file import PythonPlace, find_python
+from flowyard.evaluation.whole_run import eval_functions_flow, has_eval_functions
 from flowyard.flows.load import load_flow
 from flowyard.flows.model import FlexFlow, Flow, Input, Literal, Output
 
@@ -88,6 +89,9 @@ def find_subject(source: EvaluatorSource) -> EvaluatorSubject:
     if source.python:
         return _python(source, find_python(source.python, source.folder, source.where or None))
     assert source.flow is not None
+    if has_eval_functions(source.flow):
+        functions = eval_functions_flow(source.flow.resolve(), source.where)
+        return EvaluatorSubject(functions, properties={"evaluator": {"eval_functions": str(functions.folder)}})
     flow = load_flow(source.flow)
     return EvaluatorSubject(replace(flow, aggregate=MEANS) if isinstance(flow, FlexFlow) else flow)
 
