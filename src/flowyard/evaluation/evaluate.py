@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from flowyard.runs.dataset import DataSource
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "new_evaluation_name"]
 
 
 async def evaluate(
@@ -36,7 +37,7 @@ async def evaluate(
     """
     is_whole = isinstance(flow, Flow) and judges_whole_runs(flow)
     if is_whole:
-        name = name or f"{base.name[:100]}_{flow.name}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
+        name = name or new_evaluation_name(base, flow.name)
         data, mapping = write_whole_run_row(base, name, data, mapping), {}
     request = RunRequest(
         flow=flow,
@@ -50,3 +51,9 @@ async def evaluate(
         properties=properties or {},
     )
     return await execute_run(request, parts)
+
+
+def new_evaluation_name(base: RunRecord, evaluator: str) -> str:
+    """``<run>_<evaluator>_<time to the microsecond>``, in letters that a run's name may have."""
+    readable = re.sub(r"[^A-Za-z0-9._-]", "_", f"{base.name[:100]}_{evaluator[:60]}")
+    return f"{readable}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"

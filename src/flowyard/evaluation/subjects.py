@@ -18,11 +18,12 @@ from flowyard.errors import UserError
 from flowyard.evaluation.builtin.catalogue import find_builtin
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator
 from flowyard.evaluation.python_file import PythonPlace, find_python
-from flowyard.evaluation.whole_run import eval_functions_flow, has_eval_functions
+from flowyard.evaluation.whole_run import eval_functions_flow, has_eval_functions, judges_whole_runs
 from flowyard.flows.load import load_flow
 from flowyard.flows.model import FlexFlow, Flow, Input, Literal, Output
+from flowyard.records import RunRecord
 
-__all__ = ["EvaluatorSource", "EvaluatorSubject", "find_subject", "in_words_of_runs"]
+__all__ = ["EvaluatorSource", "EvaluatorSubject", "find_subject", "in_words_of_runs", "recorded_subject"]
 
 MEANS = "flowyard.evaluation.means:means"
 """What makes metrics of evaluators that aggregate nothing themselves."""
@@ -61,13 +62,33 @@ class EvaluatorSubject:
     builtin: BuiltinEvaluator | None = None
 
     def mapping(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The whole column mapping of a run."""
+        """The whole column mapping of a run; functions that judge whole runs read mappings in their own words."""
+        if judges_whole_runs(self.flow):
+            return dict(given)
         return {**self.usual, **in_words_of_runs(given)}
 
     @property
     def options(self) -> Mapping[str, Any]:
         """What the evaluator is made with."""
         return self.flow.sample_init if isinstance(self.flow, FlexFlow) else {}
+
+
+def recorded_subject(run: RunRecord) -> EvaluatorSubject | None:
+    """What judged in an evaluation run, to go on with it; None when it was a flow, which the run names itself.
+
+    Raises UserError when its options were not kept or its code is gone.
+    """
+    written = run.properties.get("evaluator")
+    if not isinstance(written, Mapping):
+        return None
+    if "eval_functions" in written:
+        return find_subject(EvaluatorSource(flow=Path(str(written["eval_functions"]))))
+    if written.get("options") is None:
+        message = f"The options of the evaluator of run {run.name!r} were not kept: one may be a secret."
+        raise UserError(message, hint=f"Judge again: flowyard evaluation create --run {run.base_run}")
+    return find_subject(
+        EvaluatorSource(type=written.get("type"), python=written.get("python"), options=written["options"])
+    )
 
 
 def in_words_of_runs(mapping: Mapping[str, Any]) -> dict[str, Any]:
