@@ -8,6 +8,7 @@ from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
+from flowyard.evaluation.whole_run import judges_whole_runs
 from flowyard.experiments.evaluator_flow import evaluator_subject, flow_calls, load_evaluator, model_calls
 from flowyard.experiments.labels import selection_label
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
@@ -147,7 +148,7 @@ def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str
         ),
     ]
     for dataset, target, outputs in checks:
-        if isinstance(target, FlexFlow) and not target.inputs:
+        if (isinstance(target, FlexFlow) and not target.inputs) or judges_whole_runs(target):
             continue
         try:
             found = check_mapping(target, dataset.source, outputs, dataset.mappings)

@@ -84,7 +84,7 @@ class BuiltinEvaluator:
 
     ``entry`` is ``module:Class``; an instance is made with the options by name and called with the inputs by name.
     ``model_calls`` is how often it asks a model for one line, as often again for each time that the number in the
-    option ``times`` says.
+    option ``times`` says. It runs in this process unless it stands ``apart``, in workers, because a line may never end.
     """
 
     name: str
@@ -97,6 +97,7 @@ class BuiltinEvaluator:
     model_calls: int = 0
     times: str | None = None
     requires: str | None = None
+    apart: bool = False
 
     def calls_of(self, options: Mapping[str, Any]) -> int:
         """How often it asks a model for one line when it has these options."""

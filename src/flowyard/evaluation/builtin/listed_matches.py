@@ -87,6 +87,7 @@ _TEXT_MATCHES = (
             _IGNORE_CASE,
             EvaluatorOption("full", "the whole answer has to fit", default=False),
         ),
+        apart=True,
     ),
     BuiltinEvaluator(
         "length",
@@ -124,6 +125,7 @@ _VALUE_MATCHES = (
             EvaluatorOutput("reason", "the first place that does not fit, and why", kind="text"),
         ),
         (EvaluatorOption("schema", "the schema, or the path of a JSON file with it", NEEDED, is_file=True),),
+        apart=True,  # schemas have regular expressions
     ),
     BuiltinEvaluator(
         "json_equality",
