@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def check(
         role="evaluation",
         options=many.options,
         properties=subject.properties,
+        name=f"judge_{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}",
     )
     parts = many.parts(app, choose_progress())
     run = many.carry_out(app, execute_run(request, parts))
