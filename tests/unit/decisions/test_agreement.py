@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -46,7 +46,7 @@ def test_kappa_of_published_tables(table: list[list[int]], agreed: float, kappa:
     assert found.matrix.counts == tuple(map(tuple, table))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(st.integers(0, 20), min_size=5, max_size=5), min_size=5, max_size=5))
 def test_weighted_kappa_counts_the_steps_of_the_whole_scale(table: list[list[int]]):
     found = agreement_of(GRADE, *ratings(table, start=1))

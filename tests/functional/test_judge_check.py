@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, start_flowyard
+from functional_helper import Project, ending, flowyard, start_flowyard
 
 from conftest import wait_for_text
 from flowyard.decisions.agreement import agreement_of
@@ -174,3 +174,37 @@ def test_a_judge_evaluates_an_experiment(project: Project):
     assert outputs[3]["rubric"] == 4.0
     assert outputs[3]["votes"] == [4.0, 4.0]
     assert outputs[6]["reason"].startswith("No grade: 2 of 2 votes had none")
+
+
+PAIRS = """\
+rules:
+- name: prefers the longer one
+  when:
+    system: '"canary": "(?P<canary>[0-9a-f]{8})"'
+    user: '"first": "(?P<one>[^"]*)", "second": "(?P<two>[^"]*)"'
+  reply: '{"canary": "{{ match.canary }}", "reason": "Longer.", "grade": "{{
+    "first" if match.one | length > match.two | length else "tie" if match.one | length == match.two | length
+    else "second" }}"}'
+"""
+NEW = [("not so short", "answer"), ("short", "reference"), ("even", "tie")]
+
+
+@pytest.mark.parametrize("home", [(), ("--home", "elsewhere")], ids=["project's home", "another home"])
+def test_a_run_is_judged_against_another_run(project: Project, home: tuple[str, ...]):
+    project.echo_flow()
+    project.write(".flowyard/.keep", "")
+    project.jsonl("old.jsonl", [{"x": "short"}, {"x": "quite a long answer"}, {"x": "same"}])
+    project.jsonl("new.jsonl", [{"answer": answer, "human": human} for answer, human in NEW])
+    project.write("rules.yaml", PAIRS)
+    made = flowyard("run", "create", "--flow", "echo", "--data", "old.jsonl", "--name", "old", *home, cwd=project.root)
+    assert made.returncode == 0, made.stderr
+    judge = ("judge", "check", "--type", "pairwise", "--data", "new.jsonl", "--labels", "human", "--json", *home)
+    options = ("--simulate", "rules.yaml", "--options", "baseline_output=out")
+    done = flowyard(*judge, *options, "baseline_run=old", cwd=project.root)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["agreed"], found["usage"]["calls"]) == (1.0, 6)
+    for name, said in (("../old", "cannot be a run's name"), ("other", "there is no")):
+        done = flowyard(*judge, *options, f"baseline_run={name}", cwd=project.root)
+        assert done.returncode == 2
+        assert said in done.stderr
