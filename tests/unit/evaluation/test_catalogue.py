@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from flowyard.errors import NotFound
-from flowyard.evaluation.builtin.catalogue import CATALOGUE, find_builtin
+from flowyard.evaluation.builtin.catalogue import CATALOGUE, find_builtin, find_measure
 from flowyard.evaluation.builtin.entry import NEEDED, BuiltinEvaluator
+from flowyard.evaluation.builtin.listed_matches import MATCHES
+from flowyard.evaluation.builtin.listed_scores import SCORES
 from flowyard.evaluation.means import means
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "evaluators.md"
@@ -84,13 +86,26 @@ def test_a_wrong_name_is_told_with_the_nearest() -> None:
     assert raised.value.where == "experiment.yaml:3"
 
 
+def test_bounds_and_direction_of_what_a_run_logged() -> None:
+    properties = {"evaluator": {"type": "classification", "options": {}}}
+    assert find_measure(properties, "accuracy") is find_measure(properties, "correct")
+    found = find_measure(properties, "f1_macro")
+    assert found is not None
+    assert (found.low, found.high, found.higher_is_better) == (0, 1, True)
+    distance = find_measure({"evaluator": {"type": "edit_distance"}}, "edit_distance")
+    assert distance is not None
+    assert (distance.high, distance.higher_is_better) == (None, False)
+    assert find_measure(properties, "label") is None
+    assert find_measure({}, "accuracy") is None
+
+
 def test_the_page_lists_each_type_with_its_inputs_outputs_and_options() -> None:
     listed = {}
     for line in PAGE.read_text("utf-8").splitlines():
         cells = [set(re.findall(r"`([^`]+)`", cell)) for cell in line.split("|")[1:-1]]
         if len(cells) == 4 and len(cells[0]) == 1:
             listed[next(iter(cells[0]))] = cells[1:]
-    for entry in CATALOGUE.values():
+    for entry in (*MATCHES, *SCORES):  # judges have a page of their own
         given = {each.name for each in entry.outputs} | {each.name for each in entry.metrics}
         expected = [{each.name for each in entry.inputs}, given, {each.name for each in entry.options}]
         assert listed.get(entry.name) == expected, entry.name
