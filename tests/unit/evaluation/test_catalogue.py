@@ -44,14 +44,18 @@ def class_of(entry: BuiltinEvaluator) -> Any:
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
 def test_inputs_and_options_are_those_of_the_class(entry: BuiltinEvaluator) -> None:
     call = inspect.signature(class_of(entry).__call__).parameters
-    assert [each.name for each in entry.inputs] == [name for name in call if name != "self"]
+    assert [each.name for each in entry.inputs] == [name for name in call if name not in ("self", "line_number")]
     for each in entry.inputs:
         assert (call[each.name].default is not inspect.Parameter.empty) == (each.optional or each.unless is not None)
     made = inspect.signature(class_of(entry)).parameters
     defaults = {
         name: NEEDED if each.default is inspect.Parameter.empty else each.default for name, each in made.items()
     }
-    assert {each.name: each.default for each in entry.options} == defaults
+    options = {each.name: each.default for each in entry.options}
+    if "options" in defaults:  # judges take what all judges take
+        assert defaults.pop("options") is NEEDED
+        options = {name: default for name, default in options.items() if name in defaults}
+    assert options == defaults
     assert {each.unless for each in entry.inputs if each.unless} <= defaults.keys()
 
 

@@ -12,12 +12,13 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import NotFound
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator, EvaluatorMetric, EvaluatorOutput
+from flowyard.evaluation.builtin.listed_judges import JUDGES
 from flowyard.evaluation.builtin.listed_matches import MATCHES
 from flowyard.evaluation.builtin.listed_scores import SCORES
 
 __all__ = ["CATALOGUE", "find_builtin", "find_measure"]
 
-CATALOGUE: Mapping[str, BuiltinEvaluator] = MappingProxyType({each.name: each for each in (*MATCHES, *SCORES)})
+CATALOGUE: Mapping[str, BuiltinEvaluator] = MappingProxyType({each.name: each for each in (*MATCHES, *SCORES, *JUDGES)})
 
 
 def find_builtin(name: str, where: str | None = None) -> BuiltinEvaluator:
@@ -40,5 +41,8 @@ def find_measure(properties: Mapping[str, Any], name: str) -> EvaluatorOutput | 
     entry = CATALOGUE.get(str(written.get("type"))) if isinstance(written, Mapping) else None
     if entry is None:
         return None
-    outputs = [each for each in entry.outputs if each.kind != "text" and name in (each.metric, each.name)]
-    return next(iter([*outputs, *(each for each in entry.metrics if each.name == name)]), None)
+    found: list[EvaluatorOutput | EvaluatorMetric] = [
+        *(each for each in entry.outputs if each.kind != "text" and name in (each.metric, each.name)),
+        *(each for each in entry.metrics if each.name == name),
+    ]
+    return found[0] if found else None
