@@ -278,7 +278,7 @@ def test_an_evaluation_goes_on_by_what_its_record_says(colours: Project):
 def test_options_that_may_be_secret_are_not_stored(colours: Project):
     colours.write(
         "judges/asks.py",
-        "class Asks:\n    def __init__(self, api_key):\n        pass\n\n"
+        "class Asks:\n    def __init__(self, **options):\n        pass\n\n"
         "    def __call__(self, text: str):\n        return 1\n",
     )
     base = colours.json("run", "create", "--flow", "echo", "--data", "rows.jsonl", "--column-mapping", "x=${data.x}")
