@@ -14,9 +14,11 @@ from flowyard.abc import Store
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
 from flowyard.experiments.evaluator_flow import evaluator_subject, load_evaluator
-from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
+from flowyard.experiments.mappings import require_mappings
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
+from flowyard.flows.parameters import apply_parameters
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run, session_request
@@ -58,11 +60,12 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts, options: RunO
     Mappings are checked again, now that flows whose inputs only their code declares are known.
     """
     experiment = plan.experiment
-    wanted = {tuple(run.selected.items()): load_flow(experiment.flow, run.selected) for run in plan.runs}
+    wanted = {run.label: run for run in plan.runs}
     evaluators = {each.name: load_evaluator(each) for each in experiment.evaluators}
     used = sorted({each.evaluator.name for run in plan.runs for each in run.evaluations})
     gate = asyncio.Semaphore(_PREPARED_AT_ONCE)
-    preparing = [*wanted.values(), *(evaluators[name] for name in used)]
+    versions = [apply_parameters(load_flow(experiment.flow, run.selected), run.parameters) for run in wanted.values()]
+    preparing = [*versions, *(evaluators[name] for name in used)]
     prepared = await asyncio.gather(*(_prepared(flow, parts, options, gate) for flow in preparing))
     flows, evaluators = prepared[: len(wanted)], evaluators | dict(zip(used, prepared[len(wanted) :], strict=True))
     for flow in flows:
@@ -104,6 +107,7 @@ class _Execution:
             data=planned.dataset.source,
             column_mapping=planned.dataset.mappings,
             variant=planned.selected,
+            parameters=planned.parameters,
             name=self._run_name(planned),
             dataset=planned.dataset.name,
             role="variant",
@@ -135,8 +139,9 @@ class _Execution:
 
     def _run_name(self, planned: PlannedRun, *evaluation: str) -> str:
         """A readable name; where letters had to be replaced or cut, a digest keeps different runs apart."""
-        assignment = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
-        parts = [self.plan.experiment.name, planned.dataset.name, *(assignment or ["run"]), *evaluation]
+        selection = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
+        selection = [planned.label] if planned.parameters else selection
+        parts = [self.plan.experiment.name, planned.dataset.name, *(selection or ["run"]), *evaluation]
         readable = re.sub(r"[^A-Za-z0-9._-]", "_", "_".join(parts))
         if readable != "_".join(parts) or len(readable) > _LONGEST_NAME:
             digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flowyard.flows.labels import selection_label
 from flowyard.records import Comparison, ExperimentRecord, RunRecord
 
 __all__ = ["compare_runs", "compare_variants", "comparison_page"]
@@ -22,6 +23,9 @@ def compare_variants(experiment: ExperimentRecord) -> Comparison:
         created_at=experiment.created_at,
         variants=experiment.variants,
         evaluations=experiment.evaluations,
+        labels={
+            run.name: selection_label(run.assignment, run.parameters) for run in experiment.runs if not run.base_run
+        },
         key=experiment.key,
         env=experiment.env,
         duration_s=experiment.duration_s,
