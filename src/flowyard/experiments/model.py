@@ -48,8 +48,8 @@ class EvaluatorDataset:
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """What judges runs, and the datasets it applies to: exactly one of ``flow`` (an evaluation flow), ``type`` (the name
-    of a built-in evaluator) and ``python`` (``path/to/file.py:function``). ``options`` are for the last two.
+    """What judges runs, and the datasets it applies to: exactly one of ``flow`` (an evaluation flow), ``type`` (the
+    name of a built-in evaluator) and ``python`` (``path/to/file.py:function``). ``options`` are for the last two.
     """
 
     name: str
