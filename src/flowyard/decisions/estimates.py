@@ -11,9 +11,10 @@ from flowyard.decisions.data_columns import DataColumns
 from flowyard.decisions.methods import Compared, compare_pairs, interval_of_mean, interval_of_percentile
 from flowyard.decisions.model import Estimate, Metric, Scores
 from flowyard.decisions.policy import DecisionPolicy
-from flowyard.decisions.run_metrics import PERCENTILES, percentile
+from flowyard.decisions.run_metrics import PERCENTILES
 from flowyard.decisions.scores import Measured
 from flowyard.decisions.versions import Versions
+from flowyard.statistics.percentiles import percentile
 
 __all__ = ["Estimator", "Pairs"]
 
@@ -106,19 +107,19 @@ class Estimator:
         failed = sum(bool(failed) and here for failed, here in zip(base.failed, inside, strict=True))
         if metric.name in PERCENTILES:
             times = zip(base.duration_ms, base.failed, inside, strict=True)
-            ascending = sorted(value for value, failing, here in times if here and not failing)
-            if not ascending:
+            values = [value for value, failing, here in times if here and not failing]
+            if not values:
                 return None
             share = PERCENTILES[metric.name]
-            interval = interval_of_percentile(ascending, share, confidence)
-            value = percentile(ascending, share)
-            return Estimate(metric, version, dataset, value, len(ascending), 0, interval, dict(slice_))
-        found = self.measured.totals.get((metric.name, version, dataset))
+            interval = interval_of_percentile(values, share, confidence)
+            found = percentile(values, 100 * share)
+            return Estimate(metric, version, dataset, found, len(values), 0, interval, dict(slice_))
+        total = self.measured.totals.get((metric.name, version, dataset))
         if lines is not None:
-            found = self._sum(metric, version, dataset, lines)
-        if found is None:
+            total = self._sum(metric, version, dataset, lines)
+        if total is None:
             return None
-        return Estimate(metric, version, dataset, found, sum(inside), failed, None, dict(slice_))
+        return Estimate(metric, version, dataset, total, sum(inside), failed, None, dict(slice_))
 
     def _sum(self, metric: Metric, version: str, dataset: str, lines: Collection[int]) -> float | None:
         by_line = self.measured.metric(_SUMS.get(metric.name, ""))

@@ -10,9 +10,10 @@ from flowyard.decisions.model import Interval, MetricKind
 from flowyard.statistics.bootstrap import cluster_interval, mean_interval
 from flowyard.statistics.mcnemar import mcnemar_mid_p
 from flowyard.statistics.paired import paired_t, sign_flip
+from flowyard.statistics.percentiles import percentile_interval
 from flowyard.statistics.power import detectable_difference_binary, lines_needed_binary
 from flowyard.statistics.proportions import newcombe_paired_interval, tango_p_above, wilson_interval
-from flowyard.statistics.special import binomial_cdf, normal_quantile
+from flowyard.statistics.special import normal_quantile
 
 __all__ = ["Compared", "compare_pairs", "interval_of_mean", "interval_of_percentile", "p_not_worse"]
 
@@ -61,29 +62,9 @@ def interval_of_mean(
     return _interval(mean_interval(values, confidence, seed=seed), confidence, "bootstrap (BCa)")
 
 
-def interval_of_percentile(ascending: Sequence[float], share: float, confidence: float) -> Interval | None:
-    """Between the two values whose ranks the percentile lies between: exact for any distribution.
-
-    It is what the bootstrap of a percentile tends to, without drawing. None where there are too few values to bound it.
-    """
-    lines, rest = len(ascending), (1 - confidence) / 2
-    if lines < 2:
-        return None
-    low = _rank(lines, share, rest) - 1
-    high = _rank(lines, share, 1 - rest)
-    return Interval(ascending[max(0, low)], ascending[min(lines - 1, high)], confidence, "order statistics")
-
-
-def _rank(lines: int, share: float, level: float) -> int:
-    """The smallest rank that a binomial count stays at or below with that probability."""
-    low, high = 0, lines
-    while low < high:
-        middle = (low + high) // 2
-        if binomial_cdf(middle, lines, share) >= level:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+def interval_of_percentile(values: Sequence[float], share: float, confidence: float) -> Interval | None:
+    """Between two of the ordered values, exact for any distribution. None where there are too few to bound it."""
+    return _interval(percentile_interval(values, 100 * share, confidence), confidence, "order statistics")
 
 
 def compare_pairs(

@@ -11,8 +11,9 @@ from math import isnan
 from flowyard.decisions.columns import NAN, RunColumns
 from flowyard.decisions.model import Metric, MetricKind
 from flowyard.records import RunRecord
+from flowyard.statistics.percentiles import percentile
 
-__all__ = ["PERCENTILES", "RUN_METRICS", "RunMetric", "percentile"]
+__all__ = ["PERCENTILES", "RUN_METRICS", "RunMetric"]
 
 PERCENTILES: Mapping[str, float] = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
 
@@ -26,21 +27,13 @@ class RunMetric:
     lines: Callable[[RunColumns], Sequence[float]] | None = None
 
 
-def percentile(ascending: Sequence[float], share: float) -> float:
-    """The value below which ``share`` (0 to 1) of the values lie, interpolated between neighbours; NaN of none."""
-    if not ascending:
-        return NAN
-    place = (len(ascending) - 1) * share
-    low, high = math.floor(place), math.ceil(place)
-    return ascending[low] + (ascending[high] - ascending[low]) * (place - low)
-
-
 def _latencies(lines: RunColumns) -> list[float]:
     return [NAN if failed else value for value, failed in zip(lines.duration_ms, lines.failed, strict=True)]
 
 
 def _latency_at(share: float, run: RunRecord, lines: RunColumns) -> float:  # noqa: ARG001 - as all of them
-    return percentile(sorted(value for value in _latencies(lines) if not isnan(value)), share)
+    values = [value for value in _latencies(lines) if not isnan(value)]
+    return percentile(values, 100 * share) if values else NAN
 
 
 def _mean(values: Callable[[RunColumns], Sequence[float]], run: RunRecord, lines: RunColumns) -> float:  # noqa: ARG001
@@ -84,7 +77,7 @@ _ALL = (
     ),
     *(
         RunMetric(
-            _metric(name, "total", f"The time in milliseconds that {share:.0%} stay below, {_COMPLETED}"),
+            _metric(name, "total", f"The time in milliseconds that {100 * share:g} % stay below, {_COMPLETED}"),
             partial(_latency_at, share),
         )
         for name, share in PERCENTILES.items()
