@@ -276,8 +276,8 @@ class Comparison:
     ``noun`` is what one column is called, ``variant`` or ``run``. ``labels`` and ``datasets`` name a run and what it
     ran over; a run that is not in them is named by its assignment and its data. ``variants`` and ``evaluations`` are
     as in ExperimentRecord. ``tables`` says whether ``details.csv`` and ``metrics.csv`` are beside the page.
-    ``defaults`` is the label of the flow as its files have it, which is what would ship; ``dropped`` are the labels
-    that a race took out of the running.
+    ``defaults`` is the label of the flow as its files have it, which is what would ship; ``dropped`` are
+    ``(dataset, label)`` that a race took out of the running.
     """
 
     title: str
@@ -293,7 +293,7 @@ class Comparison:
     duration_s: float | None = None
     tables: bool = False
     defaults: str | None = None
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

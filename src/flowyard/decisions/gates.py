@@ -17,11 +17,13 @@ from flowyard.statistics.corrections import holm
 __all__ = ["judge_gates"]
 
 
-def judge_gates(estimator: Estimator, baseline: str | None, dropped: Iterable[str] = ()) -> tuple[GateResult, ...]:
+def judge_gates(
+    estimator: Estimator, baseline: str | None, dropped: Iterable[tuple[str, str]] = ()
+) -> tuple[GateResult, ...]:
     """Every gate of the policy over every dataset, version and slice that it is about.
 
-    The p-values of all gates that compare two versions are corrected together (Holm). ``dropped`` are versions that a
-    race took out of the running; only a gate that names one judges it.
+    The p-values of all gates that compare two versions are corrected together (Holm). ``dropped`` has
+    ``(dataset, version)`` that a race took out of the running; only a gate that names one judges it.
     """
     judge = _Judge(estimator, baseline, frozenset(dropped))
     trials = [trial for gate in estimator.policy.gates for trial in judge.trials(gate)]
@@ -61,7 +63,7 @@ class _Trial:
 class _Judge:
     estimator: Estimator
     baseline: str | None
-    dropped: frozenset[str] = field(default_factory=frozenset)
+    dropped: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
     def trials(self, gate: Gate) -> Iterator[_Trial]:
         metric = self.estimator.measured.metric(gate.metric)
@@ -114,7 +116,7 @@ class _Judge:
         ships = self.estimator.versions.defaults
         if ships in labels and ships != against:
             return (ships,) if ships else ()
-        return tuple(label for label in labels if label != against and label not in self.dropped)
+        return tuple(label for label in labels if label != against and (dataset, label) not in self.dropped)
 
     @property
     def _foreign(self) -> frozenset[str]:
