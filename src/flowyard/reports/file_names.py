@@ -19,5 +19,5 @@ def file_stem(*parts: str) -> str:
     text = ".".join(parts)
     if len(text) <= _LONGEST and all(map(_PLAIN.fullmatch, parts)):
         return text
-    readable = re.sub(r"[^A-Za-z0-9=,._-]+", "_", text).strip("._-")[:_LONGEST]
+    readable = re.sub(r"[^A-Za-z0-9=,._-]+", "_", text).strip("=,._-")[:_LONGEST]
     return f"{readable or 'unnamed'}_{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"

@@ -22,7 +22,7 @@ _PARTED = (
     (re.compile(r"\b(www)(?=\.)", re.IGNORECASE), rf"\1{_NOTHING}"),
     (re.compile(r":(?=[\w+-]+:)"), f":{_NOTHING}"),  # an emoji by name
 )
-_MARKUP = re.compile(r"[&<>|`$\\*\[\]~]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|^\d+(?=[.)])")
+_MARKUP = re.compile(r"[&<>|`$\\*\[\]~]|(?<![^\W_])_|_(?![^\W_])|^[#+=-](?=[\s#+=-]|$)|^\d+(?=[.)](?:\s|$))")
 """What formats: anywhere in a line, or at its start; an underscore only where it is not between letters."""
 
 
