@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from rich.console import Console
 
 from flowyard.app import open_app
+from flowyard.cli.experiment_look import list_, print_reports, report
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import failed_lines_code, print_json, print_warnings, run_view
@@ -18,7 +20,7 @@ from flowyard.cli.tables import print_table
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.records import ExperimentRecord
-from flowyard.reports import compare_variants, comparison_table, summarize, write_reports
+from flowyard.reports import compare_variants, comparison_table, report_paths, summarize, write_reports
 
 __all__ = ["experiment"]
 
@@ -26,6 +28,10 @@ __all__ = ["experiment"]
 @click.group()
 def experiment() -> None:
     """Run every variant over every dataset, evaluate and compare."""
+
+
+experiment.add_command(list_)
+experiment.add_command(report)
 
 
 @experiment.command()
@@ -59,7 +65,7 @@ def run(
     experiment = plan.experiment
     parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
     record = many.carry_out(app, execute_experiment(plan, parts, options=many.options))
-    files = write_reports(record, record.path)
+    files = write_reports(record, None, record.path)
     _print_result(record, files, as_json=as_json)
     planned = sum(1 + len(each.evaluations) for each in plan.runs)
     stopped = budget_code(record.runs, parts.budget, planned=planned)
@@ -84,7 +90,7 @@ def _print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:
     click.echo(f"\n{len(rows)} runs, about {plan.model_calls:,} model calls before retries. Nothing was run.")
 
 
-def _print_result(record: ExperimentRecord, files: list[Path], *, as_json: bool) -> None:
+def _print_result(record: ExperimentRecord, files: Mapping[str, list[Path]], *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -93,10 +99,9 @@ def _print_result(record: ExperimentRecord, files: list[Path], *, as_json: bool)
                 "path": str(record.path),
                 "simulated": record.simulated,
                 "runs": [run_view(run) | {"role": run.role, "dataset": run.dataset} for run in record.runs],
-                "reports": [str(file) for file in files],
+                "reports": report_paths(files),
             }
         )
         return
     Console().print(comparison_table(summarize(compare_variants(record))))
-    for file in files:
-        click.echo(f"{file.name + ':':<13}{file}")
+    print_reports(files)
