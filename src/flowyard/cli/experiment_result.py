@@ -11,7 +11,7 @@ import click
 
 from flowyard.cli.output import run_view
 from flowyard.cli.tables import printable
-from flowyard.decisions.model import Evidence, GateResult
+from flowyard.decisions.model import Evidence, GateResult, Verdict
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.errors import ExitCode
 from flowyard.experiments.policy import gate_view
@@ -58,7 +58,7 @@ def print_gates(gates: Sequence[GateResult], policy: DecisionPolicy) -> None:
     """Every gate with its reason, the failed ones last, where they are seen."""
     if not gates:
         return
-    order = ("pass", "inconclusive", "fail")
+    order: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
     click.echo("\nGates")
     for gate in sorted(gates, key=lambda gate: order.index(gate.verdict)):
         _print_gate(gate)

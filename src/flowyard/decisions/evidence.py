@@ -43,6 +43,7 @@ def gather_evidence(comparison: Comparison, policy: DecisionPolicy | None = None
         columns=columns.columns,
         pareto=pareto_fronts(estimator),
         warnings=tuple(dict.fromkeys(warnings)),
+        inconclusive=policy.inconclusive,
     )
 
 

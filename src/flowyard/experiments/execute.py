@@ -16,8 +16,8 @@ from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
 from flowyard.experiments.comparison import compare_variants, require_baselines
 from flowyard.experiments.evaluator_flow import load_evaluator
-from flowyard.experiments.model import Experiment
-from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
+from flowyard.experiments.mappings import require_mappings
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.experiments.policy import policy_values, read_policy, read_racing
 from flowyard.experiments.racing import Race, by_dataset
 from flowyard.flows import Flow
@@ -79,19 +79,16 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts, options: RunO
     Mappings are checked again, now that flows whose inputs only their code declares are known.
     """
     experiment = plan.experiment
-    wanted = {run.label: _planned_flow(experiment, run) for run in plan.runs}
+    wanted = {run.label: run for run in plan.runs}
     evaluators = {each.name: load_evaluator(each) for each in experiment.evaluators}
     used = sorted({each.evaluator.name for run in plan.runs for each in run.evaluations})
     gate = asyncio.Semaphore(_PREPARED_AT_ONCE)
-    preparing = [*wanted.values(), *(evaluators[name] for name in used)]
+    versions = [apply_parameters(load_flow(experiment.flow, run.selected), run.parameters) for run in wanted.values()]
+    preparing = [*versions, *(evaluators[name] for name in used)]
     prepared = await asyncio.gather(*(_prepared(flow, parts, options, gate) for flow in preparing))
     flows, evaluators = prepared[: len(wanted)], evaluators | dict(zip(used, prepared[len(wanted) :], strict=True))
     for flow in flows:
         require_mappings(experiment, flow, evaluators, [])
-
-
-def _planned_flow(experiment: Experiment, run: PlannedRun) -> Flow:
-    return apply_parameters(load_flow(experiment.flow, run.selected), run.parameters)
 
 
 async def _prepared(flow: Flow, parts: RunParts, options: RunOptions, gate: asyncio.Semaphore) -> Flow:
@@ -171,9 +168,9 @@ class Execution:
 
     def _run_name(self, planned: PlannedRun, *evaluation: str) -> str:
         """A readable name; where letters had to be replaced or cut, a digest keeps different runs apart."""
-        assignment = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
-        assignment += [f"{name}={json.dumps(value, default=str)}" for name, value in planned.parameters.items()]
-        parts = [self.plan.experiment.name, planned.dataset.name, *(assignment or ["run"]), *evaluation]
+        selection = [f"{node}.{variant}" for node, variant in planned.assignment.items()]
+        selection = [planned.label] if planned.parameters else selection
+        parts = [self.plan.experiment.name, planned.dataset.name, *(selection or ["run"]), *evaluation]
         readable = re.sub(r"[^A-Za-z0-9._-]", "_", "_".join(parts))
         if readable != "_".join(parts) or len(readable) > _LONGEST_NAME:
             digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
