@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import RULES, Project, failed_numbers, flowyard, one_node_flow, read_jsonl
+from functional_helper import RULES, Project, failed_numbers, flowyard, one_node_flow, read_jsonl, runs_of
 
 ROWS = [
     {"x": "red", "colour": "red"},
@@ -105,7 +105,7 @@ def colours(project: Project) -> Project:
 
 def judged(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The evaluation runs by what judged."""
-    found = [run for run in result["runs"] if run["role"] == "evaluation"]
+    found = [run for run in runs_of(result) if run.get("evaluator")]
     return {str(next(iter(run["properties"]["evaluator"].values()))).rpartition("/")[2]: run for run in found}
 
 
@@ -218,7 +218,7 @@ def test_lines_that_failed_are_counted_beside_the_score(colours: Project):
     colours.write("experiment.yaml", evaluators(block("exact", "type: exact_match", MATCH)))
     result = colours.json("experiment", "run", ".", code=1)
     run = judged(result)["exact_match"]
-    base = next(each for each in result["runs"] if each["role"] == "variant")
+    base = result["runs"][0]
     assert base["lines"] == {"total": 3, "completed": 2, "failed": 1}
     assert run["lines"]["total"] == 2  # the score is of these, and the reports say so
     page = next(Path(file) for file in _files(result) if Path(file).suffix == ".html")
