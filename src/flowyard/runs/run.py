@@ -60,7 +60,8 @@ class RunRequest:
     ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults. ``init`` are the arguments of
     a flow that is a class. ``environment_variables`` go over those of the flow, ``connections`` (``{node: {field:
     value}}``) over what its nodes name, ``parameters`` over single values of the flow (``flows/parameters.py`` has the
-    names); they are recorded. ``resume_from`` is the run whose completed lines are taken over.
+    names); they are recorded. ``resume_from`` is the run whose completed lines are taken over. Of ``lines`` only those
+    with these numbers are run, for now: ``resume_run`` with ``more_lines`` goes on with others.
     """
 
     flow: Path | Flow
@@ -81,6 +82,7 @@ class RunRequest:
     properties: Mapping[str, Any] = field(default_factory=dict)
     resume_from: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    lines: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +123,32 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
 
 
 async def resume_run(
-    name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False, anyway: bool = False
+    name: str,
+    request: RunRequest,
+    parts: RunParts,
+    *,
+    retry_failed: bool = False,
+    anyway: bool = False,
+    more_lines: bool = False,
 ) -> RunRecord:
     """Go on with a run that was stopped, in its own place: only lines that it has no result of are run.
 
     ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. A run of which
-    nothing is left is given back as it is. Raises Conflict while somebody else runs it, and, unless ``anyway``,
-    UserError when its flow or its data changed.
+    nothing is left is given back as it is. ``more_lines`` says that the same caller asks for lines that the run was not
+    to have before, so that neither its end nor what it reads is as it was. Raises Conflict while somebody else runs it,
+    and, unless ``anyway`` or ``more_lines``, UserError when its flow or its data changed.
     """
     with parts.store.hold(name) as hold:
         earlier = parts.store.get_run(name)
         found, lines = recover(earlier, retry_failed=retry_failed)
-        if is_nothing_left(earlier, found, retry_failed=retry_failed):
+        if not more_lines and is_nothing_left(earlier, found, retry_failed=retry_failed):
             return earlier
         flow = _flow(request)
         of_flow, of_data = flow_digest(flow, request.parameters), _data_digest(request, parts.store)
-        changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
+        changes = [] if more_lines else require_same_versions(earlier, of_flow, of_data, anyway=anyway)
         async with _started(flow, request, parts) as session:
             _, plan = await _ready(session, flow, request, parts)
-            if not anyway:
+            if not anyway and not more_lines:
                 require_same_lines(earlier, plan.total)
             if found.damaged:
                 changes.append(f"{found.damaged} stored lines were damaged, and run again.")
@@ -179,11 +188,19 @@ async def _ready(session: Session, flow: Flow, request: RunRequest, parts: RunPa
     base = _completed_base(request, parts.store)
     if isinstance(flow, FlexFlow):  # only its code knows its inputs
         flow = await session.ready()
-    plan = plan_lines(flow, request.data, base, request.column_mapping)
+    plan = _only(plan_lines(flow, request.data, base, request.column_mapping), request.lines)
     flow = await session.ready()
     if not flow.inputs and isinstance(flow, DagFlow):
         raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
     return flow, plan
+
+
+def _only(plan: LinePlan, lines: frozenset[int] | None) -> LinePlan:
+    """The plan without the lines that are not to be run now."""
+    if lines is None:
+        return plan
+    tasks = (task for task in plan.tasks if task.line_number in lines)
+    return replace(plan, total=min(plan.total, len(lines)), tasks=tasks)
 
 
 def session_request(
