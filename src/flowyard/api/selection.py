@@ -1,0 +1,52 @@
+"""The flow that a call means: a variant for some nodes, other values for some parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowyard.client.context import Changes
+from flowyard.client.subject import Subject, flow_of
+from flowyard.errors import UserError
+from flowyard.flows.model import Flow
+from flowyard.flows.variants import parse_selection
+
+__all__ = ["Variant", "selected_flow", "selection_of"]
+
+Variant = str | Mapping[str, str]
+"""``node.variant``, several with commas between them, or ``{node: variant}``."""
+
+
+def selection_of(variant: Variant | None) -> dict[str, str]:
+    """``{node: variant}``. Raises UserError for a text that selects none, and for two variants of one node."""
+    if variant is None:
+        return {}
+    if isinstance(variant, Mapping):
+        return {str(node): str(name) for node, name in variant.items()}
+    selected: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in variant.split(","))):
+        node, name = parse_selection(item)
+        if selected.setdefault(node, name) != name:
+            raise UserError(f"{variant!r} selects two variants of node {node!r}.")
+    return selected
+
+
+def selected_flow(subject: Subject, variant: Variant | None, parameters: Mapping[str, Any] | None) -> Flow:
+    """The flow that is meant, with its variants and parameters. Raises UserError, FlowInvalid."""
+    selected = selection_of(variant)
+    loaded = getattr(subject, "flow", None)
+    if isinstance(loaded, Flow) and not selected:
+        flow = loaded  # with the variants and parameters that it was loaded with
+    else:
+        flow = flow_of(loaded.file if isinstance(loaded, Flow) else subject, selected)
+    return _with_parameters(flow, parameters or {})
+
+
+def _with_parameters(flow: Flow, parameters: Mapping[str, Any]) -> Flow:
+    overrides = {}
+    for name, value in parameters.items():
+        node, _, key = name.partition(".")
+        if not key:
+            raise UserError(f"The parameter {name!r} names no node's input.", hint="Write NODE.INPUT.")
+        overrides[f"nodes.{node}.inputs.{key}"] = value
+    return Changes(overrides=overrides).applied(flow)
