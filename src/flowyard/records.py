@@ -192,7 +192,8 @@ class RunRecord:
 
     ``metrics`` comes from ``log_metric``; ``errors`` are failures outside lines (an aggregation node, for one).
     ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder. ``assignment`` is
-    ``{node: variant}``, defaults included. Of environment variables and init values only the names are kept, because
+    ``{node: variant}``, defaults included, and ``parameters`` what was changed in the flow besides, by the names that
+    ``flows/parameters.py`` explains. Of environment variables and init values only the names are kept, because
     the values may be secret. ``resumed_from`` is the run whose completed lines were taken over, ``source`` the folder
     that a registered run came from. ``flow_digest`` and ``data_digest`` say which version of either it ran.
     """
@@ -228,6 +229,7 @@ class RunRecord:
     source: str | None = None
     flow_digest: str | None = None
     data_digest: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:

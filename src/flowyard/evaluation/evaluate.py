@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flowyard.flows.model import Flow
 from flowyard.records import RunRecord
 from flowyard.runs.dataset import DataSource
 from flowyard.runs.options import RunOptions
@@ -16,7 +17,7 @@ __all__ = ["evaluate"]
 
 async def evaluate(
     base: RunRecord,
-    flow: Path,
+    flow: Path | Flow,
     data: DataSource,
     mapping: Mapping[str, Any],
     parts: RunParts,

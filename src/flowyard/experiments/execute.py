@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from flowyard.abc import Store
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
+from flowyard.experiments.evaluator_flow import load_evaluator
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
 from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
@@ -58,7 +59,7 @@ async def _require_runnable(plan: ExperimentPlan, parts: RunParts, options: RunO
     """
     experiment = plan.experiment
     wanted = {tuple(run.selected.items()): load_flow(experiment.flow, run.selected) for run in plan.runs}
-    evaluators = {each.name: load_flow(each.flow) for each in experiment.evaluators}
+    evaluators = {each.name: load_evaluator(each) for each in experiment.evaluators}
     used = sorted({each.evaluator.name for run in plan.runs for each in run.evaluations})
     gate = asyncio.Semaphore(_PREPARED_AT_ONCE)
     preparing = [*wanted.values(), *(evaluators[name] for name in used)]
@@ -120,7 +121,7 @@ class _Execution:
                 return
             evaluation = await evaluate(
                 run,
-                each.evaluator.flow,
+                load_evaluator(each.evaluator),
                 each.dataset.source,
                 each.dataset.mappings,
                 self.parts,

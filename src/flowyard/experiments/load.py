@@ -10,8 +10,15 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
-from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
-from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.experiments.model import (
+    DeclaredConnection,
+    Evaluator,
+    EvaluatorDataset,
+    Experiment,
+    ExperimentDataset,
+    RawBlock,
+)
+from flowyard.experiments.schema import BLOCKS, ExperimentSchema, OverlaySchema, parse_schema
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
@@ -73,6 +80,8 @@ class _Reader:
         self.limits = (base.limits, file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.raw: dict[str, RawBlock] = {}
+        self._take_blocks(base, file)
         self.cache = self._cache(base.cache, file)
         if not base.datasets:
             self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
@@ -81,6 +90,7 @@ class _Reader:
         overlay = parse_schema(OverlaySchema, file)
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        self._take_blocks(overlay, file)
         if "cache" in overlay.model_fields_set:
             self.cache = self._cache(overlay.cache, file)
         if "limits" in overlay.model_fields_set:
@@ -91,6 +101,15 @@ class _Reader:
             )
         if not self.blocks["datasets"].items:
             self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
+
+    def _take_blocks(self, schema: ExperimentSchema | OverlaySchema, file: YamlFile) -> None:
+        """The blocks that a file has, over those from before; an empty one clears."""
+        for name in BLOCKS:
+            if name in schema.model_fields_set:
+                self.raw.pop(name, None)
+                value = getattr(schema, name)
+                if value is not None:
+                    self.raw[name] = RawBlock(name, value, file)
 
     def experiment(self, env: str | None) -> Experiment:
         datasets = [self._dataset(index, item) for index, item in enumerate(self.blocks["datasets"].items)]
@@ -114,6 +133,7 @@ class _Reader:
             env=env,
             warnings=tuple(self.warnings),
             cache=self.cache,
+            blocks=self.raw,
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
@@ -146,8 +166,23 @@ class _Reader:
         applicable = tuple(each for each in found if each is not None)
         if not applicable and len(found) == 0:
             self.warnings.append(f"{file.where(*keys)}: evaluator {item.name!r} lists no dataset and is not used.")
-        flow = self._flow(item.flow or item.name, file, *keys, "flow")
-        return Evaluator(item.name, flow, applicable, file.where(*keys))
+        kinds = [kind for kind in ("flow", "type", "python") if getattr(item, kind) is not None]
+        if len(kinds) > 1:
+            message = f"Evaluator {item.name!r} has {' and '.join(map(repr, kinds))}; it takes one of them."
+            self._problem(message, file, *keys, kinds[1])
+        is_flow = not item.type and not item.python
+        if is_flow and item.options:
+            hint = "An evaluation flow takes its values from its file and the mappings."
+            self._problem("'options' are for 'type' and 'python'.", file, *keys, "options", hint=hint)
+        return Evaluator(
+            item.name,
+            self._flow(item.flow or item.name, file, *keys, "flow") if is_flow else None,
+            applicable,
+            file.where(*keys),
+            item.type,
+            item.python,
+            item.options or {},
+        )
 
     def _applies_to(
         self, keys: tuple[str | int, ...], place: int, item: Any, datasets: Sequence[ExperimentDataset]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
+from flowyard.experiments.evaluator_flow import load_evaluator
+from flowyard.experiments.labels import selection_label
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.flows.load import load_flow
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
@@ -34,6 +37,12 @@ class PlannedRun:
     lines: int
     model_calls: int
     evaluations: tuple[PlannedEvaluation, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What people call what is run, without the dataset."""
+        return selection_label(self.assignment, self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def plan_experiment(experiment: Experiment, variants: str = "all") -> Experiment
     flow = load_flow(experiment.flow)
     chosen = assignments(flow, variants)
     warnings = list(experiment.warnings)
-    evaluators = {evaluator.name: load_flow(evaluator.flow) for evaluator in experiment.evaluators}
+    evaluators = {evaluator.name: load_evaluator(evaluator) for evaluator in experiment.evaluators}
     require_mappings(experiment, flow, evaluators, warnings)
     runs = tuple(
         _planned(experiment, dataset, selected, load_flow(experiment.flow, selected))
@@ -117,7 +126,7 @@ def _planned(experiment: Experiment, dataset: ExperimentDataset, selected: Mappi
         if applied.reference == dataset.name
     )
     lines = count_rows(dataset.source)
-    evaluation_calls = sum(_llm_nodes(load_flow(each.evaluator.flow)) for each in evaluations)
+    evaluation_calls = sum(_llm_nodes(load_evaluator(each.evaluator)) for each in evaluations)
     calls = lines * (_llm_nodes(flow) + evaluation_calls)
     return PlannedRun(dataset, dict(selected), dict(flow.chosen), lines, calls, evaluations)
 
