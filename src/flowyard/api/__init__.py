@@ -5,8 +5,8 @@ from flowyard.api.experiment import Experiment, Plan
 from flowyard.api.flow import Flow, load_flow
 from flowyard.api.frames import Frame
 from flowyard.api.results import ExperimentResult
-from flowyard.api.runs import Run, load_run, run
 from flowyard.api.running import RunningOptions
+from flowyard.api.runs import Run, load_run, run
 
 __all__ = [
     "Evaluation",

@@ -10,8 +10,8 @@ from typing import Any, Unpack
 from flowyard._util.aio import run_blocking
 from flowyard.api.frames import Frame, frame_of
 from flowyard.api.given_data import GivenData, source_of
-from flowyard.api.runs import Run
 from flowyard.api.running import Running, RunningOptions
+from flowyard.api.runs import Run
 from flowyard.api.selection import selected_flow
 from flowyard.api.text import table_html, table_text
 from flowyard.client.subject import Subject

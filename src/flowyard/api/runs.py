@@ -15,9 +15,10 @@ from flowyard.api.frames import Frame, frame_of
 from flowyard.api.given_data import GivenData, source_of
 from flowyard.api.line_rows import line_columns, line_rows
 from flowyard.api.running import Place, Running, RunningOptions, open_place
-from flowyard.api.selection import Variant, selected_flow, selection_of
+from flowyard.api.selection import Variant, selected_flow
 from flowyard.api.text import facts_html, facts_text
 from flowyard.client.subject import Subject
+from flowyard.flows import model
 from flowyard.records import LineCounts, LineResult, RunRecord, Usage
 from flowyard.reports import compare_runs, comparison_page, write_page
 from flowyard.runs import RunRequest, execute_run
@@ -150,7 +151,7 @@ def run(
         flow=loaded,
         data=None if data is None else source_of(data, app.settings.home),
         column_mapping=dict(column_mapping or {}),
-        variant=selection_of(variant),
+        variant=_differing(loaded),
         init=dict(given_init),
         base_run=None if base_run is None else name_of(base_run),
         role="run" if base_run is None else "evaluation",
@@ -162,6 +163,11 @@ def run(
         options=how.options,
     )
     return Run(run_blocking(execute_run(request, how.parts(app))), app.settings.home)
+
+
+def _differing(flow: model.Flow) -> dict[str, str]:
+    """The variants in use that are not the defaults."""
+    return {node: variant for node, variant in flow.chosen.items() if flow.variants[node][0] != variant}
 
 
 def load_run(name: str, *, home: Place | None = None) -> Run:
