@@ -35,8 +35,8 @@ class Evaluation:
     def details(self, frame: Frame | None = None) -> Any:
         """One row for each row of the data, as a ``DataFrame`` of pandas or polars.
 
-        The columns are ``inputs.x``, ``outputs.y`` of a target and ``outputs.EVALUATOR.SCORE``. Raises ExtraMissing when
-        the library is not installed.
+        The columns are ``inputs.x``, ``outputs.y`` of a target and ``outputs.EVALUATOR.SCORE``. Raises ExtraMissing
+        when the library is not installed.
         """
         rows = [{name: None if _is_missing(value) else value for name, value in row.items()} for row in self.rows]
         return frame_of(rows, frame=frame)

@@ -37,8 +37,8 @@ class RunningOptions(TypedDict, total=False):
     """Keywords of every call that runs lines.
 
     ``simulate`` is a rules file that answers in place of every model; ``home`` is where runs are kept, ``env_file`` a
-    ``.env`` with connections: as the options of the commands. ``progress`` tells on standard error how it goes, or is an
-    object with ``start``, ``line`` and ``end``. ``concurrency`` is how many lines run at once (None finds the best
+    ``.env`` with connections: as the options of the commands. ``progress`` tells on standard error how it goes, or is
+    an object with ``start``, ``line`` and ``end``. ``concurrency`` is how many lines run at once (None finds the best
     number), ``workers`` how many processes run them; 0, the default, is this process. ``line_timeout_s`` ends a line
     that takes longer. When ``max_cost`` (US dollars) or ``max_tokens`` are used up, no more lines are begun. ``cache``
     gives kept answers again (``on``, the default), never (``off``), or asks again and keeps the new ones (``refresh``).
