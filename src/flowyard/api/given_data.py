@@ -41,7 +41,8 @@ def _rows(data: Any) -> list[dict[str, Any]]:
     elif hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
         data = data.to_dict("records")
     rows = list(data) if isinstance(data, Iterable) and not isinstance(data, Mapping) else [None]
-    if not all(isinstance(row, Mapping) for row in rows):
+    mappings = [row for row in rows if isinstance(row, Mapping)]
+    if len(mappings) < len(rows):
         kind = type(data).__name__
         raise UserError(f"A {kind} is not data.", hint="Give a path, a list of dicts by column name, or a data frame.")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    return [{str(name): value for name, value in row.items()} for row in mappings]

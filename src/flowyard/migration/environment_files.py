@@ -1,4 +1,4 @@
-"""Files about environments and data pipelines: ``env.yaml``, ``.env``, ``dataops_config.json``, ``llmops/config.py``."""
+"""Environments and data pipelines: ``env.yaml``, ``.env``, ``dataops_config.json`` and ``llmops/config.py``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def check_environment(file: Path, notes: Notes) -> None:
         elif looks_secret(str(key), value):
             message = f"{key!r} looks like a secret that is written out."
             notes.add("problem", file, line, message, f"Change it, and take it from the environment: {key} in .env.")
-    message = f"Variables of the flow's code: {known_names(map(str, found.data))}. Runs and deployments read them by two rules."
+    names = known_names(map(str, found.data))
+    message = f"Variables of the flow's code: {names}. Runs and deployments read them by two rules."
     advice = (
         "Write them under environment_variables in flow.dag.yaml, or give flowyard run create "
         "--environment-variables NAME=VALUE."

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard._util.yamlfile import YamlFile
-from flowyard.errors import ExperimentInvalid, FlowyardError, UserError
-from flowyard.experiments import load_experiment, plan_experiment
+from flowyard.errors import ExperimentInvalid, FlowyardError, Problem, UserError
+from flowyard.experiments import ExperimentPlan, load_experiment, plan_experiment
 from flowyard.migration.notes import Notes, looks_secret, read_structured
 from flowyard.migration.places import overlays
+from flowyard.reports.values import plural
 
 __all__ = ["IGNORED_IN_OVERLAYS", "check_experiment", "declared_connections", "known_keys"]
 
@@ -154,19 +156,36 @@ def _try(folder: Path, env: str | None, file: YamlFile, notes: Notes) -> None:
         notes.add("works", file.path, 1, "Data is at a URL and was not looked at.", _dry_run(folder, env))
         return
     try:
-        plan = plan_experiment(load_experiment(folder / "experiment.yaml", env))
-    except ExperimentInvalid as error:
-        for problem in error.problems:
-            place, line = _place(problem.where, file)
-            notes.add("problem", place, line, problem.message, problem.hint or "")
-        return
+        experiment = load_experiment(folder / "experiment.yaml", env)
     except FlowyardError as error:
-        notes.add("problem", file.path, 1, error.message, error.hint or "")
+        _note_problems(error, file, notes)
         return
+    for tried in (experiment, replace(experiment, evaluators=())):  # what is wrong with one hides nothing of the other
+        try:
+            plan = plan_experiment(tried)
+        except FlowyardError as error:
+            _note_problems(error, file, notes)
+            continue
+        _note_warnings(plan, file, notes)
+        if tried is experiment:
+            notes.add("works", file.path, 1, f"{plural(len(plan.runs), 'run')} would be made.", _dry_run(folder, env))
+        return
+
+
+def _note_warnings(plan: ExperimentPlan, file: YamlFile, notes: Notes) -> None:
     for warning in plan.warnings:
         place, line = _place(warning, file)
         notes.add("surprise", place, line, warning.partition(": ")[2] or warning)
-    notes.add("works", file.path, 1, f"{len(plan.runs):,} runs are planned.", _dry_run(folder, env))
+
+
+def _note_problems(error: FlowyardError, file: YamlFile, notes: Notes) -> None:
+    """Note what is wrong, unless this line was found to be wrong already."""
+    problems = error.problems if isinstance(error, ExperimentInvalid) else [Problem(error.message, hint=error.hint)]
+    known = {(each.file, each.line) for each in notes.found if each.kind == "problem" and each.line > 1}
+    for problem in problems:
+        place, line = _place(problem.where, file)
+        if (notes.relative(place), line) not in known:
+            notes.add("problem", place, line, problem.message, problem.hint or "")
 
 
 def _dry_run(folder: Path, env: str | None) -> str:

@@ -18,7 +18,7 @@ def migration_page(migration: Migration) -> str:
     """The page. It says the same as long as the repository does."""
     parts = [
         "# Moving to flowyard",
-        "What `flowyard migrate` found in this repository. Nothing was run. `flowyard migrate . --write` writes it anew.",
+        "What `flowyard migrate` found here. Nothing was run. `flowyard migrate . --write` writes this page anew.",
         "\n".join(["| finding | meaning |", "|---|---|", *(f"| {kind} | {said} |" for kind, said in KINDS.items())]),
     ]
     for case in migration.use_cases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,9 @@ class Notes:
 
     def add(self, kind: FindingKind, file: Path, line: int, message: str, advice: str = "") -> None:
         """Note one thing about a file below the root."""
-        self.found.append(Finding(kind, self.relative(file), line, message, advice))
+        root = f"{self.root}/"  # where the repository lies is nobody's business, and differs from machine to machine
+        shown = [text.replace(root, "") for text in (message, advice)]
+        self.found.append(Finding(kind, self.relative(file), line, *shown))
 
     def invalid(self, file: Path, error: UserError) -> None:
         """Note that a file cannot be read; the line is the error's where it has one."""
@@ -53,7 +56,14 @@ def read_text(file: Path) -> str:
 def read_structured(file: Path) -> YamlFile:
     """YAML, or JSON, which is YAML but for its tabs; with the line of every key. Raises UserError."""
     text = read_text(file)
-    return parse_yaml(text.replace("\t", "  ") if file.suffix == ".json" else text, file)
+    if file.suffix == ".json":
+        try:
+            json.loads(text)
+        except ValueError as error:
+            place = f"{file.name}:{getattr(error, 'lineno', 1)}"
+            raise UserError(f"Not valid JSON: {getattr(error, 'msg', error)}.", where=place) from None
+        text = text.replace("\t", "  ")
+    return parse_yaml(text, file)
 
 
 def looks_secret(name: str, value: Any) -> bool:

@@ -45,7 +45,7 @@ _PATTERNS = (
         "Secrets are printed here, or written into a file or the job's environment as one text.",
         "Give each secret as an environment variable of the step that needs it; docs/connections.md has the names.",
     ),
-    _pattern(r"^\s*(?:-\s*)?(?:run:\s*)?printenv\b", "problem", "All variables, keys too, are printed to the log."),
+    _pattern(r"\bprintenv\b", "problem", "All variables, keys too, are printed to the log."),
     _pattern(
         r"ManualValidation@0",
         "later",
@@ -106,7 +106,7 @@ def check_pipeline(file: Path, notes: Notes) -> None:
         notes.invalid(file, error)
         return
     count = len(notes.found)
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in [(1, file.stem), *enumerate(text.splitlines(), start=1)]:
         for module in _modules(line):
             _note_script(module, file, number, notes)
         for pattern in _PATTERNS:
