@@ -24,8 +24,11 @@ async def evaluate(
     *,
     name: str | None = None,
     options: RunOptions | None = None,
+    properties: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """Run an evaluation flow over the lines that ``base`` completed; its metrics are in the record.
+
+    ``properties`` are those of an ``EvaluatorSubject``: what the record says of what judged.
 
     Lines that failed in the base run are not in the evaluation: compare ``lines.total`` of both to see the coverage.
     """
@@ -38,5 +41,6 @@ async def evaluate(
         dataset=base.dataset,
         role="evaluation",
         options=options or RunOptions(),
+        properties=properties or {},
     )
     return await execute_run(request, parts)

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from flowyard.errors import UserError
-from flowyard.experiments.model import Evaluator
-from flowyard.flows.load import load_flow
-from flowyard.flows.model import Flow
+from dataclasses import replace
 
-__all__ = ["load_evaluator"]
+from flowyard.evaluation.subjects import EvaluatorSource, EvaluatorSubject, find_subject, in_words_of_runs
+from flowyard.experiments.model import Evaluator
+from flowyard.flows.model import DagFlow, Flow, PromptyFlow
+
+__all__ = ["evaluator_subject", "flow_calls", "load_evaluator", "model_calls", "with_whole_mappings"]
+
+
+def evaluator_subject(evaluator: Evaluator) -> EvaluatorSubject:
+    """What judges, with its options. Raises UserError, FlowInvalid."""
+    return find_subject(
+        EvaluatorSource(
+            evaluator.flow,
+            evaluator.type,
+            evaluator.python,
+            evaluator.options,
+            evaluator.folder,
+            evaluator.where,
+        )
+    )
 
 
 def load_evaluator(evaluator: Evaluator) -> Flow:
     """The flow that judges. Raises UserError, FlowInvalid."""
-    if evaluator.flow is None:
-        raise UserError(f"Evaluator {evaluator.name!r} is no evaluation flow.", where=evaluator.where)
-    return load_flow(evaluator.flow)
+    return evaluator_subject(evaluator).flow
+
+
+def with_whole_mappings(evaluator: Evaluator) -> Evaluator:
+    """The evaluator with mappings in the words of runs, and with what goes without saying in them.
+
+    Of types and Python it is found out that they exist. Raises UserError.
+    """
+    mapping = in_words_of_runs if evaluator.flow is not None else evaluator_subject(evaluator).mapping
+    datasets = tuple(replace(each, mappings=mapping(each.mappings)) for each in evaluator.datasets)
+    return replace(evaluator, datasets=datasets)
+
+
+def model_calls(subject: EvaluatorSubject) -> int:
+    """How often an evaluator asks a model for one line, as far as that can be known beforehand."""
+    if subject.builtin is not None:
+        return subject.builtin.calls_of(subject.options)
+    return flow_calls(subject.flow)
+
+
+def flow_calls(flow: Flow) -> int:
+    """How often a flow asks a model for one line; what its own code calls cannot be known beforehand."""
+    if isinstance(flow, DagFlow):
+        return sum(node.type == "llm" for node in flow.line_nodes)
+    return int(isinstance(flow, PromptyFlow))

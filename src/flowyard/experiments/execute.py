@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from flowyard.abc import Store
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
-from flowyard.experiments.evaluator_flow import load_evaluator
+from flowyard.experiments.evaluator_flow import evaluator_subject, load_evaluator
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun, require_mappings
 from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
@@ -119,14 +119,16 @@ class _Execution:
         for each in planned.evaluations:
             if self.parts.budget.is_over:
                 return
+            subject = evaluator_subject(each.evaluator)
             evaluation = await evaluate(
                 run,
-                load_evaluator(each.evaluator),
+                subject.flow,
                 each.dataset.source,
                 each.dataset.mappings,
                 self.parts,
                 name=self._run_name(planned, each.evaluator.name, each.dataset.name),
                 options=self.options,
+                properties=subject.properties,
             )
             self.runs.append(evaluation)
             self.evaluations[evaluation.name] = (each.evaluator.name, run.name)

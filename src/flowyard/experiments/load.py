@@ -10,6 +10,7 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
+from flowyard.experiments.evaluator_flow import with_whole_mappings
 from flowyard.experiments.model import (
     DeclaredConnection,
     Evaluator,
@@ -174,7 +175,7 @@ class _Reader:
         if is_flow and item.options:
             hint = "An evaluation flow takes its values from its file and the mappings."
             self._problem("'options' are for 'type' and 'python'.", file, *keys, "options", hint=hint)
-        return Evaluator(
+        evaluator = Evaluator(
             item.name,
             self._flow(item.flow or item.name, file, *keys, "flow") if is_flow else None,
             applicable,
@@ -182,7 +183,13 @@ class _Reader:
             item.type,
             item.python,
             item.options or {},
+            self.folder,
         )
+        try:
+            return with_whole_mappings(evaluator) if len(kinds) <= 1 else evaluator
+        except UserError as error:
+            self.problems.append(Problem(error.message, error.where or file.where(*keys), error.hint))
+            return evaluator
 
     def _applies_to(
         self, keys: tuple[str | int, ...], place: int, item: Any, datasets: Sequence[ExperimentDataset]

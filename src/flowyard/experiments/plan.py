@@ -8,11 +8,11 @@ from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
-from flowyard.experiments.evaluator_flow import load_evaluator
+from flowyard.experiments.evaluator_flow import evaluator_subject, flow_calls, load_evaluator, model_calls
 from flowyard.experiments.labels import selection_label
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.flows.load import load_flow
-from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
+from flowyard.flows.model import FlexFlow, Flow, PromptyFlow
 from flowyard.runs.dataset import count_rows
 from flowyard.runs.mapping import check_mapping
 
@@ -126,15 +126,9 @@ def _planned(experiment: Experiment, dataset: ExperimentDataset, selected: Mappi
         if applied.reference == dataset.name
     )
     lines = count_rows(dataset.source)
-    evaluation_calls = sum(_llm_nodes(load_evaluator(each.evaluator)) for each in evaluations)
-    calls = lines * (_llm_nodes(flow) + evaluation_calls)
+    evaluation_calls = sum(model_calls(evaluator_subject(each.evaluator)) for each in evaluations)
+    calls = lines * (flow_calls(flow) + evaluation_calls)
     return PlannedRun(dataset, dict(selected), dict(flow.chosen), lines, calls, evaluations)
-
-
-def _llm_nodes(flow: Flow) -> int:
-    if isinstance(flow, DagFlow):
-        return sum(node.type == "llm" for node in flow.line_nodes)
-    return int(isinstance(flow, PromptyFlow))  # what a flow's own code calls cannot be known beforehand
 
 
 def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str, Flow], warnings: list[str]) -> None:

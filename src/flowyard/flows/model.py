@@ -198,6 +198,7 @@ class FlexFlow(Flow):
     ``entry`` is ``module:Name``, found in ``folder``, unless ``target`` is the object itself (a flow made in Python).
     ``inputs``, ``outputs`` and ``init`` hold what the file declares; what it does not declare is inferred from the
     signature when the flow is prepared. The samples stand in when no inputs, or no init values, are given at all.
+    ``aggregate`` is ``module:function`` of what makes metrics of all results of code that has no ``__aggregate__``.
     """
 
     entry: str
@@ -206,6 +207,7 @@ class FlexFlow(Flow):
     sample_inputs: Mapping[str, Any] = field(default_factory=dict)
     sample_init: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
+    aggregate: str | None = None
 
     @property
     def stand_in(self) -> Mapping[str, Any]:
