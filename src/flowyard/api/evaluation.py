@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,11 +18,14 @@ from flowyard.api.text import table_html, table_text
 from flowyard.client.subject import Subject
 from flowyard.errors import UserError
 from flowyard.evaluation import DataEvaluation, EvaluationTable, evaluate_data
+from flowyard.evaluation.subjects import EvaluatorSource, find_subject
 from flowyard.flows.model import Flow
 from flowyard.records import RunRecord
 from flowyard.runs.dataset import DataSource, absolute_source
 
 __all__ = ["Evaluation", "evaluate"]
+
+_TYPE = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Evaluation:
@@ -65,19 +69,32 @@ def evaluate(
 ) -> Evaluation:
     """Run evaluators, each under an alias, over every row of the data, or over every line of a run.
 
-    An evaluator is a function of the columns it names, also an asynchronous one, an object with ``__call__``, a prompty
+    An evaluator is the name of one that comes with flowyard (``exact_match``; ``{"type": …, "options": {…}}`` where it
+    takes options), a function of the columns it names, also an asynchronous one, an object with ``__call__``, a prompty
     or a flow. ``target`` is called first and its outputs are evaluated. ``mappings`` says by alias, or under
     ``default``, which column feeds which input: ``${data.x}``, ``${target.y}``; the outputs of a run are ``target``,
     too. Rows that failed stay in the table without values. Raises UserError for what cannot be run.
     """
     how = Running(**running)
     app = how.open(Path())
-    flows = {alias: selected_flow(evaluator, None, None) for alias, evaluator in _required(evaluators).items()}
+    flows = {alias: _evaluator(evaluator) for alias, evaluator in _required(evaluators).items()}
     data, made = _data_and_target(run_or_data, target, app.settings.home)
     request = DataEvaluation(
         data=data, evaluators=flows, target=made, mappings=mappings or {}, name=name, options=how.options
     )
     return Evaluation(run_blocking(evaluate_data(request, how.parts(app))))
+
+
+def _evaluator(evaluator: Subject) -> Flow:
+    """The flow that judges. Raises UserError, FlowInvalid."""
+    if isinstance(evaluator, str) and _TYPE.fullmatch(evaluator) and not Path(evaluator).exists():
+        return find_subject(EvaluatorSource(type=evaluator)).flow
+    if isinstance(evaluator, Mapping):
+        known = {"type", "python", "options"}
+        if not set(evaluator) <= known or not isinstance(evaluator.get("options", {}), Mapping):
+            raise UserError("An evaluator as a dict has type or python, and options.", hint="{'type': 'f1_score'}")
+        return find_subject(EvaluatorSource(**evaluator)).flow
+    return selected_flow(evaluator, None, None)
 
 
 def _data_and_target(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowyard.client.context import Changes
 from flowyard.client.subject import Subject, flow_of
 from flowyard.errors import UserError
 from flowyard.flows.model import Flow
+from flowyard.flows.parameters import apply_parameters
 from flowyard.flows.variants import parse_selection
 
 __all__ = ["Variant", "selected_flow", "selection_of"]
@@ -39,14 +39,4 @@ def selected_flow(subject: Subject, variant: Variant | None, parameters: Mapping
         flow = loaded  # with the variants and parameters that it was loaded with
     else:
         flow = flow_of(loaded.file if isinstance(loaded, Flow) else subject, selected)
-    return _with_parameters(flow, parameters or {})
-
-
-def _with_parameters(flow: Flow, parameters: Mapping[str, Any]) -> Flow:
-    overrides = {}
-    for name, value in parameters.items():
-        node, _, key = name.partition(".")
-        if not key:
-            raise UserError(f"The parameter {name!r} names no node's input.", hint="Write NODE.INPUT.")
-        overrides[f"nodes.{node}.inputs.{key}"] = value
-    return Changes(overrides=overrides).applied(flow)
+    return apply_parameters(flow, parameters or {})

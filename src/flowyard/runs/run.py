@@ -13,8 +13,10 @@ from typing import Any
 from flowyard.abc import Provider, Store
 from flowyard.errors import UserError
 from flowyard.flows import DagFlow, FlexFlow, Flow
+from flowyard.flows.labels import selection_label
 from flowyard.flows.load import load_flow
 from flowyard.flows.overrides import override_connections
+from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
@@ -57,7 +59,8 @@ class RunRequest:
 
     ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults. ``init`` are the arguments of
     a flow that is a class. ``environment_variables`` go over those of the flow, ``connections`` (``{node: {field:
-    value}}``) over what its nodes name. ``resume_from`` is the run whose completed lines are taken over.
+    value}}``) over what its nodes name, ``parameters`` over single values of the flow (``flows/parameters.py`` has the
+    names); they are recorded. ``resume_from`` is the run whose completed lines are taken over.
     """
 
     flow: Path | Flow
@@ -108,7 +111,7 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
         require_same_lines(earlier, plan.total)
         record = replace(
             _new_record(request, flow, session.warnings, plan),
-            flow_digest=flow_digest(flow),
+            flow_digest=flow_digest(flow, request.parameters),
             data_digest=_data_digest(request, parts.store),
         )
         with parts.store.hold(record.name) as hold:
@@ -132,7 +135,7 @@ async def resume_run(
         if is_nothing_left(earlier, found, retry_failed=retry_failed):
             return earlier
         flow = _flow(request)
-        of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)
+        of_flow, of_data = flow_digest(flow, request.parameters), _data_digest(request, parts.store)
         changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
         async with _opened(flow, request, parts) as (session, _, plan):
             if not anyway:
@@ -194,7 +197,7 @@ def session_request(
 def _flow(request: RunRequest) -> Flow:
     """The flow with what the request changes in it."""
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
-    flow = override_connections(flow, request.connections)
+    flow = override_connections(apply_parameters(flow, request.parameters), request.connections)
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
 
 
@@ -242,7 +245,7 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
         data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
-        variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
+        variant=selection_label(flow.chosen, request.parameters) if flow.chosen or request.parameters else None,
         base_run=request.base_run,
         column_mapping=dict(request.column_mapping),
         created_at=datetime.now(UTC).isoformat(),
@@ -256,4 +259,5 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         environment_names=tuple(request.environment_variables),
         init_names=tuple(request.init),
         resumed_from=request.resume_from,
+        parameters=dict(request.parameters),
     )
