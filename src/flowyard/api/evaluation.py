@@ -94,14 +94,14 @@ def _evaluator(evaluator: Subject) -> Flow:
         if not set(evaluator) <= known or not isinstance(evaluator.get("options", {}), Mapping):
             raise UserError("An evaluator as a dict has type or python, and options.", hint="{'type': 'f1_score'}")
         return find_subject(EvaluatorSource(**evaluator)).flow
-    return selected_flow(evaluator, None, None)
+    return selected_flow(evaluator)
 
 
 def _data_and_target(
     run_or_data: Run | GivenData, target: Subject | None, home: Path
 ) -> tuple[DataSource, Flow | RunRecord | None]:
     if not isinstance(run_or_data, Run):
-        made = None if target is None else selected_flow(target, None, None)
+        made = None if target is None else selected_flow(target)
         return source_of(run_or_data, home), made
     if target is not None:
         raise UserError("The outputs of a run are evaluated as they are: leave out target.")

@@ -17,6 +17,8 @@ from flowyard.client.prepared import Prepared
 from flowyard.client.subject import Subject
 from flowyard.errors import LineError, UserError
 from flowyard.flows import model
+from flowyard.flows.labels import selection_label
+from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.services import current_services, note_usage
 from flowyard.records import LineResult
 from flowyard.runs.single import require_inputs
@@ -31,8 +33,12 @@ class Flow:
     any thread and from inside a running event loop.
     """
 
-    def __init__(self, flow: model.Flow, *, init: Mapping[str, Any], place: Mapping[str, Any]) -> None:
-        self.flow = flow
+    def __init__(
+        self, source: model.Flow, *, parameters: Mapping[str, Any], init: Mapping[str, Any], place: Mapping[str, Any]
+    ) -> None:
+        self.source = source
+        self.parameters = dict(parameters)
+        self.flow = flow = apply_parameters(source, parameters)
         self.init = dict(init)
         self._make = partial(
             Prepared,
@@ -110,7 +116,7 @@ class Flow:
         return {
             "inputs": _declared(self.inputs),
             "outputs": _declared(self.outputs),
-            "variants": ", ".join(f"{node}={variant}" for node, variant in self.chosen.items()),
+            "version": selection_label(self.chosen, self.parameters) if self.chosen or self.parameters else None,
             "file": self.flow.file,
         }
 
@@ -136,8 +142,8 @@ def load_flow(
     ``variant`` chooses ``node.variant`` for some nodes, ``parameters`` gives ``{node.input: value}`` in place of what
     the file has, and ``init`` the arguments of a class. Raises UserError, FlowInvalid.
     """
-    flow = selected_flow(path, variant, parameters)
-    return Flow(flow, init=init or {}, place={"simulate": simulate, "home": home, "env_file": env_file})
+    place = {"simulate": simulate, "home": home, "env_file": env_file}
+    return Flow(selected_flow(path, variant), parameters=parameters or {}, init=init or {}, place=place)
 
 
 def _required(flow: model.Flow, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class Run:
         return dict(self.record.assignment)
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """The values that it was run with in place of those of the flow's files."""
+        return dict(self.record.parameters)
+
+    @property
     def counts(self) -> LineCounts:
         """How many lines there are, and how they ended."""
         return self.record.lines
@@ -106,7 +111,7 @@ class Run:
         counts, usage = self.counts, self.usage
         return {
             "lines": f"{counts.completed:,} of {counts.total:,} completed, {counts.failed:,} failed",
-            "variant": ", ".join(f"{node}={variant}" for node, variant in self.variant.items()),
+            "version": self.record.variant,
             **self.metrics,
             "tokens": f"{usage.total_tokens:,}" if usage.total_tokens else None,
             "cost": f"{usage.cost_usd:.4f} US dollars" if usage.cost_usd else None,
@@ -144,15 +149,16 @@ def run(
     ``failed``. Raises UserError when the run cannot be made; then nothing was written.
     """
     how = Running(**running)
-    loaded = selected_flow(flow, variant, parameters)
+    own = flow if isinstance(flow, Flow) else None
+    loaded = own.source if own and not variant else selected_flow(flow, variant)
     app = how.open(loaded.folder)
-    given_init = init if init is not None else flow.init if isinstance(flow, Flow) else {}
     request = RunRequest(
         flow=loaded,
         data=None if data is None else source_of(data, app.settings.home),
         column_mapping=dict(column_mapping or {}),
         variant=_differing(loaded),
-        init=dict(given_init),
+        parameters={**(own.parameters if own else {}), **(parameters or {})},
+        init=dict(init if init is not None else own.init if own else {}),
         base_run=None if base_run is None else name_of(base_run),
         role="run" if base_run is None else "evaluation",
         connections=connections or {},

@@ -1,14 +1,12 @@
-"""The flow that a call means: a variant for some nodes, other values for some parameters."""
+"""The flow that a call means, with a variant for some of its nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from flowyard.client.subject import Subject, flow_of
 from flowyard.errors import UserError
 from flowyard.flows.model import Flow
-from flowyard.flows.parameters import apply_parameters
 from flowyard.flows.variants import parse_selection
 
 __all__ = ["Variant", "selected_flow", "selection_of"]
@@ -31,12 +29,10 @@ def selection_of(variant: Variant | None) -> dict[str, str]:
     return selected
 
 
-def selected_flow(subject: Subject, variant: Variant | None, parameters: Mapping[str, Any] | None) -> Flow:
-    """The flow that is meant, with its variants and parameters. Raises UserError, FlowInvalid."""
+def selected_flow(subject: Subject, variant: Variant | None = None) -> Flow:
+    """The flow that is meant, with its variants. Raises UserError, FlowInvalid."""
     selected = selection_of(variant)
     loaded = getattr(subject, "flow", None)
-    if isinstance(loaded, Flow) and not selected:
-        flow = loaded  # with the variants and parameters that it was loaded with
-    else:
-        flow = flow_of(loaded.file if isinstance(loaded, Flow) else subject, selected)
-    return apply_parameters(flow, parameters or {})
+    if not isinstance(loaded, Flow):
+        return flow_of(subject, selected)
+    return flow_of(loaded.file, selected) if selected else loaded
