@@ -276,6 +276,8 @@ class Comparison:
     ``noun`` is what one column is called, ``variant`` or ``run``. ``labels`` and ``datasets`` name a run and what it
     ran over; a run that is not in them is named by its assignment and its data. ``variants`` and ``evaluations`` are
     as in ExperimentRecord. ``tables`` says whether ``details.csv`` and ``metrics.csv`` are beside the page.
+    ``defaults`` is the label of the flow as its files have it, which is what would ship; ``dropped`` are
+    ``(dataset, label)`` that a race took out of the running.
     """
 
     title: str
@@ -290,6 +292,8 @@ class Comparison:
     env: str | None = None
     duration_s: float | None = None
     tables: bool = False
+    defaults: str | None = None
+    dropped: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +301,9 @@ class ExperimentRecord:
     """One execution of an experiment: its runs and where its results are.
 
     ``variants`` maps a run's name to the assignment ``{node: variant}`` that it ran with, defaults included, and
-    ``evaluations`` maps an evaluation run's name to ``(evaluator name, evaluated run's name)``.
+    ``evaluations`` maps an evaluation run's name to ``(evaluator name, evaluated run's name)``. ``labels`` maps a run's
+    name to what people call it, ``defaults`` is the label of the flow as its files have it. ``verdict`` is None without
+    ``gates``; these and ``races`` are what ``decisions/`` found, as JSON has it, and ``policy`` the blocks it followed.
     """
 
     name: str
@@ -309,6 +315,12 @@ class ExperimentRecord:
     variants: Mapping[str, Mapping[str, str]]
     evaluations: Mapping[str, tuple[str, str]]
     duration_s: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    defaults: str | None = None
+    verdict: str | None = None
+    gates: tuple[Mapping[str, Any], ...] = ()
+    races: tuple[Mapping[str, Any], ...] = ()
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:

@@ -19,9 +19,9 @@ def experiment(project: Project, *args: str, code: int = 0, env: dict[str, str] 
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:
-    """Every file but those that are shared by all runs: the store and the cache."""
+    """Every file but those that all runs share: the store, the cache and the index page."""
     shared = ("flowyard.db", "cache")
-    files = [file for file in folder.rglob("*") if file.is_file()]
+    files = [file for file in folder.rglob("*") if file.is_file() and file != folder / "experiments" / "index.html"]
     return {file: file.read_bytes() for file in files if not file.relative_to(folder).parts[0].startswith(shared)}
 
 
@@ -40,10 +40,17 @@ def test_the_example(project: Project):
         assert evaluation["base_run"] == base["name"]
         assert evaluation["lines"]["total"] == base["lines"]["completed"]
         assert 0 < evaluation["metrics"]["accuracy"] < 1
-    reports = {Path(path).name: Path(path).read_text() for path in result["reports"]}
-    assert set(reports) == {"report.html", "details.csv", "metrics.csv"}
-    assert all("imulated" in text or "mock" in text for text in reports.values())
-    rows = list(csv.DictReader(reports["details.csv"].splitlines()))
+    csv_files = result["reports"].pop("csv")
+    assert {name: Path(path).name for name, path in result["reports"].items()} == {
+        "html": "report.html",
+        "junit": "report.junit.xml",
+        "markdown": "report.md",
+        "json": "report.json",
+    }
+    texts = {Path(path).name: Path(path).read_text() for path in [*result["reports"].values(), *csv_files]}
+    assert {"details.csv", "metrics.csv", "tickets.classify=few_shot.csv"} <= set(texts)
+    assert all("imulated" in text for name, text in texts.items() if name != "report.junit.xml")
+    rows = list(csv.DictReader(texts["details.csv"].splitlines()))
     assert len(rows) >= 137 + 24
     assert_again_is_separate(project, result)
 

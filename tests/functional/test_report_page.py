@@ -34,7 +34,7 @@ def report(tmp_path: Path) -> Path:
     )
     variants = {run.name: {"classify": HOSTILE} for run in runs}
     record = ExperimentRecord(HOSTILE, "key", tmp_path, "2025-03-01T10:20:30+00:00", None, runs, variants, {})
-    return write_reports(record, tmp_path / "out")[0]
+    return write_reports(record, None, tmp_path / "out", ["html"])["html"][0]
 
 
 def test_only_the_pages_own_script_runs(report: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from flowyard.flows.model import Flow
 from flowyard.records import RunRecord
 from flowyard.runs.dataset import DataSource
 from flowyard.runs.options import RunOptions
-from flowyard.runs.run import RunParts, RunRequest, execute_run
+from flowyard.runs.run import RunParts, RunRequest, execute_run, resume_run
 
 __all__ = ["evaluate"]
 
@@ -25,12 +25,14 @@ async def evaluate(
     name: str | None = None,
     options: RunOptions | None = None,
     properties: Mapping[str, Any] | None = None,
+    earlier: str | None = None,
 ) -> RunRecord:
     """Run an evaluation flow over the lines that ``base`` completed; its metrics are in the record.
 
     ``properties`` are those of an ``EvaluatorSubject``: what the record says of what judged.
 
     Lines that failed in the base run are not in the evaluation: compare ``lines.total`` of both to see the coverage.
+    ``earlier`` is the evaluation of the same run before it had more lines: it goes on in its own place.
     """
     request = RunRequest(
         flow=flow,
@@ -43,4 +45,6 @@ async def evaluate(
         options=options or RunOptions(),
         properties=properties or {},
     )
+    if earlier is not None:
+        return await resume_run(earlier, request, parts, more_lines=True)
     return await execute_run(request, parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,24 +20,29 @@ from flowyard.experiments.model import (
     ExperimentDataset,
     RawBlock,
 )
-from flowyard.experiments.schema import BLOCKS, ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.experiments.schema import BLOCKS, IGNORED_IN_OVERLAYS, ExperimentSchema, OverlaySchema, parse_schema
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 
-__all__ = ["find_experiment_file", "load_experiment"]
+__all__ = ["find_experiment_file", "find_overlay_file", "load_experiment"]
 
 
-def load_experiment(path: Path, env: str | None = None) -> Experiment:
+ResolveDataset = Callable[[str], DataSource | None]
+"""Finds the data of a registered dataset by ``NAME:VERSION``; None when there is none of that name."""
+
+
+def load_experiment(path: Path, env: str | None = None, *, resolve_dataset: ResolveDataset | None = None) -> Experiment:
     """The experiment at ``path`` (its folder or file) with the overlay ``experiment.<env>.yaml`` applied.
 
+    A dataset's ``source`` is a path, a URL or, where ``resolve_dataset`` finds it, a registered ``NAME:VERSION``.
     Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing.
     """
     file = read_yaml(find_experiment_file(path))
     base = parse_schema(ExperimentSchema, file)
-    reader = _Reader(file, base)
+    reader = _Reader(file, base, resolve_dataset)
     if env:
-        reader.overlay(read_yaml(_overlay_file(file.path, env)))
+        reader.overlay(read_yaml(find_overlay_file(file.path, env)))
     return reader.experiment(env)
 
 
@@ -51,13 +57,17 @@ def find_experiment_file(path: Path) -> Path:
     return path
 
 
-def _overlay_file(base: Path, env: str) -> Path:
+def find_overlay_file(base: Path, env: str) -> Path:
+    """The overlay of an environment beside the experiment's file. Raises UserError when there is none."""
     file = base.parent / f"{base.stem}.{env}{base.suffix}"
     if file.parent != base.parent or not file.is_file():
         known = sorted(found.stem.split(".", 1)[1] for found in base.parent.glob(f"{base.stem}.*{base.suffix}"))
         hint = did_you_mean(env, known) or f"Environments here: {known_names(known)}."
         raise UserError(f"There is no overlay {file.name} for the environment {env!r}.", hint=hint)
     return file
+
+
+_REGISTERED = re.compile(r"^(?P<prefix>registry:)?(?P<name>[A-Za-z0-9][\w.-]*):(?P<version>[\w.-]+)$")
 
 
 @dataclass(slots=True)
@@ -71,7 +81,8 @@ class _Block:
 class _Reader:
     """Collects blocks, base first and overlay over it, and then problems."""
 
-    def __init__(self, file: YamlFile, base: ExperimentSchema) -> None:
+    def __init__(self, file: YamlFile, base: ExperimentSchema, resolve_dataset: ResolveDataset | None) -> None:
+        self.resolve_dataset = resolve_dataset
         self.file = file
         self.base = base
         self.folder = file.path.resolve().parent
@@ -96,12 +107,22 @@ class _Reader:
             self.cache = self._cache(overlay.cache, file)
         if "limits" in overlay.model_fields_set:
             self.limits = (overlay.limits, file)
-        for name in sorted(overlay.model_fields_set & {"name", "flow"}):
+        for name in sorted(overlay.model_fields_set & IGNORED_IN_OVERLAYS):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
             )
+        for name in sorted(overlay.model_fields_set & self._cleared_by(overlay)):
+            self.warnings.append(f"{file.where(name)}: {name!r} is empty here, so the block is cleared.")
         if not self.blocks["datasets"].items:
             self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
+
+    def _cleared_by(self, overlay: OverlaySchema) -> set[str]:
+        """Blocks that the base has, and that the overlay empties."""
+        return {
+            name
+            for name in overlay.model_fields_set - IGNORED_IN_OVERLAYS - {"datasets"}
+            if getattr(self.base, name, None) and getattr(overlay, name) in (None, [], {}, "")
+        }
 
     def _take_blocks(self, schema: ExperimentSchema | OverlaySchema, file: YamlFile) -> None:
         """The blocks that a file has, over those from before; an empty one clears."""
@@ -220,6 +241,12 @@ class _Reader:
             return None
         if item.reference not in known:
             hint = did_you_mean(item.reference, known) or f"Datasets: {known_names(known)}."
+            if file is not self.blocks["datasets"].file:
+                self.warnings.append(
+                    f"{file.where(*keys, 'reference')}: {item.name!r} belongs to the dataset {item.reference!r}, which "
+                    f"the overlay's 'datasets' does not have. It is left out. {hint}"
+                )
+                return None
             self._problem(
                 f"'reference' names the unknown dataset {item.reference!r}.", file, *keys, "reference", hint=hint
             )
@@ -230,12 +257,27 @@ class _Reader:
         if source.startswith("azureml:"):
             self._problem(f"{source!r} is an Azure ML data asset, which this version does not read.", file, *keys)
             return self.folder / "missing"
+        registered = self._registered(source, file, *keys)
+        if registered is not None:
+            return registered
         tried = [data_source(source, self.folder), data_source(source, self.folder / "data")]
         found = next((each for each in tried if source and data_exists(each)), None)
         if found is None:
             names = [str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*") if path.is_file()]
             self._problem(f"There is no data file {source!r}.", file, *keys, hint=did_you_mean(source, names))
         return found or tried[0]
+
+    def _registered(self, source: str, file: YamlFile, *keys: str | int) -> DataSource | None:
+        """The data of a registered dataset; None for what is a path or a URL. A file that is there wins over a name."""
+        match = _REGISTERED.match(source)
+        if match is None or (not match["prefix"] and data_exists(data_source(source, self.folder))):
+            return None
+        found = self.resolve_dataset(f"{match['name']}:{match['version']}") if self.resolve_dataset else None
+        if found is None and match["prefix"]:
+            message = f"No dataset {match['name']!r} is registered in version {match['version']!r}."
+            self._problem(message, file, *keys)
+            return self.folder / "missing"
+        return found
 
     def _flow(self, name: str, file: YamlFile, *keys: str | int) -> Path:
         tried = [self.folder / name, self.folder / "flows" / name]

@@ -11,7 +11,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import ExperimentInvalid, Problem
 
-__all__ = ["BLOCKS", "ExperimentSchema", "OverlaySchema", "parse_schema"]
+__all__ = ["BLOCKS", "IGNORED_IN_OVERLAYS", "ExperimentSchema", "OverlaySchema", "parse_schema"]
 
 
 class _Strict(BaseModel):
@@ -91,6 +91,9 @@ class OverlaySchema(_Blocks):
     runtime: str | None = None
     cache: bool | str | dict[str, Any] | None = None
 
+
+IGNORED_IN_OVERLAYS = frozenset({"name", "flow"})
+"""What an overlay may have, as the template's files do, and what changes nothing."""
 
 S = TypeVar("S", ExperimentSchema, OverlaySchema)
 

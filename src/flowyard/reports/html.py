@@ -19,6 +19,7 @@ from markupsafe import Markup
 from flowyard import __version__
 from flowyard._util.files import write_atomic
 from flowyard.abc import ReportFormat
+from flowyard.decisions.model import Evidence
 from flowyard.records import Comparison, ErrorRecord, LineResult
 from flowyard.reports.cells import Field, fields_side_by_side, shared_inputs
 from flowyard.reports.charts import latency_charts, metric_charts
@@ -79,7 +80,7 @@ class HtmlReport(ReportFormat):
 
     summary: Summary
 
-    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, evidence: Evidence | None, folder: Path) -> Sequence[Path]:  # noqa: ARG002
         path = folder / "report.html"
         write_atomic(path, render_page(comparison, self.summary))
         return [path]

@@ -14,7 +14,7 @@ from flowyard.reports.table import DatasetTable, VariantRow
 from flowyard.reports.values import one_line, same_value
 from flowyard.runs.results import read_lines
 
-__all__ = ["Failure", "LineChoice", "LineKind", "LineRow", "VariantLine", "choose_lines", "iter_lines"]
+__all__ = ["Failure", "LineChoice", "LineKind", "LineRow", "VariantLine", "choose_lines", "find_failures", "iter_lines"]
 
 LineKind = Literal["failed", "disagree", "same"]
 _Tagged = tuple[int, int, str, LineResult]
@@ -123,6 +123,18 @@ def choose_lines(table: DatasetTable, *, most: int = 500) -> LineChoice:
     totals = {kind: len(members) for kind, members in numbers.items()}
     by_count: Callable[[Failure], int] = attrgetter("count")
     return LineChoice(tuple(chosen), totals, tuple(sorted(failures.values(), key=by_count, reverse=True)))
+
+
+def find_failures(table: DatasetTable) -> tuple[Failure, ...]:
+    """Every kind of failure in a dataset, the most frequent first; no line is read when none failed."""
+    runs = [run for row in table.rows for run in (row.run, *(use.run for use in row.evaluations))]
+    if not any(run.lines.failed for run in runs):
+        return ()
+    failures: dict[tuple[object, ...], Failure] = {}
+    for line in iter_lines(table):
+        _count_failures(line, failures)
+    by_count: Callable[[Failure], int] = attrgetter("count")
+    return tuple(sorted(failures.values(), key=by_count, reverse=True))
 
 
 def _tagged(run: RunRecord, place: int, evaluator: str) -> Iterator[_Tagged]:

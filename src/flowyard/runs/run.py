@@ -60,7 +60,8 @@ class RunRequest:
     ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults. ``init`` are the arguments of
     a flow that is a class. ``environment_variables`` go over those of the flow, ``connections`` (``{node: {field:
     value}}``) over what its nodes name, ``parameters`` over single values of the flow (``flows/parameters.py`` has the
-    names); they are recorded. ``resume_from`` is the run whose completed lines are taken over.
+    names); they are recorded. ``resume_from`` is the run whose completed lines are taken over. Of ``lines`` only those
+    with these numbers are run, for now: ``resume_run`` with ``more_lines`` goes on with others.
     """
 
     flow: Path | Flow
@@ -81,6 +82,7 @@ class RunRequest:
     properties: Mapping[str, Any] = field(default_factory=dict)
     resume_from: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    lines: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,13 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     says ``canceled``, and the cancellation goes on.
     """
     earlier = find_earlier(request.resume_from, parts.store)
-    async with _opened(_flow(request), request, parts) as (session, flow, plan):
+    flow = _flow(request)
+    async with _started(flow, request, parts) as session:
+        of_flow = flow_digest(flow, request.parameters)  # while the worker gets ready
+        of_data = _data_digest(request, parts.store)
+        flow, plan = await _ready(session, flow, request, parts)
         require_same_lines(earlier, plan.total)
-        record = replace(
-            _new_record(request, flow, session.warnings, plan),
-            flow_digest=flow_digest(flow, request.parameters),
-            data_digest=_data_digest(request, parts.store),
-        )
+        record = replace(_new_record(request, flow, session.warnings, plan), flow_digest=of_flow, data_digest=of_data)
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
             execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
@@ -121,24 +123,32 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
 
 
 async def resume_run(
-    name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False, anyway: bool = False
+    name: str,
+    request: RunRequest,
+    parts: RunParts,
+    *,
+    retry_failed: bool = False,
+    anyway: bool = False,
+    more_lines: bool = False,
 ) -> RunRecord:
     """Go on with a run that was stopped, in its own place: only lines that it has no result of are run.
 
     ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. A run of which
-    nothing is left is given back as it is. Raises Conflict while somebody else runs it, and, unless ``anyway``,
-    UserError when its flow or its data changed.
+    nothing is left is given back as it is. ``more_lines`` says that the same caller asks for lines that the run was not
+    to have before, so that neither its end nor what it reads is as it was. Raises Conflict while somebody else runs it,
+    and, unless ``anyway`` or ``more_lines``, UserError when its flow or its data changed.
     """
     with parts.store.hold(name) as hold:
         earlier = parts.store.get_run(name)
         found, lines = recover(earlier, retry_failed=retry_failed)
-        if is_nothing_left(earlier, found, retry_failed=retry_failed):
+        if not more_lines and is_nothing_left(earlier, found, retry_failed=retry_failed):
             return earlier
         flow = _flow(request)
         of_flow, of_data = flow_digest(flow, request.parameters), _data_digest(request, parts.store)
-        changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
-        async with _opened(flow, request, parts) as (session, _, plan):
-            if not anyway:
+        changes = [] if more_lines else require_same_versions(earlier, of_flow, of_data, anyway=anyway)
+        async with _started(flow, request, parts) as session:
+            _, plan = await _ready(session, flow, request, parts)
+            if not anyway and not more_lines:
                 require_same_lines(earlier, plan.total)
             if found.damaged:
                 changes.append(f"{found.damaged} stored lines were damaged, and run again.")
@@ -161,22 +171,36 @@ async def resume_run(
 
 
 @asynccontextmanager
-async def _opened(flow: Flow, request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
-    """The session of a request with its flow prepared, and the lines; checked. Raises UserError, OutsideError."""
-    base = _completed_base(request, parts.store)
+async def _started(flow: Flow, request: RunRequest, parts: RunParts) -> AsyncIterator[Session]:
+    """The session of a request, which has begun to prepare the flow. Raises UserError, OutsideError."""
+    _completed_base(request, parts.store)
     if request.data is not None:
         require_data_file(request.data)
     session = parts.open_session(session_request(flow, parts, request.options, request.init))
     try:
-        if isinstance(flow, FlexFlow):  # only its code knows its inputs
-            flow = await session.ready()
-        plan = plan_lines(flow, request.data, base, request.column_mapping)
-        flow = await session.ready()
-        if not flow.inputs and isinstance(flow, DagFlow):
-            raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
-        yield session, flow, plan
+        yield session
     finally:
         await session.close()
+
+
+async def _ready(session: Session, flow: Flow, request: RunRequest, parts: RunParts) -> tuple[Flow, LinePlan]:
+    """The flow when it is prepared, with all that its code declares, and the lines; checked."""
+    base = _completed_base(request, parts.store)
+    if isinstance(flow, FlexFlow):  # only its code knows its inputs
+        flow = await session.ready()
+    plan = _only(plan_lines(flow, request.data, base, request.column_mapping), request.lines)
+    flow = await session.ready()
+    if not flow.inputs and isinstance(flow, DagFlow):
+        raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
+    return flow, plan
+
+
+def _only(plan: LinePlan, lines: frozenset[int] | None) -> LinePlan:
+    """The plan without the lines that are not to be run now."""
+    if lines is None:
+        return plan
+    tasks = (task for task in plan.tasks if task.line_number in lines)
+    return replace(plan, total=min(plan.total, len(lines)), tasks=tasks)
 
 
 def session_request(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowyard.records import ErrorRecord, LineResult, Usage
+from flowyard.reports import MAIN_FILES, write_reports
 from flowyard.reports import html as html_module
-from flowyard.reports import write_reports
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Lab
@@ -50,7 +50,7 @@ def hostile_run(lab: Lab, variant: str, *, simulated: int = 0) -> None:
 
 
 def render(lab: Lab, folder: Path) -> str:
-    return write_reports(lab.experiment, folder)[0].read_text(encoding="utf-8")
+    return write_reports(lab.experiment, None, folder, ["html"])["html"][0].read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -113,6 +113,8 @@ def test_any_number_of_variants_is_drawn(lab: Lab, folder: Path, variants: int) 
 
 def test_the_files_come_in_order_and_no_part_is_left(lab: Lab, folder: Path) -> None:
     hostile_run(lab, "a")
-    names = [path.name for path in write_reports(lab.experiment, folder)]
-    assert names == ["report.html", "details.csv", "metrics.csv"]
+    files = write_reports(lab.experiment, None, folder)
+    names = [path.name for paths in files.values() for path in paths]
+    assert names == ["report.html", "report.junit.xml", "report.md", "report.json", "details.csv", "metrics.csv"]
+    assert {name: paths[0].name for name, paths in files.items()} == MAIN_FILES
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
