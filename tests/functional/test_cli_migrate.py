@@ -71,7 +71,8 @@ def test_a_mapping_to_an_input_that_is_not_there_is_told_beside_a_broken_evaluat
     view = migrated(repository)
     told = " ".join([*found(view, "talk", "problem").values(), *found(view, "talk", "surprise").values()])
     assert "math_question" in told
-    assert "eval_tone(run_name, data_path, mappings, report_dir)" in told
+    works = found(view, "talk", "works")["talk/flows/eval_tone/eval_tone.py:1"]
+    assert "eval_tone(run_name, data_path, mappings, report_dir)" in works
     assert "samples/flow.flex.yaml" in told
     assert str(repository) not in json.dumps([view["use_cases"], view["shared"]])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Unpack
@@ -13,9 +15,13 @@ from flowyard.api.running import Running, RunningOptions
 from flowyard.api.text import facts_html, facts_text, plain, table_html, table_text
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
+from flowyard.experiments.policy import decide, read_policy
 from flowyard.reports import write_reports
 
 __all__ = ["Experiment", "Plan"]
+
+Parameters = Mapping[str, Sequence[Any]]
+"""``{name: [value, …]}``: the values that are tried for each parameter."""
 
 _COLUMNS = ("dataset", "version", "lines", "evaluators", "model_calls")
 
@@ -65,24 +71,38 @@ class Experiment:
         """What is odd about the files without being wrong."""
         return self.experiment.warnings
 
-    def plan(self, variants: str = "all") -> Plan:
-        """What would run, checked against the flow and the data. Raises UserError, ExperimentInvalid."""
-        return Plan(plan_experiment(self.experiment, variants))
+    def plan(self, variants: str | None = None, parameters: Parameters | None = None) -> Plan:
+        """What would run, checked against the flow and the data. Raises UserError, ExperimentInvalid.
 
-    def run(self, variants: str = "all", **running: Unpack[RunningOptions]) -> ExperimentResult:
-        """Run and evaluate every version over every dataset, write the reports and return what came out.
+        ``variants`` is ``all``, ``defaults`` or ``node.variant,…``, and ``parameters`` the values of each name; both go
+        over the blocks of the file.
+        """
+        return Plan(plan_experiment(self.experiment, variants, parameters))
 
-        ``variants`` is ``all``, ``defaults`` or ``node.variant,…``, as for the command. Failed lines do not raise.
+    def run(
+        self,
+        variants: str | None = None,
+        parameters: Parameters | None = None,
+        *,
+        gates: bool = True,
+        **running: Unpack[RunningOptions],
+    ) -> ExperimentResult:
+        """Run and evaluate every version over every dataset, decide, write the reports and return what came out.
+
+        Failed lines and missed gates do not raise; without ``gates`` none is judged. Raises UserError,
+        ExperimentInvalid before anything is run.
         """
         how = Running(**running)
         experiment = self.experiment
         app = how.open(experiment.folder)
-        plan = plan_experiment(experiment, variants)
+        policy = read_policy(experiment)
+        plan = plan_experiment(experiment, variants, parameters)
         declared = [ExperimentConnections(experiment, app.environ)]
         parts = how.parts(app, declared, limits=experiment.limits, cache=experiment.cache)
         record = run_blocking(execute_experiment(plan, parts, options=how.options))
-        files = write_reports(record, record.path)
-        return ExperimentResult(record, files, app.settings.home, warnings=plan.warnings)
+        record, comparison, evidence = decide(record, policy if gates else replace(policy, gates=()), app.store)
+        files = [file for each in write_reports(record, evidence, record.path).values() for file in each]
+        return ExperimentResult(record, comparison, evidence, files, app.settings.home, warnings=plan.warnings)
 
     def _facts(self) -> dict[str, Any]:
         experiment = self.experiment

@@ -13,10 +13,10 @@ from flowyard.api.frames import Frame, frame_of
 from flowyard.api.line_rows import line_columns, line_rows
 from flowyard.api.runs import Run
 from flowyard.api.text import plain, table_html, table_text
-from flowyard.decisions.model import Difference, Evidence, GateResult, Verdict
+from flowyard.decisions.model import Difference, Estimate, Evidence, GateResult, Verdict
 from flowyard.errors import UserError
-from flowyard.records import ExperimentRecord
-from flowyard.reports import Summary, VariantRow, compare_variants, summarize
+from flowyard.records import Comparison, ExperimentRecord
+from flowyard.reports import Summary, VariantRow, summarize
 from flowyard.reports.table import lower_is_better
 from flowyard.runs.results import read_lines
 
@@ -25,6 +25,7 @@ __all__ = ["ExperimentResult"]
 _START = ("dataset", "version", "run", "status")
 _FIGURES = ("lines", "failed_lines", "evaluated_lines", "latency_p50_ms", "latency_p95_ms", "total_tokens", "cost_usd")
 _DIFFERENCE = ("dataset", "metric", "version", "baseline", "value", "baseline_value", "difference")
+_ESTIMATED = ("dataset", "metric", "version", "value", "low", "high", "confidence", "lines", "failed_lines")
 _TESTED = (
     *("dataset", "metric", "version", "baseline", "difference", "low", "high", "confidence", "p_value", "p_adjusted"),
     *("winner", "won", "lost", "tied", "lines", "lines_needed", "method"),
@@ -41,16 +42,18 @@ class ExperimentResult:
     def __init__(
         self,
         record: ExperimentRecord,
+        comparison: Comparison,
+        evidence: Evidence | None,
         reports: Sequence[Path],
         home: Path,
         *,
-        evidence: Evidence | None = None,
         warnings: Sequence[str] = (),
     ) -> None:
         self.record = record
         self.reports = tuple(reports)
         self.evidence = evidence
         self.warnings = (*warnings, *(evidence.warnings if evidence else ()))
+        self._comparison = comparison
         self._home = home
 
     @property
@@ -90,6 +93,11 @@ class ExperimentResult:
         """
         rows = [_metric_row(row) for row in self._summary.rows]
         return frame_of(rows, (*_START, *self._summary.metrics, *_FIGURES), frame)
+
+    def estimates(self, frame: Frame | None = None) -> Any:
+        """One row for each metric of each version, with its interval, as a ``DataFrame``; empty without evidence."""
+        found = (_estimated(each) for each in (self.evidence.estimates if self.evidence else ()))
+        return frame_of(found, _ESTIMATED, frame)
 
     def differences(self, frame: Frame | None = None) -> Any:
         """One row for each metric of each version beside the baseline, as a ``DataFrame``.
@@ -137,7 +145,7 @@ class ExperimentResult:
 
     @cached_property
     def _summary(self) -> Summary:
-        return summarize(compare_variants(self.record))
+        return summarize(self._comparison)
 
     def _dataset_rows(self, dataset: str | None) -> tuple[VariantRow, ...]:
         tables = {table.name: table.rows for table in self._summary.datasets}
@@ -223,6 +231,21 @@ def _metric_row(row: VariantRow) -> dict[str, Any]:
 def _lines_of(row: VariantRow, *, failed: bool) -> Iterator[dict[str, Any]]:
     lines = (line for line in read_lines(row.run) if line.error is not None or not failed)
     return line_rows(lines, dataset=row.dataset, version=row.label)
+
+
+def _estimated(each: Estimate) -> dict[str, Any]:
+    interval = each.interval
+    return {
+        "dataset": each.dataset,
+        "metric": each.metric.name,
+        "version": each.version,
+        "value": each.value,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "confidence": interval.confidence if interval else None,
+        "lines": each.lines,
+        "failed_lines": each.failed_lines,
+    }
 
 
 def _tested(each: Difference) -> dict[str, Any]:

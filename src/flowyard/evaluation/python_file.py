@@ -11,7 +11,7 @@ from pathlib import Path
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import UserError
 
-__all__ = ["PythonPlace", "find_python"]
+__all__ = ["PythonPlace", "find_python", "parsed_file"]
 
 _AGGREGATES = ("__aggregate__", "aggregate")
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -50,7 +50,7 @@ def find_python(text: str, folder: Path, where: str | None = None) -> PythonPlac
         parent = file.parent if file.parent.is_dir() else folder
         near = did_you_mean(file.name, [child.name for child in parent.glob("*.py")])
         raise UserError(f"There is no file {path!r}.", hint=near or f"It was looked for in {folder}.", where=where)
-    names = _names(_parsed(file))
+    names = _names(parsed_file(file))
     if name not in names:
         public = [each for each in names if not each.startswith("_")]
         hint = did_you_mean(name, public) or f"It has: {known_names(public)}."
@@ -68,7 +68,8 @@ def find_python(text: str, folder: Path, where: str | None = None) -> PythonPlac
     )
 
 
-def _parsed(file: Path) -> ast.Module:
+def parsed_file(file: Path) -> ast.Module:
+    """What a Python file says. Raises UserError with file:line."""
     try:
         with tokenize.open(file) as opened:
             return ast.parse(opened.read(), file.name)

@@ -18,10 +18,12 @@ from flowyard.errors import UserError
 from flowyard.evaluation.builtin.catalogue import find_builtin
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator
 from flowyard.evaluation.python_file import PythonPlace, find_python
+from flowyard.evaluation.whole_run import eval_functions_flow, has_eval_functions, judges_whole_runs
 from flowyard.flows.load import load_flow
 from flowyard.flows.model import FlexFlow, Flow, Input, Literal, Output
+from flowyard.records import RunRecord
 
-__all__ = ["EvaluatorSource", "EvaluatorSubject", "find_subject", "in_words_of_runs"]
+__all__ = ["EvaluatorSource", "EvaluatorSubject", "find_subject", "in_words_of_runs", "recorded_subject"]
 
 MEANS = "flowyard.evaluation.means:means"
 """What makes metrics of evaluators that aggregate nothing themselves."""
@@ -60,13 +62,33 @@ class EvaluatorSubject:
     builtin: BuiltinEvaluator | None = None
 
     def mapping(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The whole column mapping of a run."""
+        """The whole column mapping of a run; functions that judge whole runs read mappings in their own words."""
+        if judges_whole_runs(self.flow):
+            return dict(given)
         return {**self.usual, **in_words_of_runs(given)}
 
     @property
     def options(self) -> Mapping[str, Any]:
         """What the evaluator is made with."""
         return self.flow.sample_init if isinstance(self.flow, FlexFlow) else {}
+
+
+def recorded_subject(run: RunRecord) -> EvaluatorSubject | None:
+    """What judged in an evaluation run, to go on with it; None when it was a flow, which the run names itself.
+
+    Raises UserError when its options were not kept or its code is gone.
+    """
+    written = run.properties.get("evaluator")
+    if not isinstance(written, Mapping):
+        return None
+    if "eval_functions" in written:
+        return find_subject(EvaluatorSource(flow=Path(str(written["eval_functions"]))))
+    if written.get("options") is None:
+        message = f"The options of the evaluator of run {run.name!r} were not kept: one may be a secret."
+        raise UserError(message, hint=f"Judge again: flowyard evaluation create --run {run.base_run}")
+    return find_subject(
+        EvaluatorSource(type=written.get("type"), python=written.get("python"), options=written["options"])
+    )
 
 
 def in_words_of_runs(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,6 +110,9 @@ def find_subject(source: EvaluatorSource) -> EvaluatorSubject:
     if source.python:
         return _python(source, find_python(source.python, source.folder, source.where or None))
     assert source.flow is not None
+    if has_eval_functions(source.flow):
+        functions = eval_functions_flow(source.flow.resolve(), source.where)
+        return EvaluatorSubject(functions, properties={"evaluator": {"eval_functions": str(functions.folder)}})
     flow = load_flow(source.flow)
     return EvaluatorSubject(replace(flow, aggregate=MEANS) if isinstance(flow, FlexFlow) else flow)
 

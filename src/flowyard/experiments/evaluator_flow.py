@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from flowyard.evaluation.subjects import EvaluatorSource, EvaluatorSubject, find_subject, in_words_of_runs
+from flowyard.evaluation.whole_run import has_eval_functions
 from flowyard.experiments.model import Evaluator
 from flowyard.flows.model import DagFlow, Flow, PromptyFlow
 
@@ -35,7 +38,11 @@ def with_whole_mappings(evaluator: Evaluator) -> Evaluator:
 
     Of types and Python it is found out that they exist. Raises UserError.
     """
-    mapping = in_words_of_runs if evaluator.flow is not None else evaluator_subject(evaluator).mapping
+    if evaluator.flow is not None and has_eval_functions(evaluator.flow):
+        return evaluator  # they read the mappings in their own words
+    mapping: Callable[[Mapping[str, Any]], dict[str, Any]] = in_words_of_runs
+    if evaluator.flow is None:
+        mapping = evaluator_subject(evaluator).mapping
     datasets = tuple(replace(each, mappings=mapping(each.mappings)) for each in evaluator.datasets)
     return replace(evaluator, datasets=datasets)
 

@@ -100,9 +100,9 @@ def _check_evaluator(file: Path, flows: list[Path], notes: Notes) -> None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("eval_"):
             takes = ", ".join(argument.arg for argument in node.args.args)
-            message = f"{node.name}({takes}) gets a run's name and evaluates on its own; no report has its results."
+            message = f"{node.name}({takes}) is called once for a run; no report of the template had its results."
             advice = (
-                f"Write a function of one line's columns that returns scores, and name it as python: {file.name}:NAME "
-                "under evaluators; from Python, flowyard.evaluate takes it."
+                "It is called so here, too, and what it returns becomes metrics. For values line by line, which "
+                f"comparisons need, write a function of columns and name it as python: {file.name}:NAME."
             )
-            notes.add("problem", file, node.lineno, message, advice)
+            notes.add("works", file, node.lineno, message, advice)
