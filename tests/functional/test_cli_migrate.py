@@ -138,8 +138,7 @@ def test_what_was_written_runs(repository: Path, project: Project) -> None:
     works = found(view, "letters", "works")["letters/experiment.yaml:1"]
     assert "flowyard experiment run letters --dry-run" in works
     result = project.json("experiment", "run", repository / "letters", "--variants", "defaults")
-    assert [each["role"] for each in result["runs"]] == ["variant", "evaluation"]
-    assert all(each["lines"]["failed"] == 0 for each in result["runs"])
+    assert [[judged["evaluator"] for judged in each["evaluations"]] for each in result["runs"]] == [["grade"]]
 
 
 def test_a_page_of_somebody_else_is_kept(repository: Path) -> None:
