@@ -110,7 +110,10 @@ class Flow:
     def _prepared(self) -> Prepared:
         """The prepared form; inside of another flow's code one with that flow's connections and services."""
         outer = current_services()
-        return self._own if outer is None else outer.shared(self, lambda: self._make(outer=outer))
+        if outer is None:
+            return self._own
+        key = (self.flow.file, repr(self.chosen), repr(self.parameters), repr(self.init))
+        return outer.shared(key, lambda: self._make(outer=outer))
 
     def _facts(self) -> dict[str, Any]:
         return {
