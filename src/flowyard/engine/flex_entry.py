@@ -113,7 +113,7 @@ class FlexEntry:
     @property
     def takes_any_init(self) -> bool:
         """Whether ``__init__`` has ``**kwargs``."""
-        if not self.init_parameters:
+        if not self.is_class or self.target.__init__ is object.__init__:
             return False
         kinds = [each.kind for each in signature_of(self.target.__init__).parameters.values()]
         return inspect.Parameter.VAR_KEYWORD in kinds

@@ -9,9 +9,9 @@ from typing import Any
 from flowyard.evaluation.subjects import EvaluatorSource, EvaluatorSubject, find_subject, in_words_of_runs
 from flowyard.evaluation.whole_run import has_eval_functions
 from flowyard.experiments.model import Evaluator
-from flowyard.flows.model import DagFlow, Flow, PromptyFlow
+from flowyard.flows.model import Flow
 
-__all__ = ["evaluator_subject", "flow_calls", "load_evaluator", "model_calls", "with_whole_mappings"]
+__all__ = ["asked_by_type", "evaluator_subject", "load_evaluator", "with_whole_mappings"]
 
 
 def evaluator_subject(evaluator: Evaluator) -> EvaluatorSubject:
@@ -47,15 +47,9 @@ def with_whole_mappings(evaluator: Evaluator) -> Evaluator:
     return replace(evaluator, datasets=datasets)
 
 
-def model_calls(subject: EvaluatorSubject) -> int:
-    """How often an evaluator asks a model for one line, as far as that can be known beforehand."""
-    if subject.builtin is not None:
-        return subject.builtin.calls_of(subject.options)
-    return flow_calls(subject.flow)
-
-
-def flow_calls(flow: Flow) -> int:
-    """How often a flow asks a model for one line; what its own code calls cannot be known beforehand."""
-    if isinstance(flow, DagFlow):
-        return sum(node.type == "llm" for node in flow.line_nodes)
-    return int(isinstance(flow, PromptyFlow))
+def asked_by_type(evaluator: Evaluator) -> tuple[int, str]:
+    """How often a type asks a model for one line, and which; (0, "") for all that is known from a flow instead."""
+    subject = evaluator_subject(evaluator)
+    if subject.builtin is None:
+        return 0, ""
+    return subject.builtin.calls_of(subject.options), str(subject.options.get("model") or "")

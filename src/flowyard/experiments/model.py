@@ -48,9 +48,9 @@ class EvaluatorDataset:
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """What judges runs, and its datasets: exactly one of ``flow`` (an evaluation flow), ``type`` (the name
-    of a built-in evaluator) and ``python`` (``path/to/file.py:function``). ``options`` are for the last two. ``folder``
-    is what paths among them are relative to.
+    """What judges runs, and the datasets it applies to: exactly one of ``flow`` (an evaluation flow), ``type`` (the
+    name of a built-in evaluator) and ``python`` (``path/to/file.py:function``). ``options`` are for the last two.
+    ``folder`` is what paths among them are relative to.
     """
 
     name: str

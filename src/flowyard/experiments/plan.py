@@ -9,7 +9,7 @@ from typing import Any
 from flowyard._util.suggest import known_names
 from flowyard.errors import ExperimentInvalid, FlowInvalid
 from flowyard.experiments.estimate import CallEstimate, Estimator
-from flowyard.experiments.evaluator_flow import evaluator_subject, load_evaluator, model_calls
+from flowyard.experiments.evaluator_flow import asked_by_type, load_evaluator
 from flowyard.experiments.labels import selection_label
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
@@ -160,16 +160,14 @@ class _Planner:
             if applied.reference == dataset.name
         )
         lines = self._lines[dataset.name]
-        estimates = (self._judging_estimate(each, lines) for each in found)
-        return found, sum(estimates, CallEstimate())
+        return found, sum((self._judging_of(each, lines) for each in found), CallEstimate())
 
-    def _judging_estimate(self, each: PlannedEvaluation, lines: int) -> CallEstimate:
-        """What one evaluator asks models for one run. How long the prompts of our own judges are is not estimated."""
-        if each.evaluator.type:
-            calls = lines * model_calls(evaluator_subject(each.evaluator))
-            return CallEstimate(calls=calls, unpriced_calls=calls)
-        flow = self._evaluators[each.evaluator.name]
-        return self._estimator.estimate(flow, each.dataset.source, each.dataset.mappings, lines)
+    def _judging_of(self, evaluation: PlannedEvaluation, lines: int) -> CallEstimate:
+        flow, applied = self._evaluators[evaluation.evaluator.name], evaluation.dataset
+        asks, model = asked_by_type(evaluation.evaluator)
+        if asks:
+            return self._estimator.estimate_judge(flow, model, applied.source, applied.mappings, lines * asks)
+        return self._estimator.estimate(flow, applied.source, applied.mappings, lines)
 
 
 def _affordable(

@@ -72,10 +72,14 @@ def match_up(fits: Sequence[Sequence[bool]]) -> list[int | None]:
     owner: dict[int, int] = {}
 
     def place(row: int, tried: set[int]) -> bool:
+        free = next((column for column, fit in enumerate(fits[row]) if fit and column not in owner), None)
+        if free is not None:
+            owner[free] = row
+            return True
         for column, fit in enumerate(fits[row]):
             if fit and column not in tried:
                 tried.add(column)
-                if column not in owner or place(owner[column], tried):
+                if place(owner[column], tried):
                     owner[column] = row
                     return True
         return False
