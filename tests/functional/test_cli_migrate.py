@@ -141,6 +141,14 @@ def test_what_was_written_runs(repository: Path, project: Project) -> None:
     assert [[judged["evaluator"] for judged in each["evaluations"]] for each in result["runs"]] == [["grade"]]
 
 
+def test_data_at_a_url_is_not_asked_for(repository: Path) -> None:
+    file = repository / "letters" / "experiment.yaml"
+    file.write_text(file.read_text().replace("source: letters.jsonl", "source: https://nobody.invalid/letters.jsonl"))
+    works = found(migrated(repository), "letters", "works")
+    assert "was not looked at" in works["letters/experiment.yaml:1"]
+    assert "was not looked at" in works["letters/experiment.pr.yaml:1"]
+
+
 def test_a_page_of_somebody_else_is_kept(repository: Path) -> None:
     (repository / "MIGRATION.md").write_text("our own plan\n")
     (repository / "MIGRATION.md.before-migration").write_text("an older one\n")

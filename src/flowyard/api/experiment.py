@@ -11,10 +11,11 @@ from typing import Any, Unpack
 from flowyard._util.aio import run_blocking
 from flowyard.api.frames import Frame, frame_of
 from flowyard.api.results import ExperimentResult
-from flowyard.api.running import Running, RunningOptions
+from flowyard.api.running import Running, RunningOptions, open_place, price_table
 from flowyard.api.text import facts_html, facts_text, plain, table_html, table_text
 from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
+from flowyard.experiments.plan import PlannedRun
 from flowyard.experiments.policy import decide, read_policy
 from flowyard.reports import write_reports
 
@@ -23,11 +24,14 @@ __all__ = ["Experiment", "Plan"]
 Parameters = Mapping[str, Sequence[Any]]
 """``{name: [value, …]}``: the values that are tried for each parameter."""
 
-_COLUMNS = ("dataset", "version", "lines", "evaluators", "model_calls")
+_COLUMNS = ("dataset", "version", "lines", "evaluators", "model_calls", "tokens", "cost_usd")
 
 
 class Plan:
-    """What an experiment would run; nothing of it has been paid for. ``warnings`` are worth a look."""
+    """What an experiment would run; nothing of it has been paid for. ``warnings`` are worth a look.
+
+    Calls, tokens and cost are estimates, before retries; what a flow's own code asks is not in them.
+    """
 
     def __init__(self, plan: ExperimentPlan) -> None:
         self.runs = plan.runs
@@ -36,13 +40,11 @@ class Plan:
         self._title = f"{len(plan.runs):,} runs, about {plan.model_calls:,} model calls before retries"
 
     def details(self, frame: Frame | None = None) -> Any:
-        """One row a run as a ``DataFrame``: ``dataset``, ``version``, ``lines``, ``evaluators``, ``model_calls``."""
+        """One row a run as a ``DataFrame``: dataset, version, lines, evaluators, model_calls, tokens and cost_usd."""
         return frame_of((dict(zip(_COLUMNS, row, strict=True)) for row in self._rows()), _COLUMNS, frame)
 
     def _rows(self) -> list[tuple[Any, ...]]:
-        return [
-            (run.dataset.name, run.label, run.lines, _evaluators(run.evaluations), run.model_calls) for run in self.runs
-        ]
+        return [_row(run) for run in self.runs]
 
     def __repr__(self) -> str:
         warnings = "".join(f"\n! {plain(warning)}" for warning in self.warnings)
@@ -77,7 +79,8 @@ class Experiment:
         ``variants`` is ``all``, ``defaults`` or ``node.variant,…``, and ``parameters`` the values of each name; both go
         over the blocks of the file.
         """
-        return Plan(plan_experiment(self.experiment, variants, parameters))
+        prices = price_table(open_place(self.experiment.folder).settings)
+        return Plan(plan_experiment(self.experiment, variants, parameters, prices=prices))
 
     def run(
         self,
@@ -96,7 +99,7 @@ class Experiment:
         experiment = self.experiment
         app = how.open(experiment.folder)
         policy = read_policy(experiment)
-        plan = plan_experiment(experiment, variants, parameters)
+        plan = plan_experiment(experiment, variants, parameters, prices=price_table(app.settings))
         declared = [ExperimentConnections(experiment, app.environ)]
         parts = how.parts(app, declared, limits=experiment.limits, cache=experiment.cache)
         record = run_blocking(execute_experiment(plan, parts, options=how.options))
@@ -121,5 +124,8 @@ class Experiment:
         return facts_html(f"Experiment {self.name}", self._facts())
 
 
-def _evaluators(evaluations: Any) -> str:
-    return ", ".join(each.evaluator.name for each in evaluations)
+def _row(run: PlannedRun) -> tuple[Any, ...]:
+    evaluators = ", ".join(each.evaluator.name for each in run.evaluations)
+    estimate = run.estimate
+    figures = (run.model_calls, estimate.total_tokens, estimate.cost_usd)
+    return run.dataset.name, run.label, run.lines, evaluators, *figures

@@ -17,7 +17,7 @@ from flowyard.llm.cache import DEFAULT_CACHE_BYTES, CacheMode, CacheRules, cache
 from flowyard.llm.cache.block import CacheBlock
 from flowyard.llm.cache.kept_file import repaired
 from flowyard.llm.pacing import RateLimit
-from flowyard.llm.prices import find_price_files
+from flowyard.llm.prices import Prices, find_price_files
 from flowyard.records import RunRecord
 from flowyard.runs.budget import Budget
 from flowyard.runs.execution import Progress
@@ -27,7 +27,7 @@ from flowyard.sessions.local import LocalSessions, SessionOpener, open_inline
 from flowyard.sessions.session import FinishedLine
 from flowyard.settings import Settings
 
-__all__ = ["Place", "Running", "RunningOptions", "open_place"]
+__all__ = ["Place", "Running", "RunningOptions", "open_place", "price_table"]
 
 Place = str | PathLike[str]
 """A path, as text or path-like."""
@@ -100,7 +100,7 @@ class Running:
         return CallRules(
             limits=dict(limits),
             pace_file=settings.home / "pace" / "connections",
-            price_files=find_price_files((settings.project, settings.home, settings.user), None),
+            price_files=_price_files(settings),
             cache=self._cache(settings, block),
         )
 
@@ -130,6 +130,15 @@ def open_place(
     """The opened parts with the environment as it is now; what is given goes over it. Raises UserError."""
     settings = Settings.read(home=_text(home), env_file=_text(env_file), simulate=_text(simulate))
     return open_app(settings, near)
+
+
+def price_table(settings: Settings) -> Prices:
+    """What models cost: the user's tables over ours. Raises UserError."""
+    return Prices(_price_files(settings))
+
+
+def _price_files(settings: Settings) -> tuple[Path, ...]:
+    return find_price_files((settings.project, settings.home, settings.user), None)
 
 
 def _text(place: Place | None) -> str | None:

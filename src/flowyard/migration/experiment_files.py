@@ -23,6 +23,8 @@ _OURS = (
     *("limits", "cache", "metrics", "variants", "parameters", "search", "racing", "baseline", "slices", "gates"),
     "inconclusive",
 )
+_Sources = list[tuple[tuple[str | int, ...], str]]
+"""Where data is, each with the keys of its place in the file."""
 _BLOCKS = ("datasets", "evaluators", "connections", "runtime")
 
 
@@ -39,12 +41,12 @@ def check_experiment(folder: Path, notes: Notes) -> None:
     _check_keys(base, notes)
     _check_connections(base, notes)
     _check_sources(base, notes)
-    _try(folder, None, base, notes)
+    _try(folder, None, base, _sources(base.data), notes)
     for env, file in overlays(folder).items():
         overlay = _read(file, notes)
         if overlay is not None:
             _check_overlay(env, overlay, base, notes)
-            _try(folder, env, overlay, notes)
+            _try(folder, env, overlay, [*_sources(base.data), *_sources(overlay.data)], notes)
 
 
 def declared_connections(folder: Path) -> list[str]:
@@ -150,9 +152,9 @@ def _check_leftovers(env: str, file: YamlFile, base: YamlFile, notes: Notes) -> 
             notes.add("problem", file.path, file.line(("datasets",)), message, advice)
 
 
-def _try(folder: Path, env: str | None, file: YamlFile, notes: Notes) -> None:
-    """What flowyard itself says of the experiment, without running anything."""
-    if any("://" in source for _, source in _sources(file.data)):
+def _try(folder: Path, env: str | None, file: YamlFile, sources: _Sources, notes: Notes) -> None:
+    """What flowyard itself says of the experiment, without running anything or asking a network."""
+    if any("://" in source for _, source in sources):
         notes.add("works", file.path, 1, "Data is at a URL and was not looked at.", _dry_run(folder, env))
         return
     try:
@@ -200,8 +202,8 @@ def _place(where: str | None, file: YamlFile) -> tuple[Path, int]:
     return (beside, int(line)) if name and line.isdigit() and beside.is_file() else (file.path, 1)
 
 
-def _sources(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
-    found: list[tuple[tuple[str | int, ...], str]] = []
+def _sources(data: Any) -> _Sources:
+    found: _Sources = []
     for place, dataset in enumerate(_mappings(_block(data, "datasets"))):
         found.append((("datasets", place, "source"), str(dataset.get("source", ""))))
     for place, evaluator in enumerate(_mappings(_block(data, "evaluators"))):
