@@ -26,6 +26,7 @@ _NOUNS = {
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
+    "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
