@@ -17,12 +17,14 @@ __all__ = ["EXPERIMENT_FILE", "experiment_to_json", "find_experiment", "find_exp
 
 EXPERIMENT_FILE = "experiment.json"
 _PLAIN_FIELDS = ("name", "key", "created_at", "env", "duration_s")
+_LATER_FIELDS = ("labels", "defaults", "verdict", "gates", "races", "policy")
+"""What records of earlier versions do not have."""
 
 
 def experiment_to_json(experiment: ExperimentRecord) -> str:
     """The stored text. No folder is in it, so that a home can be moved."""
     body = {
-        **{name: getattr(experiment, name) for name in _PLAIN_FIELDS},
+        **{name: getattr(experiment, name) for name in (*_PLAIN_FIELDS, *_LATER_FIELDS)},
         "runs": [json.loads(run_to_json(run)) for run in experiment.runs],
         "variants": experiment.variants,
         "evaluations": experiment.evaluations,
@@ -63,8 +65,10 @@ def _read(file: Path) -> ExperimentRecord | None:
 
 def _made(body: dict[str, Any], folder: Path) -> ExperimentRecord:
     runs_folder = folder.parent.parent.parent / "runs"
+    later = {name: body[name] for name in _LATER_FIELDS if name in body}
     return ExperimentRecord(
         **{name: body[name] for name in _PLAIN_FIELDS},
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in later.items()},
         path=folder,
         runs=tuple(run_from_json(run, runs_folder / run["name"]) for run in body["runs"]),
         variants={name: dict(assignment) for name, assignment in body["variants"].items()},
