@@ -78,7 +78,7 @@ def _parts(comparison: Comparison, summary: Summary, evidence: Evidence | None) 
     failures = [each for table in summary.datasets for each in find_failures(table)]
     for board in boards:
         yield _board(board, summary, evidence)
-    notes = [*cautions(summary), *(evidence.warnings if evidence else ())]
+    notes = [*cautions(summary), *_counted(boards, evidence), *(evidence.warnings if evidence else ())]
     if notes:
         yield _Part(["### Mind", ""], [f"- {literal(note, most=500)}" for note in notes], "caution")
     if failures:
@@ -94,7 +94,7 @@ def _fitted(part: _Part, room: int) -> str:
     while rows or not part.rows:
         missing = len(part.rows) - len(rows) + part.left_out
         more = [f"\n*… and {plural(missing, f'more {part.noun}')}: see report.html.*"] if missing else []
-        text = "\n".join([*part.start, *rows, *more]) + "\n\n"
+        text = "\n".join([*part.start, *rows, *more]).rstrip("\n") + "\n\n"
         if _size(text) <= room:
             return text
         if not rows:
@@ -155,7 +155,7 @@ def _gates(gates: Sequence[GateResult]) -> _Part:
         f"{literal(gate.reason, most=300)} |"
         for gate in sorted(gates, key=lambda gate: order[gate.verdict])
     ]
-    return _Part(["### Gates", "", *table_lines(["", "gate", "of", "value", "why"])], rows, "gate")
+    return _Part(["### Gates", "", *table_lines(["verdict", "gate", "of", "value", "why"])], rows, "gate")
 
 
 def _subject(gate: GateResult) -> str:
@@ -210,6 +210,15 @@ def _score(score: Score) -> str:
     if score.difference is not None:
         text += f"<br>{winner_text(score.difference)} {change_text(score.difference)}"
     return text
+
+
+def _counted(boards: Sequence[Leaderboard], evidence: Evidence | None) -> Iterator[str]:
+    """How failed lines count in the metrics of the tables that count them."""
+    shown = {name for board in boards for name in board.metrics[:_MOST_METRICS]}
+    counting = {each.metric.name: each.metric for each in (evidence.estimates if evidence else ()) if each.failed_lines}
+    for name, metric in counting.items():
+        if name in shown and metric.kind != "total" and metric.meaning:
+            yield f"{name}: {metric.meaning}"
 
 
 def _failures(failures: Sequence[Failure]) -> _Part:

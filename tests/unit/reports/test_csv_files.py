@@ -47,7 +47,7 @@ def test_details_has_a_row_for_every_line(tables: tuple[list[dict[str, str]], li
     assert list(first)[:7] == ["experiment", "key", "env", "dataset", "run", "version", "variant.classify"]
     assert [first["key"], first["version"], first["line_number"], first["status"]] == [
         "triage-1",
-        "classify=a\\ud800",
+        'classify="a\\ud800"',
         "0",
         "completed",
     ]
