@@ -122,7 +122,7 @@ def _title(comparison: Comparison, summary: Summary, evidence: Evidence | None, 
 
 def _marker(comparison: Comparison) -> str:
     """A comment that is not shown, the same for each execution, by which a bot finds its comment again."""
-    return f"<!-- flowyard: {file_stem(*(name for name in (comparison.title, comparison.env) if name is not None))} -->"
+    return f"<!-- flowyard: {file_stem(comparison.title, comparison.env)} -->"
 
 
 def _gate_count(gates: Sequence[GateResult]) -> str:

@@ -137,8 +137,16 @@ def test_evidence_has_tables_of_its_own(lab: Lab, tmp_path: Path) -> None:
     assert (judged["gate"], judged["verdict"], judged["low"]) == ("'=accuracy", "fail", "0.4")
 
 
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=3), st.lists(st.text(min_size=1), min_size=1, max_size=3))
-def test_different_names_have_different_files(left: list[str], right: list[str]) -> None:
-    stems = [file_stem(*left), file_stem(*right)]
+NAMES = st.text("ab.,_= A/", max_size=6) | st.text()
+
+
+@given(NAMES, st.none() | NAMES, NAMES, st.none() | NAMES)
+def test_different_names_have_different_files(name: str, label: str | None, other: str, second: str | None) -> None:
+    stems = [file_stem(name, label), file_stem(other, second)]
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9=,._-]{0,120}", stem) for stem in stems)
-    assert (stems[0].casefold() == stems[1].casefold()) == (left == right)
+    assert (stems[0].casefold() == stems[1].casefold()) == ((name, label) == (other, second))
+
+
+def test_files_have_readable_names() -> None:
+    label = "classify=few_shot, classify.temperature=0.5"
+    assert file_stem("tickets", label) == "tickets.classify=few_shot,classify.temperature=0.5"
