@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, read_jsonl, start_flowyard
+from functional_helper import Project, ending, one_node_flow, read_jsonl, runs_of, start_flowyard
 
 from conftest import wait_for_text
 
@@ -26,15 +26,15 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 
 
 def metrics_of(result: dict[str, Any]) -> list[Any]:
-    return [(run["role"], run["dataset"], run["variant"], run["lines"], run["metrics"]) for run in result["runs"]]
+    return [(run["dataset"], run["variant"], run["lines"], run["metrics"]) for run in runs_of(result)]
 
 
 def test_the_example(project: Project):
     result = experiment(project, project.example(), "--max-failed-lines", "2")
     assert result["name"] == "ticket_triage"
     assert result["simulated"] is True
-    runs = result["runs"]
-    assert [run["role"] for run in runs] == ["variant", "evaluation"] * 4
+    assert [len(run["evaluations"]) for run in result["runs"]] == [1] * 4
+    runs = runs_of(result)
     assert sum(run["lines"]["failed"] for run in runs) == 2
     for base, evaluation in zip(runs[::2], runs[1::2], strict=True):
         assert evaluation["base_run"] == base["name"]
@@ -159,6 +159,6 @@ def test_flows_with_modules_of_the_same_name(project: Project):
     project.write("experiment.yaml", TWO_FLOWS)
     project.jsonl("data.jsonl", [{"x": "a"}, {"x": "b"}])
     result = experiment(project, ".")
-    found = [[row["out"] for row in read_jsonl(run["outputs"])] for run in result["runs"]]
+    found = [[row["out"] for row in read_jsonl(run["outputs"])] for run in runs_of(result)]
     first = ["first more of first a", "first more of first b"]
     assert found == [first, [f"second more of second {text}" for text in first]]

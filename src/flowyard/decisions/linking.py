@@ -18,6 +18,7 @@ from flowyard.decisions.columns import Column, RunColumns
 __all__ = ["Link", "find_link", "mean_of", "values_of"]
 
 _MOST_LABELS = 50
+_RIGHT = frozenset(("correct", "right", "true", "yes", "pass", "passed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def find_link(metric: str, logged: Sequence[tuple[Mapping[str, Any], RunColumns]
         fitting = [link for link in fitting if _fits(link, value, lines)]
     if not fitting:
         return None
+    said_right = [link for link in fitting if (link.equals or "").lower() in _RIGHT]
+    if len(said_right) == 1:  # where half of the lines are right, as many are wrong
+        return said_right[0]
     first = next((link for link in fitting if link.column == metric), fitting[0])
     return first if all(_are_alike(first, other, runs) for other in fitting) else None
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from flowyard.abc import Store
 from flowyard.decisions.policy import Baseline, DecisionPolicy
 from flowyard.errors import UserError
-from flowyard.flows.labels import selection_label
 from flowyard.records import Comparison, ExperimentRecord, RunQuery, RunRecord
 
 __all__ = ["baseline_runs", "compare_variants", "require_baselines", "with_baselines"]
@@ -24,7 +23,7 @@ def compare_variants(experiment: ExperimentRecord) -> Comparison:
         created_at=experiment.created_at,
         variants=experiment.variants,
         evaluations=experiment.evaluations,
-        labels=_labels(experiment),
+        labels=experiment.labels,
         defaults=experiment.defaults,
         dropped=tuple((race["dataset"], label) for race in experiment.races for label in race["dropped"]),
         key=experiment.key,
@@ -32,16 +31,6 @@ def compare_variants(experiment: ExperimentRecord) -> Comparison:
         duration_s=experiment.duration_s,
         tables=True,
     )
-
-
-def _labels(experiment: ExperimentRecord) -> dict[str, str]:
-    """What people call each run; a record of another version names the selections only."""
-    return {
-        run.name: experiment.labels.get(run.name)
-        or selection_label(experiment.variants.get(run.name, run.assignment), run.parameters)
-        for run in experiment.runs
-        if run.name not in experiment.evaluations
-    }
 
 
 def baseline_runs(policy: DecisionPolicy) -> tuple[Baseline, ...]:

@@ -65,10 +65,11 @@ def _read(file: Path) -> ExperimentRecord | None:
 
 def _made(body: dict[str, Any], folder: Path) -> ExperimentRecord:
     runs_folder = folder.parent.parent.parent / "runs"
-    later = {name: body[name] for name in _LATER_FIELDS if name in body}
+    later: dict[str, Any] = {name: body[name] for name in _LATER_FIELDS if name in body}
+    later |= {name: tuple(later.get(name, ())) for name in ("gates", "races")}
     return ExperimentRecord(
         **{name: body[name] for name in _PLAIN_FIELDS},
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in later.items()},
+        **later,
         path=folder,
         runs=tuple(run_from_json(run, runs_folder / run["name"]) for run in body["runs"]),
         variants={name: dict(assignment) for name, assignment in body["variants"].items()},
