@@ -45,12 +45,8 @@ def tables(lab: Lab, tmp_path: Path) -> tuple[list[dict[str, str]], list[dict[st
 def test_details_has_a_row_for_every_line(tables: tuple[list[dict[str, str]], list[dict[str, str]]]) -> None:
     first, second, third = tables[0]
     assert list(first)[:7] == ["experiment", "key", "env", "dataset", "run", "version", "variant.classify"]
-    assert [first["key"], first["version"], first["line_number"], first["status"]] == [
-        "triage-1",
-        'classify="a\\ud800"',
-        "0",
-        "completed",
-    ]
+    assert [first["key"], first["line_number"], first["status"]] == ["triage-1", "0", "completed"]
+    assert "a\\ud800" in first["version"]
     assert (first["inputs.question"], first["inputs.n"], first["outputs.category"]) == ("'=cmd()", "-3", "zürich\n📄")
     assert (first["eval.grade.grade"], first["duration_ms"], first["simulated"]) == ("ok", "250.0", "false")
     assert (second["status"], second["inputs.question"], second["error.message"]) == (

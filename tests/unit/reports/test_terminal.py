@@ -32,7 +32,7 @@ def test_the_best_has_a_star_and_markup_is_text(lab: Lab) -> None:
     add(lab, "[red]a", Usage(), accuracy=0.5)
     add(lab, "b", Usage(), accuracy=0.75)
     text = shown(lab)
-    assert 'classify="[red]a"' in text
+    assert "[red]a" in text
     assert "★ 0.750" in text
     assert "★ 0.500" not in text
     assert "Simulated" not in text
