@@ -26,7 +26,7 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 
 
 def metrics_of(result: dict[str, Any]) -> list[Any]:
-    return [(run["dataset"], run["variant"], run["lines"], run["metrics"]) for run in runs_of(result)]
+    return [(run.get("dataset"), run.get("variant"), run["lines"], run["metrics"]) for run in runs_of(result)]
 
 
 def test_the_example(project: Project):

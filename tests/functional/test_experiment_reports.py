@@ -242,3 +242,12 @@ def test_a_name_with_markup_is_text_everywhere(pairs: Pairs, moved: Project) -> 
     assert "<i>" not in markdown
     assert "<i>" not in (moved.home / "experiments" / "index.html").read_text(encoding="utf-8")
     assert table(result, "details.csv")[0]["experiment"] == "p <i> | @team"
+
+
+def test_chosen_runs_have_reports_too(pairs: Pairs, moved: Project) -> None:
+    names = ",".join(run["name"] for run in pairs.second["runs"])
+    shown = moved.json("run", "visualize", "-n", names, "--format", "markdown", "--format", "csv")
+    folder = Path(shown["page"]).with_suffix("")
+    assert shown["reports"]["markdown"] == str(folder / "report.md")
+    assert shown["reports"]["csv"][:2] == [str(folder / "details.csv"), str(folder / "metrics.csv")]
+    assert "## Compared" in (folder / "report.md").read_text(encoding="utf-8")
