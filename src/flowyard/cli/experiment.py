@@ -104,7 +104,7 @@ def _print_result(
         print_json({**experiment_view(record, evidence), "reports": report_paths(files)})
         return
     print_warnings(evidence.warnings)
-    Console().print(comparison_table(summarize(comparison)))
+    Console().print(comparison_table(summarize(comparison), evidence))
     print_races(record.races)
     print_gates(evidence.gates, policy)
     print_reports(files)

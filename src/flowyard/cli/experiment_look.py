@@ -139,14 +139,15 @@ def _print_list(outcomes: Sequence[Outcome]) -> None:
         "failed": [f"{outcome.failed:,}" for outcome in outcomes],
         "cost": [usd_text(outcome.cost_usd) for outcome in outcomes],
     }
-    shown = {name: cells for name, cells in columns.items() if any(cells)}
-    print_table(list(shown), zip(*shown.values(), strict=True))
+    shown = {name: cells for name, cells in columns.items() if any(cell not in ("", usd_text(0)) for cell in cells)}
+    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict"))
     for text in _courses(outcomes):
         click.echo(text)
 
 
 def _metric(outcome: Outcome) -> str:
-    return "" if outcome.value is None else f"{outcome.metric} {metric_text(outcome.value)}"
+    name = (outcome.metric or "").rpartition(".")[2]
+    return "" if outcome.value is None else f"{name} {metric_text(outcome.value)}"
 
 
 def _courses(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -33,6 +33,7 @@ __all__ = [
     "comparison_table",
     "report_paths",
     "summarize",
+    "write_formats",
     "write_page",
     "write_reports",
 ]
@@ -63,14 +64,25 @@ def write_reports(
 
     In the experiment's own folder its outcome is written, too, and the index page over all experiments anew.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     comparison = compare_variants(experiment)
     summary = summarize(comparison)
-    files = {name: list(FORMATS[name](summary).write(comparison, evidence, folder)) for name in formats}
+    files = _written(comparison, summary, evidence, folder, formats)
     if folder == experiment.path:
         write_outcome(experiment_outcome(experiment, summary, evidence), folder)
         write_index(folder.parent.parent)
     return files
+
+
+def write_formats(comparison: Comparison, folder: Path, formats: Iterable[str]) -> dict[str, list[Path]]:
+    """Write the formats of these names for any comparison into ``folder``, made when missing."""
+    return _written(comparison, summarize(comparison), None, folder, formats)
+
+
+def _written(
+    comparison: Comparison, summary: Summary, evidence: Evidence | None, folder: Path, formats: Iterable[str]
+) -> dict[str, list[Path]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return {name: list(FORMATS[name](summary).write(comparison, evidence, folder)) for name in formats}
 
 
 def report_paths(files: Mapping[str, Sequence[Path]]) -> dict[str, str | list[str]]:

@@ -42,11 +42,16 @@ class TableWriter:
 
     def __init__(self, file: Any, columns: Sequence[str]) -> None:
         self._columns = columns
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow([safe_cell(name) for name in columns])
+        self._plain = csv.writer(file, lineterminator="\n")
+        self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        self._put([safe_cell(name) for name in columns])
 
     def write(self, record: Mapping[str, Any]) -> None:
-        self._writer.writerow([safe_cell(record.get(name)) for name in self._columns])
+        self._put([safe_cell(record.get(name)) for name in self._columns])
+
+    def _put(self, cells: Sequence[str]) -> None:
+        """Python quotes a carriage return from 3.13 on only; without quotes it ends the row for readers."""
+        (self._quoted if any("\r" in cell for cell in cells) else self._plain).writerow(cells)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class _LineScores:
 
 
 def _parameters(row: VariantRow) -> Mapping[str, Any]:
-    return getattr(row.run, "parameters", {})
+    return row.run.parameters
 
 
 def _parameter_columns(summary: Summary) -> list[str]:

@@ -72,6 +72,7 @@ def render_index(outcomes: Iterable[tuple[Path, Outcome]]) -> str:
         rows=rows[:MOST_EXECUTIONS],
         left_out=len(rows) - MOST_EXECUTIONS,
         courses=_courses(rows),
+        experiments=len({row.outcome.name for row in rows}),
         verdicts=sorted({row.outcome.verdict or "none" for row in rows}),
         simulated=any(row.outcome.simulated for row in rows),
         style=style,

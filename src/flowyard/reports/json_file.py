@@ -107,7 +107,7 @@ def _version(row: VariantRow) -> dict[str, Any]:
         "run": run.name,
         "status": run.status,
         "assignment": dict(row.variants),
-        "parameters": dict(getattr(run, "parameters", {})),
+        "parameters": dict(run.parameters),
         "best": sorted(row.best),
         "metrics": dict(row.metrics),
         "lines": to_plain(row.lines),

@@ -14,7 +14,7 @@ from flowyard.reports.values import is_ranked, metric_text
 __all__ = ["Leaderboard", "Score", "Standing", "change_text", "leaderboards", "range_text", "winner_text"]
 
 _OWN_COLUMN = ("latency_", "cost", "tokens", "total_tokens", "error_rate", "failed_lines", "duration")
-"""Metrics of the run itself begin like this; tables show them in columns of their own, so they come last."""
+"""How metrics of the run itself begin, which tables show in columns of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,17 @@ class _Found:
 
 
 def _metric_names(summary: Summary, evidence: Evidence | None) -> Iterator[str]:
-    """Measured metrics first, then those that only have a number of the run, those with a column of their own last."""
+    """Measured metrics first, then those that only have a number of the run; not those with a column of their own.
+
+    These are all there is where nothing else was measured.
+    """
     measured = [] if evidence is None else list(evidence.metrics)
+    own = {metric.name for metric in measured if metric.evaluator is None and metric.name.startswith(_OWN_COLUMN)}
     known = {name for metric in measured for name in (metric.name, f"{metric.evaluator}.{metric.name}")}
     main = main_metrics(summary, most=len(summary.metrics))
     names = [*(metric.name for metric in measured), *(name for name in main if name not in known)]
     names += [name for name in summary.metrics if name not in known and name not in main]
-    yield from sorted(names, key=lambda name: name.startswith(_OWN_COLUMN))
+    yield from [name for name in names if name not in own] or names
 
 
 def _leaderboard(table: DatasetTable, found: _Found) -> Leaderboard:

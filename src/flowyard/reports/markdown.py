@@ -11,7 +11,7 @@ from flowyard.abc import ReportFormat
 from flowyard.decisions.model import Evidence, GateResult
 from flowyard.records import Comparison
 from flowyard.reports.file_names import file_stem
-from flowyard.reports.headline import cautions, headlines
+from flowyard.reports.headline import cautions
 from flowyard.reports.leaderboard import (
     Leaderboard,
     Score,
@@ -32,7 +32,7 @@ __all__ = ["MOST_CHARACTERS", "MarkdownReport", "render_markdown"]
 MOST_CHARACTERS = 60_000
 """GitHub refuses a comment of more than 65,536 characters; a bot may want to add some of its own."""
 
-_MOST_METRICS, _MOST_VERSIONS, _MOST_FAILURES = 4, 25, 10
+_MOST_METRICS, _MOST_VERSIONS, _MOST_FAILURES, _MOST_DATASETS = 4, 25, 10, 6
 _VERDICTS = {"pass": "✅ Passed", "fail": "❌ Failed", "inconclusive": "⚠️ Inconclusive"}
 _SIGNS = {"pass": "✅ pass", "fail": "❌ fail", "inconclusive": "⚠️ inconclusive"}
 
@@ -71,13 +71,14 @@ def render_markdown(
 
 def _parts(comparison: Comparison, summary: Summary, evidence: Evidence | None) -> Iterator[_Part]:
     """From the most important to the least; the last ones are left out first."""
-    yield _title(comparison, summary, evidence)
+    boards = leaderboards(summary, evidence)
+    yield _title(comparison, summary, evidence, boards)
     if evidence is not None and evidence.gates:
         yield _gates(evidence.gates)
     failures = [each for table in summary.datasets for each in find_failures(table)]
-    for board in leaderboards(summary, evidence):
+    for board in boards:
         yield _board(board, summary, evidence)
-    notes = [*cautions(summary), *(evidence.warnings if evidence else ())]
+    notes = [*cautions(summary), *_counted(boards, evidence), *(evidence.warnings if evidence else ())]
     if notes:
         yield _Part(["### Mind", ""], [f"- {literal(note, most=500)}" for note in notes], "caution")
     if failures:
@@ -93,7 +94,7 @@ def _fitted(part: _Part, room: int) -> str:
     while rows or not part.rows:
         missing = len(part.rows) - len(rows) + part.left_out
         more = [f"\n*… and {plural(missing, f'more {part.noun}')}: see report.html.*"] if missing else []
-        text = "\n".join([*part.start, *rows, *more]) + "\n\n"
+        text = "\n".join([*part.start, *rows, *more]).rstrip("\n") + "\n\n"
         if _size(text) <= room:
             return text
         if not rows:
@@ -108,20 +109,20 @@ def _size(text: str) -> int:
     return len(text) + sum(letter > "\uffff" for letter in text)
 
 
-def _title(comparison: Comparison, summary: Summary, evidence: Evidence | None) -> _Part:
+def _title(comparison: Comparison, summary: Summary, evidence: Evidence | None, boards: Sequence[Leaderboard]) -> _Part:
     verdict = evidence.verdict if evidence else None
     name = literal(comparison.title, most=120)
     lines = [_marker(comparison), f"## {_VERDICTS[verdict] if verdict else 'Compared'}: {name}", ""]
     if evidence is not None and evidence.gates:
         lines += [_gate_count(evidence.gates), ""]
-    lines += [f"{each}\n" for each in _leading(summary)]
+    lines += [f"{each}\n" for each in _leading(boards)]
     notes = [each for each in (summary.simulated_note, summary.cost_note) if each]
     return _Part([*lines, *(f"{literal(note, most=500)}\n" for note in notes)])
 
 
 def _marker(comparison: Comparison) -> str:
     """A comment that is not shown, the same for each execution, by which a bot finds its comment again."""
-    return f"<!-- flowyard: {file_stem(comparison.title, comparison.env or '')} -->"
+    return f"<!-- flowyard: {file_stem(comparison.title, comparison.env)} -->"
 
 
 def _gate_count(gates: Sequence[GateResult]) -> str:
@@ -131,13 +132,20 @@ def _gate_count(gates: Sequence[GateResult]) -> str:
     return f"Of {plural(len(gates), 'gate')}: {said}."
 
 
-def _leading(summary: Summary) -> Iterator[str]:
-    for headline in headlines(summary)[:4]:
-        where = f" on {literal(headline.dataset, most=60)}" if len(summary.datasets) > 1 else ""
-        leaders = ", ".join(f"**{literal(label, most=80)}**" for label in headline.leaders[:3])
-        more = f" and {len(headline.leaders) - 3} more" if len(headline.leaders) > 3 else ""
-        than = f"; the next best has {headline.next_best}" if headline.next_best else "; all have the same"
-        yield f"Best {literal(headline.metric, most=60)}{where}: {leaders}{more} with {headline.value}{than}."
+def _leading(boards: Sequence[Leaderboard]) -> Iterator[str]:
+    """Who leads each dataset on its first metric, where there is somebody to lead."""
+    for board in boards[:_MOST_DATASETS]:
+        metric = next(iter(board.metrics), "")
+        leaders = [each for each in board.standings if metric and each.scores[metric].best]
+        if not leaders:
+            continue
+        where = f" on {literal(board.dataset, most=60)}" if len(boards) > 1 else ""
+        names = ", ".join(f"**{literal(each.row.label, most=80)}**" for each in leaders[:3])
+        more = f" and {len(leaders) - 3} more" if len(leaders) > 3 else ""
+        rest = [metric_text(each.scores[metric].value) for each in board.standings if each not in leaders]
+        than = f"; the next best has {literal(rest[0])}" if rest else "; all have the same"
+        value = metric_text(leaders[0].scores[metric].value)
+        yield f"Best {literal(metric, most=60)}{where}: {names}{more} with {value}{than}."
 
 
 def _gates(gates: Sequence[GateResult]) -> _Part:
@@ -147,7 +155,7 @@ def _gates(gates: Sequence[GateResult]) -> _Part:
         f"{literal(gate.reason, most=300)} |"
         for gate in sorted(gates, key=lambda gate: order[gate.verdict])
     ]
-    return _Part(["### Gates", "", *table_lines(["", "gate", "of", "value", "why"])], rows, "gate")
+    return _Part(["### Gates", "", *table_lines(["verdict", "gate", "of", "value", "why"])], rows, "gate")
 
 
 def _subject(gate: GateResult) -> str:
@@ -202,6 +210,15 @@ def _score(score: Score) -> str:
     if score.difference is not None:
         text += f"<br>{winner_text(score.difference)} {change_text(score.difference)}"
     return text
+
+
+def _counted(boards: Sequence[Leaderboard], evidence: Evidence | None) -> Iterator[str]:
+    """How failed lines count in the metrics of the tables that count them."""
+    shown = {name for board in boards for name in board.metrics[:_MOST_METRICS]}
+    counting = {each.metric.name: each.metric for each in (evidence.estimates if evidence else ()) if each.failed_lines}
+    for name, metric in counting.items():
+        if name in shown and metric.kind != "total" and metric.meaning:
+            yield f"{name}: {metric.meaning}"
 
 
 def _failures(failures: Sequence[Failure]) -> _Part:

@@ -2,7 +2,7 @@
 
     HOME/flowyard.db                                         the records, unless they are in PostgreSQL
     HOME/runs/<run name>/run.json, lines.jsonl, outputs.jsonl
-    HOME/experiments/<experiment>/<key>/experiment.json, report.html, *.csv
+    HOME/experiments/<experiment>/<key>/experiment.json and the reports
 
 ``run.json`` is a copy of the record, replaced atomically after the database has it.
 """

@@ -45,12 +45,8 @@ def tables(lab: Lab, tmp_path: Path) -> tuple[list[dict[str, str]], list[dict[st
 def test_details_has_a_row_for_every_line(tables: tuple[list[dict[str, str]], list[dict[str, str]]]) -> None:
     first, second, third = tables[0]
     assert list(first)[:7] == ["experiment", "key", "env", "dataset", "run", "version", "variant.classify"]
-    assert [first["key"], first["version"], first["line_number"], first["status"]] == [
-        "triage-1",
-        "classify=a\\ud800",
-        "0",
-        "completed",
-    ]
+    assert [first["key"], first["line_number"], first["status"]] == ["triage-1", "0", "completed"]
+    assert "a\\ud800" in first["version"]
     assert (first["inputs.question"], first["inputs.n"], first["outputs.category"]) == ("'=cmd()", "-3", "zürich\n📄")
     assert (first["eval.grade.grade"], first["duration_ms"], first["simulated"]) == ("ok", "250.0", "false")
     assert (second["status"], second["inputs.question"], second["error.message"]) == (
@@ -137,8 +133,16 @@ def test_evidence_has_tables_of_its_own(lab: Lab, tmp_path: Path) -> None:
     assert (judged["gate"], judged["verdict"], judged["low"]) == ("'=accuracy", "fail", "0.4")
 
 
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=3), st.lists(st.text(min_size=1), min_size=1, max_size=3))
-def test_different_names_have_different_files(left: list[str], right: list[str]) -> None:
-    stems = [file_stem(*left), file_stem(*right)]
+NAMES = st.text("ab.,_= A/", max_size=6) | st.text()
+
+
+@given(NAMES, st.none() | NAMES, NAMES, st.none() | NAMES)
+def test_different_names_have_different_files(name: str, label: str | None, other: str, second: str | None) -> None:
+    stems = [file_stem(name, label), file_stem(other, second)]
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9=,._-]{0,120}", stem) for stem in stems)
-    assert (stems[0].casefold() == stems[1].casefold()) == (left == right)
+    assert (stems[0].casefold() == stems[1].casefold()) == ((name, label) == (other, second))
+
+
+def test_files_have_readable_names() -> None:
+    label = "classify=few_shot, classify.temperature=0.5"
+    assert file_stem("tickets", label) == "tickets.classify=few_shot,classify.temperature=0.5"

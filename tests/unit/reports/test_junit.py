@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -104,10 +105,8 @@ def test_failed_lines_are_the_text_of_a_failure(lab: Lab) -> None:
 )
 def test_a_run_that_did_not_end_well_is_an_error(lab: Lab, more: dict[str, Any], message: str) -> None:
     lines = [LineResult(0, "completed", {}, {})]
-    folder_run = lab.variant("a", lines)
-    changed = lab.runs.pop()
-    lab.runs.append(changed.__class__(**{name: getattr(changed, name) for name in changed.__slots__} | more))
-    assert changed.name == folder_run
+    lab.variant("a", lines)
+    lab.runs.append(replace(lab.runs.pop(), **more))
     error = parsed(lab).find(".//error")
     assert error is not None
     assert error.attrib["message"] == message
