@@ -215,12 +215,15 @@ def test_lines_that_failed_are_counted_beside_the_score(colours: Project):
     """Defect 15 of the template: a flow that fails on hard lines looked better, and nothing said so."""
     colours.flow("echo", one_node_flow({"x": "string"}), work_py=FAILS_ON_BLUE)
     colours.jsonl("rows.jsonl", ROWS[:3])
-    colours.write("experiment.yaml", evaluators(block("exact", "type: exact_match", MATCH)))
-    result = colours.json("experiment", "run", ".", code=1)
+    judge = block("exact", "type: exact_match", MATCH)
+    colours.write("experiment.yaml", evaluators(judge, "gates: ['exact_match >= 0.9']", "inconclusive: pass"))
+    result = colours.json("experiment", "run", ".", "--max-failed-lines", "1", code=3)
     run = judged(result)["exact_match"]
-    base = result["runs"][0]
-    assert base["lines"] == {"total": 3, "completed": 2, "failed": 1}
-    assert run["lines"]["total"] == 2  # the score is of these, and the reports say so
+    assert result["runs"][0]["lines"] == {"total": 3, "completed": 2, "failed": 1}
+    assert run["metrics"] == {"exact_match": 1}  # of the two lines that it could judge
+    (gate,) = result["gates"]
+    assert gate["value"] == pytest.approx(2 / 3)  # the line that failed counts as wrong
+    assert gate["verdict"] != "pass"
     page = next(Path(file) for file in _files(result) if Path(file).suffix == ".html")
     assert "I cannot see blue" in page.read_text("utf-8")
 
