@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,13 @@ def check(
     as_json: bool,
 ) -> int:
     """Let a judge grade lines that people graded, and show how far both agree. Exits 1 when lines failed."""
+    settings = read_settings(home, env_file, simulate)  # before anything looks for runs
     given = _options(options)
     checked = judge_score(kind, given, score)
     subject = find_subject(EvaluatorSource(type=kind, options=given, folder=Path.cwd()))
     source = absolute_source(data)
     values = _column(DataTable.read(source), labels)
-    app = open_app(read_settings(home, env_file, simulate))
+    app = open_app(settings)
     request = RunRequest(
         flow=subject.flow,
         data=source,
@@ -73,6 +75,7 @@ def check(
         role="evaluation",
         options=many.options,
         properties=subject.properties,
+        name=f"judge_{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}",
     )
     parts = many.parts(app, choose_progress())
     run = many.carry_out(app, execute_run(request, parts))

@@ -112,6 +112,7 @@ def _print_differences(check: JudgeCheck, most: int) -> None:
     shown = check.differences[:most]
     if not shown:
         return
+    click.echo()
     rows = [[each.line_number, each.people, each.judge, _short(each.reason)] for each in shown]
     print_table(["line", "people", "judge", "the judge's reason"], rows, title="Where they differ most")
     if len(check.differences) > len(shown):

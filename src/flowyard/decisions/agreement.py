@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from flowyard.decisions.model import Estimate, Interval, Metric, Scores
 from flowyard.statistics.agreement import ConfusionMatrix, Weights, cohen_kappa, confusion_matrix
 from flowyard.statistics.judge_error import JudgedMean, judged_mean, judged_share
-from flowyard.statistics.proportions import wilson_interval
+from flowyard.statistics.proportions import newcombe_paired_interval, wilson_interval
+from flowyard.statistics.special import student_t_quantile
 
 __all__ = ["Agreement", "agreement_of", "corrected_estimate", "judge_agreement"]
 
@@ -98,30 +99,74 @@ def agreement_of(
 
 
 def corrected_estimate(
-    estimate: Estimate, scores: Scores, labels: Mapping[int, float], lines: Collection[int] | None = None
+    estimate: Estimate,
+    scores: Scores,
+    labels: Mapping[int, float],
+    lines: Collection[int] | None = None,
+    *,
+    labelled: str | None = None,
 ) -> Estimate:
     """The estimate with the judge's error taken out of its value and into its interval.
 
-    ``labels`` are people's grades of this version's outputs on some lines, which have to be a random choice; ``lines``
-    are those of the estimate's slice. Failed lines keep the value that the metric's rule gives them. The estimate comes
-    back as it is when fewer than two lines have a label.
+    ``labels`` are people's grades of the outputs of the version ``labelled`` (None: of the estimate's own) on some
+    lines, which have to be a random choice; ``lines`` are those of the estimate's slice. Failed lines keep the value
+    that the metric's rule gives them. Another version's estimate is moved by as much as the judge is off for the
+    labelled one. Without two labelled lines the estimate comes back as it is.
     """
-    failed = scores.failed.get(estimate.version, frozenset())
-    rows = [row for row in _values(scores, estimate.version) if lines is None or row[0] in lines]
+    version, confidence = labelled or estimate.version, _confidence(estimate)
+    failed = scores.failed.get(version, frozenset())
+    rows = [row for row in _values(scores, version) if lines is None or row[0] in lines]
     judged = [(number, value) for number, value in rows if number not in failed]
     asked = [labels.get(number, math.nan) for number, _ in judged]
-    if sum(not math.isnan(label) for label in asked) < _FEWEST_LABELS:
-        return estimate
-    confidence = estimate.interval.confidence if estimate.interval else _CONFIDENCE
+    if version != estimate.version or sum(not math.isnan(label) for label in asked) < _FEWEST_LABELS:
+        return _moved(estimate, list(_pairs(scores, version, labels)), confidence)
     values = [value for _, value in judged]
-    is_binary = {*values, *(label for label in asked if not math.isnan(label))} <= {0.0, 1.0}
+    is_binary = _are_binary([*values, *(label for label in asked if not math.isnan(label))])
     mean = (judged_share if is_binary else judged_mean)(values, asked, confidence)
     method = "double sampling with labels of people" if is_binary else "prediction-powered (PPI++)"
     value, low, high = _with_failed(mean, [value for number, value in rows if number in failed], confidence)
+    return _replaced(estimate, value, low, high, method)
+
+
+def _confidence(estimate: Estimate) -> float:
+    return estimate.interval.confidence if estimate.interval else _CONFIDENCE
+
+
+def _are_binary(values: Sequence[float]) -> bool:
+    return set(values) <= {0.0, 1.0}
+
+
+def _moved(estimate: Estimate, pairs: Sequence[tuple[float, float]], confidence: float) -> Estimate:
+    """The estimate moved by what people's grades differ from the judge's; both intervals are joined (MOVER)."""
+    graded = [(label, value) for label, value in pairs if not math.isnan(value)]
+    if len(graded) < _FEWEST_LABELS or estimate.interval is None:
+        return estimate
+    shift, low, high = _shift(graded, confidence)
+    judged = 1 - estimate.failed_lines / max(1, estimate.lines)
+    value = estimate.value + judged * shift
+    below = math.hypot(estimate.value - estimate.interval.low, judged * (shift - low))
+    above = math.hypot(estimate.interval.high - estimate.value, judged * (high - shift))
+    method = f"{estimate.interval.method}, moved by the judge's error on labelled lines"
+    return _replaced(estimate, value, value - below, value + above, method)
+
+
+def _shift(graded: Sequence[tuple[float, float]], confidence: float) -> tuple[float, float, float]:
+    """People's mean minus the judge's on the same lines, and its interval."""
+    differences = [label - value for label, value in graded]
+    shift = math.fsum(differences) / len(differences)
+    if _are_binary([each for pair in graded for each in pair]):
+        both, people, judge, neither = (graded.count(pair) for pair in ((1, 1), (1, 0), (0, 1), (0, 0)))
+        bounds = newcombe_paired_interval(both, people, judge, neither, confidence)
+        return shift, bounds.low, bounds.high
+    variance = math.fsum((each - shift) ** 2 for each in differences) / (len(differences) - 1)
+    half = student_t_quantile((1 + confidence) / 2, len(differences) - 1) * math.sqrt(variance / len(differences))
+    return shift, shift - half, shift + half
+
+
+def _replaced(estimate: Estimate, value: float, low: float, high: float, method: str) -> Estimate:
     bounds = _within(estimate.metric, low), _within(estimate.metric, high)
-    return replace(
-        estimate, value=_within(estimate.metric, value), interval=Interval(*bounds, confidence, method), lines=len(rows)
-    )
+    interval = Interval(*bounds, _confidence(estimate), method)
+    return replace(estimate, value=_within(estimate.metric, value), interval=interval)
 
 
 def _with_failed(mean: JudgedMean, failed: Sequence[float], confidence: float) -> tuple[float, float, float]:

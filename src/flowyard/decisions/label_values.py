@@ -12,6 +12,9 @@ from flowyard.errors import UserError
 __all__ = ["label_numbers"]
 
 
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+
 def label_numbers(
     values: Mapping[int, Any],
     *,
@@ -35,8 +38,10 @@ def _is_empty(value: Any) -> bool:
 
 
 def _number(value: Any, numbers: Mapping[Any, float], where: str) -> float:
-    if isinstance(value, str) and value.strip() in numbers:
-        return numbers[value.strip()]
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and text in numbers:
+        return numbers[text]
+    value = _TRUTH.get(str(text).lower(), text)
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -22,6 +22,8 @@ from flowyard.evaluation.whole_run import eval_functions_flow, has_eval_function
 from flowyard.flows.load import load_flow
 from flowyard.flows.model import FlexFlow, Flow, Input, Literal, Output
 from flowyard.records import RunRecord
+from flowyard.runs.run import require_name
+from flowyard.settings import Settings
 
 __all__ = ["EvaluatorSource", "EvaluatorSubject", "find_subject", "in_words_of_runs", "recorded_subject"]
 
@@ -123,11 +125,7 @@ def _builtin(source: EvaluatorSource, entry: BuiltinEvaluator) -> EvaluatorSubje
     if missing:
         message = f"Evaluator type {entry.name!r} needs the option {known_names(missing)}."
         raise UserError(message, hint=f"See: flowyard evaluator show {entry.name}", where=source.where or None)
-    files = {each.name for each in entry.options if each.is_file}
-    options = {
-        name: str((source.folder / value).resolve()) if name in files and isinstance(value, str) else value
-        for name, value in source.options.items()
-    }
+    options = {**source.options, **_places(source, entry)}
     module, _, name = entry.entry.partition(":")
     flow = FlexFlow(
         name=entry.name,
@@ -147,6 +145,15 @@ def _builtin(source: EvaluatorSource, entry: BuiltinEvaluator) -> EvaluatorSubje
     )
     usual = {each.name: each.usual for each in entry.inputs if each.usual}
     return EvaluatorSubject(flow, usual, {"evaluator": _written("type", entry.name, options)}, entry)
+
+
+def _places(source: EvaluatorSource, entry: BuiltinEvaluator) -> dict[str, str]:
+    """The options that name files and runs, as paths: workers run elsewhere. Raises UserError."""
+    given = {name: value for name, value in source.options.items() if isinstance(value, str)}
+    files = [each.name for each in entry.options if each.is_file and each.name in given]
+    runs = [each.name for each in entry.options if each.is_run and each.name in given]
+    found = {name: str((source.folder / given[name]).resolve()) for name in files}
+    return found | {name: str((Settings.read().home / "runs" / require_name(given[name])).resolve()) for name in runs}
 
 
 def _python(source: EvaluatorSource, place: PythonPlace) -> EvaluatorSubject:

@@ -23,6 +23,7 @@ from flowyard.evaluation.judges import (
     Rubric,
     Similarity,
 )
+from flowyard.evaluation.subjects import EvaluatorSource, find_subject
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -285,6 +286,18 @@ def test_the_baseline_s_outputs_are_the_references(tmp_path: Any):
             ask(model.connection, lambda: Pairwise(**MODEL, baseline=tmp_path), lines[0])
     with pytest.raises(UserError, match="there is no"):
         Pairwise(baseline=tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"baseline_run": "../old"}, "cannot be a run's name"),
+        ({"baseline_rnu": "old"}, "takes no option 'baseline_rnu'"),
+    ],
+)
+def test_a_run_that_cannot_be_one_is_refused(options: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
+        find_subject(EvaluatorSource(type="pairwise", options=options))
 
 
 def test_there_must_be_something_to_grade():

@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import UserError
@@ -18,6 +18,9 @@ from flowyard.evaluation.judges.votes import combine
 
 LABELS = parse_scale(labels=["wrong", "right"])
 GOOD = {"canary": "0a1b2c3d", "reason": "Because.", "grade": 4}
+
+
+patient = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def of(**changed: object) -> str:
@@ -88,6 +91,7 @@ def test_labels_are_read_as_they_are_written():
             parse_judgement(f'{{"reason": "", "grade": {grade}}}', LABELS)
 
 
+@patient
 @given(st.text(max_size=200))
 def test_no_text_without_the_canary_is_a_grade(text: str):
     with pytest.raises(NoGrade):
@@ -167,6 +171,7 @@ def test_more_than_half_of_the_votes_must_have_a_grade():
     assert combine(["it broke"], "median").reason == "No grade: it broke."
 
 
+@patient
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=9), st.randoms())
 def test_the_order_of_votes_plays_no_part(numbers: list[int], random: object):
     shuffled = list(numbers)
@@ -203,6 +208,7 @@ def test_a_bad_option_is_named(options: dict[str, object], message: str):
 UNSEEN = "".join(map(chr, [0x200B, 0x202E, 0xE0041, 0x85, 0x2028, 0x7F, 0xD800]))
 
 
+@patient
 @given(st.text() | st.text(alphabet=UNSEEN + '<|>[]/INSTs\n"\\{}'))
 def test_material_is_one_visible_line_that_says_the_same(text: str):
     line = encoded({"answer": text})

@@ -65,13 +65,15 @@ class EvaluatorMetric:
 @dataclass(frozen=True, slots=True)
 class EvaluatorOption:
     """An argument of the evaluator itself, the same for all lines. ``is_file``: a text is the path of a file, seen from
-    the folder of ``experiment.yaml`` or the working directory.
+    the folder of ``experiment.yaml`` or the working directory. ``is_run``: it is the name of a run, and the evaluator
+    gets that run's folder.
     """
 
     name: str
     meaning: str
     default: Any = None
     is_file: bool = False
+    is_run: bool = False
 
     @property
     def is_needed(self) -> bool:

@@ -130,6 +130,7 @@ JUDGES = (
         (
             EvaluatorOption("rubric", "what makes one of two answers better"),
             EvaluatorOption("baseline", "the folder of a run whose outputs are the references", is_file=True),
+            EvaluatorOption("baseline_run", "or the name of that run", is_run=True),
             EvaluatorOption("baseline_output", "which output of it is the reference", default="answer"),
             *_OPTIONS,
         ),

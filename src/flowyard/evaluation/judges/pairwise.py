@@ -54,8 +54,8 @@ class Pairwise(CriteriaJudge):
     """``pairwise``: 1 when the answer beats the reference, 0 when it loses, 0.5 for a tie.
 
     Each vote asks in both orders; when they disagree the vote is a tie, and ``orders_disagree`` counts it. ``rubric``
-    says what makes an answer better. ``baseline`` is the folder or ``outputs.jsonl`` of a run whose output
-    ``baseline_output`` is the reference where a line gives none. Raises UserError.
+    says what makes an answer better. Where a line gives no reference, it is the output ``baseline_output`` of a run:
+    ``baseline``, or what ``baseline_run`` was found to be, is its folder or ``outputs.jsonl``. Raises UserError.
     """
 
     def __init__(
@@ -63,11 +63,15 @@ class Pairwise(CriteriaJudge):
         rubric: str | None = None,
         *,
         baseline: str | Path | None = None,
+        baseline_run: str | Path | None = None,
         baseline_output: str = "answer",
         **options: Any,
     ) -> None:
         super().__init__(Criteria("pairwise", _TASK.format(rubric=(rubric or _RUBRIC).strip()), _PLACES), options)
-        self._baseline = None if baseline is None else _outputs_file(Path(baseline))
+        if baseline is not None and baseline_run is not None:
+            raise UserError("A pairwise judge has 'baseline' or 'baseline_run', not both.", hint="Leave out one.")
+        place = baseline_run if baseline is None else baseline
+        self._baseline = None if place is None else _outputs_file(Path(place))
         self._output = baseline_output
 
     async def __call__(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, start_flowyard
+from functional_helper import Project, ending, flowyard, start_flowyard
 
 from conftest import wait_for_text
 from flowyard.decisions.agreement import agreement_of
@@ -115,11 +115,8 @@ def test_a_check_fits_a_terminal_of_80_columns(project: Project):
         (("--type", "rubrik"), "rubric"),
         (("--type", "exact_match"), "no judge"),
         (("--type", "qa"), "--score"),
-        (("--type", "qa", "--score", "fluent"), "fluency"),
-        (("--type", "rubric"), "needs the option 'rubric'"),
         (("--type", "rubric", "--options", "rubric=x", "scael=[1,2]"), "scale"),
         (("--type", "fluency", "--labels", "humna"), "human"),
-        (("--type", "fluency", "--data", "other.jsonl"), "other.jsonl"),
     ],
 )
 def test_a_wrong_check_says_what_is_wrong(project: Project, args: tuple[str, ...], message: str):
@@ -174,3 +171,33 @@ def test_a_judge_evaluates_an_experiment(project: Project):
     assert outputs[3]["rubric"] == 4.0
     assert outputs[3]["votes"] == [4.0, 4.0]
     assert outputs[6]["reason"].startswith("No grade: 2 of 2 votes had none")
+
+
+PAIRS = """\
+rules:
+- name: prefers the longer one
+  when:
+    system: '"canary": "(?P<canary>[0-9a-f]{8})"'
+    user: '"first": "(?P<one>[^"]*)", "second": "(?P<two>[^"]*)"'
+  reply: '{"canary": "{{ match.canary }}", "reason": "Longer.", "grade": "{{
+    "first" if match.one | length > match.two | length else "tie" if match.one | length == match.two | length
+    else "second" }}"}'
+"""
+NEW = [("not so short", "answer"), ("short", "reference"), ("even", "tie")]
+
+
+@pytest.mark.parametrize("home", [(), ("--home", "elsewhere")], ids=["project's home", "another home"])
+def test_a_run_is_judged_against_another_run(project: Project, home: tuple[str, ...]):
+    project.echo_flow()
+    project.write(".flowyard/.keep", "")
+    project.jsonl("old.jsonl", [{"x": "short"}, {"x": "quite a long answer"}, {"x": "same"}])
+    project.jsonl("new.jsonl", [{"answer": answer, "human": human} for answer, human in NEW])
+    project.write("rules.yaml", PAIRS)
+    made = flowyard("run", "create", "--flow", "echo", "--data", "old.jsonl", "--name", "old", *home, cwd=project.root)
+    assert made.returncode == 0, made.stderr
+    judge = ("judge", "check", "--type", "pairwise", "--data", "new.jsonl", "--labels", "human", "--json", *home)
+    options = ("--simulate", "rules.yaml", "--options", "baseline_output=out")
+    done = flowyard(*judge, *options, "baseline_run=old", cwd=project.root)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["agreed"], found["usage"]["calls"]) == (1.0, 6)
