@@ -19,6 +19,7 @@ _NOUNS = {
     "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
+    "dataset": ("flowyard.cli.dataset:dataset", "Keep data under a name, in versions that never change."),
     "evaluation": ("flowyard.cli.evaluation:evaluation", "Judge runs, without an experiment."),
     "evaluator": ("flowyard.cli.evaluator:evaluator", "List the evaluators that come with flowyard, and show one."),
     "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),

@@ -210,8 +210,12 @@ def _bca_level(bias: float, acceleration: float, z: float) -> float:
 
 def _acceleration(influences: NDArray[Any]) -> float:
     """Efron's acceleration from each line's influence on the estimate, which sums to 0."""
-    squares = float((influences**2).sum())
-    return float((influences**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
+    largest = float(abs(influences).max())
+    if largest == 0:
+        return 0.0
+    scaled = influences / largest  # powers of very small or large numbers leave a float's range
+    squares = float((scaled**2).sum())
+    return float((scaled**3).sum()) / (6 * squares * math.sqrt(squares))
 
 
 def _acceleration_of(left_out: NDArray[Any]) -> float:

@@ -83,7 +83,7 @@ def test_sign_flip_exact_and_sampled(held: Held):
     held("sign_flip", "30 lines, 199 resamples", wrong)
 
 
-@pytest.mark.parametrize("lines", [20, 200])
+@pytest.mark.parametrize("lines", [20, 100])
 def test_paired_t(held: Held, lines: int):
     values = numpy.random.default_rng(lines).integers(-2, 3, size=(EXPERIMENTS // 4, lines))
     wrong = sum(paired_t(row).p_value <= 0.05 for row in values.tolist())
@@ -97,7 +97,7 @@ def test_bca_of_differences(held: Held):
     intervals = [mean_interval(row, resamples=400, seed=seed) for seed, row in enumerate(grades)]
     wrong = sum(not low <= 0 <= high for low, high in intervals)
     held("mean_interval (BCa)", "60 lines, grades, 400 resamples", wrong)
-    experiments = EXPERIMENTS // 10
+    experiments = EXPERIMENTS // 20
     scores = numpy.random.default_rng(5).standard_normal((experiments, 40))
     intervals = [mean_interval(row, resamples=1000, seed=seed) for seed, row in enumerate(scores)]
     wrong = sum(not low <= 0 <= high for low, high in intervals)
@@ -147,7 +147,7 @@ def test_not_worse_at_its_margin(held: Held):
     held("scores_not_worse", "50 lines, worse by the margin", wrong, experiments=EXPERIMENTS // 4)
 
 
-@pytest.mark.parametrize(("rate", "share"), [(0.7, 0.5), (0.7, 0.1), (0.05, 0.1)])
+@pytest.mark.parametrize(("rate", "share"), [(0.7, 0.5), (0.05, 0.1)])
 def test_exact_e_value_looked_at_twenty_times(held: Held, rate: float, share: float):
     generator = numpy.random.default_rng(10)
     step = 500
@@ -198,10 +198,10 @@ def test_betting_looked_at_after_each_line(held: Held, lines_in_all: int | None)
 
 
 def test_betting_interval(held: Held):
-    values = numpy.random.default_rng(14).choice((-1.0, 0.0, 1.0), p=(0.1, 0.7, 0.2), size=(250, 60)).tolist()
+    values = numpy.random.default_rng(14).choice((-1.0, 0.0, 1.0), p=(0.1, 0.7, 0.2), size=(100, 60)).tolist()
     intervals = [betting_interval(row, -1, 1) for row in values]
     wrong = sum(not low <= 0.1 <= high for low, high in intervals)
-    held("betting_interval", "60 lines", wrong, experiments=250)
+    held("betting_interval", "60 lines", wrong, experiments=100)
 
 
 def test_group_sequential(held: Held):
