@@ -311,13 +311,8 @@ def test_the_catalogue_is_shown(project: Project):
     listed = json.loads(project_run(project, "evaluator", "list", "--json"))
     assert {"exact_match", "classification", "latency"} <= {each["name"] for each in listed}
     shown = json.loads(project_run(project, "evaluator", "show", "regex", "--json"))
-    assert shown["options"][0] == {
-        "name": "pattern",
-        "meaning": "the expression; a slow one is your own, and needs --line-timeout",
-        "default": None,
-        "is_file": False,
-        "needed": True,
-    }
+    pattern = shown["options"][0]
+    assert (pattern["name"], pattern["needed"], pattern["default"]) == ("pattern", True, None)
     assert "confusion_matrix" in project_run(project, "evaluator", "show", "classification")
     assert "exact_match" in project_run(project, "evaluator", "list")
 
