@@ -215,12 +215,15 @@ def test_lines_that_failed_are_counted_beside_the_score(colours: Project):
     """Defect 15 of the template: a flow that fails on hard lines looked better, and nothing said so."""
     colours.flow("echo", one_node_flow({"x": "string"}), work_py=FAILS_ON_BLUE)
     colours.jsonl("rows.jsonl", ROWS[:3])
-    colours.write("experiment.yaml", evaluators(block("exact", "type: exact_match", MATCH)))
-    result = colours.json("experiment", "run", ".", code=1)
+    judge = block("exact", "type: exact_match", MATCH)
+    colours.write("experiment.yaml", evaluators(judge, "gates: ['exact_match >= 0.9']", "inconclusive: pass"))
+    result = colours.json("experiment", "run", ".", "--max-failed-lines", "1", code=3)
     run = judged(result)["exact_match"]
-    base = result["runs"][0]
-    assert base["lines"] == {"total": 3, "completed": 2, "failed": 1}
-    assert run["lines"]["total"] == 2  # the score is of these, and the reports say so
+    assert result["runs"][0]["lines"] == {"total": 3, "completed": 2, "failed": 1}
+    assert run["metrics"] == {"exact_match": 1}  # of the two lines that it could judge
+    (gate,) = result["gates"]
+    assert gate["value"] == pytest.approx(2 / 3)  # the line that failed counts as wrong
+    assert gate["verdict"] != "pass"
     page = next(Path(file) for file in _files(result) if Path(file).suffix == ".html")
     assert "I cannot see blue" in page.read_text("utf-8")
 
@@ -308,13 +311,8 @@ def test_the_catalogue_is_shown(project: Project):
     listed = json.loads(project_run(project, "evaluator", "list", "--json"))
     assert {"exact_match", "classification", "latency"} <= {each["name"] for each in listed}
     shown = json.loads(project_run(project, "evaluator", "show", "regex", "--json"))
-    assert shown["options"][0] == {
-        "name": "pattern",
-        "meaning": "the expression; a slow one is your own, and needs --line-timeout",
-        "default": None,
-        "is_file": False,
-        "needed": True,
-    }
+    pattern = shown["options"][0]
+    assert (pattern["name"], pattern["needed"], pattern["default"]) == ("pattern", True, None)
     assert "confusion_matrix" in project_run(project, "evaluator", "show", "classification")
     assert "exact_match" in project_run(project, "evaluator", "list")
 

@@ -10,7 +10,7 @@ from itertools import repeat
 from math import isnan
 
 from flowyard.decisions.columns import NAN, RunColumns, read_columns
-from flowyard.decisions.direction import lower_is_better
+from flowyard.decisions.direction import Stated, find_stated, lower_is_better
 from flowyard.decisions.linking import Link, find_link, is_number, values_of
 from flowyard.decisions.model import Metric, MetricKind, Scores
 from flowyard.decisions.policy import MetricRule
@@ -186,7 +186,7 @@ def _add(
     found: Measured,
 ) -> None:
     if source.link is None:
-        found.metrics.append(_metric(source, name, "total", ()))
+        found.metrics.append(_metric(source, name, "total", (), _stated(source, versions)))
         for each in versions.runs:
             value = (
                 each.evaluations[source.evaluator].metrics.get(source.name)
@@ -199,7 +199,7 @@ def _add(
     parts = [_Part(each, source, evaluated, found.base) for each in versions.runs]
     seen = [value for part in parts for value in part.values.values() if not isnan(value)]
     kind: MetricKind = "binary" if seen and all(value in (0.0, 1.0) for value in seen) else "score"
-    metric = _metric(source, name, kind, seen)
+    metric = _metric(source, name, kind, seen, _stated(source, versions))
     failed = _failed_value(metric, source.rule, seen)
     found.metrics.append(metric)
     for dataset in versions.datasets:
@@ -254,10 +254,20 @@ def _warn_of_missing(metric: Metric, parts: Sequence[_Part], found: Measured) ->
             )
 
 
-def _metric(source: _Source, name: str, kind: MetricKind, seen: Sequence[float]) -> Metric:
+def _stated(source: _Source, versions: Versions) -> Stated | None:
+    runs = [each.evaluations[source.evaluator] for each in versions.runs if source.evaluator in each.evaluations]
+    return find_stated(runs[0], source.name, source.link) if runs else None
+
+
+def _metric(source: _Source, name: str, kind: MetricKind, seen: Sequence[float], stated: Stated | None) -> Metric:
+    """What is known of a metric: what the block ``metrics`` says goes over what its evaluator states, and that over
+    what its name suggests.
+    """
     rule = source.rule
-    better = rule.higher_is_better if rule and rule.higher_is_better is not None else not lower_is_better(source.name)
-    low, high = (rule.low, rule.high) if rule else (None, None)
+    sayings = [each.higher_is_better for each in (rule, stated) if each and each.higher_is_better is not None]
+    better = sayings[0] if sayings else not lower_is_better(source.name)
+    low = next((each.low for each in (rule, stated) if each and each.low is not None), None)
+    high = next((each.high for each in (rule, stated) if each and each.high is not None), None)
     if kind == "binary":
         low, high = 0.0, 1.0
     metric = Metric(name, kind, better, source.evaluator or None, low, high)

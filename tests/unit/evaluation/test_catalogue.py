@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from flowyard.decisions.direction import find_stated
+from flowyard.decisions.linking import Link
 from flowyard.errors import NotFound
 from flowyard.evaluation.builtin.catalogue import CATALOGUE, find_builtin, find_measure
 from flowyard.evaluation.builtin.entry import NEEDED, BuiltinEvaluator
 from flowyard.evaluation.builtin.listed_matches import MATCHES
 from flowyard.evaluation.builtin.listed_scores import SCORES
 from flowyard.evaluation.means import means
+from flowyard.records import RunRecord
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "evaluators.md"
 TEXT = "a cat sat on the mat"
@@ -113,3 +116,13 @@ def test_the_page_lists_each_type_with_its_inputs_outputs_and_options() -> None:
         given = {each.name for each in entry.outputs} | {each.name for each in entry.metrics}
         expected = [{each.name for each in entry.inputs}, given, {each.name for each in entry.options}]
         assert listed.get(entry.name) == expected, entry.name
+
+
+def test_decisions_know_the_direction_of_what_an_evaluator_states() -> None:
+    record = {"status": "completed", "flow": "f", "path": Path()}
+    run = RunRecord("n", properties={"evaluator": {"type": "numeric_tolerance"}}, **record)  # type: ignore[arg-type]
+    stated = find_stated(run, "my_error", Link("absolute_error"))
+    assert stated is not None
+    assert stated.higher_is_better is False
+    assert find_stated(run, "x", Link("absolute_error", equals="0")) is None
+    assert find_stated(RunRecord("n", **record), "absolute_error", None) is None  # type: ignore[arg-type]
