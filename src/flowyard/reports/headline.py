@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flowyard.decisions.model import Difference, Estimate, Evidence
+from flowyard.reports.rankings import metrics_in_order
 from flowyard.reports.table import DatasetTable, Summary, lower_is_better
 from flowyard.reports.values import is_ranked, metric_text
 
-__all__ = ["Headline", "cautions", "headlines", "main_metrics"]
+__all__ = ["Finding", "Headline", "cautions", "findings", "headlines", "main_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,34 @@ class Headline:
     value: str
     next_best: str | None
     lower: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was tested and found of one version. ``better`` and ``worse`` are certain enough, ``unclear`` is not."""
+
+    difference: Difference
+    estimate: Estimate | None
+    base: Estimate | None
+
+
+def findings(summary: Summary, evidence: Evidence, *, most: int = 8) -> tuple[Finding, ...]:
+    """The differences on the first metrics, in the order of metrics, datasets and versions, up to ``most``."""
+    estimates = {(each.metric.name, each.dataset, each.version): each for each in evidence.estimates if not each.slice}
+    first = {metric.name: place for place, metric in enumerate(metrics_in_order(evidence))}
+    order = {table.name: place for place, table in enumerate(summary.datasets)}
+    known = [each for each in evidence.differences if not each.slice and each.dataset in order]
+    known.sort(key=lambda each: (first.get(each.metric.name, len(first)), order[each.dataset]))
+    names = list(dict.fromkeys(each.metric.name for each in known))[:2]
+    return tuple(
+        Finding(
+            each,
+            estimates.get((each.metric.name, each.dataset, each.version)),
+            estimates.get((each.metric.name, each.dataset, each.baseline)),
+        )
+        for each in known
+        if each.metric.name in names
+    )[:most]
 
 
 def main_metrics(summary: Summary, *, most: int = 3) -> tuple[str, ...]:
