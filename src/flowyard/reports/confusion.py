@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from flowyard.reports.lines import LineRow
@@ -116,23 +117,31 @@ def _matrix(row: VariantRow, pair: _Pair, counts: Mapping[tuple[str, str], int])
 def _given(row: VariantRow, name: str, value: Any) -> ConfusionMatrix | None:
     if not isinstance(value, Mapping):
         return None
+    labels, counts = _listed(value) or _nested(value) or ([], [])
+    square = len(counts) == len(labels) and all(len(each) == len(labels) for each in counts)
+    if not square or not 2 <= len(labels) <= _MOST_LABELS or not all(map(_is_count, chain.from_iterable(counts))):
+        return None
+    return ConfusionMatrix(row, name, tuple(labels), tuple(map(tuple, counts)))
+
+
+_Table = tuple[list[str], list[list[Any]]]
+
+
+def _listed(value: Mapping[str, Any]) -> _Table | None:
     labels = value.get("labels")
     counts = next((value[key] for key in ("counts", "matrix", "confusion_matrix") if key in value), None)
-    if isinstance(labels, list | tuple) and isinstance(counts, list | tuple):
-        names, table = (
-            [str(label) for label in labels],
-            [list(each) for each in counts if isinstance(each, list | tuple)],
-        )
-    elif value and all(isinstance(each, Mapping) for each in value.values()):
-        names = list(dict.fromkeys([*map(str, value), *(str(key) for each in value.values() for key in each)]))
-        rows = {str(key): {str(inner): count for inner, count in each.items()} for key, each in value.items()}
-        table = [[rows.get(label, {}).get(prediction, 0) for prediction in names] for label in names]
-    else:
+    if not isinstance(labels, list | tuple) or not isinstance(counts, list | tuple):
         return None
-    whole = all(
-        isinstance(count, int) and not isinstance(count, bool) and count >= 0 for each in table for count in each
-    )
-    square = len(table) == len(names) and all(len(each) == len(names) for each in table)
-    if not whole or not square or not 2 <= len(names) <= _MOST_LABELS:
+    return list(map(str, labels)), [list(each) for each in counts if isinstance(each, list | tuple)]
+
+
+def _nested(value: Mapping[str, Any]) -> _Table | None:
+    if not value or not all(isinstance(each, Mapping) for each in value.values()):
         return None
-    return ConfusionMatrix(row, name, tuple(names), tuple(map(tuple, table)))
+    rows = {str(label): {str(other): count for other, count in each.items()} for label, each in value.items()}
+    labels = list(dict.fromkeys([*rows, *(other for each in rows.values() for other in each)]))
+    return labels, [[rows.get(label, {}).get(other, 0) for other in labels] for label in labels]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

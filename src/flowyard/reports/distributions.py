@@ -51,9 +51,7 @@ def _chart(table: DatasetTable, score: LineScores, colours: Sequence[int]) -> Ch
     parts.append(
         axis.format(0, y + 8, "start", metric_text(low)) + axis.format(_WIDTH, y + 8, "end", metric_text(high))
     )
-    note = (
-        f"{'Higher' if score.higher_is_better else 'Lower'} is better. A bar is a share of the scale; all on one scale."
-    )
+    note = f"{'Higher' if score.higher_is_better else 'Lower'} is better. How many lines scored what, on one scale."
     title = f"{score.name} · {table.name}"
     start = Markup('<svg viewBox="0 0 {} {}" role="img"><title>{}</title><desc>{}</desc>')
     head = start.format(_WIDTH, y + 14, f"Histograms of {title}", "; ".join(said))

@@ -68,9 +68,13 @@ def headlines(summary: Summary) -> tuple[Headline, ...]:
     return tuple(headline for headline in found if headline is not None)
 
 
-def cautions(summary: Summary) -> tuple[str, ...]:
-    """What a reader must know before trusting the comparison, in full sentences."""
-    return tuple(text for table in summary.datasets for text in _cautions(table))
+def cautions(summary: Summary, *, tested: bool = False) -> tuple[str, ...]:
+    """What a reader must know before trusting the comparison, in full sentences.
+
+    Where metrics were ``tested``, failed lines count by the rule of each metric.
+    """
+    rule = "count by the rule of each metric" if tested else "are missing from the metrics"
+    return tuple(text for table in summary.datasets for text in _cautions(table, rule))
 
 
 def _headline(table: DatasetTable, metric: str) -> Headline | None:
@@ -91,13 +95,13 @@ def _headline(table: DatasetTable, metric: str) -> Headline | None:
     )
 
 
-def _cautions(table: DatasetTable) -> Iterator[str]:
+def _cautions(table: DatasetTable, rule: str) -> Iterator[str]:
     scored = [(row, row.evaluated) for row in table.rows]
     partial = [(row, use) for row, use in scored if use is not None and use.completed < use.total]
     if partial:
         parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial[:3])
         parts += f" and {len(partial) - 3} more variants" if len(partial) > 3 else ""
-        yield f"{table.name}: not every line was scored ({parts}). Lines that fail are missing from the metrics."
+        yield f"{table.name}: not every line was scored ({parts}). Lines that fail {rule}."
     for row in table.rows:
         if row.run.status != "completed":
             yield f"{table.name}: the run of {row.label} is {row.run.status}, so its numbers are not final."

@@ -68,7 +68,7 @@ def render_page(comparison: Comparison, summary: Summary, evidence: Evidence | N
         rankings=rankings(summary, evidence) if evidence else (),
         findings=findings(summary, evidence) if evidence else (),
         headlines=headlines(summary),
-        cautions=cautions(summary),
+        cautions=cautions(summary, tested=evidence is not None),
         trade_offs=trade_offs(summary, evidence),
         heat_maps=heat_maps(summary, evidence),
         metric_charts=() if evidence else metric_charts(summary),

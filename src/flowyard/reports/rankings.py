@@ -97,7 +97,7 @@ def metrics_in_order(evidence: Evidence) -> tuple[Metric, ...]:
 
 
 def rankings(summary: Summary, evidence: Evidence, *, main: int = 3) -> tuple[Ranking, ...]:
-    """One for each metric and dataset that has an estimate, in the order of the metrics."""
+    """One for each metric and dataset that has an estimate, the best version first."""
     metrics = metrics_in_order(evidence)
     gated = {gate.metric for gate in evidence.gates}
     found = []
@@ -115,6 +115,7 @@ def _standings(table: DatasetTable, metric: Metric, evidence: Evidence) -> tuple
     differences = _whole(evidence.differences, metric, table.name)
     pairs = [(row, of_version(row, estimates)) for row in table.rows]
     known = [(row, estimate) for row, estimate in pairs if estimate is not None]
+    known.sort(key=lambda pair: pair[1].value, reverse=metric.higher_is_better)
     scale = _scale([estimate for _, estimate in known])
     base = next((each.value for row, each in known if _is_baseline(row, evidence)), None)
     colours = {row.label: place for place, row in enumerate(table.rows)}
