@@ -12,7 +12,23 @@ from flowyard.sessions.encoding import LineEncoder
 
 __all__ = ["make_comparison", "make_evidence"]
 
-_WORDS = ["machine", "order", "coffee", "invoice", "refund", "delivery", "parcel", "account", "password", "water", "filter", "pump", "leak", "late", "early", "wrong", "new", "old", "broken", "missing", "double", "charge", "month", "week", "today", "tomorrow", "please", "thanks", "again", "still", "never", "always"]
+_WORDS = [
+    *(
+        "machine",
+        "order",
+        "coffee",
+        "invoice",
+        "refund",
+        "delivery",
+        "parcel",
+        "account",
+        "password",
+        "water",
+        "filter",
+    ),
+    *("pump", "leak", "late", "early", "wrong", "new", "old", "broken", "missing", "double", "charge"),
+    *("month", "week", "today", "tomorrow", "please", "thanks", "again", "still", "never", "always"),
+]
 _LABELS = ("billing", "technical", "account", "shipping")
 _GUIDE = " ".join(f"Rule {place}: when {word} is meant, say so." for place, word in enumerate(_WORDS * 2))
 

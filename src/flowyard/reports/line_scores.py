@@ -11,7 +11,7 @@ from flowyard.decisions.model import Evidence, Scores
 from flowyard.reports.lines import LineRow
 from flowyard.reports.table import DatasetTable, VariantRow, lower_is_better
 
-__all__ = ["LineScores", "SeenScores", "of_version", "tested_scores"]
+__all__ = ["LineScores", "SeenScores", "of_version", "scores_behind"]
 
 _MOST_METRICS = 24
 _Of = TypeVar("_Of")
@@ -36,7 +36,7 @@ def of_version(row: VariantRow, values: Mapping[str, _Of]) -> _Of | None:
     return values.get(row.label, values.get(row.run.name))
 
 
-def tested_scores(table: DatasetTable, evidence: Evidence) -> list[LineScores]:
+def scores_behind(table: DatasetTable, evidence: Evidence) -> list[LineScores]:
     """The scores behind what was tested; NaN is no score."""
     return [_tested(table, scores) for scores in evidence.scores if scores.dataset == table.name]
 

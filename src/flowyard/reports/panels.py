@@ -11,7 +11,7 @@ from flowyard.reports.charts import Chart
 from flowyard.reports.confusion import ConfusionMatrix, LabelPairs, given_matrices
 from flowyard.reports.distributions import distribution_charts
 from flowyard.reports.line_blocks import Block, LineBlocks
-from flowyard.reports.line_scores import LineScores, SeenScores, tested_scores
+from flowyard.reports.line_scores import LineScores, SeenScores, scores_behind
 from flowyard.reports.lines import Failure, Failures, LineChoice, LineRow, choose_lines, choose_numbers, iter_lines
 from flowyard.reports.table import DatasetTable, Summary, VariantRow
 
@@ -105,7 +105,7 @@ def read_panel(index: int, table: DatasetTable, summary: Summary, evidence: Evid
 
 def _scores(table: DatasetTable, evidence: Evidence | None, seen: SeenScores) -> list[LineScores]:
     """What was tested, where anything was: it follows the rules of the gates, for failed lines too."""
-    return (tested_scores(table, evidence) if evidence else []) or list(seen.scores())
+    return (scores_behind(table, evidence) if evidence else []) or list(seen.scores())
 
 
 def _open_line(line: LineRow) -> _Line:
