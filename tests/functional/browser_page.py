@@ -6,7 +6,8 @@ import asyncio
 import base64
 import json
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,11 +68,16 @@ class BrowserPage:
         return result
 
     async def open(self, path: Path, fragment: str = "") -> None:
-        """Load a file and wait until its script is done with the beginning."""
-        self._loaded.clear()
-        await self.call("Page.navigate", url=f"{path.as_uri()}{fragment}")
-        await asyncio.wait_for(self._loaded.wait(), PATIENCE_S)
+        """Load a file anew and wait until its script is done with the beginning."""
+        await self.load("about:blank")  # else another fragment of the same file would load nothing
+        await self.load(f"{path.as_uri()}{fragment}")
         await self.until("document.documentElement.dataset.ready === 'yes'")
+
+    async def load(self, url: str) -> None:
+        """Load what has an address; until its load event."""
+        self._loaded.clear()
+        await self.call("Page.navigate", url=url)
+        await asyncio.wait_for(self._loaded.wait(), PATIENCE_S)
 
     async def get(self, expression: str) -> Any:
         """The value of a JavaScript expression; promises are waited for."""
@@ -115,17 +121,27 @@ class BrowserPage:
 
 
 def in_browser(folder: Path, use: Callable[[BrowserPage], Awaitable[_Result]]) -> _Result:
-    """Start Chromium with a fresh profile in ``folder``, use one page of it, and end it."""
-    profile = folder / "profile"
-    command = [str(BROWSER), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    """Use one page of a Chromium of its own."""
+    with running_browser(folder) as address:
+        return in_new_page(address, use)
+
+
+@contextmanager
+def running_browser(folder: Path) -> Iterator[str]:
+    """The address of a Chromium with a fresh profile in ``folder``, which ends with the block."""
+    command = [str(BROWSER), *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        address = next(line.split()[-1] for line in process.stderr if "DevTools listening on" in line)
-        return asyncio.run(_use(address, use))
+        yield next(line.split()[-1] for line in process.stderr if "DevTools listening on" in line)
     finally:
         process.kill()
         process.communicate()
+
+
+def in_new_page(address: str, use: Callable[[BrowserPage], Awaitable[_Result]]) -> _Result:
+    """Use a new page of a running browser; it has no state of other pages."""
+    return asyncio.run(_use(address, use))
 
 
 async def _use(address: str, use: Callable[[BrowserPage], Awaitable[_Result]]) -> _Result:
@@ -133,11 +149,14 @@ async def _use(address: str, use: Callable[[BrowserPage], Awaitable[_Result]]) -
         browser = BrowserPage(socket, "")
         listening = asyncio.create_task(browser.listen())
         try:
-            target = await browser.call("Target.createTarget", url="about:blank")
+            context = (await browser.call("Target.createBrowserContext"))["browserContextId"]
+            target = await browser.call("Target.createTarget", url="about:blank", browserContextId=context)
             attached = await browser.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
             browser._session_id = attached["sessionId"]
             for domain in ("Page", "Runtime", "Network", "Log"):
                 await browser.call(f"{domain}.enable")
-            return await use(browser)
+            found = await use(browser)
+            await browser.call("Page.close")
+            return found
         finally:
             listening.cancel()

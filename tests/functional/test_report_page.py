@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser_page import BROWSER, BrowserPage, in_browser
+from browser_page import BROWSER, BrowserPage, in_new_page, running_browser
 from evidence_lab import evidence
 
 from flowyard.records import Comparison, ErrorRecord, LineCounts, LineResult, NodeResult, RunRecord, Usage
@@ -69,17 +69,23 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return four_versions(tmp_path_factory.mktemp("four"), 1000)
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_browser(tmp_path_factory.mktemp("browser")) as address:
+        yield address
+
+
 @pytest.fixture
-def browse(tmp_path: Path) -> Callable[[Callable[[BrowserPage], Awaitable[None]]], None]:
-    """Use a fresh browser; at the end it must have complained of nothing and asked for nothing but the page."""
+def browse(address: str) -> Callable[[Callable[[BrowserPage], Awaitable[None]]], None]:
+    """Use a fresh page; at the end it must have complained of nothing and asked for nothing but the page."""
 
     async def watched(browser: BrowserPage, use: Callable[[BrowserPage], Awaitable[None]]) -> None:
         await browser.look(width=1280)
         await use(browser)
         assert browser.problems == []
-        assert [url for url in browser.requests if not url.startswith("file:")] == []
+        assert [url for url in browser.requests if not url.startswith(("file:", "about:"))] == []
 
-    return lambda use: in_browser(tmp_path, lambda browser: watched(browser, use))
+    return lambda use: in_new_page(address, lambda browser: watched(browser, use))
 
 
 async def choose(browser: BrowserPage, show: str) -> None:
@@ -109,8 +115,8 @@ def test_lines_are_filtered_and_compared_as_the_reader_chooses(page: Path, brows
             await browser.until(f"{FOUND} === '{300 if show == 'changed' else 100} of 1,000 lines'")
             assert await browser.get("document.querySelector('#rows .number').firstChild.textContent") == str(first)
         await browser.get(
-            "for (const [name, place] of [['left', 2], ['right', 3]]) {"
-            " const select = document.getElementById(name); select.value = place; select.dispatchEvent(new Event('change')); }"
+            "for (const [name, place] of [['left', 2], ['right', 3]]) { const select = document.getElementById(name);"
+            " select.value = place; select.dispatchEvent(new Event('change')); }"
         )
         await browser.until(f"{FOUND} === '0 of 1,000 lines'")  # c and d say the same
         assert await browser.get("document.getElementById('explained').textContent.startsWith('Won: d scores better')")
@@ -179,7 +185,8 @@ def test_nothing_is_wider_than_the_window_in_light_or_dark(page: Path, browse, w
             await browser.look(width=width, dark=dark)
             await browser.open(page, "#d0-l0")
             await browser.until(OPEN)
-            sizes = "[document.documentElement, document.getElementById('line')].every((each) => each.scrollWidth <= each.clientWidth)"
+            boxes = "[document.documentElement, document.getElementById('line')]"
+            sizes = f"{boxes}.every((each) => each.scrollWidth <= each.clientWidth)"
             assert await browser.get(sizes)
             papers.append(await browser.get("getComputedStyle(document.body).backgroundColor"))
             await browser.press("Escape", 27)
@@ -253,7 +260,8 @@ def test_only_the_pages_own_script_runs(tmp_path: Path, browse) -> None:
 def test_text_cannot_be_made_markup_even_by_the_pages_script(page: Path, browse) -> None:
     async def use(browser: BrowserPage) -> None:
         await browser.open(page)
-        refused = "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'done'; } catch (error) { return error.name; } })()"
+        attempt = "try { document.body.innerHTML = '<b>x</b>'; return 'done'; } catch (error) { return error.name; }"
+        refused = f"(() => {{ {attempt} }})()"
         assert await browser.get(refused) == "TypeError"
         browser.problems.clear()
 
@@ -265,10 +273,14 @@ def test_without_script_a_small_page_can_be_read(tmp_path: Path, browse) -> None
 
     async def use(browser: BrowserPage) -> None:
         await browser.call("Emulation.setScriptExecutionDisabled", value=True)
-        await browser.call("Page.navigate", url=path.as_uri())
-        tree = (await browser.call("Accessibility.getFullAXTree"))["nodes"]
-        said = " ".join(str(each.get("name", {}).get("value")) for each in tree)
-        assert "a long answer to 19 that is told" in said
+        await browser.load(path.as_uri())
+        assert await browser.get("document.getElementById('explorer').hidden && !document.documentElement.className")
+        lines = "document.querySelector('.open-lines')"
+        assert await browser.get(f"getComputedStyle({lines}).display") == "block"
+        text = await browser.get(f"{lines}.textContent")
+        for number in range(20):
+            assert f"Ask {number}" in text
+        assert "a long answer to 19 that is told" in text
         await browser.call("Emulation.setScriptExecutionDisabled", value=False)
 
     browse(use)

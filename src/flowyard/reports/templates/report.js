@@ -1,5 +1,5 @@
 // The page: which dataset, which two versions, which lines of them, and the line that is open.
-const state = { lines: null, left: 0, right: 0, metric: 0, show: "all", words: [], open: null, every: false, search: 0 };
+const state = { lines: null, left: 0, right: 0, metric: 0, show: "all", words: [], open: null, every: false, search: 0, wanted: 0 };
 const datasets = [...document.querySelectorAll('script[id^="block-d"]')].filter((each) => /^block-d\d+$/.test(each.id));
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const dialog = byId("line");
@@ -71,7 +71,10 @@ const explain = () => {
 };
 
 const openDataset = async (index) => {
-  state.lines = await Lines.open(index);
+  state.wanted = index;
+  const opened = await Lines.open(index);
+  if (state.wanted !== index) return; // another one was asked for since
+  state.lines = opened;
   const { versions, metrics } = state.lines;
   Object.assign(state, { left: 0, right: versions.length > 1 ? 1 : 0, metric: 0, show: "all" });
   options(byId("left"), versions, state.left);
