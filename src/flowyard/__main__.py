@@ -1,5 +1,5 @@
 """``python -m flowyard``"""
 
-from flowyard.cli.main import main
+from flowyard.cli.start import start
 
-main()
+start()

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 __all__ = ["start_spare", "take_spare"]
 
 _spares: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
 
 
-def start_spare(argv: tuple[str, ...]) -> None:
-    """Start a process that reads standard input and ends with it. One that nobody takes is ended at exit."""
+def start_spare(argv: tuple[str, ...], env: Mapping[str, str] | None = None) -> None:
+    """Start a process that reads standard input and ends with it. One that nobody takes is ended at exit.
+
+    ``env`` goes over the environment; it may only say what makes the process quicker, as any taker has it.
+    """
     if sys.platform == "win32" or argv in _spares:
         return
     with contextlib.suppress(OSError):  # whoever needs it starts it again and says why it fails
         if not _spares:
             atexit.register(_end_all)
         _spares[argv] = subprocess.Popen(  # noqa: S603 - our own command
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **env} if env else None,
+            process_group=0,
         )
 
 

@@ -10,8 +10,6 @@ from typing import Any
 import click
 
 from flowyard import __version__
-from flowyard._util.spare_process import start_spare
-from flowyard._util.worker_command import WORKER_ARGV
 from flowyard.cli.lazy import LazyGroup
 from flowyard.errors import ExitCode, FlowyardError, OutsideError
 
@@ -48,8 +46,6 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code; SIGTERM ends it as cleanly as Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     words = _without_switches(sys.argv[1:] if args is None else args)
-    if _runs_lines(words):
-        start_spare(WORKER_ARGV)  # it is imported while we are
     try:
         code: Any = cli.main(args=words, prog_name="flowyard", standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -73,14 +69,6 @@ def main(args: list[str] | None = None) -> None:
         _say_bug(error)
         sys.exit(ExitCode.OUR_BUG)
     sys.exit(int(code) if isinstance(code, int) else 0)
-
-
-def _runs_lines(words: list[str]) -> bool:
-    """Whether the command will soon need a worker process."""
-    return tuple(words[:2]) in _RUN_LINES and not {"--help", "-h"} & set(words)
-
-
-_RUN_LINES = frozenset({("run", "create"), ("run", "resume"), ("experiment", "run")})
 
 
 def _without_switches(args: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -81,6 +82,11 @@ class Prices:
         if key not in self._found:
             self._found[key] = self._look_up(asked, answered)
         return self._found[key]
+
+    def read_ahead(self) -> None:
+        """Read the tables now; what is wrong with one is said by whoever looks something up."""
+        with suppress(UserError, OSError):
+            self._tables()
 
     def listed(self) -> list[Price]:
         """Every price that holds, by model."""

@@ -103,13 +103,12 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     says ``canceled``, and the cancellation goes on.
     """
     earlier = find_earlier(request.resume_from, parts.store)
-    async with _opened(_flow(request), request, parts) as (session, flow, plan):
+    flow = _flow(request)
+    async with _started(flow, request, parts) as session:
+        of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)  # while the worker gets ready
+        flow, plan = await _ready(session, flow, request, parts)
         require_same_lines(earlier, plan.total)
-        record = replace(
-            _new_record(request, flow, session.warnings, plan),
-            flow_digest=flow_digest(flow),
-            data_digest=_data_digest(request, parts.store),
-        )
+        record = replace(_new_record(request, flow, session.warnings, plan), flow_digest=of_flow, data_digest=of_data)
         with parts.store.hold(record.name) as hold:
             run = parts.store.create_run(record)
             execution = Execution(session, run, parts.store, parts.progress, hold, parts.budget)
@@ -133,7 +132,8 @@ async def resume_run(
         flow = _flow(request)
         of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)
         changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
-        async with _opened(flow, request, parts) as (session, _, plan):
+        async with _started(flow, request, parts) as session:
+            _, plan = await _ready(session, flow, request, parts)
             if not anyway:
                 require_same_lines(earlier, plan.total)
             if found.damaged:
@@ -157,22 +157,28 @@ async def resume_run(
 
 
 @asynccontextmanager
-async def _opened(flow: Flow, request: RunRequest, parts: RunParts) -> AsyncIterator[tuple[Session, Flow, LinePlan]]:
-    """The session of a request with its flow prepared, and the lines; checked. Raises UserError, OutsideError."""
-    base = _completed_base(request, parts.store)
+async def _started(flow: Flow, request: RunRequest, parts: RunParts) -> AsyncIterator[Session]:
+    """The session of a request, which has begun to prepare the flow. Raises UserError, OutsideError."""
+    _completed_base(request, parts.store)
     if request.data is not None:
         require_data_file(request.data)
     session = parts.open_session(session_request(flow, parts, request.options, request.init))
     try:
-        if isinstance(flow, FlexFlow):  # only its code knows its inputs
-            flow = await session.ready()
-        plan = plan_lines(flow, request.data, base, request.column_mapping)
-        flow = await session.ready()
-        if not flow.inputs and isinstance(flow, DagFlow):
-            raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
-        yield session, flow, plan
+        yield session
     finally:
         await session.close()
+
+
+async def _ready(session: Session, flow: Flow, request: RunRequest, parts: RunParts) -> tuple[Flow, LinePlan]:
+    """The flow when it is prepared, with all that its code declares, and the lines; checked."""
+    base = _completed_base(request, parts.store)
+    if isinstance(flow, FlexFlow):  # only its code knows its inputs
+        flow = await session.ready()
+    plan = plan_lines(flow, request.data, base, request.column_mapping)
+    flow = await session.ready()
+    if not flow.inputs and isinstance(flow, DagFlow):
+        raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
+    return flow, plan
 
 
 def session_request(

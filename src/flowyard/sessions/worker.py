@@ -1,4 +1,4 @@
-"""The main program of a worker process: ``python -m flowyard.sessions.worker``, with messages on its pipes.
+"""The main program of a worker process, with messages on its pipes; ``worker_start`` runs it.
 
 What the flow prints goes to standard error, as the pipes of messages are hidden from it. The process ends when the
 session that started it is gone.
@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import collections
 import ctypes
+import gc
 import json
 import os
 import pickle
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.files import dump_json
+from flowyard._util.worker_command import ASKS_MODELS
 from flowyard.engine.prepare import prepare
 from flowyard.engine.runner import LineRunner
 from flowyard.errors import FlowyardError
@@ -159,6 +161,8 @@ class _Worker:
         except FlowyardError as error:
             self._channel.send(("refused", error))
             return
+        finally:
+            gc.enable()
         self._request, self._runner = request, runner
         flow = runner.flow
         aggregates = runner.aggregation_inputs().is_needed
@@ -294,18 +298,13 @@ def _hide(*pipes: int) -> None:
     os.close(nothing)
 
 
-_LIKELY = (
-    "flowyard.engine.dag",
-    "flowyard.engine.nodes.python",
-    "flowyard.engine.nodes.llm",
-    "flowyard.llm.providers.openai_wire",
-)
-"""What most flows need, the most likely first."""
+_ALWAYS = ("flowyard.engine.dag", "flowyard.engine.nodes.python")
+_FOR_MODELS = ("flowyard.engine.nodes.llm", "flowyard.llm.providers.openai_wire")
 
 
 def _look_ahead(asked: threading.Event) -> None:
     """Use the time until the session asks for something, which it does once it has been imported itself."""
-    for module in _LIKELY:
+    for module in (*_ALWAYS, *(_FOR_MODELS if os.environ.pop(ASKS_MODELS, "") else ())):
         if asked.is_set():
             return
         import_module(module)
@@ -322,7 +321,3 @@ def _receive(
         loop.call_soon_threadsafe(inbox.put_nowait, message)
         if message[0] == "end":
             return
-
-
-if __name__ == "__main__":
-    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -14,15 +15,22 @@ from flowyard.records import ModelReply, ModelRequest
 
 __all__ = ["PricedProvider"]
 
+_ALL_ASKED_S = 0.05
+"""When the first calls have been sent and everybody waits for a model."""
+
 
 class PricedProvider(Provider):
-    """Puts the prices to what ``inner`` used."""
+    """Puts the prices to what ``inner`` used. They are read while the first answers are waited for."""
 
     def __init__(self, inner: Provider, prices: Prices) -> None:
         self._inner = inner
         self._prices = prices
+        self._is_first = True
 
     async def call(self, request: ModelRequest) -> ModelReply:
+        if self._is_first:
+            self._is_first = False
+            asyncio.get_running_loop().call_later(_ALL_ASKED_S, self._prices.read_ahead)
         reply = await self._inner.call(request)
         return replace(reply, usage=self._prices.priced(reply.usage, request.model, reply.body))
 
