@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,25 +11,37 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
-from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
-from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.experiments.model import (
+    DeclaredConnection,
+    Evaluator,
+    EvaluatorDataset,
+    Experiment,
+    ExperimentDataset,
+    RawBlock,
+)
+from flowyard.experiments.schema import BLOCKS, IGNORED_IN_OVERLAYS, ExperimentSchema, OverlaySchema, parse_schema
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
 from flowyard.runs.dataset import DataSource, data_exists, data_source
 
-__all__ = ["find_experiment_file", "load_experiment"]
+__all__ = ["find_experiment_file", "find_overlay_file", "load_experiment"]
 
 
-def load_experiment(path: Path, env: str | None = None) -> Experiment:
+ResolveDataset = Callable[[str], DataSource | None]
+"""Finds the data of a registered dataset by ``NAME:VERSION``; None when there is none of that name."""
+
+
+def load_experiment(path: Path, env: str | None = None, *, resolve_dataset: ResolveDataset | None = None) -> Experiment:
     """The experiment at ``path`` (its folder or file) with the overlay ``experiment.<env>.yaml`` applied.
 
+    A dataset's ``source`` is a path, a URL or, where ``resolve_dataset`` finds it, a registered ``NAME:VERSION``.
     Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing.
     """
     file = read_yaml(find_experiment_file(path))
     base = parse_schema(ExperimentSchema, file)
-    reader = _Reader(file, base)
+    reader = _Reader(file, base, resolve_dataset)
     if env:
-        reader.overlay(read_yaml(_overlay_file(file.path, env)))
+        reader.overlay(read_yaml(find_overlay_file(file.path, env)))
     return reader.experiment(env)
 
 
@@ -43,13 +56,17 @@ def find_experiment_file(path: Path) -> Path:
     return path
 
 
-def _overlay_file(base: Path, env: str) -> Path:
+def find_overlay_file(base: Path, env: str) -> Path:
+    """The overlay of an environment beside the experiment's file. Raises UserError when there is none."""
     file = base.parent / f"{base.stem}.{env}{base.suffix}"
     if file.parent != base.parent or not file.is_file():
         known = sorted(found.stem.split(".", 1)[1] for found in base.parent.glob(f"{base.stem}.*{base.suffix}"))
         hint = did_you_mean(env, known) or f"Environments here: {known_names(known)}."
         raise UserError(f"There is no overlay {file.name} for the environment {env!r}.", hint=hint)
     return file
+
+
+_REGISTERED = re.compile(r"^(?P<prefix>registry:)?(?P<name>[A-Za-z0-9][\w.-]*):(?P<version>[\w.-]+)$")
 
 
 @dataclass(slots=True)
@@ -63,7 +80,8 @@ class _Block:
 class _Reader:
     """Collects blocks, base first and overlay over it, and then problems."""
 
-    def __init__(self, file: YamlFile, base: ExperimentSchema) -> None:
+    def __init__(self, file: YamlFile, base: ExperimentSchema, resolve_dataset: ResolveDataset | None) -> None:
+        self.resolve_dataset = resolve_dataset
         self.file = file
         self.base = base
         self.folder = file.path.resolve().parent
@@ -73,6 +91,8 @@ class _Reader:
         self.limits = (base.limits, file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.raw: dict[str, RawBlock] = {}
+        self._take_blocks(base, file)
         self.cache = self._cache(base.cache, file)
         if not base.datasets:
             self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
@@ -81,16 +101,36 @@ class _Reader:
         overlay = parse_schema(OverlaySchema, file)
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        self._take_blocks(overlay, file)
         if "cache" in overlay.model_fields_set:
             self.cache = self._cache(overlay.cache, file)
         if "limits" in overlay.model_fields_set:
             self.limits = (overlay.limits, file)
-        for name in sorted(overlay.model_fields_set & {"name", "flow"}):
+        for name in sorted(overlay.model_fields_set & IGNORED_IN_OVERLAYS):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
             )
+        for name in sorted(overlay.model_fields_set & self._cleared_by(overlay)):
+            self.warnings.append(f"{file.where(name)}: {name!r} is empty here, so the block is cleared.")
         if not self.blocks["datasets"].items:
             self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
+
+    def _cleared_by(self, overlay: OverlaySchema) -> set[str]:
+        """Blocks that the base has, and that the overlay empties."""
+        return {
+            name
+            for name in overlay.model_fields_set - IGNORED_IN_OVERLAYS - {"datasets"}
+            if getattr(self.base, name, None) and getattr(overlay, name) in (None, [], {}, "")
+        }
+
+    def _take_blocks(self, schema: ExperimentSchema | OverlaySchema, file: YamlFile) -> None:
+        """The blocks that a file has, over those from before; an empty one clears."""
+        for name in BLOCKS:
+            if name in schema.model_fields_set:
+                self.raw.pop(name, None)
+                value = getattr(schema, name)
+                if value is not None:
+                    self.raw[name] = RawBlock(name, value, file)
 
     def experiment(self, env: str | None) -> Experiment:
         datasets = [self._dataset(index, item) for index, item in enumerate(self.blocks["datasets"].items)]
@@ -114,6 +154,7 @@ class _Reader:
             env=env,
             warnings=tuple(self.warnings),
             cache=self.cache,
+            blocks=self.raw,
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
@@ -146,8 +187,23 @@ class _Reader:
         applicable = tuple(each for each in found if each is not None)
         if not applicable and len(found) == 0:
             self.warnings.append(f"{file.where(*keys)}: evaluator {item.name!r} lists no dataset and is not used.")
-        flow = self._flow(item.flow or item.name, file, *keys, "flow")
-        return Evaluator(item.name, flow, applicable, file.where(*keys))
+        kinds = [kind for kind in ("flow", "type", "python") if getattr(item, kind) is not None]
+        if len(kinds) > 1:
+            message = f"Evaluator {item.name!r} has {' and '.join(map(repr, kinds))}; it takes one of them."
+            self._problem(message, file, *keys, kinds[1])
+        is_flow = not item.type and not item.python
+        if is_flow and item.options:
+            hint = "An evaluation flow takes its values from its file and the mappings."
+            self._problem("'options' are for 'type' and 'python'.", file, *keys, "options", hint=hint)
+        return Evaluator(
+            item.name,
+            self._flow(item.flow or item.name, file, *keys, "flow") if is_flow else None,
+            applicable,
+            file.where(*keys),
+            item.type,
+            item.python,
+            item.options or {},
+        )
 
     def _applies_to(
         self, keys: tuple[str | int, ...], place: int, item: Any, datasets: Sequence[ExperimentDataset]
@@ -178,6 +234,12 @@ class _Reader:
             return None
         if item.reference not in known:
             hint = did_you_mean(item.reference, known) or f"Datasets: {known_names(known)}."
+            if file is not self.blocks["datasets"].file:
+                self.warnings.append(
+                    f"{file.where(*keys, 'reference')}: {item.name!r} belongs to the dataset {item.reference!r}, which "
+                    f"the overlay's 'datasets' does not have. It is left out. {hint}"
+                )
+                return None
             self._problem(
                 f"'reference' names the unknown dataset {item.reference!r}.", file, *keys, "reference", hint=hint
             )
@@ -188,12 +250,27 @@ class _Reader:
         if source.startswith("azureml:"):
             self._problem(f"{source!r} is an Azure ML data asset, which this version does not read.", file, *keys)
             return self.folder / "missing"
+        registered = self._registered(source, file, *keys)
+        if registered is not None:
+            return registered
         tried = [data_source(source, self.folder), data_source(source, self.folder / "data")]
         found = next((each for each in tried if source and data_exists(each)), None)
         if found is None:
             names = [str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*") if path.is_file()]
             self._problem(f"There is no data file {source!r}.", file, *keys, hint=did_you_mean(source, names))
         return found or tried[0]
+
+    def _registered(self, source: str, file: YamlFile, *keys: str | int) -> DataSource | None:
+        """The data of a registered dataset; None for what is a path or a URL. A file that is there wins over a name."""
+        match = _REGISTERED.match(source)
+        if match is None or (not match["prefix"] and data_exists(data_source(source, self.folder))):
+            return None
+        found = self.resolve_dataset(f"{match['name']}:{match['version']}") if self.resolve_dataset else None
+        if found is None and match["prefix"]:
+            message = f"No dataset {match['name']!r} is registered in version {match['version']!r}."
+            self._problem(message, file, *keys)
+            return self.folder / "missing"
+        return found
 
     def _flow(self, name: str, file: YamlFile, *keys: str | int) -> Path:
         tried = [self.folder / name, self.folder / "flows" / name]

@@ -11,7 +11,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import ExperimentInvalid, Problem
 
-__all__ = ["ExperimentSchema", "OverlaySchema", "parse_schema"]
+__all__ = ["BLOCKS", "IGNORED_IN_OVERLAYS", "ExperimentSchema", "OverlaySchema", "parse_schema"]
 
 
 class _Strict(BaseModel):
@@ -43,9 +43,30 @@ class _Evaluator(_Strict):
     name: str
     datasets: list[_EvaluatorDataset]
     flow: str | None = None
+    type: str | None = None
+    python: str | None = None
+    options: dict[str, Any] | None = None
 
 
-class ExperimentSchema(_Strict):
+class _Blocks(_Strict):
+    """Blocks that are read by who they belong to; each can be overlaid as a whole."""
+
+    metrics: dict[str, Any] | None = None
+    variants: dict[str, Any] | None = None
+    parameters: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    racing: bool | dict[str, Any] | None = None
+    baseline: str | dict[str, Any] | None = None
+    slices: list[Any] | None = None
+    gates: list[Any] | None = None
+    inconclusive: str | None = None
+
+
+BLOCKS = tuple(_Blocks.model_fields)
+"""The names of those blocks."""
+
+
+class ExperimentSchema(_Blocks):
     """``experiment.yaml``."""
 
     name: str
@@ -58,7 +79,7 @@ class ExperimentSchema(_Strict):
     cache: bool | str | dict[str, Any] | None = None
 
 
-class OverlaySchema(_Strict):
+class OverlaySchema(_Blocks):
     """``experiment.<env>.yaml``: each block that is present replaces the whole block; an empty one clears it."""
 
     name: str | None = None
@@ -70,6 +91,9 @@ class OverlaySchema(_Strict):
     runtime: str | None = None
     cache: bool | str | dict[str, Any] | None = None
 
+
+IGNORED_IN_OVERLAYS = frozenset({"name", "flow"})
+"""What an overlay may have, as the template's files do, and what changes nothing."""
 
 S = TypeVar("S", ExperimentSchema, OverlaySchema)
 

@@ -8,25 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flowyard.records import Comparison, ExperimentRecord, RunRecord
+from flowyard.experiments.comparison import compare_variants
+from flowyard.records import Comparison, RunRecord
 
 __all__ = ["compare_runs", "compare_variants", "comparison_page"]
-
-
-def compare_variants(experiment: ExperimentRecord) -> Comparison:
-    """An experiment's runs, its variants side by side."""
-    return Comparison(
-        title=experiment.name,
-        noun="variant",
-        runs=experiment.runs,
-        created_at=experiment.created_at,
-        variants=experiment.variants,
-        evaluations=experiment.evaluations,
-        key=experiment.key,
-        env=experiment.env,
-        duration_s=experiment.duration_s,
-        tables=True,
-    )
 
 
 def compare_runs(runs: Sequence[RunRecord]) -> Comparison:

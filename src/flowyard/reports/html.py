@@ -44,11 +44,10 @@ class HtmlReport(ReportFormat):
     """``report.html``: the verdict, every number with its interval, charts, failures and every line."""
 
     summary: Summary
-    evidence: Evidence | None = None
 
-    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, evidence: Evidence | None, folder: Path) -> Sequence[Path]:
         path = folder / "report.html"
-        write_atomic(path, render_page(comparison, self.summary, self.evidence))
+        write_atomic(path, render_page(comparison, self.summary, evidence))
         return [path]
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "VariantLine",
     "choose_lines",
     "choose_numbers",
+    "find_failures",
     "iter_lines",
 ]
 
@@ -156,6 +157,16 @@ def choose_lines(table: DatasetTable, *, most: int = 500) -> LineChoice:
 def choose_numbers(table: DatasetTable, most: int) -> frozenset[int]:
     """The numbers of the lines that ``choose_lines`` would choose; holds none of the lines."""
     return frozenset(_first_numbers(_numbers_by_kind(table), most))
+
+
+def find_failures(table: DatasetTable) -> tuple[Failure, ...]:
+    """Every kind of failure in a dataset, the most frequent first; no line is read when none failed."""
+    runs = [run for row in table.rows for run in (row.run, *(use.run for use in row.evaluations))]
+    failures = Failures()
+    if any(run.lines.failed for run in runs):
+        for line in iter_lines(table):
+            failures.add(line)
+    return failures.most_first()
 
 
 def _numbers_by_kind(table: DatasetTable) -> dict[LineKind, list[int]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flowyard.decisions.direction import lower_is_better
 from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
 from flowyard.runs.cost_text import unpriced_text, usd_text
@@ -26,7 +26,6 @@ __all__ = [
     "summarize",
 ]
 
-_LOWER = re.compile("latency|error|cost|loss|distance|failed|duration|tokens", re.IGNORECASE)
 LATENCY_P50, LATENCY_P95 = "latency_p50_ms", "latency_p95_ms"
 
 
@@ -173,11 +172,6 @@ def summarize(comparison: Comparison) -> Summary:
         nodes=_names(row.variants for row in rows),
         usage=sum((run.usage for run in comparison.runs), Usage()),
     )
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of this metric is the better one; told by its name alone."""
-    return _LOWER.search(metric) is not None
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:

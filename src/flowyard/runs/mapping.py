@@ -88,7 +88,7 @@ def check_mapping(flow: Flow, data: DataSource, outputs: Iterable[str] | None, m
         if column.source != "run.outputs" or outputs is not None
     }
     raise_problems([*relations.problems, *_missing_columns(columns, samples, {"data": dataset}, None)])
-    return [*dataset.warnings, *relations.warnings]
+    return [*dataset.warnings, *relations.warnings, *_shadowed(flow, relations.columns, in_data, mapping)]
 
 
 def numbered_rows(dataset: Dataset) -> Iterator[Row]:

@@ -41,6 +41,7 @@ def repeat_request(
         dataset=earlier.dataset,
         role=earlier.role,
         connections=earlier.connections,
+        parameters=earlier.parameters,
         environment_variables=environment_variables,
         init=init,
         **changes,

@@ -13,7 +13,7 @@ from evidence_lab import evidence
 
 from flowyard.decisions.model import Evidence
 from flowyard.records import ErrorRecord, LineResult, NodeResult, Usage
-from flowyard.reports import panels, summarize, write_reports
+from flowyard.reports import MAIN_FILES, panels, summarize, write_reports
 from flowyard.reports.html import render_page
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def hostile_run(lab: Lab, variant: str, *, simulated: int = 0) -> None:
 
 
 def render(lab: Lab, folder: Path) -> str:
-    return write_reports(lab.experiment, folder)[0].read_text(encoding="utf-8")
+    return write_reports(lab.experiment, None, folder, ["html"])["html"][0].read_text(encoding="utf-8")
 
 
 def hostile_evidence(lab: Lab) -> Evidence:
@@ -168,6 +168,8 @@ def test_any_number_of_variants_is_drawn(lab: Lab, folder: Path, variants: int) 
 
 def test_the_files_come_in_order_and_no_part_is_left(lab: Lab, folder: Path) -> None:
     hostile_run(lab, "a")
-    names = [path.name for path in write_reports(lab.experiment, folder)]
-    assert names == ["report.html", "details.csv", "metrics.csv"]
+    files = write_reports(lab.experiment, None, folder)
+    names = [path.name for paths in files.values() for path in paths]
+    assert names == ["report.html", "report.junit.xml", "report.md", "report.json", "details.csv", "metrics.csv"]
+    assert {name: paths[0].name for name, paths in files.items()} == MAIN_FILES
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
