@@ -41,7 +41,9 @@ def findings(summary: Summary, evidence: Evidence, *, most: int = 8) -> tuple[Fi
     order = {table.name: place for place, table in enumerate(summary.datasets)}
     known = [each for each in evidence.differences if not each.slice and each.dataset in order]
     known.sort(key=lambda each: (first.get(each.metric.name, len(first)), order[each.dataset]))
-    names = list(dict.fromkeys(each.metric.name for each in known))[:2]
+    tested = list(dict.fromkeys(each.metric.name for each in known))
+    gated = {gate.metric for gate in evidence.gates}
+    names = ([name for name in tested if name in gated] or tested)[:2]
     return tuple(
         Finding(
             each,
