@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import (, runs_of
+from functional_helper import (
     Project,
     clean_environment,
     ending,
     failed_numbers,
     read_jsonl,
+    runs_of,
     start_flowyard,
 )
 

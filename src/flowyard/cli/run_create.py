@@ -24,6 +24,7 @@ from flowyard.cli.output import failed_lines_code, print_run_record, print_warni
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
+from flowyard.evaluation.subjects import recorded_subject
 from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
@@ -142,8 +143,11 @@ def _requested(described: RunDescription, settings: Settings, options: RunOption
         request = described.request(options=options)
         return open_app(settings, described.path("flow")), request
     earlier = open_app(settings).store.get_run(described.values["resume_from"])
+    judge = recorded_subject(earlier)
     request = resume_request(
         earlier,
+        flow=judge.flow if judge else None,
+        properties=earlier.properties if judge else {},
         environment_variables=described.environment_variables(),
         init=described.init(),
         options=options,

@@ -10,6 +10,7 @@ from math import isnan
 from flowyard.decisions.data_columns import DataColumns
 from flowyard.decisions.methods import Compared, compare_pairs, interval_of_mean, interval_of_percentile
 from flowyard.decisions.model import Estimate, Metric, Scores
+from flowyard.decisions.peoples_labels import PeoplesLabels
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.run_metrics import PERCENTILES
 from flowyard.decisions.scores import Measured
@@ -44,6 +45,7 @@ class Estimator:
     columns: DataColumns
     policy: DecisionPolicy
     confidence: float = 0.95
+    people: PeoplesLabels = PeoplesLabels()
     _known: dict[tuple[object, ...], Estimate | None] = field(default_factory=dict)
 
     def estimate(
@@ -89,7 +91,8 @@ class Estimator:
         )
         failed = sum(number in scores.failed.get(version, ()) for number in numbers)
         value = math.fsum(values) / len(values)
-        return Estimate(metric, version, dataset, value, len(values), failed, interval, dict(slice_))
+        found = Estimate(metric, version, dataset, value, len(values), failed, interval, dict(slice_))
+        return self.people.corrected(found, scores, lines)
 
     def _total(
         self,

@@ -10,6 +10,7 @@ from flowyard.decisions.estimates import Estimator
 from flowyard.decisions.gates import judge_gates
 from flowyard.decisions.model import Estimate, Evidence, GateResult, Verdict
 from flowyard.decisions.pareto import pareto_fronts
+from flowyard.decisions.peoples_labels import read_labels
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.scores import measure
 from flowyard.decisions.versions import Versions, find_versions, match_versions
@@ -27,9 +28,11 @@ def gather_evidence(comparison: Comparison, policy: DecisionPolicy | None = None
     versions = find_versions(comparison)
     measured = measure(versions, policy.metrics)
     columns = read_data_columns(versions, policy.slices, _needed(policy)) if versions.runs else DataColumns()
-    estimator = Estimator(measured, versions, columns, policy, 1 - policy.alpha)
     warnings = [*measured.warnings, *columns.warnings]
     baseline = _baseline(policy, versions, warnings)
+    people = read_labels(policy, measured, columns, baseline)
+    warnings += people.warnings
+    estimator = Estimator(measured, versions, columns, policy, 1 - policy.alpha, people)
     gates = judge_gates(estimator, baseline, comparison.dropped)
     return Evidence(
         metrics=tuple(measured.metrics),
@@ -42,6 +45,7 @@ def gather_evidence(comparison: Comparison, policy: DecisionPolicy | None = None
         baseline=baseline,
         columns=columns.columns,
         pareto=pareto_fronts(estimator),
+        agreements=people.sentences,
         warnings=tuple(dict.fromkeys(warnings)),
         inconclusive=policy.inconclusive,
     )
@@ -57,6 +61,7 @@ def joint_verdict(gates: Sequence[GateResult]) -> Verdict:
 
 def _needed(policy: DecisionPolicy) -> set[str]:
     columns = {column for gate in policy.gates for column in gate.slice}
+    columns |= {rule.labels for rule in policy.metrics.values() if rule.labels}
     return columns | ({policy.cluster} if policy.cluster else set())
 
 

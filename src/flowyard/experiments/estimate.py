@@ -20,7 +20,7 @@ from flowyard.llm.parameters import COMPLETION_TOKENS
 from flowyard.llm.prices import Prices
 from flowyard.llm.template import PromptFile, load_template, parse_template, render
 from flowyard.runs.dataset import DataSource, iter_rows
-from flowyard.runs.relations import read_mapping
+from flowyard.runs.relations import SOURCES, read_mapping
 
 __all__ = ["ASSUMED_ANSWER_TOKENS", "CallEstimate", "Estimator"]
 
@@ -30,6 +30,8 @@ ASSUMED_ANSWER_TOKENS = 256
 _ROWS = 10
 _CHARACTERS_A_TOKEN = 4
 _TOKENS_AROUND_A_PROMPT = 8
+_TOKENS_OF_INSTRUCTIONS = 400
+_TOKENS_OF_A_GRADE = 100
 _ASSUMED_OUTPUT = "x" * 200
 
 
@@ -96,6 +98,15 @@ class Estimator:
             calls = self._nodes(flow, inputs, lines)
         total = sum(map(self._priced, calls), CallEstimate())
         return total + CallEstimate(has_code=isinstance(flow, FlexFlow) and flow.target is None)
+
+    def estimate_judge(
+        self, flow: Flow, model: str, data: DataSource, mapping: Mapping[str, Any], calls: int
+    ) -> CallEstimate:
+        """What ``calls`` calls of an evaluator's model come to: what is judged, its instructions and a short answer."""
+        rows = [_mapped(flow, mapping, row) for row in self._sample(data)] or [{}]
+        given = sum(len(_text(value)) for row in rows for value in row.values()) / len(rows)
+        tokens = given / _CHARACTERS_A_TOKEN + _TOKENS_OF_INSTRUCTIONS
+        return self._priced(_Call(calls, "", model, tokens, _TOKENS_OF_A_GRADE))
 
     def _sample(self, data: DataSource) -> Sequence[Mapping[str, Any]]:
         key = str(data)
@@ -170,10 +181,14 @@ def _node_call(node: Node, tokens: Sequence[float], lines: int) -> _Call:
 
 def _mapped(flow: Flow, mapping: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of one line; outputs of a run that is yet to be made are of an assumed length."""
-    relations = read_mapping(flow, mapping, ("data", "run.inputs", "run.outputs"))
+    relations = read_mapping(flow, mapping, SOURCES)
     values = {name: declared.default for name, declared in flow.inputs.items()} | dict(relations.literals)
     for name, column in relations.columns.items():
-        values[name] = _ASSUMED_OUTPUT if column.source == "run.outputs" else row.get(column.name, "")
+        values[name] = (
+            _ASSUMED_OUTPUT
+            if column.source.startswith("run.") and column.source != "run.inputs"
+            else row.get(column.name, "")
+        )
     return values
 
 

@@ -15,7 +15,7 @@ from flowyard.decisions.policy import DecisionPolicy, Racing
 from flowyard.errors import UserError
 from flowyard.evaluation import evaluate
 from flowyard.experiments.comparison import compare_variants, require_baselines
-from flowyard.experiments.evaluator_flow import load_evaluator
+from flowyard.experiments.evaluator_flow import evaluator_subject, load_evaluator
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.experiments.policy import policy_values, read_policy, read_racing
@@ -153,15 +153,17 @@ class Execution:
         for each in planned.evaluations:
             if self.parts.budget.is_over:
                 return
+            subject = evaluator_subject(each.evaluator)
             name = self._run_name(planned, each.evaluator.name, each.dataset.name)
             self.runs[name] = await evaluate(
                 run,
-                load_evaluator(each.evaluator),
+                subject.flow,
                 each.dataset.source,
                 each.dataset.mappings,
                 self.parts,
                 name=name,
                 options=self.options,
+                properties=subject.properties,
                 earlier=name if name in self.runs else None,
             )
             self.evaluations[name] = (each.evaluator.name, run.name)

@@ -11,6 +11,7 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, Problem, UserError
+from flowyard.experiments.evaluator_flow import with_whole_mappings
 from flowyard.experiments.model import (
     DeclaredConnection,
     Evaluator,
@@ -116,11 +117,11 @@ class _Reader:
             self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
 
     def _cleared_by(self, overlay: OverlaySchema) -> set[str]:
-        """Blocks that the base has, and that the overlay empties."""
+        """Blocks that the base has, and of which the overlay has the name only; ``[]`` is meant so."""
         return {
             name
             for name in overlay.model_fields_set - IGNORED_IN_OVERLAYS - {"datasets"}
-            if getattr(self.base, name, None) and getattr(overlay, name) in (None, [], {}, "")
+            if getattr(self.base, name, None) and getattr(overlay, name) is None
         }
 
     def _take_blocks(self, schema: ExperimentSchema | OverlaySchema, file: YamlFile) -> None:
@@ -195,7 +196,7 @@ class _Reader:
         if is_flow and item.options:
             hint = "An evaluation flow takes its values from its file and the mappings."
             self._problem("'options' are for 'type' and 'python'.", file, *keys, "options", hint=hint)
-        return Evaluator(
+        evaluator = Evaluator(
             item.name,
             self._flow(item.flow or item.name, file, *keys, "flow") if is_flow else None,
             applicable,
@@ -203,7 +204,13 @@ class _Reader:
             item.type,
             item.python,
             item.options or {},
+            self.folder,
         )
+        try:
+            return with_whole_mappings(evaluator) if len(kinds) <= 1 else evaluator
+        except UserError as error:
+            self.problems.append(Problem(error.message, error.where or file.where(*keys), error.hint))
+            return evaluator
 
     def _applies_to(
         self, keys: tuple[str | int, ...], place: int, item: Any, datasets: Sequence[ExperimentDataset]

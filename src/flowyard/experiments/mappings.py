@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
+from flowyard.evaluation.whole_run import judges_whole_runs
 from flowyard.experiments.evaluator_flow import load_evaluator
 from flowyard.experiments.model import EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.flows.load import load_flow
@@ -42,7 +43,7 @@ def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str
         ),
     ]
     for dataset, target, outputs in checks:
-        if isinstance(target, FlexFlow) and not target.inputs:
+        if (isinstance(target, FlexFlow) and not target.inputs) or judges_whole_runs(target):
             continue
         problems += _unknown_inputs(target, dataset)
         try:

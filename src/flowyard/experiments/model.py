@@ -50,6 +50,7 @@ class EvaluatorDataset:
 class Evaluator:
     """What judges runs, and the datasets it applies to: exactly one of ``flow`` (an evaluation flow), ``type`` (the
     name of a built-in evaluator) and ``python`` (``path/to/file.py:function``). ``options`` are for the last two.
+    ``folder`` is what paths among them are relative to.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Evaluator:
     type: str | None = None
     python: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from typing import Any
 from flowyard._util.suggest import known_names
 from flowyard.errors import ExperimentInvalid, FlowInvalid
 from flowyard.experiments.estimate import CallEstimate, Estimator
-from flowyard.experiments.evaluator_flow import load_evaluator
+from flowyard.experiments.evaluator_flow import asked_by_type, load_evaluator
 from flowyard.experiments.labels import selection_label
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.space.block import placed
-from flowyard.experiments.space.expand import Selection
-from flowyard.experiments.space.selections import Selected, select
-from flowyard.flows.load import load_flow
+from flowyard.experiments.space.expand import FlowReader, Selection
+from flowyard.experiments.space.selections import KeptFlows, Selected, select
 from flowyard.flows.model import Flow
 from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.prices import Prices
@@ -97,12 +96,12 @@ def plan_experiment(
     ``parameters`` go over those of the same name in the file. Raises UserError for what does not exist, and
     ExperimentInvalid when a flow or a mapping does not fit.
     """
-    flow = load_flow(experiment.flow)
-    selected = select(experiment, variants, parameters or {})
+    read_flow = KeptFlows(experiment.flow)
+    selected = select(experiment, variants, parameters or {}, read_flow)
     warnings = [*experiment.warnings, *selected.warnings]
     evaluators = {evaluator.name: load_evaluator(evaluator) for evaluator in experiment.evaluators}
-    require_mappings(experiment, flow, evaluators, warnings)
-    planner = _Planner(experiment, flow, evaluators, Estimator(prices or Prices()))
+    require_mappings(experiment, read_flow({}), evaluators, warnings)
+    planner = _Planner(experiment, read_flow, evaluators, Estimator(prices or Prices()))
     groups, left_out = _affordable([planner.runs(each) for each in selected.selections], selected.search.max_cost_usd)
     runs = tuple(run for place in range(len(experiment.datasets)) for run in (group[place] for group in groups))
     plan = ExperimentPlan(experiment, runs, (), tuple(left_out))
@@ -114,10 +113,11 @@ class _Planner:
     """Plans the runs of selections; what several of them share is read and estimated once."""
 
     def __init__(
-        self, experiment: Experiment, flow: Flow, evaluators: Mapping[str, Flow], estimator: Estimator
+        self, experiment: Experiment, read_flow: FlowReader, evaluators: Mapping[str, Flow], estimator: Estimator
     ) -> None:
         self._experiment = experiment
-        self._flow = flow
+        self._flow = read_flow({})
+        self._read_flow = read_flow
         self._evaluators = evaluators
         self._estimator = estimator
         self._lines = {dataset.name: count_rows(dataset.source) for dataset in experiment.datasets}
@@ -126,7 +126,7 @@ class _Planner:
     def runs(self, selection: Selection) -> list[PlannedRun]:
         """A run over each dataset. Raises ExperimentInvalid when the flow cannot be run so."""
         selected = {node: id_ for node, id_ in selection.assignment.items() if self._flow.chosen.get(node) != id_}
-        flow = load_flow(self._experiment.flow, selected) if selected else self._flow
+        flow = self._read_flow(selected)
         try:
             with placed(_where(self._experiment)):
                 flow = apply_parameters(flow, selection.parameters)
@@ -160,13 +160,14 @@ class _Planner:
             if applied.reference == dataset.name
         )
         lines = self._lines[dataset.name]
-        estimates = (
-            self._estimator.estimate(
-                self._evaluators[each.evaluator.name], each.dataset.source, each.dataset.mappings, lines
-            )
-            for each in found
-        )
-        return found, sum(estimates, CallEstimate())
+        return found, sum((self._judging_of(each, lines) for each in found), CallEstimate())
+
+    def _judging_of(self, evaluation: PlannedEvaluation, lines: int) -> CallEstimate:
+        flow, applied = self._evaluators[evaluation.evaluator.name], evaluation.dataset
+        asks, model = asked_by_type(evaluation.evaluator)
+        if asks:
+            return self._estimator.estimate_judge(flow, model, applied.source, applied.mappings, lines * asks)
+        return self._estimator.estimate(flow, applied.source, applied.mappings, lines)
 
 
 def _affordable(
