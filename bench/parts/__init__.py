@@ -14,6 +14,7 @@ from bench.parts import (
     limit,
     llm,
     promptfoo,
+    report,
     scale,
     small,
     start,
@@ -37,4 +38,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
     "scale": scale.run,
     "engine": engine.run,
     "cache": cache.run,
+    "report": report.run,
 }

@@ -114,7 +114,10 @@ class ErrorRecord:
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """What one node did for one line (``output`` is the Python object; it is None unless completed)."""
+    """What one node did for one line (``output`` is the Python object; it is None unless completed).
+
+    ``prompts`` are what it asked models, rendered, as a person reads them: the first few of them.
+    """
 
     node: str
     status: NodeStatus
@@ -122,6 +125,7 @@ class NodeResult:
     error: ErrorRecord | None = None
     duration_s: float = 0.0
     usage: Usage = NO_USAGE
+    prompts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flowyard.decisions.model import Difference, Estimate, Evidence
+from flowyard.reports.rankings import metrics_in_order
 from flowyard.reports.table import DatasetTable, Summary, lower_is_better
 from flowyard.reports.values import is_ranked, metric_text
 
-__all__ = ["Headline", "cautions", "headlines", "main_metrics"]
+__all__ = ["Finding", "Headline", "cautions", "findings", "headlines", "main_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,36 @@ class Headline:
     value: str
     next_best: str | None
     lower: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was tested and found of one version. ``better`` and ``worse`` are certain enough, ``unclear`` is not."""
+
+    difference: Difference
+    estimate: Estimate | None
+    base: Estimate | None
+
+
+def findings(summary: Summary, evidence: Evidence, *, most: int = 8) -> tuple[Finding, ...]:
+    """The differences on the first metrics, in the order of metrics, datasets and versions, up to ``most``."""
+    estimates = {(each.metric.name, each.dataset, each.version): each for each in evidence.estimates if not each.slice}
+    first = {metric.name: place for place, metric in enumerate(metrics_in_order(evidence))}
+    order = {table.name: place for place, table in enumerate(summary.datasets)}
+    known = [each for each in evidence.differences if not each.slice and each.dataset in order]
+    known.sort(key=lambda each: (first.get(each.metric.name, len(first)), order[each.dataset]))
+    tested = list(dict.fromkeys(each.metric.name for each in known))
+    gated = {gate.metric for gate in evidence.gates}
+    names = ([name for name in tested if name in gated] or tested)[:2]
+    return tuple(
+        Finding(
+            each,
+            estimates.get((each.metric.name, each.dataset, each.version)),
+            estimates.get((each.metric.name, each.dataset, each.baseline)),
+        )
+        for each in known
+        if each.metric.name in names
+    )[:most]
 
 
 def main_metrics(summary: Summary, *, most: int = 3) -> tuple[str, ...]:
@@ -38,9 +70,13 @@ def headlines(summary: Summary) -> tuple[Headline, ...]:
     return tuple(headline for headline in found if headline is not None)
 
 
-def cautions(summary: Summary) -> tuple[str, ...]:
-    """What a reader must know before trusting the comparison, in full sentences."""
-    return tuple(text for table in summary.datasets for text in _cautions(table))
+def cautions(summary: Summary, *, tested: bool = False) -> tuple[str, ...]:
+    """What a reader must know before trusting the comparison, in full sentences.
+
+    Where metrics were ``tested``, failed lines count by the rule of each metric.
+    """
+    rule = "count by the rule of each metric" if tested else "are missing from the metrics"
+    return tuple(text for table in summary.datasets for text in _cautions(table, rule))
 
 
 def _headline(table: DatasetTable, metric: str) -> Headline | None:
@@ -61,13 +97,13 @@ def _headline(table: DatasetTable, metric: str) -> Headline | None:
     )
 
 
-def _cautions(table: DatasetTable) -> Iterator[str]:
+def _cautions(table: DatasetTable, rule: str) -> Iterator[str]:
     scored = [(row, row.evaluated) for row in table.rows]
     partial = [(row, use) for row, use in scored if use is not None and use.completed < use.total]
     if partial:
         parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial[:3])
         parts += f" and {len(partial) - 3} more variants" if len(partial) > 3 else ""
-        yield f"{table.name}: not every line was scored ({parts}). Lines that fail are missing from the metrics."
+        yield f"{table.name}: not every line was scored ({parts}). Lines that fail {rule}."
     for row in table.rows:
         if row.run.status != "completed":
             yield f"{table.name}: the run of {row.label} is {row.run.status}, so its numbers are not final."
