@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import click
@@ -33,7 +34,8 @@ def print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:
         click.echo(printable(f"Left out for its cost of {_money(each.cost_usd)}: {each.label}"))
     if total.has_code:
         click.echo("What a flow's own code asks of models cannot be known, and is not counted.")
-    click.echo(f"Calls, tokens and cost are {_HOW}.\nNothing was run.")
+    click.echo("\n".join(textwrap.wrap(f"Calls, tokens and cost are {_HOW}.", 78)))
+    click.echo("Nothing was run.")
 
 
 def _view(plan: ExperimentPlan) -> dict[str, Any]:

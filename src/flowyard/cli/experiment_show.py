@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowyard._util.files import dump_json
+from flowyard.cli.options import store_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.tables import print_table, printable
 from flowyard.experiments.load import load_experiment
@@ -22,8 +23,8 @@ __all__ = ["show"]
 @click.command()
 @click.argument("path", metavar="PATH")
 @click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
-def show(path: str, env: str | None, as_json: bool) -> int:
+@store_options
+def show(path: str, env: str | None, home: str | None, as_json: bool) -> int:  # noqa: ARG001 - all commands take it
     """Show the experiment at PATH with an overlay applied: every value, and the file and line that it comes from."""
     experiment = load_experiment(Path(path), env)
     merged, origins = merged_blocks(Path(path), env)

@@ -19,6 +19,7 @@ _NOUNS = {
     "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
+    "dataset": ("flowyard.cli.dataset:dataset", "Keep data under a name, in versions that never change."),
     "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),

@@ -116,11 +116,11 @@ class _Reader:
             self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
 
     def _cleared_by(self, overlay: OverlaySchema) -> set[str]:
-        """Blocks that the base has, and that the overlay empties."""
+        """Blocks that the base has, and of which the overlay has the name only; ``[]`` is meant so."""
         return {
             name
             for name in overlay.model_fields_set - IGNORED_IN_OVERLAYS - {"datasets"}
-            if getattr(self.base, name, None) and getattr(overlay, name) in (None, [], {}, "")
+            if getattr(self.base, name, None) and getattr(overlay, name) is None
         }
 
     def _take_blocks(self, schema: ExperimentSchema | OverlaySchema, file: YamlFile) -> None:

@@ -14,9 +14,8 @@ from flowyard.experiments.labels import selection_label
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.space.block import placed
-from flowyard.experiments.space.expand import Selection
-from flowyard.experiments.space.selections import Selected, select
-from flowyard.flows.load import load_flow
+from flowyard.experiments.space.expand import FlowReader, Selection
+from flowyard.experiments.space.selections import KeptFlows, Selected, select
 from flowyard.flows.model import Flow
 from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.prices import Prices
@@ -97,12 +96,12 @@ def plan_experiment(
     ``parameters`` go over those of the same name in the file. Raises UserError for what does not exist, and
     ExperimentInvalid when a flow or a mapping does not fit.
     """
-    flow = load_flow(experiment.flow)
-    selected = select(experiment, variants, parameters or {})
+    read_flow = KeptFlows(experiment.flow)
+    selected = select(experiment, variants, parameters or {}, read_flow)
     warnings = [*experiment.warnings, *selected.warnings]
     evaluators = {evaluator.name: load_evaluator(evaluator) for evaluator in experiment.evaluators}
-    require_mappings(experiment, flow, evaluators, warnings)
-    planner = _Planner(experiment, flow, evaluators, Estimator(prices or Prices()))
+    require_mappings(experiment, read_flow({}), evaluators, warnings)
+    planner = _Planner(experiment, read_flow, evaluators, Estimator(prices or Prices()))
     groups, left_out = _affordable([planner.runs(each) for each in selected.selections], selected.search.max_cost_usd)
     runs = tuple(run for place in range(len(experiment.datasets)) for run in (group[place] for group in groups))
     plan = ExperimentPlan(experiment, runs, (), tuple(left_out))
@@ -114,10 +113,11 @@ class _Planner:
     """Plans the runs of selections; what several of them share is read and estimated once."""
 
     def __init__(
-        self, experiment: Experiment, flow: Flow, evaluators: Mapping[str, Flow], estimator: Estimator
+        self, experiment: Experiment, read_flow: FlowReader, evaluators: Mapping[str, Flow], estimator: Estimator
     ) -> None:
         self._experiment = experiment
-        self._flow = flow
+        self._flow = read_flow({})
+        self._read_flow = read_flow
         self._evaluators = evaluators
         self._estimator = estimator
         self._lines = {dataset.name: count_rows(dataset.source) for dataset in experiment.datasets}
@@ -126,7 +126,7 @@ class _Planner:
     def runs(self, selection: Selection) -> list[PlannedRun]:
         """A run over each dataset. Raises ExperimentInvalid when the flow cannot be run so."""
         selected = {node: id_ for node, id_ in selection.assignment.items() if self._flow.chosen.get(node) != id_}
-        flow = load_flow(self._experiment.flow, selected) if selected else self._flow
+        flow = self._read_flow(selected)
         try:
             with placed(_where(self._experiment)):
                 flow = apply_parameters(flow, selection.parameters)

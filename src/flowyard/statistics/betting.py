@@ -64,20 +64,25 @@ class BettingTest:
         if not -1e-12 <= x <= 1 + 1e-12:
             raise ValueError(f"{value} is not between {self._low} and {self._low + self._width}")
         x = min(1.0, max(0.0, 1 - x if self._mirrored else x))
-        expected = self._expected()
-        self.log_capital = math.inf if expected < -1e-9 else self.log_capital + math.log1p(self._gain(x, expected))
-        self.log_best = max(self.log_best, self.log_capital)
+        self.log_capital += math.log1p(self._gain(x, self._expected()))
         self._learn(x)
+        if self._is_certain():
+            self.log_capital = math.inf
+        self.log_best = max(self.log_best, self.log_capital)
         return self.p_value
 
     def _expected(self) -> float:
-        """The mean of the next value under H0, 0..1; outside when what was seen already rules H0 out."""
+        """The mean of the next value under H0, 0..1 unless H0 is impossible already."""
         if self._lines_in_all is None:
             return self._mean
         left = self._lines_in_all - self.lines
         if left < 1:
             raise ValueError(f"there are only {self._lines_in_all} lines in all")
         return (self._lines_in_all * self._mean - self._total) / left
+
+    def _is_certain(self) -> bool:
+        """Whether no values of the lines that are left can bring the mean back to H0."""
+        return self._lines_in_all is not None and self._total > self._lines_in_all * self._mean + 1e-9
 
     def _gain(self, x: float, expected: float) -> float:
         following = self.lines + 1

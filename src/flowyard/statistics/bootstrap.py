@@ -1,8 +1,9 @@
 """Intervals from resampled lines: seeded, vectorised, in bounded memory (about 32 MB whatever the numbers are).
 
 BCa (bias-corrected and accelerated, Efron 1987) is the default: it mends the bias and skewness that a plain percentile
-interval keeps. Lines are resampled, never the repeats of a line: average those first. With fewer than about 20 lines
-every bootstrap is too narrow; the t interval is safer there.
+interval keeps. A bootstrap is too narrow for few lines, as if the variance were known: levels are therefore expanded by
+what Student's t is wider than the normal distribution (Hesterberg 2015, "What teachers should know about the
+bootstrap", 5.3). Lines are resampled, never the repeats of a line: average those first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowyard.statistics.inputs import Bounds, require_finite, require_probability
-from flowyard.statistics.special import normal_cdf, normal_quantile
+from flowyard.statistics.special import normal_cdf, normal_quantile, student_t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def mean_interval(
         return Bounds(float(data[0]), float(data[0]))
     centered = data - data.mean()
     means = numpy.concatenate(list(_resampled_means(data, resamples, seed)))
-    return bca_interval(float(data.mean()), means, _acceleration(centered), confidence)
+    return bca_interval(float(data.mean()), means, _acceleration(centered), confidence, len(data))
 
 
 def _resampled_means(data: NDArray[Any], resamples: int, seed: int) -> Iterator[NDArray[Any]]:
@@ -106,7 +107,8 @@ def bootstrap_interval(
     drawn = resampled_lines(lines, resamples, seed, len(data))
     parts = [statistic(*(column[chosen] for column in data)) for chosen in drawn]
     left_out = _left_one_out(statistic, data)
-    return bca_interval(estimate, _known(numpy.concatenate(parts), estimate), _acceleration_of(left_out), confidence)
+    known = _known(numpy.concatenate(parts), estimate)
+    return bca_interval(estimate, known, _acceleration_of(left_out), confidence, lines)
 
 
 def _left_one_out(statistic: Statistic, data: list[NDArray[Any]]) -> NDArray[Any]:
@@ -167,10 +169,17 @@ def cluster_interval(
     )
 
 
-def bca_interval(estimate: float, resampled: NDArray[Any], acceleration: float, confidence: float = 0.95) -> Bounds:
+def bca_interval(
+    estimate: float,
+    resampled: NDArray[Any],
+    acceleration: float,
+    confidence: float = 0.95,
+    lines: int | None = None,
+) -> Bounds:
     """The BCa interval of an estimate from its resampled values (Efron and Tibshirani 1993, 14.3).
 
-    Where all resampled values lie on one side of the estimate, the interval ends at their extreme.
+    ``lines`` (2 or more) expands the levels for so few of them. Where all resampled values lie on one side of the
+    estimate, the interval ends at their extreme.
     """
     import numpy  # noqa: PLC0415 - heavy
 
@@ -178,10 +187,15 @@ def bca_interval(estimate: float, resampled: NDArray[Any], acceleration: float, 
     if resampled.min() == resampled.max():
         return Bounds(float(resampled.min()), float(resampled.max()))
     below = (float((resampled < estimate).mean()) + float((resampled <= estimate).mean())) / 2
-    bias = normal_quantile(below)
-    tails = [_bca_level(bias, acceleration, normal_quantile(p)) for p in ((1 - confidence) / 2, (1 + confidence) / 2)]
-    low, high = numpy.quantile(resampled, tails)
+    bias, size = normal_quantile(below), _critical(confidence, lines)
+    low, high = numpy.quantile(resampled, [_bca_level(bias, acceleration, z) for z in (-size, size)])
     return Bounds(float(low), float(high))
+
+
+def _critical(confidence: float, lines: int | None) -> float:
+    if lines is None:
+        return normal_quantile((1 + confidence) / 2)
+    return math.sqrt(lines / (lines - 1)) * student_t_quantile((1 + confidence) / 2, lines - 1)
 
 
 def _bca_level(bias: float, acceleration: float, z: float) -> float:
@@ -196,8 +210,12 @@ def _bca_level(bias: float, acceleration: float, z: float) -> float:
 
 def _acceleration(influences: NDArray[Any]) -> float:
     """Efron's acceleration from each line's influence on the estimate, which sums to 0."""
-    squares = float((influences**2).sum())
-    return float((influences**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
+    largest = float(abs(influences).max())
+    if largest == 0:
+        return 0.0
+    scaled = influences / largest  # powers of very small or large numbers leave a float's range
+    squares = float((scaled**2).sum())
+    return float((scaled**3).sum()) / (6 * squares * math.sqrt(squares))
 
 
 def _acceleration_of(left_out: NDArray[Any]) -> float:

@@ -49,7 +49,7 @@ def cuped(values: Sequence[Sequence[float]], covariates: Sequence[Sequence[float
         tuple(value - theta * (known - center) for value, known in zip(arm, covariate, strict=True))
         for arm, covariate in arms
     )
-    return Cuped(theta, max(0.0, 1 - products * products / (squares * spread)), adjusted)
+    return Cuped(theta, max(0.0, 1 - theta * (products / spread)), adjusted)
 
 
 def _products(first: Sequence[float], second: Sequence[float]) -> float:

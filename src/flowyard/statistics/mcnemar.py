@@ -16,10 +16,10 @@ __all__ = ["mcnemar_asymptotic", "mcnemar_corrected", "mcnemar_exact", "mcnemar_
 
 
 def mcnemar_mid_p(only_first: int, only_second: int) -> float:
-    """The exact test with half the weight of what was seen (Lancaster 1961)."""
+    """The exact test with half the weight of what was seen (Lancaster 1961); 1 when both numbers are equal."""
     discordant = _require_discordant(only_first, only_second)
-    if discordant == 0 or only_first == only_second:
-        return 1.0 if discordant == 0 else 1 - binomial_pmf(int(only_first), discordant, 0.5)
+    if only_first == only_second:
+        return 1.0
     fewer = int(min(only_first, only_second))
     return min(1.0, 2 * binomial_cdf(fewer, discordant, 0.5) - binomial_pmf(fewer, discordant, 0.5))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from flowyard.statistics.betting import betting_interval, betting_p_value
 from flowyard.statistics.inputs import require_finite, require_positive, require_probability
+from flowyard.statistics.paired import standard_error
 from flowyard.statistics.proportions import tango_interval, tango_p_above
 from flowyard.statistics.special import student_t_quantile, student_t_sf
 
@@ -59,7 +60,7 @@ def scores_not_worse(differences: Sequence[float], margin: float, alpha: float =
     if min(values) == max(values):
         p_value = 0.5**lines if values[0] > -margin else 1.0
         return NotWorse(values[0], margin, p_value, values[0], p_value <= alpha)
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (lines - 1) / lines)
+    error = standard_error(values)
     p_value = student_t_sf((mean + margin) / error, lines - 1)
     low = mean - student_t_quantile(1 - alpha, lines - 1) * error
     return NotWorse(mean, margin, p_value, low, p_value <= alpha)

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-__all__ = ["Alternative", "PairedT", "WilcoxonSignedRank", "paired_t", "sign_flip", "wilcoxon_signed_rank"]
+__all__ = [
+    "Alternative",
+    "PairedT",
+    "WilcoxonSignedRank",
+    "paired_t",
+    "sign_flip",
+    "standard_error",
+    "wilcoxon_signed_rank",
+]
 
 Alternative = Literal["two-sided", "greater", "less"]
 
@@ -50,11 +58,19 @@ def paired_t(differences: Sequence[float], confidence: float = 0.95) -> PairedT:
         mean = values[0]
         statistic = math.copysign(math.inf, mean) if mean else 0.0
         return PairedT(mean, statistic, lines - 1, 0.0 if mean else 1.0, Bounds(mean, mean))
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (lines - 1) / lines)
+    error = standard_error(values)
     half = student_t_quantile((1 + confidence) / 2, lines - 1) * error
     statistic = mean / error
     p_value = 2 * student_t_sf(abs(statistic), lines - 1)
     return PairedT(mean, statistic, lines - 1, p_value, Bounds(mean - half, mean + half))
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """The standard error of the mean of two or more values that are not all equal; above 0 also for tiny ones."""
+    mean = math.fsum(values) / len(values)
+    scale = max(abs(value - mean) for value in values)  # squares of very small or large numbers leave a float's range
+    squares = math.fsum(((value - mean) / scale) ** 2 for value in values)
+    return max(scale * math.sqrt(squares / (len(values) - 1) / len(values)), 5e-324)
 
 
 def sign_flip(

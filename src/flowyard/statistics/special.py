@@ -7,6 +7,7 @@ of ``lgamma`` lose them.
 
 from __future__ import annotations
 
+import functools
 import math
 from statistics import NormalDist
 
@@ -167,6 +168,7 @@ def student_t_cdf(t: float, degrees_of_freedom: float) -> float:
     return student_t_sf(-t, degrees_of_freedom)
 
 
+@functools.lru_cache(maxsize=4096)  # a comparison asks for the same few again and again
 def student_t_quantile(probability: float, degrees_of_freedom: float) -> float:
     """t with P(T <= t) = probability; infinite at 0 and 1."""
     require_probability(probability, "probability", closed=True)

@@ -64,7 +64,8 @@ def welch_t(first: Moments, second: Moments, confidence: float = 0.95) -> WelchT
     error = math.sqrt(sum(parts))
     if error == 0:
         return WelchT(difference, 0.0, math.inf, float(difference == 0), Bounds(difference, difference))
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1))
+    of_first, of_second = (part / sum(parts) for part in parts)
+    freedom = 1 / (of_first**2 / (first.n - 1) + of_second**2 / (second.n - 1))
     half = student_t_quantile((1 + confidence) / 2, freedom) * error
     p_value = 2 * student_t_sf(abs(difference) / error, freedom)
     return WelchT(difference, error, freedom, p_value, Bounds(difference - half, difference + half))

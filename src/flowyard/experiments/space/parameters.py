@@ -39,7 +39,10 @@ def parse_parameters_block(value: Any, file: YamlFile, *keys: str | int) -> tupl
 
 def unique(values: Iterable[Any]) -> tuple[Any, ...]:
     """The values without those that mean the same as an earlier one."""
-    return tuple({canonical(each): each for each in reversed(list(values))}.values())[::-1]
+    found: dict[str, Any] = {}
+    for each in values:
+        found.setdefault(canonical(each), each)
+    return tuple(found.values())
 
 
 def canonical(value: Any) -> str:

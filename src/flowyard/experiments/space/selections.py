@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flowyard.experiments.model import Experiment
-from flowyard.experiments.space.expand import Selection, expand, open_space
+from flowyard.experiments.space.expand import FlowReader, Selection, expand, open_space
 from flowyard.experiments.space.parameters import ParameterValues, parse_parameters_block, unique
 from flowyard.experiments.space.search import Search, parse_search_block
 from flowyard.experiments.space.variants import VariantsBlock, parse_variants_block, parse_variants_option
 from flowyard.flows.load import load_flow
+from flowyard.flows.model import Flow
 
-__all__ = ["Selected", "select"]
+__all__ = ["KeptFlows", "Selected", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,23 @@ class Selected:
     warnings: tuple[str, ...] = ()
 
 
-def select(experiment: Experiment, variants: str | None, parameters: Mapping[str, Sequence[Any]]) -> Selected:
+class KeptFlows:
+    """Reads the flow at a path with the selected variants, each way once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept: dict[frozenset[tuple[str, str]], Flow] = {}
+
+    def __call__(self, selected: Mapping[str, str]) -> Flow:
+        key = frozenset(selected.items())
+        if key not in self._kept:
+            self._kept[key] = load_flow(self._path, selected)
+        return self._kept[key]
+
+
+def select(
+    experiment: Experiment, variants: str | None, parameters: Mapping[str, Sequence[Any]], read_flow: FlowReader
+) -> Selected:
     """The selections; ``variants`` and ``parameters`` go over the blocks.
 
     Raises ExperimentInvalid for what is wrong in a block, UserError for what the flow does not have.
@@ -42,8 +59,7 @@ def select(experiment: Experiment, variants: str | None, parameters: Mapping[str
     given = {each.name: each for each in known} | {
         name: ParameterValues(name, unique(values), "--parameter") for name, values in parameters.items()
     }
-    read_flow = partial(load_flow, experiment.flow)
-    chosen = None if variants is None else parse_variants_option(variants, read_flow(), variants_block)
+    chosen = None if variants is None else parse_variants_option(variants, read_flow({}), variants_block)
     space = open_space(read_flow, variants_block, list(given.values()), chosen)
     found, warnings = expand(space, search, len(experiment.datasets))
     return Selected(tuple(found), search, tuple(warnings))

@@ -51,7 +51,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class VariantsBlock:
-    """``mode`` is None when only ``named`` selections are run. ``nodes`` is empty for all nodes that have variants."""
+    """``mode`` is None when only ``named`` selections are run. ``nodes`` is empty for all nodes that have variants.
+
+    ``places`` has the ``file:line`` of each of ``nodes``.
+    """
 
     mode: Mode | None = "one-at-a-time"
     nodes: Choice = field(default_factory=dict)
@@ -59,6 +62,7 @@ class VariantsBlock:
     only: tuple[Filter, ...] = ()
     excluded: tuple[Filter, ...] = ()
     where: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def keeps(self, assignment: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
         """Whether the filters let a selection through."""
@@ -86,6 +90,7 @@ def parse_variants_block(value: Any, file: YamlFile, *keys: str | int) -> Varian
         only=tuple(_filters(block.get("only"), reader, "only")),
         excluded=tuple(_filters(block.get("except"), reader, "except")),
         where=reader.where(),
+        places={node: reader.where("nodes", node) for node in nodes},
     )
     reader.raise_problems()
     return found
@@ -143,7 +148,7 @@ def choices(block: VariantsBlock, flow: Flow) -> list[Choice]:
     """
     for node, ids in block.nodes.items():
         for variant in ids:
-            _require_variant(flow, node, variant, block.where)
+            _require_variant(flow, node, variant, block.places.get(node, block.where))
     for each in block.named:
         for node, variant in each.select.items():
             _require_variant(flow, node, variant, each.where)
