@@ -91,7 +91,7 @@ def _run_view(record: ExperimentRecord, name: str) -> dict[str, Any]:
     runs = {run.name: run for run in record.runs}
     run = runs[name]
     evaluations = [
-        {**run_view(runs[each]), "evaluator": evaluator}
+        {**run_view(runs[each]), "evaluator": evaluator, "dataset": runs[each].dataset}
         for each, (evaluator, evaluated) in record.evaluations.items()
         if evaluated == name and each in runs
     ]

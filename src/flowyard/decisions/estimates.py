@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from flowyard.decisions.data_columns import DataColumns
+from flowyard.decisions.measured import Measured
 from flowyard.decisions.methods import Compared, compare_pairs, interval_of_mean, interval_of_percentile
 from flowyard.decisions.model import Estimate, Metric, Scores
 from flowyard.decisions.peoples_labels import PeoplesLabels
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.run_metrics import PERCENTILES
-from flowyard.decisions.scores import Measured
 from flowyard.decisions.versions import Versions
 from flowyard.statistics.percentiles import percentile
 

@@ -5,44 +5,20 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import repeat
 from math import isnan
 
 from flowyard.decisions.columns import NAN, RunColumns, read_columns
 from flowyard.decisions.direction import Stated, find_stated, lower_is_better
 from flowyard.decisions.linking import Link, find_link, is_number, values_of
+from flowyard.decisions.measured import Measured
 from flowyard.decisions.model import Metric, MetricKind, Scores
 from flowyard.decisions.policy import MetricRule
 from flowyard.decisions.run_metrics import RUN_METRICS
 from flowyard.decisions.versions import VersionRun, Versions
 
-__all__ = ["Measured", "measure"]
-
-
-@dataclass(slots=True)
-class Measured:
-    """What was measured: ``scores`` line by line, ``totals`` by (metric, version, dataset) for what has no lines.
-
-    ``base`` has the columns of each version's own run by (dataset, version). ``aliases`` are other names of metrics.
-    """
-
-    metrics: list[Metric] = field(default_factory=list)
-    scores: list[Scores] = field(default_factory=list)
-    totals: dict[tuple[str, str, str], float] = field(default_factory=dict)
-    base: dict[tuple[str, str], RunColumns] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def metric(self, name: str) -> Metric | None:
-        """The metric of that name, also when it is said with its evaluator."""
-        wanted = self.aliases.get(name, name)
-        return next((metric for metric in self.metrics if metric.name == wanted), None)
-
-    def scores_of(self, metric: Metric, dataset: str) -> Scores | None:
-        """The metric line by line over one dataset; None when it has no lines there."""
-        found = (each for each in self.scores if each.metric.name == metric.name and each.dataset == dataset)
-        return next(found, None)
+__all__ = ["measure"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
+from flowyard.decisions.measured import Measured
 from flowyard.decisions.model import Metric, Scores
 from flowyard.decisions.pareto import main_metric
 from flowyard.decisions.policy import DecisionPolicy, Racing
-from flowyard.decisions.scores import Measured, measure
+from flowyard.decisions.scores import measure
 from flowyard.decisions.versions import find_versions, match_versions
 from flowyard.experiments.plan import PlannedRun
 from flowyard.records import Comparison, RunRecord

@@ -60,6 +60,7 @@ class _Blocks(_Strict):
     slices: list[Any] | None = None
     gates: list[Any] | None = None
     inconclusive: str | None = None
+    cluster: str | None = None
 
 
 BLOCKS = tuple(_Blocks.model_fields)
