@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from flowyard.decisions.agreement import corrected_estimate, judge_agreement
 from flowyard.decisions.data_columns import DataColumns
 from flowyard.decisions.label_values import label_numbers
+from flowyard.decisions.measured import Measured
 from flowyard.decisions.model import Estimate, Scores
 from flowyard.decisions.policy import DecisionPolicy
-from flowyard.decisions.scores import Measured
 from flowyard.errors import UserError
 
 __all__ = ["PeoplesLabels", "read_labels"]
