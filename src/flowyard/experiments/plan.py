@@ -10,12 +10,12 @@ from flowyard._util.suggest import known_names
 from flowyard.errors import ExperimentInvalid, FlowInvalid
 from flowyard.experiments.estimate import CallEstimate, Estimator
 from flowyard.experiments.evaluator_flow import asked_by_type, load_evaluator
-from flowyard.experiments.labels import selection_label
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.space.block import placed
 from flowyard.experiments.space.expand import FlowReader, Selection
 from flowyard.experiments.space.selections import KeptFlows, Selected, select
+from flowyard.flows.labels import selection_label
 from flowyard.flows.model import Flow
 from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.prices import Prices

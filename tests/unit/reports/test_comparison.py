@@ -69,7 +69,9 @@ def test_an_evaluation_of_an_evaluation_is_shown(lines: Path) -> None:
 
 
 def test_hostile_labels_stay_text(lines: Path, tmp_path: Path) -> None:
-    page = write_page(compare_runs([run(lines, "a", display_name="<script>alert(1)</script>")]), tmp_path / "p.html")
+    page = write_page(
+        compare_runs([run(lines, "a", display_name="<script>alert(1)</script>")]), None, tmp_path / "p.html"
+    )
     text = page.read_text("utf-8")
     assert text.count("<script>") == 1
     assert "&lt;script&gt;alert(1)" in text

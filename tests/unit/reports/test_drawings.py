@@ -15,8 +15,8 @@ from flowyard.reports import summarize
 from flowyard.reports.confusion import LabelPairs, given_matrices
 from flowyard.reports.distributions import histogram
 from flowyard.reports.heat_map import heat_maps
+from flowyard.reports.leaderboard import rankings
 from flowyard.reports.lines import iter_lines
-from flowyard.reports.rankings import rankings
 from flowyard.reports.scatter import Point, pareto_front, trade_offs
 from flowyard.reports.values import p_text, signed_text
 from flowyard.reports.verdict import ruling

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from flowyard.records import LineResult
 from flowyard.reports import summarize
-from flowyard.reports.headline import cautions, headlines, main_metrics
+from flowyard.reports.headline import cautions, headlines
+from flowyard.reports.leaderboard import main_metrics
 from flowyard.reports.table import lower_is_better, percentile
 
 if TYPE_CHECKING:
