@@ -279,7 +279,7 @@ def test_without_script_a_small_page_can_be_read(tmp_path: Path, browse) -> None
         assert await browser.get(f"getComputedStyle({lines}).display") == "block"
         text = await browser.get(f"{lines}.textContent")
         for number in range(20):
-            assert f"Ask {number}" in text
+            assert f"question {number}" in text
         assert "a long answer to 19 that is told" in text
         await browser.call("Emulation.setScriptExecutionDisabled", value=False)
 

@@ -131,7 +131,7 @@ def test_few_lines_can_be_read_without_the_script(lab: Lab, folder: Path) -> Non
     page = Page(render(lab, folder))
     assert page.count("article") == 5
     assert all(f"answer {number}" in page.text for number in range(5))
-    assert page.text.count("Which one is it?") == 5
+    assert "Which one is it?" not in page.text  # prompts are long; they are in what the script unpacks
 
 
 def test_the_page_says_its_size(lab: Lab, folder: Path) -> None:
