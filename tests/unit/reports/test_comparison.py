@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flowyard.records import LineCounts, LineResult, RunRecord
-from flowyard.reports import compare_runs, summarize, write_page
+from flowyard.reports import compare_runs, evidence_of_runs, summarize, write_page
 from flowyard.runs.results import ResultWriter
 from flowyard.sessions.encoding import LineEncoder
 
@@ -66,6 +66,20 @@ def test_an_evaluation_alone_is_a_run(lines: Path) -> None:
 def test_an_evaluation_of_an_evaluation_is_shown(lines: Path) -> None:
     runs = [run(lines, "a"), score(lines, "s", "a"), score(lines, "t", "s")]
     assert [label for _, label in shown(runs)] == ["a", "t"]
+
+
+def test_runs_over_the_same_data_are_tested_line_by_line(lines: Path, tmp_path: Path) -> None:
+    comparison = compare_runs([run(lines, "a"), run(lines, "b")])
+    found = evidence_of_runs(comparison)
+    assert found is not None
+    assert (found.baseline, {(each.version, each.baseline) for each in found.differences}) == ("a", {("b", "a")})
+    assert "Differences are not tested" not in write_page(comparison, found, tmp_path / "p.html").read_text("utf-8")
+
+
+def test_runs_over_different_data_are_not(lines: Path) -> None:
+    apart = [run(lines, "a"), run(lines, "b", data="/p/other.jsonl")]
+    assert evidence_of_runs(compare_runs(apart)) is None
+    assert evidence_of_runs(compare_runs([apart[0], score(lines, "s", "a")])) is None
 
 
 def test_hostile_labels_stay_text(lines: Path, tmp_path: Path) -> None:
