@@ -26,6 +26,7 @@ from flowyard.experiments import execute_experiment, load_experiment, plan_exper
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.policy import decide, read_policy, read_racing
 from flowyard.records import Comparison, ExperimentRecord
+from flowyard.registry import DatasetRegistry
 from flowyard.reports import comparison_table, report_paths, summarize, write_reports
 
 __all__ = ["experiment"]
@@ -71,7 +72,7 @@ def run(
     Exits 3 when a gate says no or the budget is used up, else 1 when lines failed.
     """
     app = open_app(read_settings(home, env_file, simulate), Path(path))
-    loaded = load_experiment(Path(path), env)
+    loaded = load_experiment(Path(path), env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
     plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app))
     print_warnings(plan.warnings)

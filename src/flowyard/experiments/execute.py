@@ -17,6 +17,7 @@ from flowyard.evaluation import evaluate
 from flowyard.experiments.comparison import compare_variants, require_baselines
 from flowyard.experiments.evaluator_flow import evaluator_subject, load_evaluator
 from flowyard.experiments.mappings import require_mappings
+from flowyard.experiments.model import EvaluatorDataset, ExperimentDataset
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.experiments.policy import policy_values, read_policy, read_racing
 from flowyard.experiments.racing import Race, by_dataset
@@ -135,6 +136,7 @@ class Execution:
             dataset=planned.dataset.name,
             role="variant",
             options=self.options,
+            properties=_registered(planned.dataset),
             lines=lines,
         )
         if name in self.runs:
@@ -163,7 +165,7 @@ class Execution:
                 self.parts,
                 name=name,
                 options=self.options,
-                properties=subject.properties,
+                properties={**subject.properties, **_registered(each.dataset)},
                 earlier=name if name in self.runs else None,
             )
             self.evaluations[name] = (each.evaluator.name, run.name)
@@ -204,3 +206,8 @@ class Execution:
         )
         self.store.save_experiment(record)
         return record
+
+
+def _registered(dataset: ExperimentDataset | EvaluatorDataset) -> dict[str, str]:
+    """What the record of a run says of registered data."""
+    return {"registered_dataset": dataset.registered} if dataset.registered else {}
