@@ -17,7 +17,7 @@ ResolveDataset = Callable[[str], DataSource | None]
 """Finds the data of a registered dataset by ``NAME:VERSION``; None, or NotFound, when there is none of that name."""
 
 _PREFIX = "registry:"
-_REGISTERED = re.compile(rf"^(?:{_PREFIX})?(?P<label>[A-Za-z0-9][\w.-]*:[\w.-]+)$")
+_LABEL = re.compile(r"[A-Za-z0-9][\w.-]*:[\w.-]+")
 
 
 class FoundData(NamedTuple):
@@ -34,21 +34,21 @@ def find_data(source: str, folder: Path, resolve: ResolveDataset | None) -> Foun
     """
     if source.startswith("azureml:"):
         raise UserError(f"{source!r} is an Azure ML data asset, which this version does not read.")
-    match = _REGISTERED.match(source)
+    is_label = _LABEL.fullmatch(source.removeprefix(_PREFIX)) is not None
     if source.startswith(_PREFIX):
-        if match is None:
+        if not is_label:
             raise UserError(f"{source!r} names no version of a registered dataset.", hint="registry:NAME:VERSION")
-        return _registered(match["label"], resolve)
+        return _registered(source.removeprefix(_PREFIX), resolve)
     tried = [data_source(source, folder), data_source(source, folder / "data")]
     found = next((each for each in tried if source and data_exists(each)), None)
     if found is not None:
         return FoundData(found)
     names = [str(path.relative_to(folder)) for path in folder.glob("data/**/*") if path.is_file()]
     near = did_you_mean(source, names)
-    if match is None or resolve is None:
+    if not is_label or resolve is None:
         raise UserError(f"There is no data file {source!r}.", hint=near)
     try:
-        return _registered(match["label"], resolve)
+        return _registered(source, resolve)
     except NotFound as error:
         raise UserError(f"There is no data file {source!r}. {error.message}", hint=near or error.hint) from None
 

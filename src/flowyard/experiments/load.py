@@ -77,6 +77,7 @@ class _Reader:
     def __init__(self, file: YamlFile, base: ExperimentSchema, resolve_dataset: ResolveDataset | None) -> None:
         self.resolve_dataset = resolve_dataset
         self.file = file
+        self.files = [file.path.resolve()]
         self.base = base
         self.folder = file.path.resolve().parent
         self.blocks = {
@@ -93,6 +94,7 @@ class _Reader:
 
     def overlay(self, file: YamlFile) -> None:
         overlay = parse_schema(OverlaySchema, file)
+        self.files.append(file.path.resolve())
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
         self._take_blocks(overlay, file)
@@ -149,6 +151,7 @@ class _Reader:
             warnings=tuple(self.warnings),
             cache=self.cache,
             blocks=self.raw,
+            files=tuple(self.files),
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:

@@ -85,6 +85,7 @@ class RawBlock:
 class Experiment:
     """One ``experiment.yaml`` with the overlay of one environment applied.
 
+    ``files`` are the file and its overlay.
     ``blocks`` has the blocks that others read (``variants``, ``metrics``, ``gates``, …), those that are there.
     """
 
@@ -99,3 +100,4 @@ class Experiment:
     warnings: tuple[str, ...] = ()
     cache: CacheBlock = CacheBlock()
     blocks: Mapping[str, RawBlock] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()

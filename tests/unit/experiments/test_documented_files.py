@@ -60,7 +60,7 @@ BASE: dict[str, Any] = {
         }
     ],
 }
-ROW = {name: "a" for name in ("subject", "text", "category", "label", "difficulty", "language")}
+ROW = dict.fromkeys(("subject", "text", "category", "label", "difficulty", "language"), "a")
 
 
 def pieces() -> list[Any]:
