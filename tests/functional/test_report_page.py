@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser_page import BROWSER, BrowserPage, in_new_page, running_browser
+from bench.browser_page import BROWSER, BrowserPage, in_new_page, running_browser
 from evidence_lab import evidence
 
 from flowyard.records import Comparison, ErrorRecord, LineCounts, LineResult, NodeResult, RunRecord, Usage
