@@ -20,6 +20,8 @@ __all__ = ["NAN", "Column", "RunColumns", "read_columns"]
 
 NAN = math.nan
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
+_LARGEST = 1e150
+"""Squares of larger numbers, which variances sum up, are beyond what a float can be."""
 _MOST_LABELS = 1000
 _LONGEST_LABEL = 200
 _OUTPUTS = re.compile(r'\{"line_number": -?\d+, "status": "\w+", "outputs": ')
@@ -28,7 +30,8 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class Column:
-    """One output over the lines: ``values`` has numbers (truth values are 0 and 1), NaN where there is none.
+    """One output over the lines: ``values`` has numbers (truth values are 0 and 1), NaN where there is none or it is
+    beyond 1e150.
 
     ``codes`` has the place in ``labels`` of what is text, -1 where there is none. More than 1,000 different texts are
     no labels, and are not kept.
@@ -54,7 +57,7 @@ class Column:
                 number = float(value)
             except OverflowError:
                 number = NAN
-        self.values.append(number if math.isfinite(number) else NAN)
+        self.values.append(number if abs(number) <= _LARGEST else NAN)
         self.codes.append(code)
 
     def _code(self, label: str) -> int:
