@@ -11,6 +11,7 @@ from itertools import repeat
 from math import isnan
 from typing import Any
 
+from flowyard._util.numbers import LARGEST
 from flowyard.decisions.gate_blocks import slice_text
 from flowyard.records import RunRecord
 from flowyard.runs.results import read_heads, stored_lines
@@ -20,8 +21,6 @@ __all__ = ["NAN", "Column", "RunColumns", "read_columns"]
 
 NAN = math.nan
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
-_LARGEST = 1e150
-"""Squares of larger numbers, which variances sum up, are beyond what a float can be."""
 _MOST_LABELS = 1000
 _LONGEST_LABEL = 200
 _OUTPUTS = re.compile(r'\{"line_number": -?\d+, "status": "\w+", "outputs": ')
@@ -57,7 +56,7 @@ class Column:
                 number = float(value)
             except OverflowError:
                 number = NAN
-        self.values.append(number if abs(number) <= _LARGEST else NAN)
+        self.values.append(number if abs(number) <= LARGEST else NAN)
         self.codes.append(code)
 
     def _code(self, label: str) -> int:
