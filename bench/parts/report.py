@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from bench.browser_page import BROWSER, BrowserPage, in_browser
-
 from bench.places import SCRATCH
 from bench.report_data import make_comparison, make_evidence
 from bench.table import Row

@@ -290,3 +290,50 @@ def test_a_race_without_a_metric_by_line_says_so(project: Project):
     (race,) = decided(project, "racing: {metric: latency_mean_ms, min_lines: 10}\n")["races"]
     assert race["dropped"] == []
     assert "has no bounds" in race["note"]
+
+
+HARD_SCORES = """\
+def score(answer: str) -> dict:
+    return {
+        "nan": float("nan"), "infinite": float("inf"), "whole": 10**400, "large": 1e308, "negative": -1e308,
+        "square": 1e200, "tiny": 5e-324, "equal": 1e17, "mixed": "no" if answer == "?" else 2,
+    }
+"""
+
+
+def test_scores_that_no_float_can_sum_up_leave_an_experiment_with_its_reports(project: Project):
+    solving(project, lines=4, plain=(3, 99), broken=(0, 0))
+    project.write("hard.py", HARD_SCORES)
+    project.write(
+        "experiment.yaml",
+        EXPERIMENT.replace("  flow: grader\n", "  python: hard.py:score\n").replace(
+            ', expected: "${data.expected}"', ""
+        )
+        + "gates: [large >= 0, equal >= 1e17]\n",
+    )
+    result = project.json("experiment", "run", ".", code=3)
+    assert verdicts(result) == ["fail", "pass"]
+    assert "'large' was not measured" in result["gates"][0]["reason"]
+    assert Path(result["reports"]["html"]).stat().st_size > 0
+
+
+def test_a_metric_that_is_not_where_the_file_says_is_not_taken_from_elsewhere(project: Project):
+    """The evaluator logs an accuracy of 0.8; the file asks for another, from an output that is not there."""
+    solving(project, plain=(8, 99))
+    blocks = "metrics: {accuracy: {from: grdae, equals: Correct}}\ngates: [accuracy >= 0.5]\n"
+    result = decided(project, blocks, code=3)
+    assert verdicts(result) == ["fail"]
+    assert "'accuracy' was not measured" in result["gates"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("block", "hint"),
+    [("baseline: 3", "{run: NAME}"), ("racing: perhaps", "{metric: accuracy"), ("cache: [1]", "on, off or refresh")],
+)
+def test_a_block_of_the_wrong_form_is_told_once_with_the_right_one(project: Project, block: str, hint: str):
+    solving(project, plain=(8, 99))
+    project.write("experiment.yaml", f"{EXPERIMENT}{block}\n")
+    said = project.rejected("experiment", "run", ".", "--dry-run")
+    assert said.count("has the wrong form") == 1
+    assert hint in said
+    assert "input should be" not in said

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from flowyard.cli.experiment_result import check_finished
 from flowyard.cli.options import open_store, store_options
@@ -24,6 +25,9 @@ from flowyard.reports.values import metric_text
 from flowyard.runs.cost_text import usd_text
 
 __all__ = ["list_", "print_reports", "report"]
+
+_WIDE, _SHORT = 110, 9
+"""From how many columns on a long name of the best version has room, and which is short enough for less."""
 
 
 @click.command("list")
@@ -143,7 +147,12 @@ def _print_list(outcomes: Sequence[Outcome], unfinished: Collection[str]) -> Non
         "cost": [usd_text(outcome.cost_usd) for outcome in outcomes],
     }
     shown = {name: cells for name, cells in columns.items() if any(cell not in ("", usd_text(0)) for cell in cells)}
-    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict"))
+    is_cut = Console().width < _WIDE and any(len(each) > _SHORT for each in shown.get("best", ()))
+    if is_cut:
+        del shown["best"]  # it would leave a few letters a line for each name
+    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict", "metric", "failed", "cost"))
+    if is_cut:
+        click.echo(f"The best version has a column in a terminal of {_WIDE} columns, and in --json.")
     for text in _courses(outcomes):
         click.echo(text)
 

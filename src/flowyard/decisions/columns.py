@@ -11,6 +11,7 @@ from itertools import repeat
 from math import isnan
 from typing import Any
 
+from flowyard._util.numbers import LARGEST
 from flowyard.decisions.gate_blocks import slice_text
 from flowyard.records import RunRecord
 from flowyard.runs.results import read_heads, stored_lines
@@ -28,7 +29,8 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class Column:
-    """One output over the lines: ``values`` has numbers (truth values are 0 and 1), NaN where there is none.
+    """One output over the lines: ``values`` has numbers (truth values are 0 and 1), NaN where there is none or it is
+    beyond 1e150.
 
     ``codes`` has the place in ``labels`` of what is text, -1 where there is none. More than 1,000 different texts are
     no labels, and are not kept.
@@ -54,7 +56,7 @@ class Column:
                 number = float(value)
             except OverflowError:
                 number = NAN
-        self.values.append(number if math.isfinite(number) else NAN)
+        self.values.append(number if abs(number) <= LARGEST else NAN)
         self.codes.append(code)
 
     def _code(self, label: str) -> int:

@@ -53,7 +53,7 @@ def read_number(value: Any, what: str, where: str = "") -> float:
     """A finite number, also as text. Raises UserError."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise UserError(f"{what} is not a number: {value!r}.", hint=_FORM, where=where or None)

@@ -37,13 +37,13 @@ def estimate_text(found: Estimate) -> str:
     return text + "."
 
 
-def compared_text(metric: Metric, compared: Compared, against: str) -> str:
-    """``accuracy is 0.03 above baseline (95 % interval …) on 100 lines: 8 won, 5 lost``."""
+def compared_text(metric: Metric, compared: Compared, against: str, test: str) -> str:
+    """``accuracy is 0.03 above baseline (95 % interval …) on 100 lines: 8 won, 5 lost; McNemar mid-p``."""
     size = number_text(abs(compared.value))
     where = "the same as" if not compared.value else f"{size} {'above' if compared.value > 0 else 'below'}"
     return (
         f"{metric.name} is {where} {against}{_interval_text(compared.interval)} on {_lines(compared.lines)}: "
-        f"{compared.won:,} won, {compared.lost:,} lost; {compared.method}"
+        f"{compared.won:,} won, {compared.lost:,} lost; {test}"
     )
 
 

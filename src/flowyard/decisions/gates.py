@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.decisions.estimates import Estimator
 from flowyard.decisions.gate_words import compared_text, estimate_text, number_text, verdict_of
-from flowyard.decisions.methods import p_not_worse
+from flowyard.decisions.methods import lines_not_worse, not_worse
 from flowyard.decisions.model import Estimate, GateResult, Metric, Verdict
 from flowyard.decisions.policy import Baseline, Gate
 from flowyard.decisions.versions import match_versions
@@ -211,27 +211,25 @@ class _Judge:
         compared = self.estimator.compared(found.metric, pairs)
         sign = 1 if found.metric.higher_is_better else -1
         better_by = [sign * (a - b) for a, b in zip(pairs.first, pairs.second, strict=True)]
-        said = compared_text(found.metric, compared, against)
         result = replace(result, value=compared.value, interval=compared.interval)
         if gate.condition == "not_worse_than" and not any(better_by):
             reason = f"The same as {against} on all {compared.lines:,} lines."
             return _Trial(replace(result, verdict="pass", reason=reason))
-        p_value = compared.p_value
-        if gate.condition == "not_worse_than":
-            p_value = p_not_worse(
-                better_by,
-                gate.number,
-                found.metric.kind,
-                seed=self.estimator.policy.seed,
-                clusters=pairs.clusters,
-            )
         highest = None
         if compared.interval is not None:
             highest = compared.interval.high if sign > 0 else -compared.interval.low
-        margin = gate.number if gate.condition == "not_worse_than" else 0.0
-        shown = compared.lines_needed if sign * compared.value > 0 else None
-        result = replace(result, lines_needed=shown)
-        return _Trial(result, p_value, sign * compared.value, highest, margin, said)
+        better = sign * compared.value
+        if gate.condition == "not_worse_than":
+            policy = self.estimator.policy
+            p_value, test = not_worse(
+                better_by, gate.number, found.metric.kind, seed=policy.seed, clusters=pairs.clusters
+            )
+            result = replace(result, lines_needed=lines_not_worse(better_by, gate.number, policy.alpha))
+            said = compared_text(found.metric, compared, against, test)
+            return _Trial(result, p_value, better, highest, gate.number, said)
+        result = replace(result, lines_needed=compared.lines_needed if better > 0 else None)
+        said = compared_text(found.metric, compared, against, compared.method)
+        return _Trial(result, compared.p_value, better, highest, 0.0, said)
 
     def _untested(
         self, result: GateResult, found: Estimate, against: str, gate: Gate, lines: frozenset[int] | None

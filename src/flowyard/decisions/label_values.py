@@ -44,7 +44,7 @@ def _number(value: Any, numbers: Mapping[Any, float], where: str) -> float:
     value = _TRUTH.get(str(text).lower(), text)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         known = [str(label) for label in numbers if isinstance(label, str)]

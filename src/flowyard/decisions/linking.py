@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.decisions.columns import Column, RunColumns
 
 __all__ = ["Link", "find_link", "mean_of", "values_of"]
@@ -74,8 +75,8 @@ def find_link(metric: str, logged: Sequence[tuple[Mapping[str, Any], RunColumns]
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that can be summed up with others, and no truth value."""
+    return not isinstance(value, bool) and is_finite(value) and abs(value) <= LARGEST
 
 
 def _candidates(lines: RunColumns) -> list[Link]:

@@ -15,7 +15,7 @@ from flowyard.statistics.power import detectable_difference_binary, lines_needed
 from flowyard.statistics.proportions import newcombe_paired_interval, tango_p_above, wilson_interval
 from flowyard.statistics.special import normal_quantile
 
-__all__ = ["Compared", "compare_pairs", "interval_of_mean", "interval_of_percentile", "p_not_worse"]
+__all__ = ["Compared", "compare_pairs", "interval_of_mean", "interval_of_percentile", "lines_not_worse", "not_worse"]
 
 _MOST_RESAMPLED, _MANY = 2_000, 50
 """Above so many lines with many different values, the t interval says the same and takes no time."""
@@ -109,26 +109,41 @@ def compare_pairs(
     return Compared(value, interval, p_value, method, lines, won, lost, lines - won - lost, detectable, needed)
 
 
-def p_not_worse(
+def not_worse(
     better_by: Sequence[float],
     margin: float,
     kind: MetricKind,
     *,
     seed: int,
     clusters: Sequence[Hashable] | None = None,
-) -> float:
-    """One-sided p-value of "worse by the margin or more"; ``better_by`` is positive where the version is better."""
-    if not better_by:
-        return 1.0
+) -> tuple[float, str]:
+    """One-sided p-value of "worse by the margin or more", and the name of the test.
+
+    ``better_by`` is positive where the version is better.
+    """
     if clusters is None and kind == "binary" and margin < 1:
         above, below = sum(each > 0 for each in better_by), sum(each < 0 for each in better_by)
-        return tango_p_above(above, below, len(better_by), -margin)
+        return tango_p_above(above, below, len(better_by), -margin), "Tango's score test"
     shifted = [each + margin for each in better_by]
     if clusters is not None:
-        shifted = _sums(shifted, clusters)
+        return sign_flip(_sums(shifted, clusters), "greater", seed=seed), "one-sided sign flips of clusters"
     if _is_long(shifted):
-        return _one_sided_t(shifted)
-    return sign_flip(shifted, "greater", seed=seed)
+        return _one_sided_t(shifted), "one-sided paired t"
+    return sign_flip(shifted, "greater", seed=seed), "one-sided sign flips"
+
+
+def lines_not_worse(better_by: Sequence[float], margin: float, alpha: float) -> int | None:
+    """How many lines like these would show it with 80 % power; None where they never would, or all are the same."""
+    lines = len(better_by)
+    if lines < 2:
+        return None
+    mean = math.fsum(better_by) / lines
+    spread = math.sqrt(math.fsum((each - mean) ** 2 for each in better_by) / (lines - 1))
+    if not spread or mean + margin <= 0:
+        return None
+    reach = (normal_quantile(1 - alpha) + normal_quantile(_POWER)) * spread
+    needed = math.ceil((reach / (mean + margin)) ** 2)
+    return needed if needed < 10**9 else None
 
 
 def _one_sided_t(values: Sequence[float]) -> float:

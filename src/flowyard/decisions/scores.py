@@ -58,8 +58,9 @@ def _sources(
     for rule in rules.values():
         if rule.column is not None:
             source = _explicit(rule, versions, evaluated, found)
+            if source is not None or any(lines.columns for lines in evaluated.values()):
+                explicit.add(_bare(rule.name, versions))  # what is not where it should be is not looked for elsewhere
             if source is not None:
-                explicit.add(_bare(rule.name, versions))
                 yield source
     for evaluator in versions.evaluators:
         runs = [
@@ -100,7 +101,7 @@ def _explicit(
     elif evaluated:
         names = sorted({name for lines in evaluated.values() for name in lines.columns})
         found.warnings.append(
-            f"{rule.where}: no evaluator has the output {wanted!r}, so {rule.name!r} is not measured line by line; "
+            f"{rule.where}: no evaluator has the output {wanted!r}, so {rule.name!r} is not measured; "
             f"there are: {', '.join(names) or 'none'}."
         )
     return None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from flowyard._util.numbers import is_finite
+
 __all__ = ["means"]
 
 _BARE = "output"
@@ -22,11 +24,18 @@ def means(rows: Sequence[Any]) -> dict[str, float]:
     for row in rows:
         for name, value in _named(row):
             if isinstance(value, bool | int | float):
-                if not math.isnan(value):
+                if is_finite(value) or value in (math.inf, -math.inf):
                     columns.setdefault(name, []).append(float(value))
             elif value is not None:
                 others.add(name)
-    return {name: math.fsum(values) / len(values) for name, values in columns.items() if name not in others}
+    return {name: _mean(values) for name, values in columns.items() if name not in others}
+
+
+def _mean(values: Sequence[float]) -> float:
+    try:
+        return math.fsum(values) / len(values)
+    except (OverflowError, ValueError):  # a sum beyond all floats; infinities of both signs
+        return sum(value / len(values) for value in values)
 
 
 def _named(row: Any) -> Iterator[tuple[str, Any]]:

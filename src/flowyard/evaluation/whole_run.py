@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from inspect import isawaitable, signature
@@ -17,6 +16,7 @@ from typing import Any
 
 from flowyard._util.aio import run_blocking
 from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.numbers import is_finite
 from flowyard._util.suggest import known_names
 from flowyard.errors import LineError, UserError
 from flowyard.evaluation.python_file import parsed_file
@@ -132,5 +132,5 @@ def _metrics(value: Any) -> Iterator[tuple[str, float]]:
         return
     inner = value.get("metrics", value)
     for name, number in (inner if isinstance(inner, Mapping) else value).items():
-        if isinstance(number, int | float) and math.isfinite(number):
+        if is_finite(number):
             yield str(name), float(number)

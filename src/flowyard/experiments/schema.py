@@ -96,6 +96,13 @@ class OverlaySchema(_Blocks):
 IGNORED_IN_OVERLAYS = frozenset({"name", "flow"})
 """What an overlay may have, as the template's files do, and what changes nothing."""
 
+_FORMS: dict[int | str, str] = {
+    "baseline": "Write a version's label, or {run: NAME}.",
+    "racing": "Write true, or {metric: accuracy, alpha: 0.05, min_lines: 30}.",
+    "cache": "Write on, off or refresh, or {mode: on, off: [node]}.",
+}
+"""What the blocks that may have several forms look like."""
+
 S = TypeVar("S", ExperimentSchema, OverlaySchema)
 
 
@@ -110,11 +117,13 @@ def parse_schema(schema: type[S], file: YamlFile) -> S:
         return schema.model_validate(data)
     except ValidationError as error:
         problems = [_problem(item, schema, file) for item in error.errors(include_url=False)]
-        raise ExperimentInvalid(f"{file.path} cannot be used:", problems) from None
+        raise ExperimentInvalid(f"{file.path} cannot be used:", list(dict.fromkeys(problems))) from None
 
 
 def _problem(error: ErrorDetails, schema: type[BaseModel], file: YamlFile) -> Problem:
     keys = error["loc"]
+    if len(keys) == 2 and keys[0] in _FORMS:  # pydantic tells of each form that it tried
+        return Problem(f"{keys[0]!r} has the wrong form.", file.where(keys[0]), _FORMS[keys[0]])
     place = ".".join(str(key) for key in keys)
     if error["type"] == "extra_forbidden":
         known = _known_keys(schema, keys[:-1])

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from flowyard._util.numbers import is_finite
 from flowyard.decisions.model import Evidence, Scores
 from flowyard.reports.lines import LineRow
 from flowyard.reports.table import DatasetTable, VariantRow, lower_is_better
@@ -61,7 +62,7 @@ class SeenScores:
         for place, cell in enumerate(line.cells):
             for evaluator, result in cell.evaluations.items():
                 for name, value in result.outputs.items():
-                    if isinstance(value, int | float) and math.isfinite(value):
+                    if is_finite(value):
                         self._note(f"{evaluator}.{name}", place, line.line_number, value)
 
     def _note(self, metric: str, place: int, number: int, value: Any) -> None:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from flowyard._util.files import dump_json
+from flowyard._util.numbers import is_finite
 
 __all__ = [
     "is_ranked",
@@ -27,7 +28,7 @@ _SHORT = 60
 
 def is_ranked(value: Any) -> bool:
     """Whether a metric can be compared: a finite number, and not a truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and is_finite(value)
 
 
 def metric_text(value: Any) -> str:

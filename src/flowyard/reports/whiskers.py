@@ -11,6 +11,7 @@ from flowyard.decisions.model import Estimate
 __all__ = ["whiskers"]
 
 _WIDTH, _HEIGHT = 220, 22
+_SMALLEST = 1e-300  # a scale that is narrower cannot be divided by
 _ROOM = 6
 
 
@@ -27,7 +28,10 @@ def _scale(estimates: Sequence[Estimate]) -> tuple[float, float]:
     ends = [each.value for each in estimates]
     ends += [end for each in estimates if each.interval for end in (each.interval.low, each.interval.high)]
     low, high = min(ends, default=0.0), max(ends, default=1.0)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    if high - low > _SMALLEST:
+        return low, high
+    room = max(0.5, abs(low) / 10)  # half a unit is nothing beside 1e17
+    return low - room, high + room
 
 
 def _whisker(estimate: Estimate, scale: tuple[float, float], base: float | None, colour: int) -> Markup:

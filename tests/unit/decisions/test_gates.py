@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -206,6 +207,28 @@ def test_not_worse_than_the_baseline_by_a_margin(bench: Bench, after: str, margi
     rule = {"accuracy": MetricRule("accuracy", column="grade", equals="Correct")}
     gate = only_gate(bench.evidence({"metric": "accuracy", "not_worse_than": "baseline", "by": margin}, metrics=rule))
     assert (gate.verdict, gate.version) == (verdict, "new"), gate.reason
+
+
+def test_a_gate_on_not_worse_names_the_test_that_was_made_and_the_lines_that_it_needs(bench: Bench):
+    """27 lines: 3 won, 3 lost. The difference is nothing, so only the margin can be shown."""
+    _two(bench, "+" * 21 + "+++---", "+" * 21 + "---+++")
+    rule = {"accuracy": MetricRule("accuracy", column="grade", equals="Correct")}
+    gate = only_gate(bench.evidence({"metric": "accuracy", "not_worse_than": "baseline", "by": 0.1}, metrics=rule))
+    assert gate.verdict == "inconclusive"
+    assert "Tango's score test" in gate.reason
+    assert "McNemar" not in gate.reason
+    spread = 6 / 26  # the variance of 6 differences of 1 among 27
+    assert gate.lines_needed == math.ceil((1.6448536 + 0.8416212) ** 2 * spread / 0.1**2)
+    assert f"About {gate.lines_needed} lines would show it." in gate.reason
+
+
+def test_numbers_too_large_to_be_summed_are_no_values(bench: Bench):
+    bench.version("defaults", [{"score": "1e308"}, {"score": 1e308}, {"score": 0.5}])
+    bench.version("new", [{"score": -1e308}, {"score": 1e200}, {"score": 1.0}])
+    rule = {"score": MetricRule("score", column="score")}
+    evidence = bench.evidence("score >= 0.5", metrics=rule)
+    assert only_gate(evidence).value == 0.5
+    assert any("2 of 3 lines of new" in warning for warning in evidence.warnings)
 
 
 def test_a_metric_where_lower_is_better_turns_relative_gates(bench: Bench):

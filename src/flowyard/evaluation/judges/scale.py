@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowyard._util.numbers import is_finite
 from flowyard._util.suggest import known_names
 from flowyard.errors import UserError
 
@@ -95,7 +95,7 @@ def _of_labels(labels: Any) -> dict[Choice, float]:
         if not isinstance(label, str) or not label.strip():
             hint = "Put it in quotes: YAML reads yes, no, on, off and numbers as something else."
             raise UserError(f"'labels' must be texts; {label!r} is none.", hint=hint)
-        if isinstance(number, bool) or not isinstance(number, int | float) or math.isnan(number):
+        if isinstance(number, bool) or not is_finite(number):
             raise UserError(f"'labels': the number of {label!r} is {number!r}, which is none.")
     return {label: float(number) for label, number in sorted(pairs, key=lambda pair: pair[1])}
 

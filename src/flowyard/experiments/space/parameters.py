@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flowyard._util.numbers import is_finite
 from flowyard._util.yamlfile import YamlFile
 from flowyard.experiments.space.block import BlockReader, shown
 
@@ -103,4 +104,4 @@ def _point(low: Any, high: Any, part: float, *, is_log: bool) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and is_finite(value)

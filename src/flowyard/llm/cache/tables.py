@@ -57,8 +57,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def _create(path: Path) -> None:
     """Make an empty file for its owner only.
 
-    One that is there is left alone: to open and close it takes away, on POSIX systems, the locks that SQLite holds on it
-    for other connections of this process, and then another process deletes the log that these are reading.
+    One that is there is left alone: to open and close it takes away, on POSIX systems, the locks that SQLite holds on
+    it for other connections of this process, and then another process deletes the log that these are reading.
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
