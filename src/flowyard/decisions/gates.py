@@ -175,8 +175,9 @@ class _Judge:
         """Whether failed lines are not in a number of an evaluator, although nobody asked to leave them out."""
         if found.metric.kind != "total" or found.metric.evaluator is None or not found.failed_lines:
             return False
-        rule = self.estimator.policy.metrics.get(found.metric.name)
-        return rule is None or rule.failed_lines != "exclude"
+        measured = self.estimator.measured
+        rules = [rule for name, rule in self.estimator.policy.metrics.items() if measured.metric(name) == found.metric]
+        return not any(rule.failed_lines == "exclude" for rule in rules)
 
     def _doubt(self, found: Estimate) -> str:
         """What makes a measurement of time, money or tokens mean less than it seems."""
@@ -216,6 +217,9 @@ class _Judge:
         if gate.condition == "not_worse_than" and not any(better_by):
             reason = f"The same as {against} on all {compared.lines:,} lines."
             return _Trial(replace(result, verdict="pass", reason=reason))
+        if self.estimator.lacks_clusters(found.dataset):
+            reason = f"{said}. Which lines belong together is not known, so that no test can be trusted."
+            return _Trial(replace(result, reason=reason))
         p_value = compared.p_value
         if gate.condition == "not_worse_than":
             p_value = p_not_worse(
