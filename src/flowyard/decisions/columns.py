@@ -32,8 +32,8 @@ _decode = json.JSONDecoder().raw_decode
 class Column:
     """One output over the lines: ``values`` has numbers (truth values are 0 and 1), NaN where there is none.
 
-    ``codes`` has the place in ``labels`` of what is text, -1 where there is no text, and -2 for a text that is not kept:
-    a long one, or one after 1,000 different ones. The texts ``wanted`` are kept in any case.
+    ``codes`` has the place in ``labels`` of what is text, -1 where there is no text, -2 for a text that is not kept: a
+    long one, or one after 1,000 different ones. The texts ``wanted`` are kept in any case.
     """
 
     __slots__ = ("_has_words", "_wanted", "codes", "labels", "values")

@@ -34,7 +34,7 @@ def gather_evidence(comparison: Comparison, policy: DecisionPolicy | None = None
     warnings += people.warnings
     estimator = Estimator(measured, versions, columns, policy, 1 - policy.alpha, people)
     warnings += [
-        f"The data of {dataset} has no column {policy.cluster!r}, so its lines are taken to be independent of each other."
+        f"The data of {dataset} has no column {policy.cluster!r}, so its intervals take lines to be independent."
         for dataset in versions.datasets
         if estimator.lacks_clusters(dataset)
     ]

@@ -13,7 +13,7 @@ from flowyard.reports.line_scores import of_version
 from flowyard.reports.table import DatasetTable, Summary, VariantRow
 from flowyard.reports.values import metric_text, p_text, signed_text
 
-__all__ = ["Ranking", "Standing", "metrics_in_order", "rankings", "winner_text"]
+__all__ = ["Ranking", "Standing", "metrics_in_order", "rankings"]
 
 _WIDTH, _HEIGHT = 220, 22
 _ROOM = 6
@@ -78,11 +78,6 @@ class Ranking:
     @property
     def has_differences(self) -> bool:
         return any(each.difference for each in self.standings)
-
-
-def winner_text(difference: Difference) -> str:
-    """``▲ better``: a word, and a sign that needs no colour."""
-    return {"better": "▲ better", "worse": "▼ worse", "unclear": "≈ unclear"}[difference.winner]
 
 
 def interval_text(interval: Interval | None) -> str:
