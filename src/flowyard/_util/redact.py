@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["HIDDEN", "redact", "redact_json"]
+__all__ = ["HIDDEN", "may_be_secret", "redact", "redact_json"]
 
 HIDDEN = "******"
 """What stands for a secret wherever one would be shown."""
+
+_SECRET_NAME = re.compile(
+    r"(^|[._-])(api[_-]?key|key|secret|passw(or)?d|pwd|credentials?|((access|bearer|auth|api)[_-]?)?token|authorization)$",
+    re.IGNORECASE,
+)
+
+
+def may_be_secret(name: str) -> bool:
+    """Whether a value of this name may be a secret: ``api_key``, ``client-secret``, ``Authorization``, ``token``."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 from flowyard.cli.experiment_result import check_finished
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.tables import print_table
+from flowyard.cli.tables import print_table, printable
 from flowyard.decisions.model import Evidence
 from flowyard.errors import Conflict, UserError
 from flowyard.records import ExperimentRecord
@@ -167,4 +167,5 @@ def _courses(outcomes: Sequence[Outcome]) -> Iterator[str]:
     kinds = {(each.name, each.env, each.metric, each.dataset) for each in outcomes}
     values = [each.value for each in reversed(outcomes) if each.value is not None]
     if len(kinds) == 1 and len(values) > 1:
-        yield f"\n{outcomes[0].metric}: {spark_letters(values)}  {metric_text(values[0])} → {metric_text(values[-1])}"
+        course = f"{spark_letters(values)}  {metric_text(values[0])} → {metric_text(values[-1])}"
+        yield f"\n{printable(outcomes[0].metric)}: {course}"

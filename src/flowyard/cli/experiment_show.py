@@ -11,7 +11,7 @@ import click
 from flowyard._util.files import dump_json
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.tables import print_table, printable
+from flowyard.cli.tables import print_table
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.mappings import check_experiment
 from flowyard.experiments.model import Experiment
@@ -35,7 +35,7 @@ def show(path: str, env: str | None, home: str | None, as_json: bool) -> int:
         print_json(_view(experiment, merged, origins, warnings))
     else:
         print_table(["key", "value", "from"], [[_place(each), _text(each.value), each.where] for each in origins])
-        print_warnings(map(printable, warnings))
+        print_warnings(warnings)
     if wrong is not None:
         raise wrong
     return 0

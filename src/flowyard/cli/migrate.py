@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.printable import printable_text
 from flowyard.cli.output import print_json
 from flowyard.migration import (
     Finding,
@@ -70,7 +71,7 @@ def _print_files(migration: Migration, written: list[Written], *, wrote: bool) -
 
 
 def _shown(patch: str) -> str:
-    return "\n".join("".join(letter if letter.isprintable() else " " for letter in line) for line in patch.splitlines())
+    return "\n".join(printable_text(line, " ") for line in patch.splitlines())
 
 
 def _name(migration: Migration, file: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from flowyard._util.files import dump_json
+from flowyard._util.printable import printable_text
 from flowyard.errors import ExitCode
 from flowyard.records import ErrorRecord, LineResult, RunRecord
 from flowyard.runs.cost_text import cost_text
@@ -141,9 +142,9 @@ def print_errors(errors: Iterable[tuple[str, ErrorRecord]], total: int, *, most:
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """Warnings on stderr, one a line."""
+    """Warnings on stderr, one a line. What data or a model named in them cannot steer the terminal."""
     for warning in warnings:
-        click.echo(click.style("Warning: ", fg="yellow") + warning, err=True)
+        click.echo(click.style("Warning: ", fg="yellow") + printable_text(warning), err=True)
 
 
 def failed_lines_code(runs: Iterable[RunRecord], tolerated: int = 0) -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowyard._util.files import dump_json
+from flowyard._util.printable import printable_text
 from flowyard.records import LineResult
 
 __all__ = ["print_line", "print_table", "printable", "shortened"]
@@ -50,8 +51,7 @@ def _cell(value: Any) -> str:
 
 def printable(value: Any) -> str:
     """Text as it is and anything else as JSON, without characters that would steer a terminal."""
-    text = value if isinstance(value, str) else dump_json(value)
-    return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)
+    return printable_text(value if isinstance(value, str) else dump_json(value))
 
 
 def shortened(text: str) -> str:

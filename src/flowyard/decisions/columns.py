@@ -12,7 +12,6 @@ from math import isnan
 from typing import Any
 
 from flowyard._util.numbers import LARGEST
-from flowyard.decisions.gate_blocks import slice_text
 from flowyard.records import RunRecord
 from flowyard.runs.results import read_heads, stored_lines
 from flowyard.sessions.encoding import is_whole, read_line
@@ -23,6 +22,7 @@ NAN = math.nan
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
 _MOST_LABELS = 1000
 _LONGEST_LABEL = 200
+_NONE, _OTHER = -1, -2
 _OUTPUTS = re.compile(r'\{"line_number": -?\d+, "status": "\w+", "outputs": ')
 _TAIL = ', "duration_s": '
 _decode = json.JSONDecoder().raw_decode
@@ -32,25 +32,28 @@ class Column:
     """One output over the lines: ``values`` has numbers (truth values are 0 and 1), NaN where there is none or it is
     beyond 1e150.
 
-    ``codes`` has the place in ``labels`` of what is text, -1 where there is none. More than 1,000 different texts are
-    no labels, and are not kept.
+    ``codes`` has the place in ``labels`` of what is text, -1 where there is no text, -2 for a text that is not kept: a
+    long one, or one after 1,000 different ones. The texts ``wanted`` are kept in any case.
     """
 
-    __slots__ = ("codes", "labels", "values")
+    __slots__ = ("_has_words", "_wanted", "codes", "labels", "values")
 
-    def __init__(self, before: int) -> None:
+    def __init__(self, before: int, wanted: frozenset[str] = frozenset()) -> None:
         self.values = array("d", repeat(NAN, before))
-        self.codes = array("i", repeat(-1, before))
+        self.codes = array("i", repeat(_NONE, before))
         self.labels: dict[str, int] = {}
+        self._wanted = wanted
+        self._has_words = False
 
     def put(self, value: Any) -> None:
         """The next line's value."""
-        number, code = NAN, -1
+        number, code = NAN, _NONE
         if isinstance(value, str):
-            if len(value) <= _LONGEST_LABEL:
-                code = self._code(value)
-                if _NUMBER.fullmatch(value):
-                    number = float(value)
+            code = self._code(value)
+            if len(value) <= _LONGEST_LABEL and _NUMBER.fullmatch(value):
+                number = float(value)
+            else:
+                self._has_words = True
         elif isinstance(value, bool | int | float):
             try:
                 number = float(value)
@@ -61,36 +64,34 @@ class Column:
 
     def _code(self, label: str) -> int:
         found = self.labels.get(label)
-        if found is None and len(self.labels) < _MOST_LABELS:
+        is_kept = label in self._wanted or (len(label) <= _LONGEST_LABEL and len(self.labels) < _MOST_LABELS)
+        if found is None and is_kept:
             found = self.labels[label] = len(self.labels)
-        return -1 if found is None else found
+        return _OTHER if found is None else found
 
     def fill(self, length: int) -> None:
         """Make it so long; the lines that did not have it are without a value."""
         missing = length - len(self.values)
         if missing > 0:
             self.values.extend(repeat(NAN, missing))
-            self.codes.extend(repeat(-1, missing))
+            self.codes.extend(repeat(_NONE, missing))
 
     @property
     def is_numeric(self) -> bool:
         """Whether it has numbers, and no text that is none."""
-        return any(not isnan(value) for value in self.values) and all(_NUMBER.fullmatch(label) for label in self.labels)
+        return not self._has_words and any(not isnan(value) for value in self.values)
 
     def equal_to(self, wanted: str) -> array[float]:
         """1 where the value is ``wanted``, 0 where it is another, NaN where there is none."""
-        code = self.labels.get(wanted, -2)
+        code = self.labels.get(wanted, -3)
         number = {"true": 1.0, "false": 0.0}.get(wanted.lower(), NAN)
         if _NUMBER.fullmatch(wanted):
             number = float(wanted)
-        return array(
-            "d",
-            (_is(wanted_code, value, code, number) for wanted_code, value in zip(self.codes, self.values, strict=True)),
-        )
+        return array("d", (_is(own, value, code, number) for own, value in zip(self.codes, self.values, strict=True)))
 
 
 def _is(found: int, value: float, code: int, number: float) -> float:
-    if found >= 0:
+    if found != _NONE:
         return float(found == code or value == number)
     return NAN if isnan(value) else float(value == number)
 
@@ -98,10 +99,12 @@ def _is(found: int, value: float, code: int, number: float) -> float:
 class RunColumns:
     """A run's lines in the order of their ``numbers``. ``failed`` is 1 where one failed; the columns are its outputs.
 
-    ``duration_ms``, ``cost_usd`` (with what kept answers spared) and ``tokens`` are what each line took.
+    ``duration_ms``, ``cost_usd`` (with what kept answers spared) and ``tokens`` are what each line took. ``wanted`` are
+    texts that somebody looks for in them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[str] = frozenset()) -> None:
+        self._wanted = wanted
         self.numbers = array("q")
         self.failed = bytearray()
         self.duration_ms = array("d")
@@ -127,7 +130,7 @@ class RunColumns:
         for name, value in _flat(outputs):
             column = self.columns.get(name)
             if column is None:
-                column = self.columns[name] = Column(before)
+                column = self.columns[name] = Column(before, self._wanted)
             elif len(column.values) > before:  # two outputs that are written alike
                 continue
             column.fill(before)
@@ -138,9 +141,9 @@ class RunColumns:
             column.fill(len(self.numbers))
 
 
-def read_columns(run: RunRecord, *, outputs: bool = True) -> RunColumns:
+def read_columns(run: RunRecord, *, outputs: bool = True, wanted: frozenset[str] = frozenset()) -> RunColumns:
     """The lines of a run. Without ``outputs`` only how each line went is read. Raises StoreError for a damaged line."""
-    found = RunColumns()
+    found = RunColumns(wanted)
     for raw in stored_lines(run):
         number, status = read_heads(raw)
         values, tail = _parsed(raw, run, outputs=outputs and status == "completed")
@@ -167,8 +170,3 @@ def _flat(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{key}", each) for key, each in value.items())
         else:
             yield name, value
-
-
-def label_of(value: Any) -> str:
-    """A value of the data as the name of its slice."""
-    return slice_text(value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowyard.decisions.columns import label_of
+from flowyard.decisions.gate_blocks import slice_text
 from flowyard.decisions.versions import Versions
 from flowyard.errors import FlowyardError
 from flowyard.runs.dataset import data_source, open_dataset
@@ -85,7 +85,7 @@ def _read(source: str, wanted: set[str] | None, needed: set[str]) -> dict[str, d
                 continue
             value = row.values[name]
             if _is_plain(value):
-                text = label_of(value)
+                text = slice_text(value)
                 columns.setdefault(name, {})[row.number] = text
                 distinct.setdefault(name, set()).add(text[:_LONGEST])
             if wanted is None and name not in needed and (not _is_plain(value) or len(distinct[name]) > _FEW):

@@ -159,6 +159,10 @@ class Estimator:
             clusters=pairs.clusters,
         )
 
+    def lacks_clusters(self, dataset: str) -> bool:
+        """Whether lines belong together, and nobody knows which: the data has no such column, or cannot be read."""
+        return self.policy.cluster is not None and not self.columns.values.get(dataset, {}).get(self.policy.cluster)
+
     def _clusters(self, dataset: str, numbers: Sequence[int]) -> list[Hashable] | None:
         """The cluster of each line; a line without one is a cluster of its own."""
         values = self.columns.values.get(dataset, {}).get(self.policy.cluster or "")

@@ -33,6 +33,11 @@ def gather_evidence(comparison: Comparison, policy: DecisionPolicy | None = None
     people = read_labels(policy, measured, columns, baseline)
     warnings += people.warnings
     estimator = Estimator(measured, versions, columns, policy, 1 - policy.alpha, people)
+    warnings += [
+        f"The data of {dataset} has no column {policy.cluster!r}, so its intervals take lines to be independent."
+        for dataset in versions.datasets
+        if estimator.lacks_clusters(dataset)
+    ]
     gates = judge_gates(estimator, baseline, comparison.dropped)
     return Evidence(
         metrics=tuple(measured.metrics),

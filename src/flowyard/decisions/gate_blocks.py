@@ -12,7 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.decisions.policy import CONDITIONS, Baseline, Condition, Gate
 from flowyard.errors import UserError
 
-__all__ = ["parse_baseline_block", "parse_gate_text", "parse_gates_block", "read_number"]
+__all__ = ["parse_baseline_block", "parse_gate_text", "parse_gates_block", "read_number", "slice_text"]
 
 _SIGNS: Mapping[str, Condition] = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below"}
 _SHORT = re.compile(r"(?P<metric>[^<>=!]+?)\s*(?P<sign>[<>=!]{1,3})\s*(?P<number>\S+)")

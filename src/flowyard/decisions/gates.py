@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowyard._util.suggest import did_you_mean, known_names
-from flowyard.decisions.estimates import Estimator
+from flowyard.decisions.estimates import Estimator, Pairs
 from flowyard.decisions.gate_words import compared_text, estimate_text, number_text, verdict_of
 from flowyard.decisions.methods import lines_not_worse, not_worse
 from flowyard.decisions.model import Estimate, GateResult, Metric, Verdict
@@ -175,8 +175,9 @@ class _Judge:
         """Whether failed lines are not in a number of an evaluator, although nobody asked to leave them out."""
         if found.metric.kind != "total" or found.metric.evaluator is None or not found.failed_lines:
             return False
-        rule = self.estimator.policy.metrics.get(found.metric.name)
-        return rule is None or rule.failed_lines != "exclude"
+        measured = self.estimator.measured
+        rules = [rule for name, rule in self.estimator.policy.metrics.items() if measured.metric(name) == found.metric]
+        return not any(rule.failed_lines == "exclude" for rule in rules)
 
     def _doubt(self, found: Estimate) -> str:
         """What makes a measurement of time, money or tokens mean less than it seems."""
@@ -208,6 +209,10 @@ class _Judge:
         pairs = self.estimator.pairs(found.metric, found.version, against, found.dataset, lines)
         if pairs is None or not pairs.first:
             return _Trial(self._untested(result, found, against, gate, lines))
+        return self._tested(result, found, against, gate, pairs)
+
+    def _tested(self, result: GateResult, found: Estimate, against: str, gate: Gate, pairs: Pairs) -> _Trial:
+        """The two versions line by line; what the p-value decides is found after the correction for all gates."""
         compared = self.estimator.compared(found.metric, pairs)
         sign = 1 if found.metric.higher_is_better else -1
         better_by = [sign * (a - b) for a, b in zip(pairs.first, pairs.second, strict=True)]
@@ -215,6 +220,10 @@ class _Judge:
         if gate.condition == "not_worse_than" and not any(better_by):
             reason = f"The same as {against} on all {compared.lines:,} lines."
             return _Trial(replace(result, verdict="pass", reason=reason))
+        if self.estimator.lacks_clusters(found.dataset):
+            said = compared_text(found.metric, compared, against, compared.method)
+            reason = f"{said}. Which lines belong together is not known, so that no test can be trusted."
+            return _Trial(replace(result, reason=reason))
         highest = None
         if compared.interval is not None:
             highest = compared.interval.high if sign > 0 else -compared.interval.low

@@ -16,7 +16,7 @@ from typing import Any
 from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.decisions.columns import Column, RunColumns
 
-__all__ = ["Link", "find_link", "mean_of", "values_of"]
+__all__ = ["Link", "are_same", "find_link", "is_number", "values_of"]
 
 _MOST_LABELS = 50
 _RIGHT = frozenset(("correct", "right", "true", "yes", "pass", "passed"))
@@ -45,7 +45,7 @@ def values_of(link: Link, lines: RunColumns) -> array[float] | None:
     return column.values if link.equals is None else column.equal_to(link.equals)
 
 
-def mean_of(values: Sequence[float]) -> float:
+def _mean_of(values: Sequence[float]) -> float:
     """The mean of those that are there; NaN when none is."""
     known = [value for value in values if not isnan(value)]
     return math.fsum(known) / len(known) if known else math.nan
@@ -94,14 +94,13 @@ def _fits(link: Link, value: float, lines: RunColumns) -> bool:
     column = lines.columns.get(link.column)
     if column is None:
         return False
-    found = _share(column, link.equals) if link.equals is not None else mean_of(column.values)
+    found = _share(column, link.equals) if link.equals is not None else _mean_of(column.values)
     return not isnan(found) and abs(found - value) <= _tolerance(value)
 
 
 def _share(column: Column, label: str) -> float:
-    known = sum(code >= 0 for code in column.codes)
-    code = column.labels.get(label, -2)
-    return sum(each == code for each in column.codes) / known if known else math.nan
+    known = sum(code != -1 for code in column.codes)
+    return column.codes.count(column.labels[label]) / known if known and label in column.labels else math.nan
 
 
 def _tolerance(value: float) -> float:
@@ -112,10 +111,12 @@ def _tolerance(value: float) -> float:
 
 def _are_alike(link: Link, other: Link, runs: Sequence[tuple[float, RunColumns]]) -> bool:
     """Whether two outputs are the same line by line, so that it does not matter which one is taken."""
-    return link == other or all(_same(values_of(link, lines), values_of(other, lines)) for _, lines in runs)
+    return link == other or all(are_same(link, other, lines) for _, lines in runs)
 
 
-def _same(left: Sequence[float] | None, right: Sequence[float] | None) -> bool:
+def are_same(link: Link, other: Link, lines: RunColumns) -> bool:
+    """Whether two outputs give the same number on every line of a run, or none where the other gives none."""
+    left, right = values_of(link, lines), values_of(other, lines)
     if left is None or right is None:
         return left is right
     return all(a == b or (isnan(a) and isnan(b)) for a, b in zip(left, right, strict=True))

@@ -50,9 +50,7 @@ def interval_of_mean(
     if not values:
         return None
     if clusters is not None:
-        return _interval(
-            cluster_interval(values, clusters, confidence, seed=seed), confidence, "cluster bootstrap (BCa)"
-        )
+        return _cluster_interval(values, clusters, confidence, seed)
     if kind == "binary":
         return _interval(wilson_interval(math.fsum(values), len(values), confidence), confidence, "Wilson")
     if len(values) < 2:
@@ -86,10 +84,9 @@ def compare_pairs(
         return Compared(math.nan, None, None, "", 0, 0, 0, 0, None, None)
     value = math.fsum(differences) / lines
     if clusters is not None:
-        interval = _interval(
-            cluster_interval(differences, clusters, confidence, seed=seed), confidence, "cluster bootstrap (BCa)"
-        )
-        p_value, method = sign_flip(_sums(differences, clusters), seed=seed), "sign flips of clusters"
+        interval = _cluster_interval(differences, clusters, confidence, seed)
+        p_value, method = _p_of_differences(_sums(differences, clusters), seed)
+        method = f"{method} of clusters"
     elif kind == "binary":
         both = sum(a == 1 and b == 1 for a, b in zip(first, second, strict=True))
         interval = _interval(
@@ -149,6 +146,21 @@ def lines_not_worse(better_by: Sequence[float], margin: float, alpha: float) -> 
 def _one_sided_t(values: Sequence[float]) -> float:
     test = paired_t(values)
     return test.p_value / 2 if test.statistic > 0 else 1 - test.p_value / 2
+
+
+def _cluster_interval(
+    values: Sequence[float], clusters: Sequence[Hashable], confidence: float, seed: int
+) -> Interval | None:
+    """Of so many clusters that resampling takes long, t of each cluster's share in the mean (linearised ratio)."""
+    sizes = _sums([1.0] * len(values), clusters)
+    if len(sizes) <= _MOST_RESAMPLED:
+        return _interval(
+            cluster_interval(values, clusters, confidence, seed=seed), confidence, "cluster bootstrap (BCa)"
+        )
+    mean, share = math.fsum(values) / len(values), len(sizes) / len(values)
+    sums = _sums(values, clusters)
+    parts = [mean + (total - mean * size) * share for total, size in zip(sums, sizes, strict=True)]
+    return _interval(paired_t(parts, confidence).interval, confidence, "t of clusters")
 
 
 def _paired_interval(differences: Sequence[float], confidence: float, seed: int) -> Interval | None:

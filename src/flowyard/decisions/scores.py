@@ -11,7 +11,7 @@ from math import isnan
 
 from flowyard.decisions.columns import NAN, RunColumns, read_columns
 from flowyard.decisions.direction import Stated, find_stated, lower_is_better
-from flowyard.decisions.linking import Link, find_link, is_number, values_of
+from flowyard.decisions.linking import Link, are_same, find_link, is_number, values_of
 from flowyard.decisions.measured import Measured
 from flowyard.decisions.model import Metric, MetricKind, Scores
 from flowyard.decisions.policy import MetricRule
@@ -37,10 +37,11 @@ def measure(versions: Versions, rules: Mapping[str, MetricRule]) -> Measured:
     found = Measured()
     evaluated: dict[tuple[str, str, str], RunColumns] = {}
     wants_outputs = any(rule.column for rule in rules.values())
+    wanted = frozenset(rule.equals for rule in rules.values() if rule.equals is not None)
     for each in versions.runs:
-        found.base[each.dataset, each.version] = read_columns(each.run, outputs=wants_outputs)
+        found.base[each.dataset, each.version] = read_columns(each.run, outputs=wants_outputs, wanted=wanted)
         for evaluator, run in each.evaluations.items():
-            evaluated[evaluator, each.dataset, each.version] = read_columns(run)
+            evaluated[evaluator, each.dataset, each.version] = read_columns(run, wanted=wanted)
     sources = _named(list(_sources(versions, rules, evaluated, found)), found)
     for source, name in sources:
         _add(source, name, versions, evaluated, found)
@@ -134,12 +135,7 @@ def _rule(rules: Mapping[str, MetricRule], evaluator: str, name: str) -> MetricR
 
 
 def _is_copy(link: Link, other: Link, runs: Sequence[tuple[Mapping[str, object], RunColumns]]) -> bool:
-    return all(
-        (mine := values_of(link, lines)) is not None
-        and (theirs := values_of(other, lines)) is not None
-        and all(a == b or (isnan(a) and isnan(b)) for a, b in zip(mine, theirs, strict=True))
-        for _, lines in runs
-    )
+    return all(link.column in lines.columns and are_same(link, other, lines) for _, lines in runs)
 
 
 def _named(sources: Sequence[_Source], found: Measured) -> list[tuple[_Source, str]]:

@@ -5,7 +5,6 @@ Each becomes a flow, so that judging is an ordinary run: in workers, stored, res
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import flowyard
+from flowyard._util.redact import may_be_secret
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import UserError
 from flowyard.evaluation.builtin.catalogue import find_builtin
@@ -32,7 +32,6 @@ MEANS = "flowyard.evaluation.means:means"
 
 _PACKAGE = Path(flowyard.__file__).parent
 _WORKING_DIRECTORY = _PACKAGE / "evaluation" / "builtin" / "working_directory"
-_SECRET = re.compile(r"(?i)(^|[_-])(api[_-]?key|key|secret|password|credential|(access|bearer|auth)[_-]?token)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +186,5 @@ def _written(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]
 
 def _may_hold_secret(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return any(_SECRET.search(str(name)) or _may_hold_secret(each) for name, each in value.items())
+        return any(may_be_secret(str(name)) or _may_hold_secret(each) for name, each in value.items())
     return isinstance(value, list | tuple) and any(map(_may_hold_secret, value))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.redact import HIDDEN
+from flowyard._util.redact import HIDDEN, may_be_secret
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.experiments.load import find_experiment_file, find_overlay_file
 from flowyard.experiments.schema import IGNORED_IN_OVERLAYS
@@ -52,12 +52,13 @@ def _mapping(file: YamlFile) -> dict[str, Any]:
 
 
 def _without_secrets(keys: tuple[str | int, ...], value: Any) -> Any:
-    """The value with what may be a key of a connection hidden; a placeholder for one is shown."""
+    """The value with what may be a key hidden, of a connection or among options; a placeholder for one is shown."""
     if isinstance(value, Mapping):
         return {str(key): _without_secrets((*keys, str(key)), item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_secrets((*keys, index), item) for index, item in enumerate(value)]
-    is_secret = keys[0] == "connections" and any(_SECRET.search(str(key)) for key in keys[1:])
+    is_secret = any(may_be_secret(str(key)) for key in keys[1:])
+    is_secret = is_secret or (keys[0] == "connections" and any(_SECRET.search(str(key)) for key in keys[1:]))
     return HIDDEN if is_secret and value and not _PLACEHOLDER.match(str(value)) else value
 
 

@@ -25,8 +25,9 @@ def distribution_charts(table: DatasetTable, scores: Sequence[LineScores], colou
 def histogram(values: Sequence[float], low: float, high: float, bins: int = _BINS) -> list[int]:
     """How many values fall into each of ``bins`` equal parts of ``low`` to ``high``, both ends included."""
     counts = [0] * bins
+    span = high / 2 - low / 2  # the difference of two large numbers may be infinite
     for value in values:
-        share = (value - low) / (high - low) if high > low else 0.5
+        share = (value / 2 - low / 2) / span if span > 0 else 0.5
         counts[min(bins - 1, max(0, int(share * bins)))] += 1
     return counts
 

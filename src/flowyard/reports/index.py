@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from flowyard import __version__
 from flowyard._util.files import write_atomic
 from flowyard._util.lock import locked
 from flowyard.reports.outcomes import Outcome, iter_outcomes
+from flowyard.reports.page import content_policy, page_environment, read_asset, valid_text
 from flowyard.reports.sparkline import Sparkline, sparkline
-from flowyard.reports.values import metric_text, ms_text, plural, seconds_text
-from flowyard.runs.cost_text import usd_text
 
 __all__ = ["MOST_EXECUTIONS", "render_index", "write_index"]
 
@@ -58,16 +53,8 @@ def render_index(outcomes: Iterable[tuple[Path, Outcome]]) -> str:
     """The page's whole text."""
     rows = [_Row(outcome, _link(folder)) for folder, outcome in outcomes]
     rows.sort(key=lambda row: (row.outcome.created_at, row.outcome.key), reverse=True)
-    environment = Environment(
-        loader=PackageLoader("flowyard.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"metric": metric_text, "seconds": seconds_text, "usd": usd_text, "ms": ms_text}
-    environment.globals |= {"plural": plural, "moment": _moment}
-    style, script = (_asset(environment, name) for name in ("index.css", "index.js"))
+    environment = page_environment()
+    style, script = (read_asset(environment, name) for name in ("index.css", "index.js"))
     page = environment.get_template("index.html.j2").render(
         rows=rows[:MOST_EXECUTIONS],
         left_out=len(rows) - MOST_EXECUTIONS,
@@ -77,10 +64,10 @@ def render_index(outcomes: Iterable[tuple[Path, Outcome]]) -> str:
         simulated=any(row.outcome.simulated for row in rows),
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         version=__version__,
     )
-    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+    return valid_text(page)
 
 
 def _courses(rows: Sequence[_Row]) -> list[_Course]:
@@ -104,21 +91,3 @@ def _measured(outcome: Outcome) -> tuple[str | None, str | None]:
 
 def _link(folder: Path) -> str:
     return "/".join(quote(part, safe="") for part in (folder.parent.name, folder.name, "report.html"))
-
-
-def _moment(timestamp: str) -> str:
-    """``2025-03-01T10:20:30.5+00:00`` as ``2025-03-01 10:20``."""
-    return f"{timestamp[:10]} {timestamp[11:16]}" if timestamp[10:11] == "T" else timestamp
-
-
-def _asset(environment: Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _policy(style: str, script: str) -> str:
-    """Only this page's own style sheet and script, and no request of any kind."""
-    hashes = ("sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
-    styles, scripts = hashes
-    allowed = f"style-src '{styles}'; script-src '{scripts}'"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"

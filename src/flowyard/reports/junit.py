@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["JunitReport", "render_junit", "xml_text"]
 
 _MOST_LINES = 50
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
 from flowyard.runs.cost_text import unpriced_text, usd_text
 from flowyard.runs.results import read_lines
+from flowyard.statistics.percentiles import percentile
 
 __all__ = [
     "DatasetTable",
@@ -23,7 +24,6 @@ __all__ = [
     "Summary",
     "VariantRow",
     "lower_is_better",
-    "percentile",
     "summarize",
 ]
 
@@ -175,13 +175,6 @@ def summarize(comparison: Comparison) -> Summary:
     )
 
 
-def percentile(ascending: Sequence[float], share: float) -> float:
-    """The value below which ``share`` (0 to 1) of the values lie, interpolated between neighbours."""
-    place = (len(ascending) - 1) * share
-    low, high = math.floor(place), math.ceil(place)
-    return ascending[low] + (ascending[high] - ascending[low]) * (place - low)
-
-
 def _row(run: RunRecord, comparison: Comparison) -> VariantRow:
     variants = comparison.variants.get(run.name, {})
     uses = tuple(_uses(run, comparison))
@@ -209,7 +202,7 @@ def _latency(run: RunRecord) -> Latency | None:
     ascending = sorted(value for value in values if math.isfinite(value))
     if not ascending:
         return None
-    points = (percentile(ascending, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95))
+    points = (percentile(ascending, percent) for percent in (5, 25, 50, 75, 95))
     return Latency(len(ascending), math.fsum(ascending) / len(ascending), *points)
 
 

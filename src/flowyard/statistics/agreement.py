@@ -11,13 +11,13 @@ from flowyard.statistics.inputs import Bounds, require_probability
 from flowyard.statistics.proportions import wilson_interval
 from flowyard.statistics.special import normal_quantile
 
-__all__ = ["Agreement", "ConfusionMatrix", "Share", "Weights", "cohen_kappa", "confusion_matrix"]
+__all__ = ["ConfusionMatrix", "Kappa", "Share", "Weights", "cohen_kappa", "confusion_matrix"]
 
 Weights = Literal["linear", "quadratic"]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Kappa:
     """``kappa`` is 1 for full agreement, 0 for that of chance, and NaN where it is not defined.
 
     ``observed`` and ``expected`` are (weighted) shares of agreement; ``interval`` is kappa's, within -1..1.
@@ -37,7 +37,7 @@ def cohen_kappa(
     weights: Weights | None = None,
     labels: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
-) -> Agreement:
+) -> Kappa:
     """Cohen's kappa (1960), or weighted kappa (1968) for ordered labels, with its large-sample standard error.
 
     Standard errors are those of Fleiss, Cohen and Everitt 1969. ``labels`` gives the order and is needed for weights,
@@ -50,7 +50,7 @@ def cohen_kappa(
     table = confusion_matrix(first, second, labels).counts
     lines, size = len(first), len(table)
     if lines == 0:
-        return Agreement(math.nan, math.nan, Bounds(-1.0, 1.0), math.nan, math.nan, 0)
+        return Kappa(math.nan, math.nan, Bounds(-1.0, 1.0), math.nan, math.nan, 0)
     rows = [sum(row) / lines for row in table]
     columns = [sum(row[place] for row in table) / lines for place in range(size)]
     agreed = [[_weight(i, j, size, weights) for j in range(size)] for i in range(size)]
@@ -58,7 +58,7 @@ def cohen_kappa(
     observed = math.fsum(agreed[i][j] * table[i][j] / lines for i, j in cells)
     expected = math.fsum(agreed[i][j] * rows[i] * columns[j] for i, j in cells)
     if 1 - expected < 1e-12:
-        return Agreement(math.nan, math.nan, Bounds(-1.0, 1.0), observed, expected, lines)
+        return Kappa(math.nan, math.nan, Bounds(-1.0, 1.0), observed, expected, lines)
     row_weights = [math.fsum(agreed[i][j] * columns[j] for j in range(size)) for i in range(size)]
     column_weights = [math.fsum(agreed[i][j] * rows[i] for i in range(size)) for j in range(size)]
     spread = math.fsum(
@@ -72,7 +72,7 @@ def cohen_kappa(
     kappa = (observed - expected) / (1 - expected)
     half = normal_quantile((1 + confidence) / 2) * error
     interval = Bounds(max(-1.0, kappa - half), min(1.0, kappa + half))
-    return Agreement(kappa, error, interval, observed, expected, lines)
+    return Kappa(kappa, error, interval, observed, expected, lines)
 
 
 def _weight(i: int, j: int, size: int, weights: Weights | None) -> float:

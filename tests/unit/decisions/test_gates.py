@@ -347,3 +347,34 @@ def test_defect_13_versions_are_ranked_with_differences_and_how_sure_they_are(be
     assert found.p_value <= found.p_adjusted
     assert difference_of(evidence, "accuracy", "same").winner == "unclear"
     assert evidence.pareto == {"tickets": ("new",)}
+
+
+def test_without_the_column_of_clusters_no_test_of_a_gate_is_trusted(bench: Bench):
+    rows = [{"user": "u"} for _ in range(32)]
+    bench.version("defaults", grades("+" * 16 + "-" * 16), rows=rows)
+    bench.version("new", grades("+" * 30 + "-" * 2), rows=rows)
+    rule = {"accuracy": MetricRule("accuracy", column="grade", equals="Correct")}
+    evidence = bench.evidence({"metric": "accuracy", "better_than": "baseline"}, metrics=rule, cluster="usr")
+    assert only_gate(evidence).verdict == "inconclusive"
+    assert "belong together" in only_gate(evidence).reason
+    assert any("no column 'usr'" in warning for warning in evidence.warnings)
+
+
+def test_very_many_clusters_are_not_resampled(bench: Bench):
+    lines = 6_000
+    rows = [{"user": f"u{number // 2}"} for number in range(lines)]
+    bench.version("defaults", grades("+-" * (lines // 2)), rows=rows)
+    bench.version("new", grades("+++-" * (lines // 4)), rows=rows)
+    rule = {"accuracy": MetricRule("accuracy", column="grade", equals="Correct")}
+    evidence = bench.evidence(metrics=rule, cluster="user")
+    found = difference_of(evidence, "accuracy", "new")
+    assert found.interval is not None
+    assert (found.winner, found.interval.method) == ("better", "t of clusters")
+    assert found.interval.low == pytest.approx(0.25 - 1.9608 * 0.25 / 3_000**0.5, rel=1e-3)
+
+
+def test_a_rule_under_the_evaluators_name_leaves_failed_lines_out(bench: Bench):
+    bench.version("a", [FAILED, {"x": "a"}, {"x": "b"}], macro=0.95)
+    assert only_gate(bench.evidence("macro >= 0.9")).verdict == "inconclusive"
+    rule = {"judge.macro": MetricRule("judge.macro", failed_lines="exclude")}
+    assert only_gate(bench.evidence("macro >= 0.9", metrics=rule)).verdict == "pass"

@@ -188,3 +188,25 @@ def test_an_evaluator_cannot_take_the_name_of_a_run_s_own_metric(bench: Bench):
     names = [metric.name for metric in bench.evidence().metrics]
     assert "judge.error_rate" in names
     assert names.count("error_rate") == 1
+
+
+@pytest.mark.parametrize("others", [[f"answer {number}" for number in range(1_500)], ["long " * 100] * 3])
+def test_a_text_that_is_not_the_wanted_one_counts_0_however_many_and_long_they_are(bench: Bench, others: list[str]):
+    wanted = "Paris, " * 50
+    bench.version("a", [{"answer": each} for each in [*others, wanted]])
+    evidence = bench.evidence(metrics={"right": MetricRule("right", column="answer", equals=wanted)})
+    estimate = estimate_of(evidence, "right", "a")
+    assert (estimate.lines, estimate.value) == (len(others) + 1, 1 / (len(others) + 1))
+
+
+def test_numbers_that_leave_a_float_s_range_are_no_values(bench: Bench):
+    bench.version("a", [{"score": value} for value in (1e308, -1e308, 1e308, 2.0)])
+    bench.version("b", [{"score": value} for value in (1.0, 2.0, "1e309", 3.0)])
+    evidence = bench.evidence()
+    assert estimate_of(evidence, "score", "a").value == 2.0
+    assert estimate_of(evidence, "score", "b").value == 2.0
+
+
+def test_one_long_text_among_numbers_is_seen(bench: Bench):
+    bench.version("a", [{"score": 1}, {"score": "I would say that " * 20}])
+    assert [metric.name for metric in bench.evidence().metrics if metric.evaluator] == []

@@ -17,7 +17,7 @@ from flowyard.evaluation.builtin.edit_distance import EditDistance, edit_distanc
 from flowyard.evaluation.builtin.embedding_similarity import cosine
 from flowyard.evaluation.builtin.json_values import IsJson, JsonEquality, JsonSchema
 from flowyard.evaluation.builtin.numeric import NumericTolerance
-from flowyard.evaluation.builtin.spent import Cost, percentile
+from flowyard.evaluation.builtin.spent import Cost, Latency
 from flowyard.evaluation.builtin.texts import (
     Contains,
     ContainsAll,
@@ -287,9 +287,9 @@ def test_cosine() -> None:
 
 
 def test_percentiles_lie_between_their_neighbours() -> None:
-    assert percentile([1, 2, 3, 4], 0.5) == 2.5
-    assert percentile([1, 2, 3, 4, 5], 0.95) == pytest.approx(4.8)
-    assert percentile([7], 0.95) == 7
+    metrics = Latency().__aggregate__([{"latency_ms": value} for value in (5, 1, 2, 3, 4)])
+    assert (metrics["latency_p50_ms"], metrics["latency_p95_ms"]) == (3, pytest.approx(4.8))
+    assert Latency().__aggregate__([]) == {}
 
 
 def test_a_price_that_is_not_known_is_not_zero() -> None:

@@ -230,3 +230,8 @@ def test_the_mark_depends_on_the_whole_material_and_on_the_question():
     assert forged.block.splitlines()[0] == f"BEGIN DATA {forged.mark}"
     assert forged.block.splitlines()[2] == f"END DATA {forged.mark}"
     assert len(forged.block.splitlines()) == 3
+
+
+def test_an_answer_of_blank_lines_after_a_fence_is_read_in_one_pass():
+    with pytest.raises(NoGrade):
+        parse_judgement("```" + "\n" * 200_000 + "x", ONE_TO_FIVE)

@@ -172,3 +172,8 @@ def test_the_ruling_names_the_worst_gates_first() -> None:
 def test_differences_and_chances_as_text() -> None:
     assert [signed_text(value) for value in (0.0312, -0.5, 0.0)] == ["+0.031", "\N{MINUS SIGN}0.500", "0.000"]
     assert [p_text(value) for value in (0.0004, 0.0312, 1.0)] == ["p < 0.001", "p = 0.031", "p = 1.000"]
+
+
+def test_a_histogram_takes_the_largest_numbers() -> None:
+    counts = histogram([-1e308, 0.0, 1e308], -1e308, 1e308, 2)
+    assert counts == [1, 2]

@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flowyard.decisions.evidence import gather_evidence
 from flowyard.decisions.policy import DecisionPolicy, MetricRule
@@ -16,7 +14,7 @@ from flowyard.records import LineResult
 from flowyard.reports import summarize
 from flowyard.reports.headline import cautions, headlines
 from flowyard.reports.leaderboard import main_metrics
-from flowyard.reports.table import lower_is_better, percentile
+from flowyard.reports.table import lower_is_better
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Lab
@@ -141,10 +139,3 @@ def test_an_experiment_without_runs_has_empty_tables(lab: Lab) -> None:
 def test_names_of_which_less_is_better(name: str) -> None:
     assert lower_is_better(f"grade.{name}")
     assert not lower_is_better("grade.accuracy")
-
-
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1), st.floats(0, 1))
-def test_a_percentile_lies_among_the_values(values: list[float], share: float) -> None:
-    values.sort()
-    slack = 1e-6 * max(1.0, *map(abs, values))
-    assert values[0] - slack <= percentile(values, share) <= values[-1] + slack

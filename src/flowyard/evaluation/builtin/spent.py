@@ -9,8 +9,9 @@ from typing import Any
 from flowyard.errors import LineError
 from flowyard.evaluation.builtin.given import number_of
 from flowyard.evaluation.means import means
+from flowyard.statistics.percentiles import percentile
 
-__all__ = ["Cost", "Latency", "Tokens", "percentile"]
+__all__ = ["Cost", "Latency", "Tokens"]
 
 
 class Latency:
@@ -21,9 +22,9 @@ class Latency:
         return {"latency_ms": _number("latency_ms", latency_ms)}
 
     def __aggregate__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        values = sorted(row["latency_ms"] for row in rows)
-        shares = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95} if values else {}
-        return means(rows) | {name: percentile(values, share) for name, share in shares.items()}
+        values = [row["latency_ms"] for row in rows if math.isfinite(row["latency_ms"])]
+        percents = {"latency_p50_ms": 50, "latency_p95_ms": 95} if values else {}
+        return means(rows) | {name: percentile(values, percent) for name, percent in percents.items()}
 
 
 class Cost:
@@ -52,11 +53,3 @@ def _number(name: str, value: Any, hint: str | None = None) -> float:
     if found is None:
         raise LineError(f"{name!r} is not known for this line.", hint=hint)
     return found
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share of the ascending ``values`` lies, between two neighbours in proportion."""
-    place = (len(values) - 1) * share
-    low = math.floor(place)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (place - low)

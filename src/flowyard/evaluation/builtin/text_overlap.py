@@ -16,7 +16,7 @@ from typing import Any
 from flowyard.evaluation.builtin.libraries import open_wordnet, require_library
 from flowyard.evaluation.builtin.words import WordSplitter
 
-__all__ = ["BleuScore", "F1Score", "GleuScore", "MeteorScore", "RougeScore", "RougeType"]
+__all__ = ["BleuScore", "F1Score", "GleuScore", "MeteorScore", "RougeScore", "RougeType", "plain_words"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -30,7 +30,7 @@ class F1Score:
         for name, text in (("answer", answer), ("ground_truth", ground_truth)):
             if not text or not text.strip() or text == "None":
                 raise ValueError(f"{name!r} is empty: both 'answer' and 'ground_truth' must be non-empty strings.")
-        given, expected = _plain_words(answer), _plain_words(ground_truth)
+        given, expected = plain_words(answer), plain_words(ground_truth)
         common = sum((Counter(given) & Counter(expected)).values())
         if not common:
             return {"f1_score": 0.0}
@@ -38,7 +38,8 @@ class F1Score:
         return {"f1_score": 2 * precision * recall / (precision + recall)}
 
 
-def _plain_words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """The words as SQuAD compares them: without case, punctuation and articles."""
     return _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split()
 
 

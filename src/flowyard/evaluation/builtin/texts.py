@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import re
-import string
 from typing import Any
 
 from flowyard.errors import LineError, UserError
 from flowyard.evaluation.builtin.given import require_expected, text_of
+from flowyard.evaluation.builtin.text_overlap import plain_words
 
-__all__ = ["Contains", "ContainsAll", "ContainsAny", "ExactMatch", "Length", "Regex", "StartsWith", "plain_words"]
-
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-def plain_words(text: str) -> list[str]:
-    """The words as SQuAD compares them: without case, punctuation and articles."""
-    return _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split()
+__all__ = ["Contains", "ContainsAll", "ContainsAny", "ExactMatch", "Length", "Regex", "StartsWith"]
 
 
 class ExactMatch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from flowyard.evaluation.judges.scale import Choice, Scale
 
 __all__ = ["Judgement", "NoGrade", "answer_schema", "parse_judgement", "response_format"]
 
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
+_FENCE = "```"
 _MOST_REASON = 2000
 _MOST_TRIES = 50
 
@@ -61,9 +60,8 @@ def parse_judgement(text: str | None, scale: Scale, canary: str = "") -> Judgeme
 
 
 def _whole(text: str) -> Mapping[str, Any] | None:
-    fenced = _FENCED.match(text)
     try:
-        value = json.loads(fenced[1] if fenced else text, object_pairs_hook=_without_twins)
+        value = json.loads(_unfenced(text), object_pairs_hook=_without_twins)
     except NoGrade:
         raise
     except (ValueError, RecursionError):
@@ -71,6 +69,13 @@ def _whole(text: str) -> Mapping[str, Any] | None:
     if not isinstance(value, dict):
         raise NoGrade("the answer is JSON, but no object")
     return value
+
+
+def _unfenced(text: str) -> str:
+    """What stands in a fence that is all of the text, else the text. In one pass: a model may write any text."""
+    start, newline, inner = text.strip().partition("\n")
+    is_fence = newline and start.rstrip() in (_FENCE, f"{_FENCE}json") and inner.endswith(_FENCE)
+    return inner.removesuffix(_FENCE) if is_fence else text
 
 
 def _only_one(text: str, canary: str) -> Mapping[str, Any]:
