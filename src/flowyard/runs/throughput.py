@@ -20,11 +20,10 @@ class ThroughputWindow:
     """
 
     def __init__(
-        self, limit: int, began_s: float, *, in_flight: int, noise: float, settle: int = 0, generations: int = 1
+        self, limit: int, began_s: float, *, noise: float, settle: int = 0, generations: int = 1
     ) -> None:
         self.limit = limit
-        self.changed_s = began_s
-        self.earlier_left = in_flight
+        self.earlier_left = 0
         self.earlier_refused = 0
         self._noise = noise
         self._generations = generations
@@ -41,10 +40,11 @@ class ThroughputWindow:
         """Forget what was measured, but not which lines are still there from before."""
         self._restart(now_s, 0)
 
-    def line_ended(self, duration_s: float, refused: int, now_s: float) -> None:
-        """Count a line. One that began under the old limit says nothing about refusals under this one."""
-        earlier = now_s - duration_s <= self.changed_s + 1e-6
-        self.earlier_left -= earlier
+    def line_ended(self, duration_s: float, refused: int, now_s: float, *, earlier: bool, earlier_left: int) -> None:
+        """Count a line. An ``earlier`` one began before the limit was set, and says nothing about refusals under it;
+        ``earlier_left`` of those still run.
+        """
+        self.earlier_left = earlier_left
         if refused and earlier:
             self.earlier_refused += 1
         elif refused:
