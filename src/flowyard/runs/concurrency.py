@@ -16,7 +16,7 @@ _REFUSED = 0.02
 """The share of lines that may be refused before the limit counts as too high."""
 _SERVED = 0.95
 """A server that refuses and works at less than this share of the limit keeps the other lines waiting."""
-_LEFT = 0.05
+_LEFT = 0.1
 """The share of lines from before a change that may still be there when the effect of the change is measured."""
 _PATIENCE = 6
 """How many windows are waited for lines that wait to try again."""

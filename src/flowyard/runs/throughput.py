@@ -77,9 +77,11 @@ class ThroughputWindow:
         """Lines per second: as counted, or by Little's law when that is less.
 
         Lines that began together end together, and the end of such a wave at the end of the window counts too much.
+        Those that were refused are left out of it: most of their time they waited under an earlier limit.
         """
         counted = self.lines / max(self.elapsed_s, 1e-9)
-        return min(counted, self.limit / max(self._all.mean, 1e-9))
+        mean_s = self._clean.mean if self._clean.count else self._all.mean
+        return min(counted, self.limit / max(mean_s, 1e-9))
 
     @property
     def served_at_once(self) -> float:

@@ -38,7 +38,7 @@ _PATIENCE_S, _FIRST_PATIENCE_S = 300.0, 10.0
 _LONGEST_ASKED_S = 86_400.0
 _REFUSALS_TO_PAUSE = 3
 _PATIENT_ATTEMPTS = 5  # times as many attempts may be refused while others are answered
-_LONGEST_REFUSED_S = 4.0
+_LONGEST_REFUSED_S = 2.0
 """A refused call waits no longer by itself: when refusals are a matter of time, everybody pauses."""
 _ANSWERS_AT_ONCE = 10
 _LONGEST_NAP_S = 0.25  # what others give back, or a probe's answer, is seen this soon
