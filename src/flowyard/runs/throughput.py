@@ -19,9 +19,7 @@ class ThroughputWindow:
     change are passed over, since they still ran under the old limit.
     """
 
-    def __init__(
-        self, limit: int, began_s: float, *, noise: float, settle: int = 0, generations: int = 1
-    ) -> None:
+    def __init__(self, limit: int, began_s: float, *, noise: float, settle: int = 0, generations: int = 1) -> None:
         self.limit = limit
         self.earlier_left = 0
         self.earlier_refused = 0

@@ -75,14 +75,13 @@ class Outcome:
 
 
 class Worker:
-    """Runs lines where the limiter is not: it hears of the lines that ended ``told_after_s`` after the first of them.
+    """Runs lines where the limiter is not, which hears of the lines that ended when it is told.
 
-    Meanwhile the next lines begin, under the limit that the worker knows. With 0 it hears of each before any other begins.
+    Until then the next lines begin under the limit that the worker knows.
     """
 
-    def __init__(self, limiter: AdaptiveConcurrency | Limit, told_after_s: float) -> None:
+    def __init__(self, limiter: AdaptiveConcurrency | Limit) -> None:
         self.limiter = limiter
-        self.told_after_s = told_after_s
         self.limit = limiter.limit
         self.running = 0
         self._tally = LimitTally()
@@ -112,14 +111,22 @@ class Worker:
 
 
 def run_against(
-    server: Server, limiter: AdaptiveConcurrency | Limit, lines: int, seed: int = 1, *, told_after_s: float = 0.0
+    server: Server,
+    limiter: AdaptiveConcurrency | Limit,
+    lines: int,
+    seed: int = 1,
+    *,
+    told_after: Latency | None = None,
 ) -> Outcome:
-    """Run the lines, at most ``limiter.limit`` at once; a refused call is tried again after a growing random wait."""
+    """Run the lines, at most ``limiter.limit`` at once; a refused call is tried again after a growing random wait.
+
+    The limiter hears of lines so long ``told_after`` the first of them ended; without, before any other begins.
+    """
     rng = random.Random(seed)
     events: list[tuple[float, int, str, int]] = []
     refusals: dict[int, int] = {}
     limits, ends = [], []
-    worker = Worker(limiter, told_after_s)
+    worker = Worker(limiter)
     now, order, started = 0.0, 0, 0
 
     def push(at: float, kind: str, line: int) -> None:
@@ -157,10 +164,11 @@ def run_against(
             tell()
         else:
             server.working -= 1
-            if worker.end(line, now, refusals.pop(line, 0)) and told_after_s:
-                push(now + told_after_s, "tell", line)
-            elif not told_after_s:
+            is_first = worker.end(line, now, refusals.pop(line, 0))
+            if told_after is None:
                 tell()
+            elif is_first:
+                push(now + told_after(rng), "tell", line)
             while server.waiting and server.working < server.capacity(now):
                 server.working += 1
                 push(now + server.latency(rng), "end", server.waiting.popleft())

@@ -37,9 +37,9 @@ _LONGEST_PAUSE_S = 600.0
 _PATIENCE_S, _FIRST_PATIENCE_S = 300.0, 10.0
 _LONGEST_ASKED_S = 86_400.0
 _REFUSALS_TO_PAUSE = 3
-_PATIENT_ATTEMPTS = 5  # times as many attempts may be refused while others are answered
-_LONGEST_REFUSED_S = 2.0
-"""A refused call waits no longer by itself: when refusals are a matter of time, everybody pauses."""
+_LONGEST_REFUSED_S = 2.0  # when refusals are a matter of time, everybody pauses
+_PATIENT_ATTEMPTS = 300  # some minutes
+"""Attempts of a call that is refused while others are answered: those that began later may always be first."""
 _ANSWERS_AT_ONCE = 10
 _LONGEST_NAP_S = 0.25  # what others give back, or a probe's answer, is seen this soon
 
@@ -136,7 +136,7 @@ class Pacer:
                 self._pause(fields, now, error, attempt)
             attempts = self.rules.retry.attempts
             if error.status in REFUSED and error.retry_after_s is None and self._answers_others(fields):
-                attempts *= _PATIENT_ATTEMPTS
+                attempts = _PATIENT_ATTEMPTS
         asked_s = error.retry_after_s or 0.0
         if not error.retryable or attempt >= attempts or asked_s > _LONGEST_PAUSE_S:
             return None
