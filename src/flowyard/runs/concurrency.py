@@ -58,6 +58,7 @@ class AdaptiveConcurrency:
         self._patience = 0
         self._busy = 0.0  # lines per second before the present hold
         self._before = self.limit  # the limit before this one
+        self._is_cold = True  # nothing was measured yet but what the first lines did
 
     def line_ended(self, duration_s: float, refused: int, now_s: float, began: int, earlier_left: int) -> None:
         """A line ended: how long it took with all its waiting, how many of its calls were refused (429), and when.
@@ -131,6 +132,10 @@ class AdaptiveConcurrency:
     def _after_doubling(self, window: ThroughputWindow, now_s: float) -> None:
         here, base = _Measured.of(window), self._base
         if base is not None and not _scales(base, here):
+            if self._is_cold:  # the first calls open connections; that says nothing about more lines at once
+                self._is_cold = False
+                window.measure_again(now_s)
+                return
             self._turns.look(up=False)
             self._hold(self._knee(base, here), now_s)
         else:
@@ -141,6 +146,7 @@ class AdaptiveConcurrency:
         if here.limit == twice or self._caution.known:
             self._hold(here.limit, now_s)
             return
+        self._is_cold = self._is_cold and self._base is None
         self._base = here
         self._measure(_Step.DOUBLE, twice, now_s, noise=_ROUGH)
 

@@ -41,6 +41,7 @@ _LONGEST_REFUSED_S = 2.0  # when refusals are a matter of time, everybody pauses
 _PATIENT_ATTEMPTS = 300  # some minutes
 """Attempts of a call that is refused while others are answered: those that began later may always be first."""
 _ANSWERS_AT_ONCE = 10
+_FULL, _ROOM_NAP_S = 0.8, 0.1
 _LONGEST_NAP_S = 0.25  # what others give back, or a probe's answer, is seen this soon
 
 
@@ -77,6 +78,7 @@ class Pacer:
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._answers = 0
         self._under_way = 0
+        self._room = 0  # how many were under way when a call was refused last
         self._counting = threading.Lock()
 
     @cached_property
@@ -122,6 +124,8 @@ class Pacer:
         A refusal that says when to come back pauses the connection for everybody.
         """
         self._count(-1)
+        if error.status in REFUSED:
+            self._room = self._under_way
         now = self.rules.clock()
         with self._row.locked() as fields:
             if error.status is not None:
@@ -150,6 +154,16 @@ class Pacer:
         if permit.probe != breaker.NO_PROBE:
             with self._row.locked() as fields:
                 breaker.abandon(fields, permit.probe)
+
+    async def wait(self, error: ProviderError, wait_s: float) -> None:
+        """Wait that long before asking again; a refused call only until clearly fewer are under way than there were."""
+        if error.status not in REFUSED or error.retry_after_s is not None:
+            await self.rules.retry.sleep(wait_s)
+            return
+        while wait_s > 0:
+            nap_s = min(wait_s, _ROOM_NAP_S * (0.5 + self.rules.retry.chance()))
+            await self.rules.retry.sleep(nap_s)
+            wait_s = wait_s - nap_s if self._under_way >= _FULL * self._room else 0.0
 
     async def take_retry(self, error: ProviderError) -> bool:
         """Take one retry from the budget. A refused call waits for it; False for a failed one that cannot be paid."""
