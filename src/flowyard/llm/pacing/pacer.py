@@ -239,12 +239,17 @@ class Pacer:
             if self._answers_others(fields) or fields[PAUSED_UNTIL] > now:
                 return
             policy = self.rules.retry
-            pause_s = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (attempt - 1))
+            beyond = fields[REFUSALS] - self._bearable_refusals + _REFUSALS_TO_PAUSE  # one call may be refused for long
+            pause_s = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (min(attempt, beyond) - 1))
         fields[PAUSED_UNTIL] = max(fields[PAUSED_UNTIL], now + pause_s)
 
     def _answers_others(self, fields: Fields) -> bool:
         """Whether the endpoint is at work, and turns down only what is too much at once: a pause would waste it."""
-        return fields[REFUSALS] < max(_REFUSALS_TO_PAUSE, 2 * self._under_way)
+        return fields[REFUSALS] < self._bearable_refusals
+
+    @property
+    def _bearable_refusals(self) -> int:
+        return max(_REFUSALS_TO_PAUSE, 2 * self._under_way)
 
     def _count(self, more: int) -> None:
         with self._counting:

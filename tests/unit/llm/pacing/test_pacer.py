@@ -155,6 +155,20 @@ async def test_an_endpoint_that_is_at_work_is_not_paused_for_what_is_too_much_at
     assert taken[360] - taken[0] < 1.2 * 360 / 8  # at the end those are left that were refused again and again
 
 
+async def test_refused_calls_come_back_as_soon_as_there_is_room() -> None:
+    taken: list[float] = []
+
+    def busy(now: float, number: int) -> ProviderError | None:
+        if sum(time > now - 1 for time in taken) >= 8:
+            return refusal()
+        taken.append(now)
+        return None
+
+    world = World(busy)
+    assert failures(await world.run(11, each=11)) == 0
+    assert taken[-1] - taken[0] < 1.3
+
+
 async def test_who_is_refused_and_nobody_is_answered_fails_after_six_attempts() -> None:
     world = World(lambda now, number: refusal())
     assert failures(await world.run(1, each=1)) == 1
