@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("store_contract")
+
+TABLES = {
+    "reference values": ("source | case | published | ours", "{} | {} | {} | {}"),
+    "measured rates": ("method | case | promised | measured", "{} | {} | {} | {}"),
+}
+"""Figures that tests hand over with ``record_property(table, [...])``; they are printed when the tests have run."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The tables of published and measured figures, also when tests ran in several processes."""
+    properties = [each for report in terminalreporter.getreports("passed") for each in report.user_properties]
+    for table, (head, row) in TABLES.items():
+        rows = sorted({row.format(*figures) for name, figures in properties if name == table})
+        if rows:
+            terminalreporter.section(f"statistics: {table}")
+            terminalreporter.write_line("\n".join([head, *rows]))
 
 
 @pytest.fixture(scope="session")

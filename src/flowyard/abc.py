@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequest, RunQuery, RunRecord
 
 if TYPE_CHECKING:
+    from flowyard.decisions.model import Evidence
     from flowyard.llm.connection import Connection
 
 __all__ = ["ConnectionSource", "Hold", "Provider", "ReportFormat", "Store"]
@@ -123,10 +124,27 @@ class Store(ABC):
     def save_experiment(self, experiment: ExperimentRecord) -> None:
         """Store the record in the experiment's folder."""
 
+    @abstractmethod
+    def list_experiments(self, name: str | None = None, limit: int | None = None) -> Sequence[ExperimentRecord]:
+        """The executions whose folders can be reached from here, newest first; of one experiment, or of all.
+
+        One whose record is missing, because it was killed, or damaged is left out.
+        """
+
+    @abstractmethod
+    def get_experiment(self, key: str) -> ExperimentRecord:
+        """The execution with that key; or the last one of the experiment with that name.
+
+        Raises NotFound, naming near matches, and Conflict when several experiments have an execution of that key.
+        """
+
 
 class ReportFormat(ABC):
     """Writes the comparison of some runs in one format."""
 
     @abstractmethod
-    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
-        """Write into ``folder`` (which exists) and return the files, the most important first."""
+    def write(self, comparison: Comparison, evidence: Evidence | None, folder: Path) -> Sequence[Path]:
+        """Write into ``folder`` (which exists) and return the files, the most important first.
+
+        ``evidence`` is what is known of the differences; None when nothing was tested.
+        """

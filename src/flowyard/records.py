@@ -114,7 +114,10 @@ class ErrorRecord:
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """What one node did for one line (``output`` is the Python object; it is None unless completed)."""
+    """What one node did for one line (``output`` is the Python object; it is None unless completed).
+
+    ``prompts`` are what it asked models, rendered, as a person reads them: the first few of them.
+    """
 
     node: str
     status: NodeStatus
@@ -122,6 +125,7 @@ class NodeResult:
     error: ErrorRecord | None = None
     duration_s: float = 0.0
     usage: Usage = NO_USAGE
+    prompts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,8 @@ class RunRecord:
 
     ``metrics`` comes from ``log_metric``; ``errors`` are failures outside lines (an aggregation node, for one).
     ``base_run`` is the run that this one evaluates or reads. ``path`` is the run's folder. ``assignment`` is
-    ``{node: variant}``, defaults included. Of environment variables and init values only the names are kept, because
+    ``{node: variant}``, defaults included, and ``parameters`` what was changed in the flow besides, by the names that
+    ``flows/parameters.py`` explains. Of environment variables and init values only the names are kept, because
     the values may be secret. ``resumed_from`` is the run whose completed lines were taken over, ``source`` the folder
     that a registered run came from. ``flow_digest`` and ``data_digest`` say which version of either it ran.
     """
@@ -228,6 +233,7 @@ class RunRecord:
     source: str | None = None
     flow_digest: str | None = None
     data_digest: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -274,6 +280,8 @@ class Comparison:
     ``noun`` is what one column is called, ``variant`` or ``run``. ``labels`` and ``datasets`` name a run and what it
     ran over; a run that is not in them is named by its assignment and its data. ``variants`` and ``evaluations`` are
     as in ExperimentRecord. ``tables`` says whether ``details.csv`` and ``metrics.csv`` are beside the page.
+    ``defaults`` is the label of the flow as its files have it, which is what would ship; ``dropped`` are
+    ``(dataset, label)`` that a race took out of the running.
     """
 
     title: str
@@ -288,6 +296,8 @@ class Comparison:
     env: str | None = None
     duration_s: float | None = None
     tables: bool = False
+    defaults: str | None = None
+    dropped: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +305,11 @@ class ExperimentRecord:
     """One execution of an experiment: its runs and where its results are.
 
     ``variants`` maps a run's name to the assignment ``{node: variant}`` that it ran with, defaults included, and
-    ``evaluations`` maps an evaluation run's name to ``(evaluator name, evaluated run's name)``.
+    ``evaluations`` maps an evaluation run's name to ``(evaluator name, evaluated run's name)``. ``labels`` maps a run's
+    name to what people call it, ``defaults`` is the label of the flow as its files have it. ``verdict`` is None without
+    ``gates``; these and ``races`` are what ``decisions/`` found, as JSON has it, and ``policy`` the blocks it followed.
+    It ``is_finished`` when nothing that was planned is left to run; ``request`` is what was asked for and the versions
+    of what it reads, so that the rest can be run.
     """
 
     name: str
@@ -307,6 +321,14 @@ class ExperimentRecord:
     variants: Mapping[str, Mapping[str, str]]
     evaluations: Mapping[str, tuple[str, str]]
     duration_s: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    defaults: str | None = None
+    verdict: str | None = None
+    gates: tuple[Mapping[str, Any], ...] = ()
+    races: tuple[Mapping[str, Any], ...] = ()
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    is_finished: bool = True
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:

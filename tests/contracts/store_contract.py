@@ -17,13 +17,34 @@ from plain_filter import plain_list
 
 from flowyard.abc import Store
 from flowyard.errors import Conflict, NotFound
-from flowyard.records import ErrorRecord, LineCounts, RunQuery, RunRecord, Usage
+from flowyard.records import ErrorRecord, ExperimentRecord, LineCounts, RunQuery, RunRecord, Usage
 
 __all__ = ["StoreContract", "new_run"]
 
 
 def new_run(name: str, **changes: object) -> RunRecord:
     return replace(RunRecord(name, "running", "f/flow.dag.yaml", Path(), created_at="2024-01-01"), **changes)  # type: ignore[arg-type]
+
+
+def new_experiment(store: Store, name: str, key: str, created_at: str) -> ExperimentRecord:
+    """A stored execution of an experiment, with a run and its evaluation."""
+    runs = [
+        store.create_run(new_run(f"{name}-{key}-{role}", role=role, usage=Usage(2, 3, 4), metrics={"accuracy": 0.5}))
+        for role in ("variant", "evaluation")
+    ]
+    record = ExperimentRecord(
+        name=name,
+        key=key,
+        path=store.create_experiment_folder(name, key),
+        created_at=created_at,
+        env="dev",
+        runs=tuple(runs),
+        variants={runs[0].name: {"node": "variant_1"}},
+        evaluations={runs[1].name: ("grade", runs[0].name)},
+        duration_s=1.5,
+    )
+    store.save_experiment(record)
+    return record
 
 
 WRITER = """\
@@ -175,6 +196,42 @@ class StoreContract:
                 store.delete_run("busy")
             assert store.get_run("busy").status == "running"
         store.delete_run("busy")
+
+    def test_experiments_are_listed_newest_first_and_found_by_key_or_name(self, store: Store) -> None:
+        assert store.list_experiments() == []
+        made = [
+            new_experiment(store, name, key, at)
+            for name, key, at in [("a", "k1", "2024-01-01"), ("b", "k2", "2024-01-03"), ("a", "k3", "2024-01-02")]
+        ]
+        first, other, second = made
+        assert store.list_experiments() == [other, second, first]
+        assert store.list_experiments("a") == [second, first]
+        assert store.list_experiments("a", limit=1) == [second]
+        assert store.list_experiments("c") == []
+        assert store.get_experiment("k1") == first
+        assert store.get_experiment("a") == second
+        assert store.get_experiment("b/k2") == other
+
+    def test_what_is_no_record_of_an_experiment_is_left_out(self, store: Store) -> None:
+        good = new_experiment(store, "a", "k1", "2024-01-01")
+        texts = {"killed": None, "torn": '{"name": "a", "ke', "other": '["a"]', "old": '{"name": "a"}'}
+        for key, text in texts.items():
+            folder = store.create_experiment_folder("a", key)
+            if text is not None:
+                (folder / "experiment.json").write_text(text)
+        assert store.list_experiments() == [good]
+
+    def test_an_experiment_that_is_not_there_is_said_with_near_names(self, store: Store) -> None:
+        new_experiment(store, "triage", "k1", "2024-01-01")
+        with pytest.raises(NotFound, match="no experiment 'triag'") as raised:
+            store.get_experiment("triag")
+        assert "triage" in (raised.value.hint or "")
+
+    def test_a_key_of_several_experiments_is_not_guessed(self, store: Store) -> None:
+        made = [new_experiment(store, name, "same", "2024-01-01") for name in "ab"]
+        with pytest.raises(Conflict, match="Several"):
+            store.get_experiment("same")
+        assert store.get_experiment("b/same") == made[1]
 
     def test_an_experiment_folder_is_claimed_once(self, store: Store) -> None:
         folder = store.create_experiment_folder("e", "key")

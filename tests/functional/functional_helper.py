@@ -199,6 +199,11 @@ class Project:
         return sorted(read_jsonl(Path(run["path"]) / "lines.jsonl"), key=lambda line: line["line_number"])
 
 
+def runs_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs of an experiment, each followed by its evaluations."""
+    return [each for run in result["runs"] for each in (run, *run["evaluations"])]
+
+
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, read_jsonl, start_flowyard
+from functional_helper import Project, ending, one_node_flow, read_jsonl, runs_of, start_flowyard
 
 from conftest import wait_for_text
 
@@ -19,31 +19,46 @@ def experiment(project: Project, *args: str, code: int = 0, env: dict[str, str] 
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:
-    """Every file but those that are shared by all runs: the store and the cache."""
+    """Every file but those that all runs share: the store, the cache and the index page."""
     shared = ("flowyard.db", "cache")
-    files = [file for file in folder.rglob("*") if file.is_file()]
+    files = [file for file in folder.rglob("*") if file.is_file() and file != folder / "experiments" / "index.html"]
     return {file: file.read_bytes() for file in files if not file.relative_to(folder).parts[0].startswith(shared)}
 
 
 def metrics_of(result: dict[str, Any]) -> list[Any]:
-    return [(run["role"], run["dataset"], run["variant"], run["lines"], run["metrics"]) for run in result["runs"]]
+    return [(run.get("dataset"), run.get("variant"), run["lines"], run["metrics"]) for run in runs_of(result)]
 
 
 def test_the_example(project: Project):
     result = experiment(project, project.example(), "--max-failed-lines", "2")
     assert result["name"] == "ticket_triage"
     assert result["simulated"] is True
-    runs = result["runs"]
-    assert [run["role"] for run in runs] == ["variant", "evaluation"] * 4
+    assert [len(run["evaluations"]) for run in result["runs"]] == [1] * 4
+    runs = runs_of(result)
     assert sum(run["lines"]["failed"] for run in runs) == 2
     for base, evaluation in zip(runs[::2], runs[1::2], strict=True):
         assert evaluation["base_run"] == base["name"]
         assert evaluation["lines"]["total"] == base["lines"]["completed"]
         assert 0 < evaluation["metrics"]["accuracy"] < 1
-    reports = {Path(path).name: Path(path).read_text() for path in result["reports"]}
-    assert set(reports) == {"report.html", "details.csv", "metrics.csv"}
-    assert all("imulated" in text or "mock" in text for text in reports.values())
-    rows = list(csv.DictReader(reports["details.csv"].splitlines()))
+    assert result["verdict"] == "pass"
+    assert {(gate["dataset"], gate["verdict"]) for gate in result["gates"]} == {
+        ("tickets", "pass"),
+        ("tickets_dev", "pass"),
+    }
+    csv_files = result["reports"].pop("csv")
+    assert {name: Path(path).name for name, path in result["reports"].items()} == {
+        "html": "report.html",
+        "junit": "report.junit.xml",
+        "markdown": "report.md",
+        "json": "report.json",
+    }
+    texts = {Path(path).name: Path(path).read_text() for path in [*result["reports"].values(), *csv_files]}
+    assert {"details.csv", "metrics.csv", "gates.csv", "tickets.classify=few_shot.csv"} <= set(texts)
+    for title in ("It may ship", "Slices", "Confusion matrices"):
+        assert title in texts["report.html"]
+    assert len(texts["report.html"]) < 800_000
+    assert all("imulated" in texts[name] for name in ("report.html", "report.md", "report.json", "details.csv"))
+    rows = list(csv.DictReader(texts["details.csv"].splitlines()))
     assert len(rows) >= 137 + 24
     assert_again_is_separate(project, result)
 
@@ -152,6 +167,6 @@ def test_flows_with_modules_of_the_same_name(project: Project):
     project.write("experiment.yaml", TWO_FLOWS)
     project.jsonl("data.jsonl", [{"x": "a"}, {"x": "b"}])
     result = experiment(project, ".")
-    found = [[row["out"] for row in read_jsonl(run["outputs"])] for run in result["runs"]]
+    found = [[row["out"] for row in read_jsonl(run["outputs"])] for run in runs_of(result)]
     first = ["first more of first a", "first more of first b"]
     assert found == [first, [f"second more of second {text}" for text in first]]

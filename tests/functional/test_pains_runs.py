@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ECHO_TOOL, Project, one_node_flow, read_jsonl
+from functional_helper import ECHO_TOOL, Project, one_node_flow, read_jsonl, runs_of
 
 PICKY = ECHO_TOOL.replace("    return x", "    if x == 'bad':\n        raise ValueError('no')\n    return len(x)")
 MEAN_FLOW = """\
@@ -97,8 +97,8 @@ def test_pain_10_a_failed_aggregation_alone_fails_the_command(lengths: Project):
 
 def test_pain_24_each_dataset_and_evaluator_keeps_its_own_report(lengths: Project):
     first = lengths.json("experiment", "run", ".", code=1)
-    assert len({run["name"] for run in first["runs"]}) == 6
-    assert len({run["path"] for run in first["runs"]}) == 6
+    assert len({run["name"] for run in runs_of(first)}) == 6
+    assert len({run["path"] for run in runs_of(first)}) == 6
     with (Path(first["path"]) / "metrics.csv").open(encoding="utf-8") as file:
         rows = {row["dataset"]: row for row in csv.DictReader(file)}
     assert {name: (row["once.mean"], row["twice.mean"]) for name, row in rows.items()} == {

@@ -11,7 +11,8 @@ __all__ = ["did_you_mean", "known_names"]
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     """``Did you mean 'x'?`` for the nearest known name, or None when nothing is near."""
     names = [str(name) for name in known]
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    other_case = next((name for name in names if name.casefold() == wrong.casefold()), None)
+    near = [other_case] if other_case else difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else None
 
 

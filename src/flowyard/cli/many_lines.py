@@ -21,6 +21,7 @@ from flowyard.cli.session_options import session_choice, session_options
 from flowyard.llm import CallRules
 from flowyard.llm.cache.block import CacheBlock
 from flowyard.llm.pacing import RateLimit
+from flowyard.llm.prices import Prices
 from flowyard.runs.budget import Budget
 from flowyard.runs.execution import Progress
 from flowyard.runs.options import RunOptions
@@ -58,6 +59,10 @@ class ManyLines:
         """How model calls are made; ``limits`` and ``cache`` are those of the run's file. Raises UserError."""
         pacing = pacing_rules(app.settings, limits=self.limits, prices=self.prices, declared=limits)
         return CallRules(**pacing, **self.caching.fields(app.settings, cache))
+
+    def price_table(self, app: App) -> Prices:
+        """The prices that hold for these runs. Raises UserError."""
+        return Prices(pacing_rules(app.settings, prices=self.prices)["price_files"])
 
     def parts(
         self,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flowyard._util.yamlfile import parse_yaml
 from flowyard.errors import UserError
 from flowyard.llm.envfile import read_env
 from flowyard.settings import Settings
@@ -26,6 +27,8 @@ __all__ = [
     "running_options",
     "settings_options",
     "store_options",
+    "typed_pairs",
+    "typed_value",
     "user_options",
     "values_or_file",
 ]
@@ -119,6 +122,19 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
             value = value[1:-1]
         found[key.strip().strip("'\"")] = value
     return found
+
+
+def typed_pairs(items: Iterable[str], option: str) -> dict[str, Any]:
+    """``k=v`` items whose values are read as YAML, so that ``0.5`` is a number; what is no YAML is text."""
+    return {name: typed_value(text) for name, text in pairs(items, option).items()}
+
+
+def typed_value(text: str) -> Any:
+    """What a text of the command line is as YAML; what is no YAML is text."""
+    try:
+        return parse_yaml(text, Path("--parameter")).data
+    except UserError:
+        return text
 
 
 def values_or_file(items: tuple[str, ...], option: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from flowyard._util.files import dump_json
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json, print_warnings, run_view
 from flowyard.cli.tables import print_table, printable, shortened
+from flowyard.decisions.evidence import gather_evidence
+from flowyard.decisions.model import Difference
 from flowyard.errors import UserError
 from flowyard.records import LineResult, RunRecord
 from flowyard.reports import compare_runs
@@ -44,6 +46,7 @@ class _Found:
     compared: int
     different: int
     shown: Sequence[LineComparison]
+    differences: Sequence[Difference]
 
 
 @click.command()
@@ -81,7 +84,8 @@ def _compared(runs: Sequence[RunRecord], most: int) -> _Found:
         different += not line.same
         if not line.same and len(kept) < most:
             kept.append(line)
-    return _Found(shown, metrics, compared, different, kept)
+    differences = gather_evidence(compare_runs(runs)).differences
+    return _Found(shown, metrics, compared, different, kept, differences)
 
 
 def _view(found: _Found) -> dict[str, Any]:
@@ -94,6 +98,7 @@ def _view(found: _Found) -> dict[str, Any]:
             "same": found.compared - found.different,
             "different": found.different,
         },
+        "differences": [_difference_view(each) for each in found.differences],
         "different": [
             {
                 "line_number": line.line_number,
@@ -102,6 +107,24 @@ def _view(found: _Found) -> dict[str, Any]:
             }
             for line in found.shown
         ],
+    }
+
+
+def _difference_view(each: Difference) -> dict[str, Any]:
+    return {
+        "metric": each.metric.name,
+        "dataset": each.dataset,
+        "run": each.version,
+        "baseline": each.baseline,
+        "value": each.value,
+        "interval": None if each.interval is None else [each.interval.low, each.interval.high],
+        "p_value": each.p_value,
+        "p_adjusted": each.p_adjusted,
+        "method": each.method,
+        "lines": each.lines,
+        "won": each.won,
+        "lost": each.lost,
+        "winner": each.winner,
     }
 
 
@@ -116,11 +139,31 @@ def _print(found: _Found) -> None:
     click.echo()
     changes = ["change"] if len(found.runs) == 2 else []
     print_table(["", *letters, *changes], _rows(found))
+    _print_differences(found.differences, dict(zip(_labels(found), letters, strict=True)))
     click.echo(f"\n{found.different} of {found.compared} lines differ.")
     for line in found.shown:
         _print_line(line, letters)
     if found.different > len(found.shown):
         click.echo(f"… and {found.different - len(found.shown)} more: --max-lines {found.different}")
+
+
+def _labels(found: _Found) -> list[str]:
+    """What the evidence calls each run."""
+    return [run.display_name or run.name for run in found.runs]
+
+
+def _print_differences(differences: Sequence[Difference], letters: Mapping[str, str]) -> None:
+    """What was tested line by line, with what chance would do as often after the correction for all of it."""
+    tested = [each for each in differences if each.p_adjusted is not None and each.won + each.lost]
+    if not tested:
+        return
+    click.echo("\nLine by line:")
+    rows = []
+    for each in tested:
+        runs = f"{letters.get(each.version, each.version)} - {letters.get(each.baseline, each.baseline)}"
+        won = f"{each.won}/{each.lost}"
+        rows.append([runs, each.metric.name, metric_text(each.value), won, f"{each.p_adjusted:.2g}", each.winner])
+    print_table(["", "metric", "difference", "won/lost", "p", "it is"], rows)
 
 
 def _rows(found: _Found) -> list[list[str]]:

@@ -11,11 +11,20 @@ import click
 from flowyard._util.suggest import known_names
 from flowyard.app import App, open_app
 from flowyard.cli.many_lines import ManyLines, many_lines_options
-from flowyard.cli.options import SpreadCommand, environment_option, pairs, pairs_or_file, read_settings, running_options
+from flowyard.cli.options import (
+    SpreadCommand,
+    environment_option,
+    pairs,
+    pairs_or_file,
+    read_settings,
+    running_options,
+    typed_pairs,
+)
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import UserError
+from flowyard.evaluation.subjects import recorded_subject
 from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
@@ -39,6 +48,9 @@ __all__ = ["create"]
 @click.option("--run", "base_run", metavar="NAME", help="Evaluate this run: its outputs are ${run.outputs.…}.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
 @click.option("--connections", multiple=True, metavar="node.key=v…", help="Another connection, deployment or model.")
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=v…", help="A value in the flow: node.temperature=0."
+)
 @environment_option
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @click.option("-n", "--name", metavar="NAME", help="The run's name (default: made from flow and time).")
@@ -56,6 +68,7 @@ def create(
     connections: tuple[str, ...],
     environment_variables: tuple[str, ...],
     init: tuple[str, ...],
+    parameters: tuple[str, ...],
     settings: tuple[str, ...],
     stream: bool,
     many: ManyLines,
@@ -77,6 +90,7 @@ def create(
             "connections": parse_overrides(pairs(connections, "--connections")),
             "environment_variables": pairs_or_file(environment_variables, "--environment-variables"),
             "init": pairs_or_file(init, "--init"),
+            "parameters": typed_pairs(parameters, "--parameter"),
         },
     )
     print_warnings(described.warnings)
@@ -129,8 +143,11 @@ def _requested(described: RunDescription, settings: Settings, options: RunOption
         request = described.request(options=options)
         return open_app(settings, described.path("flow")), request
     earlier = open_app(settings).store.get_run(described.values["resume_from"])
+    judge = recorded_subject(earlier)
     request = resume_request(
         earlier,
+        flow=judge.flow if judge else None,
+        properties=earlier.properties if judge else {},
         environment_variables=described.environment_variables(),
         init=described.init(),
         options=options,

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from flowyard._util.suggest import did_you_mean, known_names
-from flowyard.errors import UserError
-from flowyard.flows.model import DagFlow, Flow, Node
+from flowyard.flows.model import Flow
 from flowyard.flows.overrides import override_connections
-from flowyard.flows.reference import ReferenceSyntaxError, parse_value
+from flowyard.flows.parameters import change_flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.connection import Connection
 
 __all__ = ["Changes", "FlowContext", "changes_of"]
-
-_FORMS = "Write nodes.NODE.inputs.NAME, nodes.NODE.connection, inputs.NAME.default or environment_variables.NAME."
 
 
 class FlowContext:
@@ -68,7 +64,7 @@ class Changes:
         if by_node:
             flow = override_connections(flow, by_node)
         for path, value in self.overrides.items():
-            flow = _overridden(flow, path, value)
+            flow = change_flow(flow, path, value)
         return flow
 
 
@@ -110,37 +106,3 @@ def _with_name(connection: Connection, name: str) -> Connection:
     named = copy.copy(connection)
     named.__dict__["name"] = name
     return named
-
-
-def _overridden(flow: Flow, path: str, value: Any) -> Flow:
-    kind, _, rest = path.partition(".")
-    name, _, key = rest.partition(".")
-    if kind == "environment_variables" and rest:
-        return replace(flow, environment_variables={**flow.environment_variables, rest: value})
-    if kind == "inputs" and key == "default" and name in flow.inputs:
-        return replace(flow, inputs={**flow.inputs, name: replace(flow.inputs[name], default=value)})
-    if kind == "nodes" and isinstance(flow, DagFlow):
-        node = _node(flow, name, path)
-        changed = _changed_node(node, key, value, path)
-        return replace(flow, nodes=tuple(changed if other is node else other for other in flow.nodes))
-    raise UserError(f"{flow.file.name} has nothing that the override {path!r} changes.", hint=_FORMS)
-
-
-def _node(flow: DagFlow, name: str, path: str) -> Node:
-    nodes = {node.name: node for node in flow.nodes}
-    if name not in nodes:
-        near = did_you_mean(name, nodes) or f"It has: {known_names(nodes)}."
-        raise UserError(f"The override {path!r} names the node {name!r}, which the flow does not have.", hint=near)
-    return nodes[name]
-
-
-def _changed_node(node: Node, key: str, value: Any, path: str) -> Node:
-    if key == "connection":
-        return replace(node, connection=str(value))
-    kind, _, name = key.partition(".")
-    if kind != "inputs" or not name:
-        raise UserError(f"The override {path!r} names nothing in a node that can be changed.", hint=_FORMS)
-    try:
-        return replace(node, inputs={**node.inputs, name: parse_value(value)})
-    except ReferenceSyntaxError as error:
-        raise UserError(f"The override {path!r}: {error}") from None

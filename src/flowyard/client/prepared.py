@@ -45,11 +45,23 @@ class _Kept:
 
 
 class Prepared:
-    """The prepared forms of one flow; ``outer`` are the services of the flow whose code calls it, if any."""
+    """The prepared forms of one flow; ``outer`` are the services of the flow whose code calls it, if any.
 
-    def __init__(self, read: Read, outer: Services | None = None) -> None:
+    Outside of flows, connections are those that ``connections`` gives. ``init`` are the arguments of a class.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        outer: Services | None = None,
+        *,
+        init: Mapping[str, Any] | None = None,
+        connections: Callable[[Flow], Connections] | None = None,
+    ) -> None:
         self._read = read
         self._outer = outer
+        self._init = dict(init or {})
+        self._connections = connections or _connections
         self._kept: list[_Kept] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         weakref.finalize(self, _close_forgotten, self._kept).atexit = False
@@ -101,9 +113,9 @@ class Prepared:
         with speaking_promptflow(UserError=InvalidFlowError):
             flow = changes.applied(self._read(changes.selected))
         outer = self._outer
-        connections = app(flow.folder).connections() if outer is None else outer.connections
+        connections = self._connections(flow) if outer is None else outer.connections
         opener = open_provider if outer is None else outer.open_provider
-        return await prepare(flow, _with_declared(connections, changes), opener)
+        return await prepare(flow, _with_declared(connections, changes), opener, init=self._init)
 
     def _with_counted_streams(self, line: LineResult, kept: _Kept) -> LineResult:
         """The line, whose streams count as calls until they are read or given up."""
@@ -127,6 +139,10 @@ def prepared_here(own: Prepared, file: Path, read: Read) -> Prepared:
     """The prepared forms for the calling code: ``own`` outside of flows, one for all lines inside a flow."""
     outer = current_services()
     return own if outer is None else outer.shared(file, lambda: Prepared(read, outer))
+
+
+def _connections(flow: Flow) -> Connections:
+    return app(flow.folder).connections()
 
 
 def _with_declared(connections: Connections, changes: Changes) -> Connections:

@@ -140,6 +140,7 @@ class Evidence:
 
     ``columns`` are the columns of the data whose values make slices. ``pareto`` has, for each dataset, the versions
     that no other beats in quality, cost and latency at once. ``agreements`` are sentences on judges and people.
+    ``inconclusive`` is what a gate that cannot be decided counts as.
     """
 
     metrics: tuple[Metric, ...]
@@ -154,3 +155,4 @@ class Evidence:
     pareto: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     agreements: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    inconclusive: Literal["fail", "pass"] = "fail"

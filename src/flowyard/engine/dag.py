@@ -120,7 +120,9 @@ class DagRunner(LineRunner):
                     # A model may be asked, or end its answer, only now.
                     with at_node(node.node, keeps=step.node.keeps), count_usage() as count:
                         output = await joined(node.output, self._host)
-                    settled[node.node] = replace(node, output=output, usage=node.usage + count.total)
+                    settled[node.node] = replace(
+                        node, output=output, usage=node.usage + count.total, prompts=node.prompts + count.prompts
+                    )
                 except LOST:
                     raise
                 except BaseException as error:  # the rest of a tool's code runs here, and may raise anything
@@ -173,9 +175,18 @@ class DagRunner(LineRunner):
             except BaseException as error:  # user code may raise anything; it costs its line only
                 record = self._record(error, step.node.where, step.node.name)
                 spent = time.perf_counter() - start
-                return NodeResult(step.node.name, "failed", error=record, duration_s=spent, usage=count.total)
+                return NodeResult(
+                    step.node.name,
+                    "failed",
+                    error=record,
+                    duration_s=spent,
+                    usage=count.total,
+                    prompts=count.prompts,
+                )
         spent = time.perf_counter() - start
-        result = NodeResult(step.node.name, "completed", value, duration_s=spent, usage=count.total)
+        result = NodeResult(
+            step.node.name, "completed", value, duration_s=spent, usage=count.total, prompts=count.prompts
+        )
         if key is not None:
             self._kept.put(step.node, key, result)
         return result

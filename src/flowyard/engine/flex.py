@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from flowyard.engine.flex_entry import AGGREGATE, LINE_NUMBER, FlexEntry, load_entry
+from flowyard.engine.flex_entry import AGGREGATE, LINE_NUMBER, FlexEntry, load_entry, load_function
 from flowyard.engine.flex_init import init_arguments, instantiate
 from flowyard.engine.flex_signature import Looseness, completed, loosely_typed
 from flowyard.engine.modules import code_of
@@ -51,11 +51,18 @@ class _Code:
 
     @property
     def aggregates(self) -> bool:
+        return self.flow.aggregate is not None or self.has_own
+
+    @property
+    def has_own(self) -> bool:
+        """Whether the code itself aggregates."""
         return hasattr(self.entry.target, AGGREGATE) and not inspect.isfunction(self.entry.target)
 
     def aggregate_function(self) -> Callable[[Sequence[Any]], Any]:
         """``__aggregate__`` of an instance that ran no line, as in prompt flow, unless the flow is an object itself."""
         with code_of(self.flow.folder):
+            if self.flow.aggregate is not None and not self.has_own:
+                return load_function(self.flow, self.flow.aggregate)
             function: Callable[[Sequence[Any]], Any] = getattr(instantiate(self.entry, self.arguments), AGGREGATE)
         return function
 

@@ -20,7 +20,7 @@ from flowyard.engine.signature import members_of, signature_of, type_name_of
 from flowyard.errors import UserError
 from flowyard.flows.model import FlexFlow
 
-__all__ = ["AGGREGATE", "FlexEntry", "Parameter", "load_entry", "named_fields"]
+__all__ = ["AGGREGATE", "FlexEntry", "Parameter", "load_entry", "load_function", "named_fields"]
 
 AGGREGATE = "__aggregate__"
 LINE_NUMBER = "line_number"
@@ -113,7 +113,7 @@ class FlexEntry:
     @property
     def takes_any_init(self) -> bool:
         """Whether ``__init__`` has ``**kwargs``."""
-        if not self.init_parameters:
+        if not self.is_class or self.target.__init__ is object.__init__:
             return False
         kinds = [each.kind for each in signature_of(self.target.__init__).parameters.values()]
         return inspect.Parameter.VAR_KEYWORD in kinds
@@ -151,7 +151,7 @@ def load_entry(flow: FlexFlow) -> FlexEntry:
     """
     target = flow.target
     if target is None:
-        target = _imported(flow)
+        target = _imported(flow, flow.entry)
     label = getattr(target, "__qualname__", None) or type(target).__qualname__
     where = flow.where or flow.file.name
     if not callable(target):
@@ -164,8 +164,14 @@ def load_entry(flow: FlexFlow) -> FlexEntry:
     return FlexEntry(target, label, where)
 
 
-def _imported(flow: FlexFlow) -> Any:
-    name, _, attribute = flow.entry.partition(":")
+def load_function(flow: FlexFlow, place: str) -> Callable[..., Any]:
+    """The function at ``module:name`` beside the flow's entry. Raises UserError; call it as ``load_entry``."""
+    function: Callable[..., Any] = _imported(flow, place)
+    return function
+
+
+def _imported(flow: FlexFlow, place: str) -> Any:
+    name, _, attribute = place.partition(":")
     try:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as error:

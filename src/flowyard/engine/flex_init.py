@@ -40,11 +40,11 @@ def init_arguments(
     ``flow`` is complete. Raises UserError for missing, unknown or misfit values, ConnectionMissing.
     """
     if not entry.is_class:
-        if given:
+        if given or flow.init_values:
             message = f"{entry.label} is not a class, so it takes no init values."
-            raise UserError(message, hint="Leave out --init.", where=entry.where)
+            raise UserError(message, hint="Leave out --init and the parameters init.….", where=entry.where)
         return {}
-    values = dict(given or flow.sample_init)
+    values = {**(given or flow.sample_init), **flow.init_values}
     _require_known(values, entry)
     for name, declared in flow.init.items():
         if name not in values and declared.default is not None and not declared.nullable:

@@ -27,13 +27,14 @@ __all__ = ["DataEvaluation", "evaluate_data"]
 class DataEvaluation:
     """What to evaluate: the data, or what ``target`` makes of it, and by which evaluators, each under an alias.
 
+    ``target`` may be a run that was made over the data already; its outputs are then evaluated.
     ``mappings`` are column mappings by alias, with ``${data.x}`` and ``${target.y}``; ``default`` holds for evaluators
     without one. ``name`` becomes the display name of the runs.
     """
 
     data: DataSource
     evaluators: Mapping[str, Flow]
-    target: Flow | None = None
+    target: Flow | RunRecord | None = None
     mappings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str | None = None
     options: RunOptions = RunOptions()
@@ -63,7 +64,7 @@ class _Evaluation:
         self._check(evaluators, data, () if request.target is None else None)
         target = None
         if request.target is not None:
-            target = RunLines(await self._run_target(request.target, data))
+            target = RunLines(await self._target_run(request.target, data))
             target.require_some()
             self._check(evaluators, data, target.columns)
         outputs = target.columns if target else []
@@ -82,8 +83,11 @@ class _Evaluation:
             mapping = self._mapping.of(alias, flow, outputs or ())
             require_columns(f"evaluator {alias!r}", flow, mapping, data.columns, outputs)
 
-    async def _run_target(self, target: Flow, data: DataTable) -> RunRecord:
+    async def _target_run(self, target: Flow | RunRecord, data: DataTable) -> RunRecord:
         data.require_no_outputs()
+        return target if isinstance(target, RunRecord) else await self._run_target(target, data)
+
+    async def _run_target(self, target: Flow, data: DataTable) -> RunRecord:
         require_columns("the target", await self._described(target), {}, data.columns)
         request = self._request
         wanted = RunRequest(flow=target, data=request.data, display_name=request.name, options=request.options)

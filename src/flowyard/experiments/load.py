@@ -9,26 +9,36 @@ from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
-from flowyard.errors import ExperimentInvalid, Problem, UserError
-from flowyard.experiments.model import DeclaredConnection, Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
-from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema
+from flowyard.errors import ExperimentInvalid, OutsideError, Problem, UserError
+from flowyard.experiments.data_sources import FoundData, ResolveDataset, find_data
+from flowyard.experiments.evaluator_flow import with_whole_mappings
+from flowyard.experiments.model import (
+    DeclaredConnection,
+    Evaluator,
+    EvaluatorDataset,
+    Experiment,
+    ExperimentDataset,
+    RawBlock,
+)
+from flowyard.experiments.schema import BLOCKS, IGNORED_IN_OVERLAYS, ExperimentSchema, OverlaySchema, parse_schema
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
-from flowyard.runs.dataset import DataSource, data_exists, data_source
 
-__all__ = ["find_experiment_file", "load_experiment"]
+__all__ = ["find_experiment_file", "find_overlay_file", "load_experiment"]
 
 
-def load_experiment(path: Path, env: str | None = None) -> Experiment:
+def load_experiment(path: Path, env: str | None = None, *, resolve_dataset: ResolveDataset | None = None) -> Experiment:
     """The experiment at ``path`` (its folder or file) with the overlay ``experiment.<env>.yaml`` applied.
 
-    Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing.
+    A dataset's ``source`` is a path, a URL or, where ``resolve_dataset`` finds it, a registered ``NAME:VERSION``.
+    Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing, and StoreError,
+    with file:line, when registered data was changed.
     """
     file = read_yaml(find_experiment_file(path))
     base = parse_schema(ExperimentSchema, file)
-    reader = _Reader(file, base)
+    reader = _Reader(file, base, resolve_dataset)
     if env:
-        reader.overlay(read_yaml(_overlay_file(file.path, env)))
+        reader.overlay(read_yaml(find_overlay_file(file.path, env)))
     return reader.experiment(env)
 
 
@@ -43,7 +53,8 @@ def find_experiment_file(path: Path) -> Path:
     return path
 
 
-def _overlay_file(base: Path, env: str) -> Path:
+def find_overlay_file(base: Path, env: str) -> Path:
+    """The overlay of an environment beside the experiment's file. Raises UserError when there is none."""
     file = base.parent / f"{base.stem}.{env}{base.suffix}"
     if file.parent != base.parent or not file.is_file():
         known = sorted(found.stem.split(".", 1)[1] for found in base.parent.glob(f"{base.stem}.*{base.suffix}"))
@@ -63,8 +74,10 @@ class _Block:
 class _Reader:
     """Collects blocks, base first and overlay over it, and then problems."""
 
-    def __init__(self, file: YamlFile, base: ExperimentSchema) -> None:
+    def __init__(self, file: YamlFile, base: ExperimentSchema, resolve_dataset: ResolveDataset | None) -> None:
+        self.resolve_dataset = resolve_dataset
         self.file = file
+        self.files = [file.path.resolve()]
         self.base = base
         self.folder = file.path.resolve().parent
         self.blocks = {
@@ -73,24 +86,47 @@ class _Reader:
         self.limits = (base.limits, file)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.raw: dict[str, RawBlock] = {}
+        self._take_blocks(base, file)
         self.cache = self._cache(base.cache, file)
         if not base.datasets:
             self._problem("'datasets' is empty: an experiment needs at least one.", file, "datasets")
 
     def overlay(self, file: YamlFile) -> None:
         overlay = parse_schema(OverlaySchema, file)
+        self.files.append(file.path.resolve())
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
+        self._take_blocks(overlay, file)
         if "cache" in overlay.model_fields_set:
             self.cache = self._cache(overlay.cache, file)
         if "limits" in overlay.model_fields_set:
             self.limits = (overlay.limits, file)
-        for name in sorted(overlay.model_fields_set & {"name", "flow"}):
+        for name in sorted(overlay.model_fields_set & IGNORED_IN_OVERLAYS):
             self.warnings.append(
                 f"{file.where(name)}: {name!r} in an overlay is ignored; only whole blocks are replaced."
             )
+        for name in sorted(overlay.model_fields_set & self._cleared_by(overlay)):
+            self.warnings.append(f"{file.where(name)}: {name!r} is empty here, so the block is cleared.")
         if not self.blocks["datasets"].items:
             self._problem("The overlay clears 'datasets', so there is nothing to run.", file, "datasets")
+
+    def _cleared_by(self, overlay: OverlaySchema) -> set[str]:
+        """Blocks that the base has, and of which the overlay has the name only; ``[]`` is meant so."""
+        return {
+            name
+            for name in overlay.model_fields_set - IGNORED_IN_OVERLAYS - {"datasets"}
+            if getattr(self.base, name, None) and getattr(overlay, name) is None
+        }
+
+    def _take_blocks(self, schema: ExperimentSchema | OverlaySchema, file: YamlFile) -> None:
+        """The blocks that a file has, over those from before; an empty one clears."""
+        for name in BLOCKS:
+            if name in schema.model_fields_set:
+                self.raw.pop(name, None)
+                value = getattr(schema, name)
+                if value is not None:
+                    self.raw[name] = RawBlock(name, value, file)
 
     def experiment(self, env: str | None) -> Experiment:
         datasets = [self._dataset(index, item) for index, item in enumerate(self.blocks["datasets"].items)]
@@ -114,6 +150,8 @@ class _Reader:
             env=env,
             warnings=tuple(self.warnings),
             cache=self.cache,
+            blocks=self.raw,
+            files=tuple(self.files),
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
@@ -135,9 +173,9 @@ class _Reader:
 
     def _dataset(self, index: int, item: Any) -> ExperimentDataset:
         file = self.blocks["datasets"].file
-        source = self._data_source(item.source, file, "datasets", index, "source")
+        found = self._data(item.source, file, "datasets", index, "source")
         where = file.where("datasets", index)
-        return ExperimentDataset(item.name, source, item.mappings, item.description, where)
+        return ExperimentDataset(item.name, found.source, item.mappings, item.description, where, found.registered)
 
     def _evaluator(self, index: int, item: Any, datasets: Sequence[ExperimentDataset]) -> Evaluator:
         file = self.blocks["evaluators"].file
@@ -146,8 +184,29 @@ class _Reader:
         applicable = tuple(each for each in found if each is not None)
         if not applicable and len(found) == 0:
             self.warnings.append(f"{file.where(*keys)}: evaluator {item.name!r} lists no dataset and is not used.")
-        flow = self._flow(item.flow or item.name, file, *keys, "flow")
-        return Evaluator(item.name, flow, applicable, file.where(*keys))
+        kinds = [kind for kind in ("flow", "type", "python") if getattr(item, kind) is not None]
+        if len(kinds) > 1:
+            message = f"Evaluator {item.name!r} has {' and '.join(map(repr, kinds))}; it takes one of them."
+            self._problem(message, file, *keys, kinds[1])
+        is_flow = not item.type and not item.python
+        if is_flow and item.options:
+            hint = "An evaluation flow takes its values from its file and the mappings."
+            self._problem("'options' are for 'type' and 'python'.", file, *keys, "options", hint=hint)
+        evaluator = Evaluator(
+            item.name,
+            self._flow(item.flow or item.name, file, *keys, "flow") if is_flow else None,
+            applicable,
+            file.where(*keys),
+            item.type,
+            item.python,
+            item.options or {},
+            self.folder,
+        )
+        try:
+            return with_whole_mappings(evaluator) if len(kinds) <= 1 else evaluator
+        except UserError as error:
+            self.problems.append(Problem(error.message, error.where or file.where(*keys), error.hint))
+            return evaluator
 
     def _applies_to(
         self, keys: tuple[str | int, ...], place: int, item: Any, datasets: Sequence[ExperimentDataset]
@@ -160,7 +219,7 @@ class _Reader:
                 if getattr(item, key) is not None:
                     message = f"{key!r} is not allowed here: {item.name!r} is a dataset of the experiment."
                     self._problem(message, file, *keys, key)
-            return EvaluatorDataset(item.name, item.name, own.source, item.mappings, file.where(*keys))
+            return EvaluatorDataset(item.name, item.name, own.source, item.mappings, file.where(*keys), own.registered)
         return self._foreign_dataset(keys, item, [dataset.name for dataset in datasets])
 
     def _foreign_dataset(self, keys: tuple[str | int, ...], item: Any, known: list[str]) -> EvaluatorDataset | None:
@@ -178,22 +237,28 @@ class _Reader:
             return None
         if item.reference not in known:
             hint = did_you_mean(item.reference, known) or f"Datasets: {known_names(known)}."
+            if file is not self.blocks["datasets"].file:
+                self.warnings.append(
+                    f"{file.where(*keys, 'reference')}: {item.name!r} belongs to the dataset {item.reference!r}, which "
+                    f"the overlay's 'datasets' does not have. It is left out. {hint}"
+                )
+                return None
             self._problem(
                 f"'reference' names the unknown dataset {item.reference!r}.", file, *keys, "reference", hint=hint
             )
-        source = self._data_source(item.source, file, *keys, "source")
-        return EvaluatorDataset(item.name, item.reference, source, item.mappings, file.where(*keys))
+        found = self._data(item.source, file, *keys, "source")
+        where = file.where(*keys)
+        return EvaluatorDataset(item.name, item.reference, found.source, item.mappings, where, found.registered)
 
-    def _data_source(self, source: str, file: YamlFile, *keys: str | int) -> DataSource:
-        if source.startswith("azureml:"):
-            self._problem(f"{source!r} is an Azure ML data asset, which this version does not read.", file, *keys)
-            return self.folder / "missing"
-        tried = [data_source(source, self.folder), data_source(source, self.folder / "data")]
-        found = next((each for each in tried if source and data_exists(each)), None)
-        if found is None:
-            names = [str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*") if path.is_file()]
-            self._problem(f"There is no data file {source!r}.", file, *keys, hint=did_you_mean(source, names))
-        return found or tried[0]
+    def _data(self, source: str, file: YamlFile, *keys: str | int) -> FoundData:
+        try:
+            return find_data(source, self.folder, self.resolve_dataset)
+        except UserError as error:
+            self._problem(error.message, file, *keys, hint=error.hint)
+            return FoundData(self.folder / "missing")
+        except OutsideError as error:
+            error.where = error.where or file.where(*keys)
+            raise
 
     def _flow(self, name: str, file: YamlFile, *keys: str | int) -> Path:
         tried = [self.folder / name, self.folder / "flows" / name]

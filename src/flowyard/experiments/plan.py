@@ -1,19 +1,27 @@
-"""What an experiment will run, decided and checked before anything is paid for."""
+"""What an experiment will run, decided, checked and priced before anything is paid for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from flowyard._util.suggest import did_you_mean, known_names
-from flowyard.errors import ExperimentInvalid, MappingError, Problem, UserError
+from flowyard._util.suggest import known_names
+from flowyard.errors import ExperimentInvalid, FlowInvalid
+from flowyard.experiments.estimate import CallEstimate, Estimator
+from flowyard.experiments.evaluator_flow import asked_by_type, load_evaluator
+from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
-from flowyard.flows.load import load_flow
-from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
+from flowyard.experiments.space.block import placed
+from flowyard.experiments.space.expand import FlowReader, Selection
+from flowyard.experiments.space.selections import KeptFlows, Selected, select
+from flowyard.flows.labels import selection_label
+from flowyard.flows.model import Flow
+from flowyard.flows.parameters import apply_parameters
+from flowyard.llm.prices import Prices
 from flowyard.runs.dataset import count_rows
-from flowyard.runs.mapping import check_mapping
 
-__all__ = ["ExperimentPlan", "PlannedEvaluation", "PlannedRun", "assignments", "plan_experiment", "require_mappings"]
+__all__ = ["ExperimentPlan", "LeftOut", "PlannedEvaluation", "PlannedRun", "plan_experiment", "require_mappings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,10 @@ class PlannedEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One dataset with one assignment; ``selected`` names the variants that differ from the defaults."""
+    """One dataset with one assignment; ``selected`` names the variants that differ from the defaults.
+
+    ``parameters`` are changed in the flow besides. ``estimate`` is of the run and its evaluations.
+    """
 
     dataset: ExperimentDataset
     selected: Mapping[str, str]
@@ -34,131 +45,178 @@ class PlannedRun:
     lines: int
     model_calls: int
     evaluations: tuple[PlannedEvaluation, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    estimate: CallEstimate = CallEstimate()
+
+    @property
+    def label(self) -> str:
+        """What people call what is run, without the dataset."""
+        return selection_label(self.assignment, self.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A selection that is not run, over any dataset, because the estimate of its cost does not fit."""
+
+    label: str
+    runs: int
+    cost_usd: float
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPlan:
-    """All planned runs; ``model_calls`` counts LLM nodes times lines, evaluations included, before retries."""
+    """All planned runs; ``model_calls`` counts LLM nodes times lines, evaluations included, before retries.
+
+    ``variants`` and ``parameters`` are what went over the blocks of the file.
+    """
 
     experiment: Experiment
     runs: tuple[PlannedRun, ...]
     warnings: tuple[str, ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = ()
+    variants: str | None = None
+    parameters: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @property
     def model_calls(self) -> int:
         return sum(run.model_calls for run in self.runs)
 
+    @property
+    def estimate(self) -> CallEstimate:
+        """All runs together."""
+        return sum((run.estimate for run in self.runs), CallEstimate())
 
-def plan_experiment(experiment: Experiment, variants: str = "all") -> ExperimentPlan:
-    """Every dataset with every selected assignment, and the evaluators that apply.
 
-    ``variants`` is ``all`` (each variant once, the other nodes at their defaults), ``defaults``, or a list of
-    ``node.variant`` or bare variant ids separated by commas. Raises UserError for what does not exist, and
+def plan_experiment(
+    experiment: Experiment,
+    variants: str | None = None,
+    parameters: Mapping[str, Sequence[Any]] | None = None,
+    *,
+    prices: Prices | None = None,
+) -> ExperimentPlan:
+    """Every dataset with every selection, and the evaluators that apply.
+
+    ``variants`` goes over the file's block: ``all`` (each variant once, the other nodes at their defaults),
+    ``defaults``, or a list of ``node.variant``, bare variant ids and names of selections, separated by commas.
+    ``parameters`` go over those of the same name in the file. Raises UserError for what does not exist, and
     ExperimentInvalid when a flow or a mapping does not fit.
     """
-    flow = load_flow(experiment.flow)
-    chosen = assignments(flow, variants)
-    warnings = list(experiment.warnings)
-    evaluators = {evaluator.name: load_flow(evaluator.flow) for evaluator in experiment.evaluators}
-    require_mappings(experiment, flow, evaluators, warnings)
-    runs = tuple(
-        _planned(experiment, dataset, selected, load_flow(experiment.flow, selected))
-        for dataset in experiment.datasets
-        for selected in chosen
-    )
-    used = {(run.dataset.name, each.evaluator.name) for run in runs for each in run.evaluations}
-    for evaluator in experiment.evaluators:
-        if not any(name == evaluator.name for _, name in used):
-            warnings.append(f"{evaluator.where}: evaluator {evaluator.name!r} refers to no dataset that is run.")
-    return ExperimentPlan(experiment, runs, tuple(dict.fromkeys(warnings)))
+    read_flow = KeptFlows(experiment.flow)
+    selected = select(experiment, variants, parameters or {}, read_flow)
+    warnings = [*experiment.warnings, *selected.warnings]
+    evaluators = {evaluator.name: load_evaluator(evaluator) for evaluator in experiment.evaluators}
+    require_mappings(experiment, read_flow({}), evaluators, warnings)
+    planner = _Planner(experiment, read_flow, evaluators, Estimator(prices or Prices()))
+    groups, left_out = _affordable([planner.runs(each) for each in selected.selections], selected.search.max_cost_usd)
+    runs = tuple(run for place in range(len(experiment.datasets)) for run in (group[place] for group in groups))
+    plan = ExperimentPlan(experiment, runs, (), tuple(left_out), variants, parameters or {})
+    warnings += [*_unused(experiment), *_about_cost(plan, selected)]
+    return replace(plan, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def assignments(flow: Flow, variants: str) -> list[dict[str, str]]:
-    """The selections to run, each ``{node: variant}`` without the defaults, none twice, the defaults first."""
-    if variants in ("all", "*"):
-        wanted = [(node, variant) for node, ids in flow.variants.items() for variant in ids]
-    elif variants == "defaults":
-        wanted = []
-    else:
-        wanted = [pair for item in variants.split(",") if item.strip() for pair in _selected(flow, item.strip())]
-        if not wanted:
-            raise UserError(f"{variants!r} names no variant.", hint="Write all, defaults or node.variant,node.variant.")
-        return _unique([_without_defaults(flow, node, variant) for node, variant in wanted])
-    return _unique([{}, *(_without_defaults(flow, node, variant) for node, variant in wanted)])
+class _Planner:
+    """Plans the runs of selections; what several of them share is read and estimated once."""
 
+    def __init__(
+        self, experiment: Experiment, read_flow: FlowReader, evaluators: Mapping[str, Flow], estimator: Estimator
+    ) -> None:
+        self._experiment = experiment
+        self._flow = read_flow({})
+        self._read_flow = read_flow
+        self._evaluators = evaluators
+        self._estimator = estimator
+        self._lines = {dataset.name: count_rows(dataset.source) for dataset in experiment.datasets}
+        self._judging = {dataset.name: self._evaluations(dataset) for dataset in experiment.datasets}
 
-def _unique(selections: list[dict[str, str]]) -> list[dict[str, str]]:
-    return list({tuple(selection.items()): selection for selection in selections}.values())
-
-
-def _without_defaults(flow: Flow, node: str, variant: str) -> dict[str, str]:
-    return {} if flow.variants[node][0] == variant else {node: variant}
-
-
-def _selected(flow: Flow, item: str) -> list[tuple[str, str]]:
-    bare = item.removeprefix("${").removesuffix("}")
-    every = [(node, variant) for node, ids in flow.variants.items() for variant in ids]
-    found = [pair for pair in every if bare in (f"{pair[0]}.{pair[1]}", pair[1])]
-    if not found:
-        names = [f"{node}.{variant}" for node, variant in every]
-        hint = did_you_mean(bare, [*names, *(variant for _, variant in every)])
-        raise UserError(
-            f"Flow {flow.name!r} has no variant {bare!r}.",
-            hint=hint or f"It has: {known_names(names)}; or all, defaults.",
-        )
-    return found
-
-
-def _planned(experiment: Experiment, dataset: ExperimentDataset, selected: Mapping[str, str], flow: Flow) -> PlannedRun:
-    evaluations = tuple(
-        PlannedEvaluation(evaluator, applied)
-        for evaluator in experiment.evaluators
-        for applied in evaluator.datasets
-        if applied.reference == dataset.name
-    )
-    lines = count_rows(dataset.source)
-    evaluation_calls = sum(_llm_nodes(load_flow(each.evaluator.flow)) for each in evaluations)
-    calls = lines * (_llm_nodes(flow) + evaluation_calls)
-    return PlannedRun(dataset, dict(selected), dict(flow.chosen), lines, calls, evaluations)
-
-
-def _llm_nodes(flow: Flow) -> int:
-    if isinstance(flow, DagFlow):
-        return sum(node.type == "llm" for node in flow.line_nodes)
-    return int(isinstance(flow, PromptyFlow))  # what a flow's own code calls cannot be known beforehand
-
-
-def require_mappings(experiment: Experiment, flow: Flow, evaluators: Mapping[str, Flow], warnings: list[str]) -> None:
-    """Mappings of datasets against the flow, and of evaluators, by name, against its outputs.
-
-    A flex flow that leaves its inputs to its code is checked only when it is prepared. Adds to ``warnings``; raises
-    ExperimentInvalid with every problem.
-    """
-    problems = []
-    checks: list[tuple[ExperimentDataset | EvaluatorDataset, Flow, tuple[str, ...] | None]] = [
-        *((dataset, flow, ()) for dataset in experiment.datasets),
-        *(
-            (applied, evaluators[evaluator.name], _outputs(flow))
-            for evaluator in experiment.evaluators
-            for applied in evaluator.datasets
-        ),
-    ]
-    for dataset, target, outputs in checks:
-        if isinstance(target, FlexFlow) and not target.inputs:
-            continue
+    def runs(self, selection: Selection) -> list[PlannedRun]:
+        """A run over each dataset. Raises ExperimentInvalid when the flow cannot be run so."""
+        selected = {node: id_ for node, id_ in selection.assignment.items() if self._flow.chosen.get(node) != id_}
+        flow = self._read_flow(selected)
         try:
-            found = check_mapping(target, dataset.source, outputs, dataset.mappings)
-            warnings += [f"{dataset.where}: {warning}" for warning in found]
-        except MappingError as error:
-            problems.append(Problem(error.message, dataset.where, error.hint))
-    if problems:
-        raise ExperimentInvalid(f"Experiment {experiment.name!r} cannot be run:", problems)
+            with placed(_where(self._experiment)):
+                flow = apply_parameters(flow, selection.parameters)
+        except FlowInvalid as error:
+            raise ExperimentInvalid(f"{selection.label} cannot be run:", error.problems) from None
+        return [self._run(dataset, selection, selected, flow) for dataset in self._experiment.datasets]
+
+    def _run(
+        self, dataset: ExperimentDataset, selection: Selection, selected: Mapping[str, str], flow: Flow
+    ) -> PlannedRun:
+        lines = self._lines[dataset.name]
+        evaluations, judging = self._judging[dataset.name]
+        estimate = self._estimator.estimate(flow, dataset.source, dataset.mappings, lines) + judging
+        return PlannedRun(
+            dataset=dataset,
+            selected=selected,
+            assignment=dict(selection.assignment),
+            lines=lines,
+            model_calls=estimate.calls,
+            evaluations=evaluations,
+            parameters=dict(selection.parameters),
+            estimate=estimate,
+        )
+
+    def _evaluations(self, dataset: ExperimentDataset) -> tuple[tuple[PlannedEvaluation, ...], CallEstimate]:
+        """The evaluators of a dataset, and what they come to for one run over it."""
+        found = tuple(
+            PlannedEvaluation(evaluator, applied)
+            for evaluator in self._experiment.evaluators
+            for applied in evaluator.datasets
+            if applied.reference == dataset.name
+        )
+        lines = self._lines[dataset.name]
+        return found, sum((self._judging_of(each, lines) for each in found), CallEstimate())
+
+    def _judging_of(self, evaluation: PlannedEvaluation, lines: int) -> CallEstimate:
+        flow, applied = self._evaluators[evaluation.evaluator.name], evaluation.dataset
+        asks, model = asked_by_type(evaluation.evaluator)
+        if asks:
+            return self._estimator.estimate_judge(flow, model, applied.source, applied.mappings, lines * asks)
+        return self._estimator.estimate(flow, applied.source, applied.mappings, lines)
 
 
-def _outputs(flow: Flow) -> tuple[str, ...] | None:
-    """The names of the outputs; None when the code or the model decides them."""
-    if isinstance(flow, PromptyFlow):
-        return flow.output_names
-    if isinstance(flow, FlexFlow) and not flow.outputs.keys() - {"output"}:
-        return None
-    return tuple(flow.outputs)
+def _affordable(
+    groups: list[list[PlannedRun]], max_cost_usd: float | None
+) -> tuple[list[list[PlannedRun]], list[LeftOut]]:
+    """The selections that fit into the money, in their order, and those that do not."""
+    if max_cost_usd is None:
+        return groups, []
+    kept, left_out, spent = [], [], 0.0
+    for group in groups:
+        cost = sum(run.estimate.cost_usd for run in group)
+        if spent + cost <= max_cost_usd:
+            spent += cost
+            kept.append(group)
+        else:
+            left_out.append(LeftOut(group[0].label, len(group), cost))
+    return kept, left_out
+
+
+def _about_cost(plan: ExperimentPlan, selected: Selected) -> Iterator[str]:
+    """What was left out for its cost, and what a limit of cost cannot know."""
+    limit = selected.search.max_cost_usd
+    if limit is None:
+        return
+    where = selected.search.where
+    if plan.left_out:
+        names = "; ".join(each.label for each in plan.left_out[:5])
+        more = f" and {len(plan.left_out) - 5:,} more" if len(plan.left_out) > 5 else ""
+        yield f"{where}: left out, as they do not fit into max_cost (${limit:,.4g}): {names}{more}."
+    total = plan.estimate
+    if total.unpriced_models:
+        names = known_names(sorted(total.unpriced_models))
+        yield f"{where}: max_cost counts without the models whose price nobody knows: {names}. See docs/costs.md."
+    if total.has_code:
+        yield f"{where}: max_cost counts without what the flow's own code asks; --max-cost stops at what is spent."
+
+
+def _unused(experiment: Experiment) -> Iterator[str]:
+    names = {dataset.name for dataset in experiment.datasets}
+    for evaluator in experiment.evaluators:
+        if not any(applied.reference in names for applied in evaluator.datasets):
+            yield f"{evaluator.where}: evaluator {evaluator.name!r} refers to no dataset that is run."
+
+
+def _where(experiment: Experiment) -> str:
+    block = experiment.blocks.get("parameters")
+    return block.where() if block else ""

@@ -11,7 +11,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import ExperimentInvalid, Problem
 
-__all__ = ["ExperimentSchema", "OverlaySchema", "parse_schema"]
+__all__ = ["BLOCKS", "IGNORED_IN_OVERLAYS", "ExperimentSchema", "OverlaySchema", "parse_schema"]
 
 
 class _Strict(BaseModel):
@@ -43,9 +43,31 @@ class _Evaluator(_Strict):
     name: str
     datasets: list[_EvaluatorDataset]
     flow: str | None = None
+    type: str | None = None
+    python: str | None = None
+    options: dict[str, Any] | None = None
 
 
-class ExperimentSchema(_Strict):
+class _Blocks(_Strict):
+    """Blocks that are read by who they belong to; each can be overlaid as a whole."""
+
+    metrics: dict[str, Any] | None = None
+    variants: dict[str, Any] | None = None
+    parameters: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    racing: bool | dict[str, Any] | None = None
+    baseline: str | dict[str, Any] | None = None
+    slices: list[Any] | None = None
+    gates: list[Any] | None = None
+    inconclusive: str | None = None
+    cluster: str | None = None
+
+
+BLOCKS = tuple(_Blocks.model_fields)
+"""The names of those blocks."""
+
+
+class ExperimentSchema(_Blocks):
     """``experiment.yaml``."""
 
     name: str
@@ -58,7 +80,7 @@ class ExperimentSchema(_Strict):
     cache: bool | str | dict[str, Any] | None = None
 
 
-class OverlaySchema(_Strict):
+class OverlaySchema(_Blocks):
     """``experiment.<env>.yaml``: each block that is present replaces the whole block; an empty one clears it."""
 
     name: str | None = None
@@ -70,6 +92,16 @@ class OverlaySchema(_Strict):
     runtime: str | None = None
     cache: bool | str | dict[str, Any] | None = None
 
+
+IGNORED_IN_OVERLAYS = frozenset({"name", "flow"})
+"""What an overlay may have, as the template's files do, and what changes nothing."""
+
+_FORMS: dict[int | str, str] = {
+    "baseline": "Write a version's label, or {run: NAME}.",
+    "racing": "Write true, or {metric: accuracy, alpha: 0.05, min_lines: 30}.",
+    "cache": "Write on, off or refresh, or {mode: on, off: [node]}.",
+}
+"""What the blocks that may have several forms look like."""
 
 S = TypeVar("S", ExperimentSchema, OverlaySchema)
 
@@ -85,11 +117,13 @@ def parse_schema(schema: type[S], file: YamlFile) -> S:
         return schema.model_validate(data)
     except ValidationError as error:
         problems = [_problem(item, schema, file) for item in error.errors(include_url=False)]
-        raise ExperimentInvalid(f"{file.path} cannot be used:", problems) from None
+        raise ExperimentInvalid(f"{file.path} cannot be used:", list(dict.fromkeys(problems))) from None
 
 
 def _problem(error: ErrorDetails, schema: type[BaseModel], file: YamlFile) -> Problem:
     keys = error["loc"]
+    if len(keys) == 2 and keys[0] in _FORMS:  # pydantic tells of each form that it tried
+        return Problem(f"{keys[0]!r} has the wrong form.", file.where(keys[0]), _FORMS[keys[0]])
     place = ".".join(str(key) for key in keys)
     if error["type"] == "extra_forbidden":
         known = _known_keys(schema, keys[:-1])

@@ -197,7 +197,9 @@ class FlexFlow(Flow):
 
     ``entry`` is ``module:Name``, found in ``folder``, unless ``target`` is the object itself (a flow made in Python).
     ``inputs``, ``outputs`` and ``init`` hold what the file declares; what it does not declare is inferred from the
-    signature when the flow is prepared. The samples stand in when no inputs, or no init values, are given at all.
+    signature when the flow is prepared. The samples stand in when no inputs, or no init values, are given at all;
+    ``init_values`` go over what is given, or stands in. ``aggregate`` is ``module:function`` of what makes metrics of
+    all results of code that has no ``__aggregate__``.
     """
 
     entry: str
@@ -205,7 +207,9 @@ class FlexFlow(Flow):
     init: Mapping[str, Input] = field(default_factory=dict)
     sample_inputs: Mapping[str, Any] = field(default_factory=dict)
     sample_init: Mapping[str, Any] = field(default_factory=dict)
+    init_values: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
+    aggregate: str | None = None
 
     @property
     def stand_in(self) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from flowyard.errors import ProviderError
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.retry import RetryPolicy
+from flowyard.llm.sent_prompt import sent_prompt
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import NO_USAGE, ModelReply, ModelRequest, Usage
@@ -39,10 +40,14 @@ __all__ = [
 
 
 class UsageCount:
-    """Adds up the usage of model calls, from any thread. ``ended`` says that nobody looks at it any more."""
+    """Adds up the usage of model calls, from any thread. ``ended`` says that nobody looks at it any more.
+
+    ``prompts`` are the first few that were sent; a call that is asked again by an endpoint's rules is one of them.
+    """
 
     def __init__(self) -> None:
         self.ended = False
+        self.prompts: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._total = NO_USAGE
 
@@ -55,7 +60,13 @@ class UsageCount:
         with self._lock:
             self._total += usage
 
+    def note_prompt(self, request: ModelRequest) -> None:
+        """Remember what is asked, unless enough is."""
+        if len(self.prompts) < _MOST_PROMPTS and (text := sent_prompt(request)):
+            self.prompts += (text,)
 
+
+_MOST_PROMPTS = 8
 _NOTHING = Usage()
 _count: ContextVar[UsageCount | None] = ContextVar("flowyard_usage_count", default=None)
 _services: ContextVar[Services | None] = inherited("flowyard_services")
@@ -131,6 +142,8 @@ class Services:
 
     async def call(self, connection: Connection, request: ModelRequest) -> ModelReply:
         """Ask a model and count the usage. Raises ProviderError."""
+        if (asking := self._count()) is not self.unclaimed:
+            asking.note_prompt(request)
         try:
             reply = await self.provider(connection).call(request)
         except ProviderError as error:
@@ -144,6 +157,8 @@ class Services:
 
         Whoever counts now gets the usage when they end; when that is over by then, whoever counts while they are read.
         """
+        if (asking := self._count()) is not self.unclaimed:
+            asking.note_prompt(request)
         return self._chunks(connection, request, self._count())
 
     async def _chunks(

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from flowyard.reports.table import LATENCY_P50, DatasetTable, Latency, Summary, VariantRow, lower_is_better
 from flowyard.reports.values import is_ranked, metric_text, ms_text, one_line
 
-__all__ = ["Chart", "latency_charts", "metric_charts"]
+__all__ = ["Chart", "latency_charts", "metric_charts", "round_up"]
 
 _WIDTH = 380
 _ROW = 36
@@ -40,7 +40,7 @@ def metric_charts(summary: Summary) -> list[Chart]:
 def latency_charts(summary: Summary) -> list[Chart]:
     """One chart for each dataset: the spread of line durations of each variant, on one scale."""
     known = [row.latency for row in summary.rows if row.latency]
-    top = _nice(max((latency.p95_ms for latency in known), default=0.0))
+    top = round_up(max((latency.p95_ms for latency in known), default=0.0))
     tables = [table for table in summary.datasets if any(row.latency for row in table.rows)]
     return [_latency_chart(summary, table, top) for table in tables] if top else []
 
@@ -148,7 +148,7 @@ def _colour(summary: Summary, row: VariantRow) -> int:
     return summary.labels.index(row.label) % 8
 
 
-def _nice(value: float) -> float:
+def round_up(value: float) -> float:
     """The next round number: 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten."""
     if value <= 0:
         return 0.0

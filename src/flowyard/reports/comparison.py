@@ -8,25 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flowyard.records import Comparison, ExperimentRecord, RunRecord
+from flowyard.decisions.evidence import gather_evidence
+from flowyard.decisions.model import Evidence
+from flowyard.experiments.comparison import compare_variants
+from flowyard.records import Comparison, RunRecord
 
-__all__ = ["compare_runs", "compare_variants", "comparison_page"]
-
-
-def compare_variants(experiment: ExperimentRecord) -> Comparison:
-    """An experiment's runs, its variants side by side."""
-    return Comparison(
-        title=experiment.name,
-        noun="variant",
-        runs=experiment.runs,
-        created_at=experiment.created_at,
-        variants=experiment.variants,
-        evaluations=experiment.evaluations,
-        key=experiment.key,
-        env=experiment.env,
-        duration_s=experiment.duration_s,
-        tables=True,
-    )
+__all__ = ["compare_runs", "compare_variants", "comparison_page", "evidence_of_runs"]
 
 
 def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
@@ -48,6 +35,15 @@ def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
         labels={run.name: _label(run) for run in shown},
         datasets=_datasets(shown),
     )
+
+
+def evidence_of_runs(comparison: Comparison) -> Evidence | None:
+    """What chosen runs show, line by line; None unless at least two of them ran over the same data.
+
+    The first run of all is the baseline. Raises StoreError for damaged lines.
+    """
+    shown = [comparison.datasets[run.name] for run in comparison.runs if run.name in comparison.datasets]
+    return gather_evidence(comparison) if len(set(shown)) < len(shown) else None
 
 
 def comparison_page(home: Path, names: Sequence[str]) -> Path:

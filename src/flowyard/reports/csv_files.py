@@ -1,122 +1,80 @@
-"""Tables for spreadsheets and data frames: every line, and every variant's metrics."""
+"""Tables for spreadsheets and data frames: every line, every version's numbers, differences and gates."""
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.files import dump_json
 from flowyard.abc import ReportFormat
-from flowyard.records import Comparison, ErrorRecord
-from flowyard.reports.lines import VariantLine, iter_lines
+from flowyard.decisions.model import Difference, Estimate, Evidence, GateResult, Interval
+from flowyard.records import Comparison
+from flowyard.reports.csv_cells import write_table
+from flowyard.reports.csv_details import identity, identity_columns, write_details
 from flowyard.reports.table import Latency, Summary, VariantRow
 
-__all__ = ["DetailsCsv", "MetricsCsv", "safe_cell"]
+__all__ = ["CsvFiles"]
 
-_EXECUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-@dataclass(frozen=True, slots=True)
-class DetailsCsv(ReportFormat):
-    """``details.csv``: one row for each line of each variant, with everything that is known about it."""
-
-    summary: Summary
-
-    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
-        names = dict.fromkeys(name for _, cell in self._cells() for name in _line_fields(cell))
-        kinds = ("inputs.", "outputs.", "eval.")
-        fields = [name for kind in kinds for name in names if name.startswith(kind)]
-        columns = [*_LINE_START, *(f"variant.{node}" for node in self.summary.nodes), "line_number", "status"]
-        rows = (_line_record(comparison, number, cell) for number, cell in self._cells())
-        return [_write(folder / "details.csv", [*columns, *fields, *_LINE_END], rows)]
-
-    def _cells(self) -> Iterator[tuple[int, VariantLine]]:
-        for table in self.summary.datasets:
-            for line in iter_lines(table):
-                for cell in line.cells:
-                    if cell.line is not None:
-                        yield line.line_number, cell
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsCsv(ReportFormat):
-    """``metrics.csv``: one row for each variant of each dataset."""
-
-    summary: Summary
-
-    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
-        start = ["experiment", "key", "created_at", "env", *_LINE_START[1:]]
-        variants = [f"variant.{node}" for node in self.summary.nodes]
-        columns = [*start, "status", *variants, *self.summary.metrics, *_METRIC_END]
-        rows = (_metrics_record(comparison, row) for row in self.summary.rows)
-        return [_write(folder / "metrics.csv", columns, rows)]
-
-
-_LINE_START = ("experiment", "dataset", "run")
-_LINE_END = (
-    *("error.type", "error.message", "error.node", "duration_ms"),
-    *("prompt_tokens", "completion_tokens", "total_tokens", "cost_usd", "simulated"),
-)
 _METRIC_END = (
     *("lines_total", "lines_completed", "lines_failed", "lines_evaluated", "coverage"),
-    *("model_calls", "prompt_tokens", "completion_tokens", "total_tokens", "cost_usd", "unpriced_calls"),
+    *("model_calls", "cached_calls", "prompt_tokens", "completion_tokens", "total_tokens"),
+    *("cost_usd", "saved_usd", "unpriced_calls"),
     *("latency_mean_ms", "latency_p50_ms", "latency_p95_ms", "duration_s", "simulated"),
+)
+_START = ("experiment", "key", "env")
+_INTERVAL = ("low", "high", "confidence", "method")
+_ESTIMATE = (*_START, "dataset", "version", "metric", "slice", "value", *_INTERVAL, "lines", "failed_lines")
+_DIFFERENCE = (
+    *(*_START, "dataset", "version", "baseline", "metric", "slice", "value", "low", "high", "confidence"),
+    *("interval_method", "test", "p_value", "p_adjusted", "winner", "lines", "won", "lost", "tied"),
+    *("detectable", "lines_needed"),
+)
+_GATE = (
+    *(*_START, "gate", "verdict", "metric", "version", "dataset", "slice", "value", "threshold", "low", "high"),
+    *("confidence", "p_value", "lines_needed", "reason", "where"),
 )
 
 
-def safe_cell(value: Any) -> str:
-    """The text of one cell. Text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return dump_json(value)
-    return f"'{value}" if value.startswith(_EXECUTED) and not _is_number(value) else value
+@dataclass(frozen=True, slots=True)
+class CsvFiles(ReportFormat):
+    """``details.csv`` and one such file for each version, ``metrics.csv``; with evidence also ``estimates.csv``,
+    ``differences.csv`` and ``gates.csv``.
+    """
+
+    summary: Summary
+
+    def write(self, comparison: Comparison, evidence: Evidence | None, folder: Path) -> Sequence[Path]:
+        details, *own = write_details(comparison, self.summary, evidence, folder)
+        metrics = _write_metrics(comparison, self.summary, folder)
+        found = [] if evidence is None else _write_evidence(comparison, evidence, folder)
+        return [details, metrics, *found, *own]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text == text.strip()
+def _write_metrics(comparison: Comparison, summary: Summary, folder: Path) -> Path:
+    """One row for each version of each dataset."""
+    columns = [*identity_columns(summary), "created_at", "status", *summary.metrics, *_METRIC_END]
+    return write_table(folder / "metrics.csv", columns, (_metrics_record(comparison, row) for row in summary.rows))
 
 
-def _identity(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
-    variants = {f"variant.{node}": variant for node, variant in row.variants.items()}
-    return {"experiment": comparison.title, "dataset": row.dataset, "run": row.run.name, **variants}
-
-
-def _line_record(comparison: Comparison, number: int, cell: VariantLine) -> dict[str, Any]:
-    line = cell.line
-    assert line is not None
-    error = line.error or next((e.error for e in cell.evaluations.values() if e.error), None)
-    return {
-        **_identity(comparison, cell.row),
-        "line_number": number,
-        "status": line.status,
-        **_line_fields(cell),
-        **_error_fields(error),
-        "duration_ms": round(line.duration_s * 1000, 3),
-        "prompt_tokens": line.usage.prompt_tokens,
-        "completion_tokens": line.usage.completion_tokens,
-        "total_tokens": line.usage.total_tokens,
-        "cost_usd": line.usage.cost_usd,
-        "simulated": line.usage.simulated_calls > 0,
-    }
+def _write_evidence(comparison: Comparison, evidence: Evidence, folder: Path) -> list[Path]:
+    start = {"experiment": comparison.title, "key": comparison.key, "env": comparison.env}
+    estimates = (start | _estimate_record(each) for each in (*evidence.estimates, *evidence.slices))
+    differences = (start | _difference_record(each) for each in evidence.differences)
+    gates = (start | _gate_record(each) for each in evidence.gates)
+    return [
+        write_table(folder / "estimates.csv", _ESTIMATE, estimates),
+        write_table(folder / "differences.csv", _DIFFERENCE, differences),
+        write_table(folder / "gates.csv", _GATE, gates),
+    ]
 
 
 def _metrics_record(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
     used = row.evaluated
     return {
         **row.metrics,
-        **_identity(comparison, row),
-        "key": comparison.key,
+        **identity(comparison, row),
         "created_at": comparison.created_at,
-        "env": comparison.env,
         "status": row.run.status,
         "lines_total": row.lines.total,
         "lines_completed": row.lines.completed,
@@ -137,21 +95,6 @@ def _metrics_record(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
     }
 
 
-def _line_fields(cell: VariantLine) -> dict[str, Any]:
-    assert cell.line is not None
-    fields = {f"inputs.{name}": value for name, value in cell.line.inputs.items()}
-    fields |= {f"outputs.{name}": value for name, value in cell.line.outputs.items()}
-    for evaluator, line in cell.evaluations.items():
-        fields |= {f"eval.{evaluator}.{name}": value for name, value in line.outputs.items()}
-    return fields
-
-
-def _error_fields(error: ErrorRecord | None) -> dict[str, Any]:
-    if error is None:
-        return {}
-    return {"error.type": error.type, "error.message": error.message, "error.node": error.node}
-
-
 def _latency_fields(latency: Latency | None) -> dict[str, float]:
     if latency is None:
         return {}
@@ -159,15 +102,48 @@ def _latency_fields(latency: Latency | None) -> dict[str, float]:
     return {f"latency_{name}_ms": round(value, 3) for name, value in found.items()}
 
 
-def _write(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Path:
-    """Write row by row next to the target, then put it in place. Lone surrogates become escapes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([safe_cell(name) for name in columns])
-            writer.writerows([safe_cell(record.get(name)) for name in columns] for record in records)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+def _estimate_record(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "dataset": estimate.dataset,
+        "version": estimate.version,
+        "metric": estimate.metric.name,
+        "slice": _slice_text(estimate.slice),
+        "value": estimate.value,
+        **_interval_fields(estimate.interval),
+        "lines": estimate.lines,
+        "failed_lines": estimate.failed_lines,
+    }
+
+
+def _difference_record(difference: Difference) -> dict[str, Any]:
+    interval = _interval_fields(difference.interval)
+    names = (
+        *("dataset", "version", "baseline", "value", "p_value", "p_adjusted", "winner", "lines"),
+        *("won", "lost", "tied", "detectable", "lines_needed"),
+    )
+    return {
+        **{name: getattr(difference, name) for name in names},
+        "metric": difference.metric.name,
+        "slice": _slice_text(difference.slice),
+        **interval,
+        "interval_method": interval.get("method"),
+        "test": difference.method,
+    }
+
+
+def _gate_record(gate: GateResult) -> dict[str, Any]:
+    names = ("gate", "verdict", "metric", "version", "dataset", "value", "threshold", "p_value", "lines_needed")
+    return {
+        **{name: getattr(gate, name) for name in (*names, "reason", "where")},
+        "slice": _slice_text(gate.slice),
+        **_interval_fields(gate.interval),
+    }
+
+
+def _interval_fields(interval: Interval | None) -> dict[str, Any]:
+    return {} if interval is None else {name: getattr(interval, name) for name in _INTERVAL}
+
+
+def _slice_text(values: Mapping[str, str]) -> str:
+    """``category=hard``; empty for the whole dataset."""
+    return ", ".join(f"{column}={value}" for column, value in values.items())

@@ -1,7 +1,8 @@
 """The report as one page that needs nothing else: no network, no other file.
 
-Everything that came from data or a model is text: Jinja escapes it, no data is embedded as script, and the page's
-Content-Security-Policy allows only its own style sheet and script, by hash.
+Everything that came from data or a model is text: Jinja escapes it, the lines travel as compressed base64 that the
+page's script puts into text nodes only, and the page's Content-Security-Policy allows its own style sheet and script,
+by hash, and no request.
 """
 
 from __future__ import annotations
@@ -19,92 +20,71 @@ from markupsafe import Markup
 from flowyard import __version__
 from flowyard._util.files import write_atomic
 from flowyard.abc import ReportFormat
-from flowyard.records import Comparison, ErrorRecord, LineResult
-from flowyard.reports.cells import Field, fields_side_by_side, shared_inputs
+from flowyard.decisions.model import Evidence
+from flowyard.records import Comparison
 from flowyard.reports.charts import latency_charts, metric_charts
-from flowyard.reports.headline import cautions, headlines
-from flowyard.reports.lines import LineChoice, LineRow, choose_lines
-from flowyard.reports.table import DatasetTable, Summary, VariantRow
+from flowyard.reports.headline import cautions, findings, headlines
+from flowyard.reports.heat_map import heat_maps
+from flowyard.reports.leaderboard import change_text, range_text, rankings, tested_text, winner_text
+from flowyard.reports.panels import MOST_OPEN_LINES, read_panel
+from flowyard.reports.scatter import trade_offs
+from flowyard.reports.table import Summary
 from flowyard.reports.values import metric_text, ms_text, plural, seconds_text, value_text
+from flowyard.reports.verdict import VERDICT_SIGNS, ruling
 from flowyard.runs.cost_text import usd_text
 
-__all__ = ["MOST_LINES", "HtmlReport", "render_page"]
+__all__ = ["HtmlReport", "render_page"]
 
-MOST_LINES = 500
-"""How many lines of each dataset the page shows; details.csv has every line."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Evaluation:
-    """What one evaluator said of one variant's line."""
-
-    evaluator: str
-    fields: tuple[Field, ...]
-    error: ErrorRecord | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """One variant's part of a line. ``inputs`` is empty when all variants share theirs."""
-
-    row: VariantRow
-    line: LineResult | None
-    inputs: tuple[Field, ...]
-    outputs: tuple[Field, ...]
-    evaluations: tuple[_Evaluation, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line as the template draws it."""
-
-    row: LineRow
-    inputs: tuple[Field, ...]
-    cells: tuple[_Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """One dataset's lines; ``index`` names it in links, because its name may be any text."""
-
-    index: int
-    table: DatasetTable
-    choice: LineChoice
-    lines: tuple[_Line, ...]
+_SIZE = '<span id="size"></span>'
+"""Where the size of the page goes; no text of others can say this, because it is escaped."""
 
 
 @dataclass(frozen=True, slots=True)
 class HtmlReport(ReportFormat):
-    """``report.html``: the headline, every number, charts, failures and the lines side by side."""
+    """``report.html``: the verdict, every number with its interval, charts, failures and every line."""
 
     summary: Summary
 
-    def write(self, comparison: Comparison, folder: Path) -> Sequence[Path]:
+    def write(self, comparison: Comparison, evidence: Evidence | None, folder: Path) -> Sequence[Path]:
         path = folder / "report.html"
-        write_atomic(path, render_page(comparison, self.summary))
+        write_atomic(path, render_page(comparison, self.summary, evidence))
         return [path]
 
 
-def render_page(comparison: Comparison, summary: Summary) -> str:
-    """The page's whole text."""
+def render_page(comparison: Comparison, summary: Summary, evidence: Evidence | None = None) -> str:
+    """The page's whole text. Without evidence nothing was tested, and the page says so."""
     environment = _environment()
-    style, script = _asset(environment, "report.css"), _asset(environment, "report.js")
-    panels = [_panel(index, table) for index, table in enumerate(summary.datasets)]
+    style = _asset(environment, "report.css") + _asset(environment, "lines.css")
+    script = "".join(_asset(environment, f"{name}.js") for name in ("unpack", "list", "detail", "report"))
+    script = f'"use strict";\n(() => {{\n{script}}})();\n'
+    panels = [read_panel(index, table, summary, evidence) for index, table in enumerate(summary.datasets)]
+    boards = rankings(summary, evidence) if evidence else ()
+    beside = {sentence for each in boards for sentence in each.agreements}
     page = environment.get_template("report.html.j2").render(
         comparison=comparison,
         summary=summary,
+        evidence=evidence,
+        ruling=ruling(evidence),
+        signs=VERDICT_SIGNS,
+        rankings=boards,
+        agreements=[each for each in evidence.agreements if each not in beside] if evidence else (),
+        findings=findings(summary, evidence) if evidence else (),
         headlines=headlines(summary),
-        cautions=cautions(summary),
-        metric_charts=metric_charts(summary),
+        cautions=cautions(summary, evidence),
+        trade_offs=trade_offs(summary, evidence),
+        heat_maps=heat_maps(summary, evidence),
+        metric_charts=() if evidence else metric_charts(summary),
         latency_charts=latency_charts(summary),
         panels=panels,
-        failures=[(panel.index, item) for panel in panels for item in panel.choice.failures],
+        most_open=MOST_OPEN_LINES,
+        failures=[(panel.index, item) for panel in panels for item in panel.failures],
         style=style,
         script=script,
         policy=_policy(style, script),
         version=__version__,
     )
-    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+    page = page.encode("utf-8", "backslashreplace").decode("utf-8")
+    return page.replace(_SIZE, _size_text(len(page.encode())))
 
 
 def _environment() -> Environment:
@@ -122,6 +102,10 @@ def _environment() -> Environment:
         "usd": usd_text,
         "value": value_text,
         "breakable": _breakable,
+        "winner": winner_text,
+        "change": change_text,
+        "range": range_text,
+        "tested": tested_text,
     }
     environment.globals |= {"plural": plural, "moment": _moment}
     return environment
@@ -133,9 +117,10 @@ def _asset(environment: Environment, name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Only this page's own style sheet and script, and no request of any kind."""
+    """Only this page's own style sheet and script, no request of any kind, and no text that is turned into markup."""
     allowed = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+    sealed = "require-trusted-types-for 'script'; trusted-types 'none'"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; {sealed}"
 
 
 def _hash(text: str) -> str:
@@ -152,31 +137,5 @@ def _moment(timestamp: str) -> str:
     return f"{timestamp[:10]} {timestamp[11:16]} UTC" if timestamp[10:11] == "T" else timestamp
 
 
-def _panel(index: int, table: DatasetTable) -> _Panel:
-    choice = choose_lines(table, most=MOST_LINES)
-    return _Panel(index, table, choice, tuple(_line(line) for line in choice.lines))
-
-
-def _line(line: LineRow) -> _Line:
-    results = [cell.line for cell in line.cells]
-    inputs = shared_inputs(line)
-    own_inputs = [()] * len(results) if inputs is not None else fields_side_by_side(results, "inputs")
-    outputs = fields_side_by_side(results)
-    scores = _evaluations(line)
-    cells = (
-        _Cell(cell.row, cell.line, own_inputs[place], outputs[place], scores[place])
-        for place, cell in enumerate(line.cells)
-    )
-    return _Line(line, inputs or (), tuple(cells))
-
-
-def _evaluations(line: LineRow) -> list[tuple[_Evaluation, ...]]:
-    """For each variant, what each evaluator said, compared between the variants."""
-    names = dict.fromkeys(name for cell in line.cells for name in cell.evaluations)
-    found: list[list[_Evaluation]] = [[] for _ in line.cells]
-    for name in names:
-        results = [cell.evaluations.get(name) for cell in line.cells]
-        for place, (result, fields) in enumerate(zip(results, fields_side_by_side(results), strict=True)):
-            if result is not None:
-                found[place].append(_Evaluation(name, fields, result.error))
-    return [tuple(evaluations) for evaluations in found]
+def _size_text(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.0f} kB"

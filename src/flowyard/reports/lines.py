@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Literal
 
 from flowyard.records import ErrorRecord, LineResult, RunRecord
@@ -14,7 +14,18 @@ from flowyard.reports.table import DatasetTable, VariantRow
 from flowyard.reports.values import one_line, same_value
 from flowyard.runs.results import read_lines
 
-__all__ = ["Failure", "LineChoice", "LineKind", "LineRow", "VariantLine", "choose_lines", "iter_lines"]
+__all__ = [
+    "Failure",
+    "Failures",
+    "LineChoice",
+    "LineKind",
+    "LineRow",
+    "VariantLine",
+    "choose_lines",
+    "choose_numbers",
+    "find_failures",
+    "iter_lines",
+]
 
 LineKind = Literal["failed", "disagree", "same"]
 _Tagged = tuple[int, int, str, LineResult]
@@ -77,13 +88,38 @@ class Failure:
     line_numbers: list[int] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Failures:
+    """Counts failures of each kind, as lines are added."""
+
+    _found: dict[tuple[object, ...], Failure] = field(default_factory=dict)
+
+    def add(self, line: LineRow) -> None:
+        """Take the next line."""
+        for cell in line.cells:
+            for evaluator, result in [("", cell.line), *cell.evaluations.items()]:
+                if result is not None and result.status == "failed":
+                    self._count(cell.row, evaluator, result)
+
+    def _count(self, row: VariantRow, evaluator: str, line: LineResult) -> None:
+        error = line.error or ErrorRecord("Unknown", "No error was stored with the line.")
+        key = (row.run.name, evaluator, error.type, error.node)
+        message = one_line(error.message, most=240)
+        found = self._found.setdefault(key, Failure(row, evaluator, error.type, error.node, message))
+        found.count += 1
+        found.line_numbers += [line.line_number] if found.count <= 8 else []
+
+    def most_first(self) -> tuple[Failure, ...]:
+        """Every kind, the most frequent first."""
+        return tuple(sorted(self._found.values(), key=lambda failure: failure.count, reverse=True))
+
+
 @dataclass(frozen=True, slots=True)
 class LineChoice:
-    """The lines to show, failed ones first, and how many there are of each kind in the whole dataset."""
+    """Lines to show, failed ones first, and how many there are of each kind in the whole dataset."""
 
     lines: tuple[LineRow, ...]
     totals: Mapping[LineKind, int]
-    failures: tuple[Failure, ...]
 
     @property
     def total(self) -> int:
@@ -106,23 +142,43 @@ def iter_lines(table: DatasetTable) -> Iterator[LineRow]:
 
 
 def choose_lines(table: DatasetTable, *, most: int = 500) -> LineChoice:
-    """Choose up to ``most`` lines: failed ones, then those on which variants disagree, then the rest.
+    """Up to ``most`` lines: failed ones, then those on which variants disagree, then the rest.
 
     Reads the lines twice so that only the chosen ones are held.
     """
-    numbers: dict[LineKind, list[int]] = {"failed": [], "disagree": [], "same": []}
-    failures: dict[tuple[object, ...], Failure] = {}
-    for line in iter_lines(table):
-        numbers[line.kind].append(line.line_number)
-        _count_failures(line, failures)
-    wanted = {number: kind for kind, members in numbers.items() for number in members[: max(0, most)]}
-    wanted = dict(list(wanted.items())[:most])
+    numbers = _numbers_by_kind(table)
+    wanted = _first_numbers(numbers, most)
     order = list(numbers)
     chosen = [line for line in iter_lines(table) if line.line_number in wanted]
     chosen.sort(key=lambda line: (order.index(wanted[line.line_number]), line.line_number))
-    totals = {kind: len(members) for kind, members in numbers.items()}
-    by_count: Callable[[Failure], int] = attrgetter("count")
-    return LineChoice(tuple(chosen), totals, tuple(sorted(failures.values(), key=by_count, reverse=True)))
+    return LineChoice(tuple(chosen), {kind: len(members) for kind, members in numbers.items()})
+
+
+def choose_numbers(table: DatasetTable, most: int) -> frozenset[int]:
+    """The numbers of the lines that ``choose_lines`` would choose; holds none of the lines."""
+    return frozenset(_first_numbers(_numbers_by_kind(table), most))
+
+
+def find_failures(table: DatasetTable) -> tuple[Failure, ...]:
+    """Every kind of failure in a dataset, the most frequent first; no line is read when none failed."""
+    runs = [run for row in table.rows for run in (row.run, *(use.run for use in row.evaluations))]
+    failures = Failures()
+    if any(run.lines.failed for run in runs):
+        for line in iter_lines(table):
+            failures.add(line)
+    return failures.most_first()
+
+
+def _numbers_by_kind(table: DatasetTable) -> dict[LineKind, list[int]]:
+    numbers: dict[LineKind, list[int]] = {"failed": [], "disagree": [], "same": []}
+    for line in iter_lines(table):
+        numbers[line.kind].append(line.line_number)
+    return numbers
+
+
+def _first_numbers(numbers: Mapping[LineKind, list[int]], most: int) -> dict[int, LineKind]:
+    wanted = {number: kind for kind, members in numbers.items() for number in members[: max(0, most)]}
+    return dict(list(wanted.items())[:most])
 
 
 def _tagged(run: RunRecord, place: int, evaluator: str) -> Iterator[_Tagged]:
@@ -140,15 +196,3 @@ def _line_row(table: DatasetTable, number: int, parts: Iterator[_Tagged]) -> Lin
             own[place] = line
     cells = (VariantLine(row, own.get(place), scores.get(place, {})) for place, row in enumerate(table.rows))
     return LineRow(number, tuple(cells))
-
-
-def _count_failures(line: LineRow, failures: dict[tuple[object, ...], Failure]) -> None:
-    for cell in line.cells:
-        for evaluator, result in [("", cell.line), *cell.evaluations.items()]:
-            if result is not None and result.status == "failed":
-                error = result.error or ErrorRecord("Unknown", "No error was stored with the line.")
-                key = (cell.row.run.name, evaluator, error.type, error.node)
-                message = one_line(error.message, most=240)
-                found = failures.setdefault(key, Failure(cell.row, evaluator, error.type, error.node, message))
-                found.count += 1
-                found.line_numbers += [line.line_number] if found.count <= 8 else []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flowyard.decisions.direction import lower_is_better
+from flowyard.flows.labels import selection_label
 from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
 from flowyard.runs.cost_text import unpriced_text, usd_text
@@ -26,7 +27,6 @@ __all__ = [
     "summarize",
 ]
 
-_LOWER = re.compile("latency|error|cost|loss|distance|failed|duration|tokens", re.IGNORECASE)
 LATENCY_P50, LATENCY_P95 = "latency_p50_ms", "latency_p95_ms"
 
 
@@ -175,11 +175,6 @@ def summarize(comparison: Comparison) -> Summary:
     )
 
 
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of this metric is the better one; told by its name alone."""
-    return _LOWER.search(metric) is not None
-
-
 def percentile(ascending: Sequence[float], share: float) -> float:
     """The value below which ``share`` (0 to 1) of the values lie, interpolated between neighbours."""
     place = (len(ascending) - 1) * share
@@ -193,8 +188,8 @@ def _row(run: RunRecord, comparison: Comparison) -> VariantRow:
     metrics = dict(run.metrics)
     for use in uses:
         metrics |= {f"{use.evaluator}.{name}": value for name, value in use.run.metrics.items()}
-    label = comparison.labels.get(run.name) or ", ".join(f"{node}={variant}" for node, variant in variants.items())
-    return VariantRow(run, _dataset(run, comparison), label or "defaults", dict(variants), metrics, uses, _latency(run))
+    label = comparison.labels.get(run.name) or selection_label(variants, {})
+    return VariantRow(run, _dataset(run, comparison), label, dict(variants), metrics, uses, _latency(run))
 
 
 def _uses(run: RunRecord, comparison: Comparison) -> Iterable[EvaluationUse]:

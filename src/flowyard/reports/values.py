@@ -7,8 +7,20 @@ import math
 from typing import Any
 
 from flowyard._util.files import dump_json
+from flowyard._util.numbers import is_finite
 
-__all__ = ["is_ranked", "metric_text", "ms_text", "one_line", "plural", "same_value", "seconds_text", "value_text"]
+__all__ = [
+    "is_ranked",
+    "metric_text",
+    "ms_text",
+    "one_line",
+    "p_text",
+    "plural",
+    "same_value",
+    "seconds_text",
+    "signed_text",
+    "value_text",
+]
 
 _SHORT = 60
 """JSON up to this many characters stays on one line."""
@@ -16,7 +28,7 @@ _SHORT = 60
 
 def is_ranked(value: Any) -> bool:
     """Whether a metric can be compared: a finite number, and not a truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and is_finite(value)
 
 
 def metric_text(value: Any) -> str:
@@ -30,6 +42,17 @@ def metric_text(value: Any) -> str:
     if isinstance(value, int) or abs(value) >= 10_000:
         return f"{value:,.0f}"
     return f"{value:.2e}" if 0 < abs(value) < 0.0005 else f"{value:,.3f}"
+
+
+def signed_text(value: float) -> str:
+    """A difference: ``+0.031``, ``−0.004`` with a minus sign, ``0.000``."""
+    text = metric_text(abs(value))
+    return f"+{text}" if value > 0 else f"\N{MINUS SIGN}{text}" if value < 0 else text
+
+
+def p_text(p_value: float) -> str:
+    """``p = 0.031``, ``p < 0.001``."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def ms_text(ms: float | None) -> str:

@@ -1,6 +1,7 @@
 """Which column feeds which flow input, and the lines that come of it.
 
-Sources are ``data`` (this run's data), ``run.inputs`` (the data of the base run) and ``run.outputs`` (its outputs).
+Sources are ``data`` (this run's data), and of the base run ``run.inputs`` (its data), ``run.outputs`` and ``run.usage``
+(what each line took).
 They are joined on the line number; a line that a source lacks is not run, so an evaluation covers the lines that its
 base run completed.
 """
@@ -19,8 +20,9 @@ from flowyard.errors import MappingError, UserError
 from flowyard.flows.model import Flow
 from flowyard.records import ErrorRecord, LineTask, RunRecord
 from flowyard.runs.dataset import Dataset, DataSource, Row, open_dataset
+from flowyard.runs.line_usage import USAGE_NAMES, line_usage
 from flowyard.runs.numbering import NUMBER, by_own_number
-from flowyard.runs.relations import Column, Relations, raise_problems, read_mapping
+from flowyard.runs.relations import SOURCES, Column, Relations, raise_problems, read_mapping
 
 __all__ = ["LinePlan", "check_mapping", "numbered_rows", "plan_lines"]
 
@@ -77,18 +79,23 @@ def check_mapping(flow: Flow, data: DataSource, outputs: Iterable[str] | None, m
     Returns warnings, raises MappingError. For checking what is planned before its base run is paid for.
     """
     dataset = open_dataset(data)
-    relations = read_mapping(flow, mapping, ("data", "run.inputs", "run.outputs"))
+    relations = read_mapping(flow, mapping, SOURCES)
     head = list(itertools.islice(dataset.rows(), _SAMPLE))
     _require_rows(head, f"the data {dataset.label}")
     in_data = {key for row in head for key in row.values}
-    samples = {"data": in_data, "run.inputs": in_data, "run.outputs": {NUMBER, *(outputs or ())}}
+    samples = {
+        "data": in_data,
+        "run.inputs": in_data,
+        "run.outputs": {NUMBER, *(outputs or ())},
+        "run.usage": set(USAGE_NAMES),
+    }
     columns = {
         name: column
         for name, column in relations.columns.items()
         if column.source != "run.outputs" or outputs is not None
     }
     raise_problems([*relations.problems, *_missing_columns(columns, samples, {"data": dataset}, None)])
-    return [*dataset.warnings, *relations.warnings]
+    return [*dataset.warnings, *relations.warnings, *_shadowed(flow, relations.columns, in_data, mapping)]
 
 
 def numbered_rows(dataset: Dataset) -> Iterator[Row]:
@@ -100,7 +107,7 @@ def numbered_rows(dataset: Dataset) -> Iterator[Row]:
 
 
 def _available(data: DataSource | None, base: RunRecord | None) -> list[str]:
-    return [*(["data"] if data else []), *(["run.inputs", "run.outputs"] if base else [])]
+    return [*(["data"] if data else []), *(["run.inputs", "run.outputs", "run.usage"] if base else [])]
 
 
 def _open_sources(
@@ -124,7 +131,10 @@ def _open_sources(
         for name, dataset in read.items()
     }
     if base is not None:
-        return {**sources, "run.outputs": _base_outputs(base)}, base.lines.completed
+        sources["run.outputs"] = _base_outputs(base)
+        if "run.usage" in relations.sources:
+            sources["run.usage"] = line_usage(base)
+        return sources, base.lines.completed
     return sources, scans["data"].rows if "data" in scans else datasets["data"].count()
 
 
@@ -162,7 +172,10 @@ def _described(source: str, datasets: Mapping[str, Dataset], base: RunRecord | N
     if source == "data":
         return f"the data {datasets['data'].label}" if "data" in datasets else "the data"
     owner = f"run {base.name!r}" if base else "the evaluated run"
-    return f"the {'outputs' if source == 'run.outputs' else 'data'} of {owner}"
+    return f"the {_OF_A_RUN[source]} of {owner}"
+
+
+_OF_A_RUN = {"run.inputs": "data", "run.outputs": "outputs", "run.usage": "usage"}
 
 
 def _shadowed(

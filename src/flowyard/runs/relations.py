@@ -13,7 +13,7 @@ from flowyard.flows.model import Flow
 
 __all__ = ["SOURCES", "Column", "Relations", "raise_problems", "read_mapping"]
 
-SOURCES = ("data", "run.inputs", "run.outputs")
+SOURCES = ("data", "run.inputs", "run.outputs", "run.usage")
 FORM = "Write --column-mapping input='${data.column}' or input='${run.outputs.name}'."
 _REFERENCE = re.compile(r"^\$\{([^{}]*)\}$")
 
@@ -94,6 +94,7 @@ def _absent(sources: Iterable[str]) -> list[str]:
         "data": "The mapping reads ${data.…}, but no data was given. Add --data FILE.",
         "run.inputs": "The mapping reads ${run.…}, but no run was given. Add --run NAME.",
         "run.outputs": "The mapping reads ${run.…}, but no run was given. Add --run NAME.",
+        "run.usage": "The mapping reads ${run.…}, but no run was given. Add --run NAME.",
     }
     return [said[source] for source in sorted(sources)]
 

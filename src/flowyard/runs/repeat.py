@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.errors import UserError
+from flowyard.flows.model import Flow
 from flowyard.records import RunRecord
 from flowyard.runs.dataset import data_source
 from flowyard.runs.run import RunRequest
@@ -20,9 +21,16 @@ def resume_request(earlier: RunRecord, **changes: Any) -> RunRequest:
 
 
 def repeat_request(
-    earlier: RunRecord, *, environment_variables: Mapping[str, Any], init: Mapping[str, Any], **changes: Any
+    earlier: RunRecord,
+    *,
+    environment_variables: Mapping[str, Any],
+    init: Mapping[str, Any],
+    flow: Flow | None = None,
+    **changes: Any,
 ) -> RunRequest:
     """The request that repeats ``earlier``; ``changes`` are fields of RunRequest.
+
+    ``flow`` is what it ran when that is no flow on disk.
 
     Values of environment variables and init arguments are not stored, because they may be secret: the caller gives
     them again. Raises UserError when other names are given than before, or when the run cannot be repeated.
@@ -33,7 +41,7 @@ def repeat_request(
     _require_again(earlier, "environment variables", "--environment-variables", variables, environment_variables)
     _require_again(earlier, "init values", "--init", earlier.init_names, init)
     return RunRequest(
-        flow=Path(earlier.flow),
+        flow=flow or Path(earlier.flow),
         data=data_source(earlier.data) if earlier.data else None,
         column_mapping=earlier.column_mapping,
         variant=earlier.assignment,
@@ -41,6 +49,7 @@ def repeat_request(
         dataset=earlier.dataset,
         role=earlier.role,
         connections=earlier.connections,
+        parameters=earlier.parameters,
         environment_variables=environment_variables,
         init=init,
         **changes,

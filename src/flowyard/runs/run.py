@@ -13,8 +13,10 @@ from typing import Any
 from flowyard.abc import Provider, Store
 from flowyard.errors import UserError
 from flowyard.flows import DagFlow, FlexFlow, Flow
+from flowyard.flows.labels import selection_label
 from flowyard.flows.load import load_flow
 from flowyard.flows.overrides import override_connections
+from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.connection import Connection
 from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
@@ -57,7 +59,9 @@ class RunRequest:
 
     ``variant`` selects ``{node: variant}``; nodes that are not named use their defaults. ``init`` are the arguments of
     a flow that is a class. ``environment_variables`` go over those of the flow, ``connections`` (``{node: {field:
-    value}}``) over what its nodes name. ``resume_from`` is the run whose completed lines are taken over.
+    value}}``) over what its nodes name, ``parameters`` over single values of the flow (``flows/parameters.py`` has the
+    names); they are recorded. ``resume_from`` is the run whose completed lines are taken over. Of ``lines`` only those
+    with these numbers are run, for now: ``resume_run`` with ``more_lines`` goes on with others.
     """
 
     flow: Path | Flow
@@ -77,6 +81,8 @@ class RunRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
     resume_from: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    lines: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
     earlier = find_earlier(request.resume_from, parts.store)
     flow = _flow(request)
     async with _started(flow, request, parts) as session:
-        of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)  # while the worker gets ready
+        of_flow = flow_digest(flow, request.parameters)  # while the worker gets ready
+        of_data = _data_digest(request, parts.store)
         flow, plan = await _ready(session, flow, request, parts)
         require_same_lines(earlier, plan.total)
         record = replace(_new_record(request, flow, session.warnings, plan), flow_digest=of_flow, data_digest=of_data)
@@ -116,25 +123,32 @@ async def execute_run(request: RunRequest, parts: RunParts) -> RunRecord:
 
 
 async def resume_run(
-    name: str, request: RunRequest, parts: RunParts, *, retry_failed: bool = False, anyway: bool = False
+    name: str,
+    request: RunRequest,
+    parts: RunParts,
+    *,
+    retry_failed: bool = False,
+    anyway: bool = False,
+    more_lines: bool = False,
 ) -> RunRecord:
     """Go on with a run that was stopped, in its own place: only lines that it has no result of are run.
 
     ``request`` repeats the run (``repeat_request``). With ``retry_failed``, lines that failed run again. A run of which
-    nothing is left is given back as it is. Raises Conflict while somebody else runs it, and, unless ``anyway``,
-    UserError when its flow or its data changed.
+    nothing is left is given back as it is. ``more_lines`` says that the same caller asks for lines that the run was not
+    to have before, so that neither its end nor what it reads is as it was. Raises Conflict while somebody else runs it,
+    and, unless ``anyway`` or ``more_lines``, UserError when its flow or its data changed.
     """
     with parts.store.hold(name) as hold:
         earlier = parts.store.get_run(name)
         found, lines = recover(earlier, retry_failed=retry_failed)
-        if is_nothing_left(earlier, found, retry_failed=retry_failed):
+        if not more_lines and is_nothing_left(earlier, found, retry_failed=retry_failed):
             return earlier
         flow = _flow(request)
-        of_flow, of_data = flow_digest(flow), _data_digest(request, parts.store)
-        changes = require_same_versions(earlier, of_flow, of_data, anyway=anyway)
+        of_flow, of_data = flow_digest(flow, request.parameters), _data_digest(request, parts.store)
+        changes = [] if more_lines else require_same_versions(earlier, of_flow, of_data, anyway=anyway)
         async with _started(flow, request, parts) as session:
             _, plan = await _ready(session, flow, request, parts)
-            if not anyway:
+            if not anyway and not more_lines:
                 require_same_lines(earlier, plan.total)
             if found.damaged:
                 changes.append(f"{found.damaged} stored lines were damaged, and run again.")
@@ -174,11 +188,19 @@ async def _ready(session: Session, flow: Flow, request: RunRequest, parts: RunPa
     base = _completed_base(request, parts.store)
     if isinstance(flow, FlexFlow):  # only its code knows its inputs
         flow = await session.ready()
-    plan = plan_lines(flow, request.data, base, request.column_mapping)
+    plan = _only(plan_lines(flow, request.data, base, request.column_mapping), request.lines)
     flow = await session.ready()
     if not flow.inputs and isinstance(flow, DagFlow):
         raise UserError(f"Flow {flow.name!r} has no inputs, so it cannot be run over data.")
     return flow, plan
+
+
+def _only(plan: LinePlan, lines: frozenset[int] | None) -> LinePlan:
+    """The plan without the lines that are not to be run now."""
+    if lines is None:
+        return plan
+    tasks = (task for task in plan.tasks if task.line_number in lines)
+    return replace(plan, total=min(plan.total, len(lines)), tasks=tasks)
 
 
 def session_request(
@@ -199,7 +221,7 @@ def session_request(
 def _flow(request: RunRequest) -> Flow:
     """The flow with what the request changes in it."""
     flow = request.flow if isinstance(request.flow, Flow) else load_flow(request.flow, request.variant)
-    flow = override_connections(flow, request.connections)
+    flow = override_connections(apply_parameters(flow, request.parameters), request.connections)
     return replace(flow, environment_variables={**flow.environment_variables, **request.environment_variables})
 
 
@@ -247,7 +269,7 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         display_name=expand_display_name(request.display_name, base_run=request.base_run, selected=request.variant),
         data=recorded_source(request.data) if request.data else None,
         dataset=request.dataset,
-        variant=", ".join(f"{node}={variant}" for node, variant in flow.chosen.items()) or None,
+        variant=selection_label(flow.chosen, request.parameters) if flow.chosen or request.parameters else None,
         base_run=request.base_run,
         column_mapping=dict(request.column_mapping),
         created_at=datetime.now(UTC).isoformat(),
@@ -261,4 +283,5 @@ def _new_record(request: RunRequest, flow: Flow, warnings: tuple[str, ...], plan
         environment_names=tuple(request.environment_variables),
         init_names=tuple(request.init),
         resumed_from=request.resume_from,
+        parameters=dict(request.parameters),
     )

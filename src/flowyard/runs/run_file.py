@@ -39,6 +39,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "init": (dict, str),
     "limits": (dict,),
     "name": (str,),
+    "parameters": (dict,),
     "properties": (dict,),
     "resume_from": (str,),
     "run": (str,),
@@ -92,6 +93,7 @@ class RunDescription:
             init=self.init(),
             environment_variables=self.environment_variables(),
             connections=self._connections(),
+            parameters=dict(self.values.get("parameters") or {}),
             properties=dict(self.values.get("properties") or {}),
             **self.labels(),
         )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import inspect
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from flowyard.errors import UserError
 from flowyard.flows.model import FlexFlow, Flow, PromptyFlow
@@ -44,13 +46,14 @@ def data_digest(source: DataSource) -> str:
     return digest.text
 
 
-def flow_digest(flow: Flow) -> str:
+def flow_digest(flow: Flow, parameters: Mapping[str, Any] | None = None) -> str:
     """The version of a flow: its definition and the files of its folder, as far as they are part of it.
 
     Includes from elsewhere count, since they are in the folder that the flow runs in; caches, version control, results
     of runs, virtual environments, logs and ``.env`` files do not. Of a prompty the file itself counts, because its
     folder is often a whole project, and of a flow made from an object in Python the file that defines the object.
-    Variants that are chosen are no part of the version. Raises UserError for a file that cannot be read.
+    Variants that are chosen are no part of the version, ``parameters`` are. Raises UserError for a file that cannot be
+    read.
     """
     digest = _Digest()
     for name, path in sorted(_flow_files(flow)):
@@ -59,6 +62,8 @@ def flow_digest(flow: Flow) -> str:
             digest.add(os.fsencode(path.readlink()))
         else:
             digest.add_file(local_file(path, name))
+    if parameters:
+        digest.add(json.dumps(parameters, sort_keys=True, default=str).encode())
     return digest.text
 
 

@@ -150,8 +150,13 @@ def _node_to_json(node: NodeResult, show: Show) -> str:
     return (
         f'{{"node": {_quoted(node.node)}, "status": "{node.status}", "output": {_value_to_json(node.output, show)}, '
         f'"error": {_error_to_json(node.error)}, "duration_s": {node.duration_s:.6f}, '
-        f'"usage": {_usage_to_json(node.usage)}}}'
+        f'"usage": {_usage_to_json(node.usage)}{_prompts_to_json(node.prompts)}}}'
     )
+
+
+def _prompts_to_json(prompts: tuple[str, ...]) -> str:
+    """What models were asked, where any was."""
+    return f', "prompts": [{", ".join(map(_quoted, prompts))}]' if prompts else ""
 
 
 def _mapping_to_json(values: Mapping[str, Any], show: Show) -> str:
@@ -205,7 +210,8 @@ def line_from_json(data: Mapping[str, Any]) -> LineResult:
 
 
 def _node(data: Mapping[str, Any]) -> NodeResult:
-    return NodeResult(**{**data, "error": _error(data["error"]), "usage": Usage(**data["usage"])})
+    prompts = tuple(data.get("prompts", ()))
+    return NodeResult(**{**data, "error": _error(data["error"]), "usage": Usage(**data["usage"]), "prompts": prompts})
 
 
 def _error(data: Mapping[str, Any] | None) -> ErrorRecord | None:

@@ -2,14 +2,13 @@
 
     HOME/flowyard.db                                         the records, unless they are in PostgreSQL
     HOME/runs/<run name>/run.json, lines.jsonl, outputs.jsonl
-    HOME/experiments/<experiment>/<key>/experiment.json, report.html, *.csv
+    HOME/experiments/<experiment>/<key>/experiment.json and the reports
 
 ``run.json`` is a copy of the record, replaced atomically after the database has it.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +17,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.files import write_atomic
 from flowyard._util.suggest import did_you_mean
 from flowyard.abc import Hold, Store
 from flowyard.errors import Conflict, NotFound, StoreError
 from flowyard.records import ExperimentRecord, RunQuery, RunRecord
 from flowyard.store import queries
 from flowyard.store.database import Database, Session
+from flowyard.store.experiment_files import (
+    EXPERIMENT_FILE,
+    experiment_to_json,
+    find_experiment,
+    find_experiments,
+)
 from flowyard.store.hold import HOLD_FILE, hold_folder, is_held, unheld
 from flowyard.store.open import open_database
 from flowyard.store.queries import StoredRun
@@ -128,15 +133,13 @@ class SqlStore(Store):
         return folder
 
     def save_experiment(self, experiment: ExperimentRecord) -> None:
-        fields = {name: getattr(experiment, name) for name in ("name", "key", "created_at", "env", "duration_s")}
-        body = {
-            **fields,
-            "runs": [json.loads(run_to_json(run)) for run in experiment.runs],
-            "variants": experiment.variants,
-            "evaluations": experiment.evaluations,
-            "simulated": experiment.simulated,
-        }
-        write_atomic(experiment.path / "experiment.json", dump_json(body, indent=2))
+        write_atomic(experiment.path / EXPERIMENT_FILE, experiment_to_json(experiment))
+
+    def list_experiments(self, name: str | None = None, limit: int | None = None) -> Sequence[ExperimentRecord]:
+        return find_experiments(self.home / "experiments", name)[:limit]
+
+    def get_experiment(self, key: str) -> ExperimentRecord:
+        return find_experiment(self.home / "experiments", key)
 
     def status(self) -> StoreStatus:
         """Where the store is and what it has; changes nothing, so that tables of any version can be looked at."""

@@ -13,8 +13,11 @@ from flowyard.errors import ConnectionMissing, ExperimentInvalid, UserError
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.model import Experiment
-from flowyard.experiments.plan import assignments, plan_experiment
-from flowyard.flows import DagFlow
+from flowyard.experiments.plan import plan_experiment
+from flowyard.experiments.space.expand import expand, open_space
+from flowyard.experiments.space.search import Search
+from flowyard.experiments.space.variants import VariantsBlock, parse_variants_option
+from flowyard.flows import DagFlow, Flow
 
 BASE = """
 name: headlines
@@ -116,7 +119,8 @@ def test_an_overlay_replaces_whole_blocks(write: Write, overlay: str, expected: 
     experiment = load_experiment(write(dev=overlay), "dev")
     assert names(experiment) == expected
     assert (experiment.name, experiment.flow.name, experiment.env) == ("headlines", "main", "dev")
-    assert bool(experiment.warnings) == overlay.startswith("name")
+    is_surprising = overlay.startswith("name") or overlay.rstrip().endswith(":")
+    assert bool(experiment.warnings) == is_surprising
 
 
 def test_overlaid_datasets_of_the_same_name_feed_the_base_evaluators(write: Write) -> None:
@@ -207,6 +211,13 @@ def test_a_mapping_that_does_not_fit_is_found_before_anything_runs(write: Write)
     assert [problem.where for problem in caught.value.problems] == [f"experiment.yaml:{n}" for n in (6, 7, 12, 13)]
 
 
+def assignments(flow: Flow, text: str) -> list[dict[str, str]]:
+    """What ``--variants`` selects, without the defaults."""
+    space = open_space(lambda _: flow, VariantsBlock(), (), parse_variants_option(text, flow, VariantsBlock()))
+    found, _ = expand(space, Search())
+    return [{node: each for node, each in one.assignment.items() if each != flow.chosen[node]} for one in found]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -239,7 +250,14 @@ def test_unknown_assignments(write: Write, text: str) -> None:
 @given(st.lists(st.integers(1, 5), max_size=5))
 def test_all_is_one_plus_the_variants_that_are_not_defaults(sizes: list[int]) -> None:
     variants = {f"n{index}": tuple(f"v{each}" for each in range(size)) for index, size in enumerate(sizes)}
-    flow = DagFlow(name="f", file=Path("f"), folder=Path(), nodes=(), variants=variants)
+    flow = DagFlow(
+        name="f",
+        file=Path("f"),
+        folder=Path(),
+        nodes=(),
+        variants=variants,
+        chosen={node: ids[0] for node, ids in variants.items()},
+    )
     found = assignments(flow, "all")
     assert len(found) == 1 + sum(size - 1 for size in sizes)
     assert len({tuple(each.items()) for each in found}) == len(found)

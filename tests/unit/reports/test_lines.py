@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowyard.records import ErrorRecord, LineResult
 from flowyard.reports import summarize
 from flowyard.reports.cells import fields_side_by_side
-from flowyard.reports.lines import choose_lines, iter_lines
+from flowyard.reports.lines import Failures, choose_lines, choose_numbers, iter_lines
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Lab
@@ -35,7 +35,9 @@ def test_lines_are_merged_by_number_however_they_finished(lab: Lab) -> None:
 def test_failed_lines_come_first_then_disagreement_then_the_rest(lab: Lab) -> None:
     lab.variant("a", [said(n, "x") for n in range(6)])
     lab.variant("b", [said(n, "y" if n == 3 else "x") if n != 4 else lost(n) for n in range(6)])
-    choice = choose_lines(summarize(lab.comparison).datasets[0], most=3)
+    table = summarize(lab.comparison).datasets[0]
+    choice = choose_lines(table, most=3)
+    assert choose_numbers(table, 3) == {4, 3, 0}
     assert [line.line_number for line in choice.lines] == [4, 3, 0]
     assert (choice.total, choice.hidden, choice.totals) == (6, 3, {"failed": 1, "disagree": 1, "same": 4})
 
@@ -44,9 +46,15 @@ def test_an_evaluators_disagreement_and_failure_count(lab: Lab) -> None:
     for variant, grade in (("a", "good"), ("b", "bad")):
         name = lab.variant(variant, [said(0, "x"), said(1, "x")])
         lab.evaluation("grade", name, [said(0, grade), lost(1)])
-    choice = choose_lines(summarize(lab.comparison).datasets[0])
+    table = summarize(lab.comparison).datasets[0]
+    choice = choose_lines(table)
     assert [(line.line_number, line.kind) for line in choice.lines] == [(1, "failed"), (0, "disagree")]
-    assert [(item.evaluator, item.count, item.line_numbers) for item in choice.failures] == [("grade", 1, [1])] * 2
+    failures = Failures()
+    for line in iter_lines(table):
+        failures.add(line)
+    assert [(item.evaluator, item.count, item.line_numbers) for item in failures.most_first()] == [
+        ("grade", 1, [1])
+    ] * 2
 
 
 def test_a_lone_variant_never_disagrees_and_nan_equals_itself(lab: Lab) -> None:

@@ -59,7 +59,11 @@ def _header(reader: Iterator[list[str]], file: DataFile) -> list[str]:
     try:
         header = next(reader, [])
         "".join(header).encode()
-    except (csv.Error, UnicodeEncodeError, BrokenData) as error:
+    except UnicodeEncodeError:
+        raise UserError(
+            "The names of the columns are not UTF-8.", hint='Save the file as "CSV UTF-8".', where=where
+        ) from None
+    except (csv.Error, BrokenData) as error:
         raise UserError(f"The names of the columns cannot be read: {error}.", where=where) from None
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

@@ -1,0 +1,137 @@
+"""``flowyard.Experiment``: an ``experiment.yaml`` from Python, planned, carried out and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Unpack
+
+from flowyard._util.aio import run_blocking
+from flowyard.api.frames import Frame, frame_of
+from flowyard.api.results import ExperimentResult
+from flowyard.api.running import Running, RunningOptions, open_place, price_table
+from flowyard.api.text import facts_html, facts_text, plain, table_html, table_text
+from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
+from flowyard.experiments.connections import ExperimentConnections
+from flowyard.experiments.plan import PlannedRun
+from flowyard.experiments.policy import decide, read_policy
+from flowyard.registry import DatasetRegistry
+from flowyard.reports import write_reports
+
+__all__ = ["Experiment", "Plan"]
+
+Parameters = Mapping[str, Sequence[Any]]
+"""``{name: [value, …]}``: the values that are tried for each parameter."""
+
+_COLUMNS = ("dataset", "version", "lines", "evaluators", "model_calls", "tokens", "cost_usd")
+
+
+class Plan:
+    """What an experiment would run; nothing of it has been paid for. ``warnings`` are worth a look.
+
+    Calls, tokens and cost are estimates, before retries; what a flow's own code asks is not in them.
+    """
+
+    def __init__(self, plan: ExperimentPlan) -> None:
+        self.runs = plan.runs
+        self.model_calls = plan.model_calls
+        self.warnings = plan.warnings
+        self._title = f"{len(plan.runs):,} runs, about {plan.model_calls:,} model calls before retries"
+
+    def details(self, frame: Frame | None = None) -> Any:
+        """One row a run as a ``DataFrame``: dataset, version, lines, evaluators, model_calls, tokens and cost_usd."""
+        return frame_of((dict(zip(_COLUMNS, row, strict=True)) for row in self._rows()), _COLUMNS, frame)
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return [_row(run) for run in self.runs]
+
+    def __repr__(self) -> str:
+        warnings = "".join(f"\n! {plain(warning)}" for warning in self.warnings)
+        return f"{self._title}\n{table_text(_COLUMNS, self._rows())}{warnings}"
+
+    def _repr_html_(self) -> str:
+        shown = table_html(_COLUMNS, self._rows(), self._title)
+        return shown + table_html(("warning",), [(each,) for each in self.warnings]) if self.warnings else shown
+
+
+class Experiment:
+    """An experiment at ``path``, its folder or its file, with the overlay of the environment ``env``.
+
+    ``home`` is where registered datasets are, when that is not the usual place.
+    Raises ExperimentInvalid with every problem of the file, UserError when there is none.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], env: str | None = None, *, home: str | PathLike[str] | None = None
+    ) -> None:
+        place = Path(fspath(path)).expanduser()
+        registry = DatasetRegistry(open_place(place, home=home).settings.home)
+        self.experiment = load_experiment(place, env, resolve_dataset=registry.resolve)
+
+    @property
+    def name(self) -> str:
+        return self.experiment.name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the files without being wrong."""
+        return self.experiment.warnings
+
+    def plan(self, variants: str | None = None, parameters: Parameters | None = None) -> Plan:
+        """What would run, checked against the flow and the data. Raises UserError, ExperimentInvalid.
+
+        ``variants`` is ``all``, ``defaults`` or ``node.variant,…``, and ``parameters`` the values of each name; both go
+        over the blocks of the file.
+        """
+        prices = price_table(open_place(self.experiment.folder).settings)
+        return Plan(plan_experiment(self.experiment, variants, parameters, prices=prices))
+
+    def run(
+        self,
+        variants: str | None = None,
+        parameters: Parameters | None = None,
+        *,
+        gates: bool = True,
+        **running: Unpack[RunningOptions],
+    ) -> ExperimentResult:
+        """Run and evaluate every version over every dataset, decide, write the reports and return what came out.
+
+        Failed lines and missed gates do not raise; without ``gates`` none is judged. Raises UserError,
+        ExperimentInvalid before anything is run.
+        """
+        how = Running(**running)
+        experiment = self.experiment
+        app = how.open(experiment.folder)
+        policy = read_policy(experiment)
+        plan = plan_experiment(experiment, variants, parameters, prices=price_table(app.settings))
+        declared = [ExperimentConnections(experiment, app.environ)]
+        parts = how.parts(app, declared, limits=experiment.limits, cache=experiment.cache)
+        record = run_blocking(execute_experiment(plan, parts, options=how.options))
+        record, comparison, evidence = decide(record, policy if gates else replace(policy, gates=()), app.store)
+        files = [file for each in write_reports(record, evidence, record.path).values() for file in each]
+        return ExperimentResult(record, comparison, evidence, files, app.settings.home, warnings=plan.warnings)
+
+    def _facts(self) -> dict[str, Any]:
+        experiment = self.experiment
+        return {
+            "flow": experiment.flow,
+            "datasets": ", ".join(dataset.name for dataset in experiment.datasets),
+            "evaluators": ", ".join(evaluator.name for evaluator in experiment.evaluators),
+            "env": experiment.env,
+            "warnings": "; ".join(experiment.warnings),
+        }
+
+    def __repr__(self) -> str:
+        return facts_text(f"Experiment {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(f"Experiment {self.name}", self._facts())
+
+
+def _row(run: PlannedRun) -> tuple[Any, ...]:
+    evaluators = ", ".join(each.evaluator.name for each in run.evaluations)
+    estimate = run.estimate
+    figures = (run.model_calls, estimate.total_tokens, estimate.cost_usd)
+    return run.dataset.name, run.label, run.lines, evaluators, *figures

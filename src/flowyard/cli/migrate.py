@@ -1,0 +1,110 @@
+"""``flowyard migrate``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowyard.cli.output import print_json
+from flowyard.migration import (
+    Finding,
+    FindingKind,
+    Migration,
+    Written,
+    change_text,
+    survey_repository,
+    write_migration,
+)
+from flowyard.migration.model import KINDS, counted
+from flowyard.reports.values import one_line, plural
+
+__all__ = ["migrate"]
+
+_COLORS: dict[FindingKind, str] = {"problem": "red", "surprise": "yellow", "later": "cyan"}
+_LONGEST = 400
+
+
+@click.command()
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Make the safe changes, each with a backup, and write MIGRATION.md.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+def migrate(path: Path, write: bool, as_json: bool) -> None:
+    """Say what in the repository at PATH, laid out by the GenAIOps template, maps to what here. Runs nothing."""
+    migration = survey_repository(path)
+    written = write_migration(migration) if write else []
+    if as_json:
+        print_json(_view(migration, written))
+        return
+    for case in migration.use_cases:
+        _print_findings(case.folder, case.findings)
+    if migration.shared:
+        _print_findings("shared by all use cases", migration.shared)
+    _print_files(migration, written, wrote=write)
+
+
+def _print_findings(title: str, findings: tuple[Finding, ...]) -> None:
+    counts = ", ".join(f"{count} {kind}" for kind, count in counted(findings).items())
+    click.secho(f"{one_line(title, most=_LONGEST)}: {counts or 'nothing found'}", bold=True)
+    for finding in findings:
+        kind = click.style(finding.kind.ljust(8), fg=_COLORS.get(finding.kind))
+        click.echo(f"  {kind}  {one_line(f'{finding.where}: {finding.message}', most=_LONGEST)}")
+        for line in finding.advice.splitlines():
+            click.echo(f"            {one_line(line, most=_LONGEST)}")
+    click.echo()
+
+
+def _print_files(migration: Migration, written: list[Written], *, wrote: bool) -> None:
+    for each in written:
+        kept = f" (before: {each.backup.name})" if each.backup else ""
+        click.echo(f"Written: {_name(migration, each.file)}{kept}")
+        if each.backup:
+            click.echo(_shown(each.difference))
+    if wrote and not written:
+        click.echo("Nothing had to be written.")
+    if not wrote and migration.changes:
+        for change in migration.changes:
+            click.echo(_shown(change_text(change)))
+        click.echo(f"--write would make {plural(len(migration.changes), 'change')} and keep what the files say now.")
+
+
+def _shown(patch: str) -> str:
+    return "\n".join("".join(letter if letter.isprintable() else " " for letter in line) for line in patch.splitlines())
+
+
+def _name(migration: Migration, file: Path) -> str:
+    return one_line(file.relative_to(migration.root).as_posix(), most=_LONGEST)
+
+
+def _view(migration: Migration, written: list[Written]) -> dict[str, Any]:
+    return {
+        "path": str(migration.root),
+        "kinds": KINDS,
+        "use_cases": [
+            {
+                "name": case.name,
+                "folder": case.folder,
+                "environments": case.environments,
+                "findings": [_finding_view(each) for each in case.findings],
+                "changes": [{"file": _name(migration, each.file), "reasons": each.reasons} for each in case.changes],
+            }
+            for case in migration.use_cases
+        ],
+        "shared": [_finding_view(each) for each in migration.shared],
+        "counts": counted(migration.findings),
+        "written": [
+            {"file": _name(migration, each.file), "backup": _name(migration, each.backup) if each.backup else None}
+            for each in written
+        ],
+    }
+
+
+def _finding_view(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "file": finding.file,
+        "line": finding.line,
+        "message": finding.message,
+        "advice": finding.advice,
+    }

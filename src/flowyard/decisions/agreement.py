@@ -1,0 +1,214 @@
+"""How far a judge and people agree on the same lines, and what the judge's errors do to the interval of its metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from flowyard.decisions.model import Estimate, Interval, Metric, Scores
+from flowyard.statistics.agreement import ConfusionMatrix, Weights, cohen_kappa, confusion_matrix
+from flowyard.statistics.judge_error import JudgedMean, judged_mean, judged_share
+from flowyard.statistics.proportions import newcombe_paired_interval, wilson_interval
+from flowyard.statistics.special import student_t_quantile
+
+__all__ = ["Agreement", "agreement_of", "corrected_estimate", "judge_agreement"]
+
+_CONFIDENCE = 0.95
+_MOST_GRADES = 101
+_FEWEST_LABELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A judge beside people, on the lines that both graded.
+
+    ``matrix`` has people's grades as rows and the judge's as columns; None when there are too many different grades.
+    ``kappa`` is Cohen's for two grades, and with quadratic ``weights`` for more; None when it is not defined, and then
+    there is no ``interval``. ``agreed`` is the share of lines with the same grade, NaN without lines. ``ungraded`` are
+    lines that people graded and the judge did not.
+    """
+
+    metric: Metric
+    dataset: str
+    versions: tuple[str, ...]
+    lines: int
+    ungraded: int
+    agreed: float
+    kappa: float | None
+    interval: Interval | None
+    weights: Weights | None = None
+    matrix: ConfusionMatrix | None = None
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a sentence for people."""
+        start = f"{self.metric.name} on {self.dataset}: "
+        if not self.lines:
+            return f"{start}no line has a grade of both the judge and people."
+        same = round(self.agreed * self.lines)
+        text = f"{start}judge and people gave the same grade on {same} of {self.lines} lines ({self.agreed:.0%})"
+        if self.kappa is None or self.interval is None:
+            text += "; Cohen's kappa is not defined"
+        else:
+            name = f"{self.weights}ally weighted kappa" if self.weights == "quadratic" else "kappa"
+            bounds = f"{self.interval.low:.2f} to {self.interval.high:.2f}"
+            text += f"; Cohen's {name} {self.kappa:.2f} ({self.interval.confidence:.0%} interval {bounds})"
+        return text + (f"; {self.ungraded} more have no grade of the judge." if self.ungraded else ".")
+
+
+def judge_agreement(scores: Scores, labels: Mapping[int, float], version: str | None = None) -> Agreement:
+    """The judge's grades of a version, or of all versions together, beside the people's: ``{line number: grade}``.
+
+    A label says what people think of a version's own output; labels of the data are the same for all versions only when
+    their outputs are. A line that failed was not judged, and a label that is NaN says nothing.
+    """
+    versions = tuple(scores.values) if version is None else (version,)
+    pairs = [pair for each in versions for pair in _pairs(scores, each, labels)]
+    people, judge = [label for label, _ in pairs], [value for _, value in pairs]
+    return agreement_of(scores.metric, people, judge, dataset=scores.dataset, versions=versions)
+
+
+def agreement_of(
+    metric: Metric,
+    people: Sequence[float],
+    judge: Sequence[float],
+    *,
+    dataset: str = "",
+    versions: Sequence[str] = (),
+) -> Agreement:
+    """The agreement of two grades for each line; NaN of the judge is no grade, and people's are numbers."""
+    graded = [pair for pair in zip(people, judge, strict=True) if not math.isnan(pair[1])]
+    truth, given = [label for label, _ in graded], [value for _, value in graded]
+    agreed = sum(label == value for label, value in graded) / len(graded) if graded else math.nan
+    found = Agreement(metric, dataset, tuple(versions), len(graded), len(people) - len(graded), agreed, None, None)
+    grades = _grades(metric, {*truth, *given})
+    if not graded or len(grades) > _MOST_GRADES:
+        return found
+    weights: Weights | None = "quadratic" if len(grades) > 2 else None
+    kappa = cohen_kappa(truth, given, weights, grades, _CONFIDENCE)
+    known = not math.isnan(kappa.kappa)
+    method = "Fleiss-Cohen-Everitt" + (", quadratic weights" if weights else "")
+    return replace(
+        found,
+        kappa=kappa.kappa if known else None,
+        interval=Interval(kappa.interval.low, kappa.interval.high, _CONFIDENCE, method) if known else None,
+        weights=weights,
+        matrix=confusion_matrix(truth, given, grades, _CONFIDENCE),
+    )
+
+
+def corrected_estimate(
+    estimate: Estimate,
+    scores: Scores,
+    labels: Mapping[int, float],
+    lines: Collection[int] | None = None,
+    *,
+    labelled: str | None = None,
+) -> Estimate:
+    """The estimate with the judge's error taken out of its value and into its interval.
+
+    ``labels`` are people's grades of the outputs of the version ``labelled`` (None: of the estimate's own) on some
+    lines, which have to be a random choice; ``lines`` are those of the estimate's slice. Failed lines keep the value
+    that the metric's rule gives them. Another version's estimate is moved by as much as the judge is off for the
+    labelled one. Without two labelled lines the estimate comes back as it is.
+    """
+    version, confidence = labelled or estimate.version, _confidence(estimate)
+    failed = scores.failed.get(version, frozenset())
+    rows = [row for row in _values(scores, version) if lines is None or row[0] in lines]
+    judged = [(number, value) for number, value in rows if number not in failed]
+    asked = [labels.get(number, math.nan) for number, _ in judged]
+    if version != estimate.version or sum(not math.isnan(label) for label in asked) < _FEWEST_LABELS:
+        return _moved(estimate, list(_pairs(scores, version, labels)), confidence)
+    values = [value for _, value in judged]
+    is_binary = _are_binary([*values, *(label for label in asked if not math.isnan(label))])
+    mean = (judged_share if is_binary else judged_mean)(values, asked, confidence)
+    method = "double sampling with labels of people" if is_binary else "prediction-powered (PPI++)"
+    value, low, high = _with_failed(mean, [value for number, value in rows if number in failed], confidence)
+    return _replaced(estimate, value, low, high, method)
+
+
+def _confidence(estimate: Estimate) -> float:
+    return estimate.interval.confidence if estimate.interval else _CONFIDENCE
+
+
+def _are_binary(values: Sequence[float]) -> bool:
+    return set(values) <= {0.0, 1.0}
+
+
+def _moved(estimate: Estimate, pairs: Sequence[tuple[float, float]], confidence: float) -> Estimate:
+    """The estimate moved by what people's grades differ from the judge's; both intervals are joined (MOVER)."""
+    graded = [(label, value) for label, value in pairs if not math.isnan(value)]
+    if len(graded) < _FEWEST_LABELS or estimate.interval is None:
+        return estimate
+    shift, low, high = _shift(graded, confidence)
+    judged = 1 - estimate.failed_lines / max(1, estimate.lines)
+    value = estimate.value + judged * shift
+    below = math.hypot(estimate.value - estimate.interval.low, judged * (shift - low))
+    above = math.hypot(estimate.interval.high - estimate.value, judged * (high - shift))
+    method = f"{estimate.interval.method}, moved by the judge's error on labelled lines"
+    return _replaced(estimate, value, value - below, value + above, method)
+
+
+def _shift(graded: Sequence[tuple[float, float]], confidence: float) -> tuple[float, float, float]:
+    """People's mean minus the judge's on the same lines, and its interval."""
+    differences = [label - value for label, value in graded]
+    shift = math.fsum(differences) / len(differences)
+    if _are_binary([each for pair in graded for each in pair]):
+        both, people, judge, neither = (graded.count(pair) for pair in ((1, 1), (1, 0), (0, 1), (0, 0)))
+        bounds = newcombe_paired_interval(both, people, judge, neither, confidence)
+        return shift, bounds.low, bounds.high
+    variance = math.fsum((each - shift) ** 2 for each in differences) / (len(differences) - 1)
+    half = student_t_quantile((1 + confidence) / 2, len(differences) - 1) * math.sqrt(variance / len(differences))
+    return shift, shift - half, shift + half
+
+
+def _replaced(estimate: Estimate, value: float, low: float, high: float, method: str) -> Estimate:
+    bounds = _within(estimate.metric, low), _within(estimate.metric, high)
+    interval = Interval(*bounds, _confidence(estimate), method)
+    return replace(estimate, value=_within(estimate.metric, value), interval=interval)
+
+
+def _with_failed(mean: JudgedMean, failed: Sequence[float], confidence: float) -> tuple[float, float, float]:
+    """Value and interval over judged and failed lines; that their shares could be others widens it."""
+    if not failed:
+        return mean.value, mean.interval.low, mean.interval.high
+    whole = mean.lines + len(failed)
+    share, bounds = len(failed) / whole, wilson_interval(len(failed), whole, confidence)
+    gain = math.fsum(failed) / len(failed) - mean.value
+    value = mean.value + share * gain
+    fewer, more = gain * (bounds.low - share), gain * (bounds.high - share)
+    below = math.hypot((1 - share) * (mean.value - mean.interval.low), min(fewer, more))
+    above = math.hypot((1 - share) * (mean.interval.high - mean.value), max(fewer, more))
+    return value, value - below, value + above
+
+
+def _within(metric: Metric, value: float) -> float:
+    value = value if metric.low is None else max(metric.low, value)
+    return value if metric.high is None else min(metric.high, value)
+
+
+def _pairs(scores: Scores, version: str, labels: Mapping[int, float]) -> Iterator[tuple[float, float]]:
+    """``(people's, the judge's)`` of each line that people graded; the judge's may be NaN."""
+    failed = scores.failed.get(version, frozenset())
+    for number, value in zip(scores.lines, scores.values[version], strict=True):
+        label = labels.get(number, math.nan)
+        if not math.isnan(label):
+            yield label, (math.nan if number in failed else value)
+
+
+def _values(scores: Scores, version: str) -> Iterator[tuple[int, float]]:
+    rows = zip(scores.lines, scores.values[version], strict=True)
+    return ((number, value) for number, value in rows if not math.isnan(value))
+
+
+def _grades(metric: Metric, seen: set[float]) -> list[float]:
+    """The grades there are, in order: all steps of the scale where they can be told, because weights count steps."""
+    step = next((step for step in (1.0, 0.5) if all((grade / step).is_integer() for grade in seen)), None)
+    if step is None or not seen:
+        return sorted(seen)
+    low = min(seen) if metric.low is None else min(metric.low, *seen)
+    high = max(seen) if metric.high is None else max(metric.high, *seen)
+    if not all((end / step).is_integer() for end in (low, high)) or (high - low) / step >= _MOST_GRADES:
+        return sorted(seen)
+    return [low + step * place for place in range(round((high - low) / step) + 1)]

@@ -1,0 +1,20 @@
+"""What a repository laid out by the GenAIOps template maps to here, and what has to change; runs nothing of it."""
+
+from flowyard.migration.markdown import migration_page
+from flowyard.migration.model import Change, Finding, FindingKind, Migration, UseCase
+from flowyard.migration.rewrite import Written, change_text
+from flowyard.migration.survey import survey_repository
+from flowyard.migration.write import write_migration
+
+__all__ = [
+    "Change",
+    "Finding",
+    "FindingKind",
+    "Migration",
+    "UseCase",
+    "Written",
+    "change_text",
+    "migration_page",
+    "survey_repository",
+    "write_migration",
+]

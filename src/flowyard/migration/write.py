@@ -1,0 +1,21 @@
+"""Carrying a migration out: the safe changes, then the report."""
+
+from __future__ import annotations
+
+from flowyard.migration.markdown import PAGE, migration_page
+from flowyard.migration.model import Migration
+from flowyard.migration.rewrite import Written, keep_and_write
+from flowyard.migration.survey import survey_repository
+
+__all__ = ["write_migration"]
+
+
+def write_migration(migration: Migration) -> list[Written]:
+    """Change the experiment files, look again, and write ``MIGRATION.md``; done twice, the second time does nothing.
+
+    What a file said before is kept beside it. Raises UserError when a file may not be written, OSError when it cannot.
+    """
+    written = [keep_and_write(change.file, change.after) for change in migration.changes]
+    page = migration_page(survey_repository(migration.root))
+    written.append(keep_and_write(migration.root / PAGE, page))
+    return [each for each in written if each is not None]

@@ -1,0 +1,36 @@
+"""``flowyard dataset``: register, list, show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from functional_helper import flowyard
+
+
+def test_register_list_and_show(tmp_path: Path):
+    (tmp_path / "tickets.jsonl").write_text('{"question": 1}\n')
+    home = {"FLOWYARD_HOME": str(tmp_path / "home")}
+    words = ("dataset", "register", "tickets.jsonl", "--name", "tickets", "--description", "steer\x1b[2J")
+    made = json.loads(flowyard(*words, "--json", cwd=tmp_path, env=home).stdout)
+    assert (made["name"], made["version"], made["new"], made["source"]) == ("tickets", 1, True, "registry:tickets:1")
+    assert Path(made["path"]).read_text() == '{"question": 1}\n'
+    again = flowyard(*words, cwd=tmp_path, env=home)
+    assert "tickets:1, which has this content already: 1 file, 16 bytes" in again.stdout
+    listed = flowyard("dataset", "list", cwd=tmp_path, env=home)
+    assert "tickets" in listed.stdout
+    shown = flowyard("dataset", "show", "tickets", cwd=tmp_path, env=home)
+    assert made["digest"] in shown.stdout
+    assert "tickets.jsonl" in shown.stdout
+    assert "\x1b[2J" not in listed.stdout + shown.stdout
+
+
+def test_errors_have_a_next_step_and_an_exit_code(tmp_path: Path):
+    missing = flowyard("dataset", "show", "tickets:3", "--home", tmp_path / "home", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert "flowyard dataset register PATH --name tickets" in missing.stderr
+    (tmp_path / "home").write_text("a file")
+    (tmp_path / "data.csv").write_text("a,b\n")
+    refused = flowyard("dataset", "register", "data.csv", "--name", "x", "--home", tmp_path / "home", cwd=tmp_path)
+    assert refused.returncode == 5
+    assert "Nothing was registered" in refused.stderr
