@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,9 +29,12 @@ class RetryPolicy:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
 
-    def wait_s(self, attempt: int, retry_after_s: float | None) -> float:
-        """Seconds to wait after the given attempt (from 1): at least what the endpoint asked for, within the cap."""
-        spread = min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1)) * self.chance()
+    def wait_s(self, attempt: int, retry_after_s: float | None, *, longest_s: float = math.inf) -> float:
+        """Seconds to wait after the given attempt (from 1): at least what the endpoint asked for, within the cap.
+
+        ``longest_s`` is a lower cap for waits that the endpoint did not ask for.
+        """
+        spread = min(self.longest_wait_s, longest_s, self.first_wait_s * 2.0 ** (attempt - 1)) * self.chance()
         return min(self.longest_wait_s, (retry_after_s or 0.0) + spread)
 
 

@@ -16,7 +16,7 @@ _REFUSED = 0.02
 """The share of lines that may be refused before the limit counts as too high."""
 _SERVED = 0.95
 """A server that refuses and works at less than this share of the limit keeps the other lines waiting."""
-_LEFT = 0.05
+_LEFT = 0.1
 """The share of lines from before a change that may still be there when the effect of the change is measured."""
 _PATIENCE = 6
 """How many windows are waited for lines that wait to try again."""
@@ -39,7 +39,8 @@ class AdaptiveConcurrency:
     give, and from there tries a little more and a little less now and then, ever more rarely while nothing changes.
     Refusals lower the limit to what the server worked at. Of two limits with equal throughput the lower one stays.
 
-    It has no clock and starts nothing: feed ``line_ended`` and read ``limit`` whenever a line could begin.
+    It has no clock and starts nothing: feed ``line_ended`` and read ``limit`` whenever a line could begin. ``number``
+    says how often the limit was set, also to what it was.
     """
 
     def __init__(self, *, lowest: int = 1, start: int = 16, highest: int = 1024) -> None:
@@ -48,26 +49,27 @@ class AdaptiveConcurrency:
         self.lowest = lowest
         self.highest = highest
         self.limit = min(max(start, lowest), highest)
+        self.number = 0
         self._step = _Step.DOUBLE
         self._base: _Measured | None = None  # what the present window is compared with
         self._window: ThroughputWindow | None = None
         self._caution = _Caution()
         self._turns = _Turns()
-        self._in_flight = self.limit
         self._patience = 0
         self._busy = 0.0  # lines per second before the present hold
         self._before = self.limit  # the limit before this one
+        self._is_cold = True  # nothing was measured yet but what the first lines did
 
-    def line_ended(self, duration_s: float, refused: int, now_s: float) -> None:
+    def line_ended(self, duration_s: float, refused: int, now_s: float, began: int, earlier_left: int) -> None:
         """A line ended: how long it took with all its waiting, how many of its calls were refused (429), and when.
 
-        ``now_s`` is any clock that does not go backwards.
+        ``now_s`` is any clock that does not go backwards. ``began`` is the ``number`` that was in force where the line
+        ran when it began, and ``earlier_left`` says how many lines still run that began before the present one.
         """
         if self._window is None:
-            self._window = ThroughputWindow(self.limit, now_s - duration_s, in_flight=0, noise=_ROUGH)
+            self._window = ThroughputWindow(self.limit, now_s - duration_s, noise=_ROUGH)
         window = self._window
-        window.line_ended(duration_s, refused, now_s)
-        self._in_flight = max(self._in_flight - 1, self.limit)
+        window.line_ended(duration_s, refused, now_s, earlier=began < self.number, earlier_left=earlier_left)
         if self._is_refused(window):
             self._after_refusals(window, now_s)
         elif window.is_full:
@@ -130,6 +132,10 @@ class AdaptiveConcurrency:
     def _after_doubling(self, window: ThroughputWindow, now_s: float) -> None:
         here, base = _Measured.of(window), self._base
         if base is not None and not _scales(base, here):
+            if self._is_cold:  # the first calls open connections; that says nothing about more lines at once
+                self._is_cold = False
+                window.measure_again(now_s)
+                return
             self._turns.look(up=False)
             self._hold(self._knee(base, here), now_s)
         else:
@@ -140,6 +146,7 @@ class AdaptiveConcurrency:
         if here.limit == twice or self._caution.known:
             self._hold(here.limit, now_s)
             return
+        self._is_cold = self._is_cold and self._base is None
         self._base = here
         self._measure(_Step.DOUBLE, twice, now_s, noise=_ROUGH)
 
@@ -203,12 +210,9 @@ class AdaptiveConcurrency:
         limit = min(max(limit, self.lowest), self.highest)
         if limit != self.limit:
             self._before = self.limit
-        self._step, self.limit = step, limit
+        self._step, self.limit, self.number = step, limit, self.number + 1
         generations = 2 if self._caution.known else 1  # a few lines more are taken for a gain only when it is sure
-        self._window = ThroughputWindow(
-            limit, now_s, in_flight=self._in_flight, noise=noise, settle=settle, generations=generations
-        )
-        self._in_flight = max(self._in_flight, limit)
+        self._window = ThroughputWindow(limit, now_s, noise=noise, settle=settle, generations=generations)
 
 
 class _Caution:

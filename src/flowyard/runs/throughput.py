@@ -19,12 +19,9 @@ class ThroughputWindow:
     change are passed over, since they still ran under the old limit.
     """
 
-    def __init__(
-        self, limit: int, began_s: float, *, in_flight: int, noise: float, settle: int = 0, generations: int = 1
-    ) -> None:
+    def __init__(self, limit: int, began_s: float, *, noise: float, settle: int = 0, generations: int = 1) -> None:
         self.limit = limit
-        self.changed_s = began_s
-        self.earlier_left = in_flight
+        self.earlier_left = 0
         self.earlier_refused = 0
         self._noise = noise
         self._generations = generations
@@ -41,10 +38,11 @@ class ThroughputWindow:
         """Forget what was measured, but not which lines are still there from before."""
         self._restart(now_s, 0)
 
-    def line_ended(self, duration_s: float, refused: int, now_s: float) -> None:
-        """Count a line. One that began under the old limit says nothing about refusals under this one."""
-        earlier = now_s - duration_s <= self.changed_s + 1e-6
-        self.earlier_left -= earlier
+    def line_ended(self, duration_s: float, refused: int, now_s: float, *, earlier: bool, earlier_left: int) -> None:
+        """Count a line. An ``earlier`` one began before the limit was set, and says nothing about refusals under it;
+        ``earlier_left`` of those still run.
+        """
+        self.earlier_left = earlier_left
         if refused and earlier:
             self.earlier_refused += 1
         elif refused:
@@ -77,9 +75,11 @@ class ThroughputWindow:
         """Lines per second: as counted, or by Little's law when that is less.
 
         Lines that began together end together, and the end of such a wave at the end of the window counts too much.
+        Those that were refused are left out of it: most of their time they waited under an earlier limit.
         """
         counted = self.lines / max(self.elapsed_s, 1e-9)
-        return min(counted, self.limit / max(self._all.mean, 1e-9))
+        mean_s = self._clean.mean if self._clean.count else self._all.mean
+        return min(counted, self.limit / max(mean_s, 1e-9))
 
     @property
     def served_at_once(self) -> float:

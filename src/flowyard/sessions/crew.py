@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from flowyard.records import ErrorRecord, LineResult, LineTask
 from flowyard.sessions.black_box import BlackBox
+from flowyard.sessions.limit_tally import LimitTally
 from flowyard.sessions.line_worker import LineWorker
 from flowyard.sessions.lost_lines import timed_out
 from flowyard.sessions.session import FinishedLine
@@ -37,6 +38,12 @@ class Crew(ABC):
         self._timeout_s = line_timeout_s
         self._box = box
         self.limit = 1
+        self._tally = LimitTally()
+
+    def set_limit(self, limit: int, number: int) -> None:
+        """Run that many at once; the limit is set for the ``number``-th time."""
+        self.limit = limit
+        self._tally.limit_set(number)
 
     @abstractmethod
     def poke(self) -> None:
@@ -81,7 +88,9 @@ class LoopCrew(Crew):
     async def _work(self, first: LineTask) -> None:
         task: LineTask | None = first
         while task is not None:
-            self._tell(await self._run(task))
+            began = self._tally.began()
+            finished = await self._run(task)
+            self._tell(finished._replace(limit_seen=self._tally.ended(began)))
             task = self._take() if len(self._tasks) <= self.limit and self._failure is None else None
 
     async def _run(self, task: LineTask) -> FinishedLine:
@@ -129,11 +138,12 @@ def _raised(task: LineTask, error: BaseException) -> LineResult:
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A line in a thread, and the slot of the black box that it has."""
+    """A line in a thread, the slot of the black box that it has, and the number of the limit that it began under."""
 
     task: LineTask
     began_s: float
     slot: int | None
+    began: int
     given_up: bool = False
 
 
@@ -171,14 +181,15 @@ class ThreadCrew(Crew):
         for line in late:
             self._leave(line)
             self.worker.runner.line_threads.grow()  # this one may never come back
-            self._tell(self.worker.finished(timed_out(line.task, self._timeout_s)))
+            self._tell_of(line, self.worker.finished(timed_out(line.task, self._timeout_s)))
         if late:
             self.poke()
 
     def _work(self, first: LineTask) -> None:
         task: LineTask | None = first
         while task is not None:
-            line = _Running(task, time.monotonic(), self._box.begin(task.line_number) if self._box else None)
+            slot = self._box.begin(task.line_number) if self._box else None
+            line = _Running(task, time.monotonic(), slot, self._tally.began())
             with self._lock:
                 self._running.add(line)
             finished = self._run(task)
@@ -187,7 +198,7 @@ class ThreadCrew(Crew):
                     return
                 self._running.discard(line)
             self._leave(line)
-            self._tell(finished)
+            self._tell_of(line, finished)
             task = self._next()
 
     def _run(self, task: LineTask) -> FinishedLine:
@@ -195,6 +206,9 @@ class ThreadCrew(Crew):
             return self.worker.run_here(task)
         except BaseException as error:  # nobody else would notice that it ended
             return self.worker.finished(_raised(task, error))
+
+    def _tell_of(self, line: _Running, finished: FinishedLine) -> None:
+        self._tell(finished._replace(limit_seen=self._tally.ended(line.began)))
 
     def _leave(self, line: _Running) -> None:
         if self._box and line.slot is not None:

@@ -18,7 +18,7 @@ from flowyard.errors import OutsideError
 from flowyard.records import LineResult, LineTask
 from flowyard.sessions.black_box import read_black_box
 from flowyard.sessions.lost_lines import crashed, timed_out
-from flowyard.sessions.session import Concurrency, FinishedLine, LineSink
+from flowyard.sessions.session import Concurrency, FinishedLine, LimitSeen, LineSink
 
 __all__ = ["LineDriver", "LineHand", "Share"]
 
@@ -37,8 +37,8 @@ class LineHand(Protocol):
     def run(self, tasks: list[LineTask]) -> None:
         """Run these as well."""
 
-    def set_limit(self, limit: int) -> None:
-        """Run that many at once."""
+    def set_limit(self, limit: int, number: int) -> None:
+        """Run that many at once; the limit of all lines is set for the ``number``-th time."""
 
     def kill(self) -> None:
         """End at once."""
@@ -55,6 +55,8 @@ class Share:
     rate: float = 0.0
     rated_at_s: float = field(default_factory=time.monotonic)
     limit: int = 0
+    number: int = 0
+    seen: LimitSeen = LimitSeen()
     late: LineTask | None = None
 
     def rated(self, count: int) -> None:
@@ -126,12 +128,25 @@ class LineDriver:
         try:
             wanted = [line for line in lines if share.lines.pop(line.line_number, None) is not None]
             for line in wanted:
-                self._concurrency.line_ended(line.duration_s, line.usage.refused_calls, now_s)
+                share.seen = line.limit_seen
+                self._concurrency.line_ended(
+                    line.duration_s, line.usage.refused_calls, now_s, line.limit_seen.began, self._earlier_left()
+                )
             self._sink(wanted)
             share.rated(len(lines))
             self._supply()
         except BaseException as error:
             self.fail(error)
+
+    def _earlier_left(self) -> int:
+        """How many lines still run that began before the present limit; a worker that has yet to hear of it runs only
+        such lines.
+        """
+        number = self._concurrency.number
+        return sum(
+            share.seen.earlier_left if share.seen.ended == number else min(len(share.lines), share.limit)
+            for share in self._shares.values()
+        )
 
     def hand_ended(self, hand: LineHand, how: str) -> None:
         """A worker ended by itself. Its lines are blamed or run again; raises nothing."""
@@ -212,11 +227,15 @@ class LineDriver:
         return tasks
 
     def _set_limit(self, share: Share) -> None:
-        """Each worker's part of all lines that may run at once."""
-        limit = max(1, -(-self._concurrency.limit // self._workers))
-        if limit != share.limit:
-            share.limit = limit
-            share.hand.set_limit(limit)
+        limit, number = self._part(share), self._concurrency.number
+        if (limit, number) != (share.limit, share.number):
+            share.limit, share.number = limit, number
+            share.hand.set_limit(limit, number)
+
+    def _part(self, share: Share) -> int:
+        """This worker's part of all lines that may run at once."""
+        del share  # all have equal parts
+        return max(1, -(-self._concurrency.limit // self._workers))
 
     async def _watch(self) -> None:
         """End workers that hold a line past its time and cannot tell, because its code never lets go."""

@@ -60,19 +60,24 @@ class InlineSession(Session):
     ) -> None:
         self._worker = worker = LineWorker(self._ready, place)
 
+        def set_limit() -> None:
+            crew.set_limit(concurrency.limit, concurrency.number)
+
         def take() -> LineTask | None:
-            crew.limit = concurrency.limit
+            set_limit()
             return next(tasks, None)
 
         def tell(line: FinishedLine) -> None:
-            concurrency.line_ended(line.duration_s, line.usage.refused_calls, time.monotonic())
+            seen = line.limit_seen
+            refused = line.usage.refused_calls
+            concurrency.line_ended(line.duration_s, refused, time.monotonic(), seen.began, seen.earlier_left)
             sink((line,))
-            crew.limit = concurrency.limit
+            set_limit()
             waiting()
 
         crew = LoopCrew(worker, take, tell, line_timeout_s=self._request.line_timeout_s, box=None)
         waiting = partial(asyncio.get_running_loop().call_soon, crew.poke)
-        crew.limit = concurrency.limit
+        set_limit()
         try:
             crew.poke()
             await crew.until_idle()

@@ -7,7 +7,7 @@ Both ends are processes of the same user and the same run, connected by pipes th
     ("prepare", request)                          ("prepared", Prepared) | ("refused", error)
     ("begin", place, black box file, limit)
     ("lines", [(number, inputs, error), …])       ("lines", [FinishedLine, …])
-    ("limit", number)
+    ("limit", lines at once, its number)
     ("hand over",)                                ("kept", [bytes, …])
     ("aggregate", [bytes, …], [stored, …])        ("aggregated", AggregationResult)
     ("last words",)                               ("last words", usage, warnings)

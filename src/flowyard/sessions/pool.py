@@ -75,8 +75,8 @@ class Hand:
     def run(self, tasks: list[LineTask]) -> None:
         self.process.send(("lines", [(task.line_number, task.inputs, task.error) for task in tasks]))
 
-    def set_limit(self, limit: int) -> None:
-        self.process.send(("limit", limit))
+    def set_limit(self, limit: int, number: int) -> None:
+        self.process.send(("limit", limit, number))
 
     def kill(self) -> None:
         self.process.kill()

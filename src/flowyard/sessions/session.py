@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from flowyard.abc import Provider
 from flowyard.flows.model import Flow
@@ -19,6 +19,7 @@ __all__ = [
     "Concurrency",
     "FinishedLine",
     "FixedConcurrency",
+    "LimitSeen",
     "LineSink",
     "Place",
     "Session",
@@ -55,6 +56,17 @@ class Place:
     from_network: bool = False
 
 
+class LimitSeen(NamedTuple):
+    """Which limit of lines at once was in force, by its number, when a line ``began`` and when it ``ended``.
+
+    ``earlier_left`` are the lines that still ran in the same process then and had begun before the limit was set.
+    """
+
+    began: int = 0
+    ended: int = 0
+    earlier_left: int = 0
+
+
 class FinishedLine(NamedTuple):
     """A line that ended, as the process that ran it tells it.
 
@@ -67,6 +79,7 @@ class FinishedLine(NamedTuple):
     duration_s: float
     usage: Usage
     error: ErrorRecord | None = None
+    limit_seen: LimitSeen = LimitSeen()
 
 
 LineSink = Callable[[Sequence[FinishedLine]], None]
@@ -80,8 +93,15 @@ class Concurrency(Protocol):
     def limit(self) -> int:
         """At least 1."""
 
-    def line_ended(self, duration_s: float, refused: int, now_s: float) -> None:
-        """A line took ``duration_s``, and its model calls were refused that often; ``now_s`` is a monotonic time."""
+    @property
+    def number(self) -> int:
+        """How often the limit was set. Lines are told apart by the number that was in force when they began."""
+
+    def line_ended(self, duration_s: float, refused: int, now_s: float, began: int, earlier_left: int) -> None:
+        """A line took ``duration_s``, and its model calls were refused that often; ``now_s`` is a monotonic time.
+
+        It ``began`` under the limit of that number. ``earlier_left`` lines still run that began before the present one.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +109,9 @@ class FixedConcurrency:
     """Always the same number of lines."""
 
     limit: int
+    number: ClassVar[int] = 0
 
-    def line_ended(self, duration_s: float, refused: int, now_s: float) -> None:
+    def line_ended(self, duration_s: float, refused: int, now_s: float, began: int, earlier_left: int) -> None:
         """Nothing changes."""
 
 

@@ -180,7 +180,7 @@ class _Worker:
         self._lines = LineWorker(self._runner, place)
         self._folder = place.data_folder
         self._outbox, self._crew = self._new_crew(box)
-        await self._limit(limit)
+        await self._limit(limit, 0)
 
     def _new_crew(self, box: Path) -> tuple[_Outbox, Crew]:
         assert self._request is not None
@@ -207,9 +207,9 @@ class _Worker:
         assert self._crew is not None
         self._crew.poke()
 
-    async def _limit(self, limit: int) -> None:
+    async def _limit(self, limit: int, number: int) -> None:
         assert self._crew is not None
-        self._crew.limit = limit
+        self._crew.set_limit(limit, number)
         self._crew.poke()
 
     async def _hand_over(self) -> None:

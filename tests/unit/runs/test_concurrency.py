@@ -40,6 +40,15 @@ def test_finds_what_a_server_that_refuses_can_do(capacity, latency, seed):
     assert share_of_best(server, capacity * 300, (capacity - 2, capacity), seed) > 0.9
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_lines_that_are_told_of_late_are_not_taken_for_lines_that_wait(seed):
+    def lines_per_s(limiter: AdaptiveConcurrency | Limit) -> float:
+        server = Server(steady(0.2), lambda _: 32, refuses=True)
+        return converged(run_against(server, limiter, 9600, seed, told_after=lambda rng: rng.uniform(0.002, 0.012)))
+
+    assert lines_per_s(AdaptiveConcurrency()) > 0.9 * lines_per_s(Limit(32))
+
+
 def test_few_calls_are_refused_once_the_limit_is_found():
     server = Server(LATENCIES["spread"], lambda _: 32, refuses=True)
     run_against(server, AdaptiveConcurrency(), 10_000)
@@ -94,9 +103,9 @@ lines_that_ended = st.lists(
 def test_the_limit_never_leaves_its_bounds(lines, lowest, width, start):
     adaptive = AdaptiveConcurrency(lowest=lowest, start=start, highest=lowest + width)
     now = 0.0
-    for duration, refused, step in lines:
+    for line, (duration, refused, step) in enumerate(lines):
         now += step
-        adaptive.line_ended(duration, refused, now)
+        adaptive.line_ended(duration, refused, now, adaptive.number - line % 2, line % 7)
         assert lowest <= adaptive.limit <= lowest + width
         assert isinstance(adaptive.limit, int)
 
@@ -116,18 +125,18 @@ def test_a_range_that_is_none_is_refused():
 
 
 def test_a_window_is_full_after_whole_generations():
-    window = ThroughputWindow(4, 0.0, in_flight=0, noise=0.1)
+    window = ThroughputWindow(4, 0.0, noise=0.1)
     for line in range(8):
         assert not window.is_full or line == 4
-        window.line_ended(1.0, 0, 1.0 + line // 4)
+        window.line_ended(1.0, 0, 1.0 + line // 4, earlier=False, earlier_left=0)
     assert window.is_full
     assert window.throughput == 4
 
 
 def test_lines_in_flight_at_a_change_are_told_from_later_ones():
-    window = ThroughputWindow(2, 10.0, in_flight=3, settle=2, noise=0.1)
-    window.line_ended(5.0, 1, 11.0)
-    window.line_ended(5.0, 0, 11.0)
-    window.line_ended(0.5, 1, 11.0)
+    window = ThroughputWindow(2, 10.0, settle=2, noise=0.1)
+    window.line_ended(5.0, 1, 11.0, earlier=True, earlier_left=2)
+    window.line_ended(5.0, 0, 11.0, earlier=True, earlier_left=1)
+    window.line_ended(0.5, 1, 11.0, earlier=False, earlier_left=1)
     assert (window.earlier_left, window.earlier_refused, window.refused) == (1, 1, 1)
     assert window.lines == 1

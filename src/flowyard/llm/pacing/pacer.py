@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +37,11 @@ _LONGEST_PAUSE_S = 600.0
 _PATIENCE_S, _FIRST_PATIENCE_S = 300.0, 10.0
 _LONGEST_ASKED_S = 86_400.0
 _REFUSALS_TO_PAUSE = 3
+_LONGEST_REFUSED_S = 2.0  # when refusals are a matter of time, everybody pauses
+_PATIENT_ATTEMPTS = 300  # some minutes
+"""Attempts of a call that is refused while others are answered: those that began later may always be first."""
 _ANSWERS_AT_ONCE = 10
+_FULL, _ROOM_NAP_S = 0.8, 0.1
 _LONGEST_NAP_S = 0.25  # what others give back, or a probe's answer, is seen this soon
 
 
@@ -72,6 +77,9 @@ class Pacer:
         self._requests, self._tokens = request_bucket(limit), token_bucket(limit)
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._answers = 0
+        self._under_way = 0
+        self._room = 0  # how many were under way when a call was refused last
+        self._counting = threading.Lock()
 
     @cached_property
     def _row(self) -> Row:
@@ -92,10 +100,12 @@ class Pacer:
             await self._sit_out_the_pause()
             async with self._gate():  # first come, first served; only one of a loop looks at the clock
                 permit = await self._next(tokens)
+        self._count(1)
         return permit
 
     def answered(self, permit: Permit, tokens: float) -> None:
         """The call was answered and took so many tokens."""
+        self._count(-1)
         fields = self._row.fields
         self._answers += 1
         calm = fields[ANSWERED] and not (fields[OPEN_UNTIL] or fields[REFUSALS] or fields[OUTAGE_SINCE])
@@ -113,6 +123,9 @@ class Pacer:
 
         A refusal that says when to come back pauses the connection for everybody.
         """
+        self._count(-1)
+        if error.status in REFUSED:
+            self._room = self._under_way
         now = self.rules.clock()
         with self._row.locked() as fields:
             if error.status is not None:
@@ -125,17 +138,32 @@ class Pacer:
                 breaker.abandon(fields, permit.probe)
             if error.status in REFUSED and error.retryable:
                 self._pause(fields, now, error, attempt)
+            attempts = self.rules.retry.attempts
+            if error.status in REFUSED and error.retry_after_s is None and self._answers_others(fields):
+                attempts = _PATIENT_ATTEMPTS
         asked_s = error.retry_after_s or 0.0
-        if not error.retryable or attempt >= self.rules.retry.attempts or asked_s > _LONGEST_PAUSE_S:
+        if not error.retryable or attempt >= attempts or asked_s > _LONGEST_PAUSE_S:
             return None
-        spread_s = self.rules.retry.wait_s(attempt, None)
-        return spread_s if error.status in REFUSED else max(spread_s, asked_s)
+        if error.status in REFUSED:
+            return self.rules.retry.wait_s(attempt, None, longest_s=_LONGEST_REFUSED_S)
+        return max(self.rules.retry.wait_s(attempt, None), asked_s)
 
     def given_up(self, permit: Permit) -> None:
         """The call ended without saying anything of the endpoint: it was canceled, or could not be sent."""
+        self._count(-1)
         if permit.probe != breaker.NO_PROBE:
             with self._row.locked() as fields:
                 breaker.abandon(fields, permit.probe)
+
+    async def wait(self, error: ProviderError, wait_s: float) -> None:
+        """Wait that long before asking again; a refused call only until clearly fewer are under way than there were."""
+        if error.status not in REFUSED or error.retry_after_s is not None:
+            await self.rules.retry.sleep(wait_s)
+            return
+        while wait_s > 0:
+            nap_s = min(wait_s, _ROOM_NAP_S * (0.5 + self.rules.retry.chance()))
+            await self.rules.retry.sleep(nap_s)
+            wait_s = wait_s - nap_s if self._under_way >= _FULL * self._room else 0.0
 
     async def take_retry(self, error: ProviderError) -> bool:
         """Take one retry from the budget. A refused call waits for it; False for a failed one that cannot be paid."""
@@ -208,11 +236,24 @@ class Pacer:
             pause_s = min(error.retry_after_s, _LONGEST_ASKED_S)
         else:
             fields[REFUSALS] += 1
-            if fields[REFUSALS] < _REFUSALS_TO_PAUSE or fields[PAUSED_UNTIL] > now:
+            if self._answers_others(fields) or fields[PAUSED_UNTIL] > now:
                 return
             policy = self.rules.retry
-            pause_s = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (attempt - 1))
+            beyond = fields[REFUSALS] - self._bearable_refusals + _REFUSALS_TO_PAUSE  # one call may be refused for long
+            pause_s = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (min(attempt, beyond) - 1))
         fields[PAUSED_UNTIL] = max(fields[PAUSED_UNTIL], now + pause_s)
+
+    def _answers_others(self, fields: Fields) -> bool:
+        """Whether the endpoint is at work, and turns down only what is too much at once: a pause would waste it."""
+        return fields[REFUSALS] < self._bearable_refusals
+
+    @property
+    def _bearable_refusals(self) -> int:
+        return max(_REFUSALS_TO_PAUSE, 2 * self._under_way)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._under_way += more
 
     def _settle(self, fields: Fields, permit: Permit, tokens: float) -> None:
         """Put right what was taken for the call by guess."""

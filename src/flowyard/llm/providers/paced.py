@@ -87,10 +87,10 @@ class PacedProvider(Provider):
                 wait_s = self._pacer.failed(permit, error, attempt)
                 if wait_s is None or not await self._pacer.take_retry(error):
                     raise
+                await self._pacer.wait(error, wait_s)
             except BaseException:
                 self._pacer.given_up(permit)
                 raise
-            await self._pacer.rules.retry.sleep(wait_s)
             attempt += 1
 
     async def _admit(self, guess: float, refused: int) -> Permit:

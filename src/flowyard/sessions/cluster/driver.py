@@ -67,11 +67,8 @@ class ClusterDriver(LineDriver):
                 self._again.append(task)
         self._supply_or_fail()
 
-    def _set_limit(self, share: Share) -> None:
-        """Each worker's part of all lines that may run at once; together they are exactly that many."""
+    def _part(self, share: Share) -> int:
+        """This worker's part of all lines that may run at once; together they are exactly that many."""
         place = list(self._shares.values()).index(share)
         whole, rest = divmod(self._concurrency.limit, max(self._workers, len(self._shares)))
-        limit = max(1, whole + (place < rest))
-        if limit != share.limit:
-            share.limit = limit
-            share.hand.set_limit(limit)
+        return max(1, whole + (place < rest))

@@ -140,6 +140,41 @@ async def test_refusals_in_a_row_hold_everybody_back() -> None:
     assert max(later - earlier for earlier, later in zip(world.asked, world.asked[1:], strict=False)) > 1.0
 
 
+@pytest.mark.parametrize("each", [9, 12, 24])
+async def test_an_endpoint_that_is_at_work_is_not_paused_for_what_is_too_much_at_once(each: int) -> None:
+    taken: list[float] = []
+
+    def busy(now: float, number: int) -> ProviderError | None:
+        if sum(time > now - 1 for time in taken) >= 8:
+            return refusal()
+        taken.append(now)
+        return None
+
+    world = World(busy)
+    assert failures(await world.run(400, each=each)) == 0
+    assert taken[360] - taken[0] < 1.2 * 360 / 8  # at the end those are left that were refused again and again
+
+
+async def test_refused_calls_come_back_as_soon_as_there_is_room() -> None:
+    taken: list[float] = []
+
+    def busy(now: float, number: int) -> ProviderError | None:
+        if sum(time > now - 1 for time in taken) >= 8:
+            return refusal()
+        taken.append(now)
+        return None
+
+    world = World(busy)
+    assert failures(await world.run(11, each=11)) == 0
+    assert taken[-1] - taken[0] < 1.3
+
+
+async def test_who_is_refused_and_nobody_is_answered_fails_after_six_attempts() -> None:
+    world = World(lambda now, number: refusal())
+    assert failures(await world.run(1, each=1)) == 1
+    assert len(world.asked) == 6
+
+
 async def test_an_endpoint_with_a_hidden_limit_gets_few_requests_too_many() -> None:
     answered: list[float] = []
 

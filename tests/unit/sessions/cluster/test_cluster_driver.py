@@ -30,7 +30,7 @@ class Hand:
     def run(self, tasks: list[LineTask]) -> None:
         self.lines += [task.line_number for task in tasks]
 
-    def set_limit(self, limit: int) -> None:
+    def set_limit(self, limit: int, number: int) -> None:
         self.limit = limit
 
     def kill(self) -> None:
