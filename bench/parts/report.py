@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from tests.functional.browser_page import BROWSER, BrowserPage, in_browser
+from bench.browser_page import BROWSER, BrowserPage, in_browser
 
 from bench.places import SCRATCH
 from bench.report_data import make_comparison, make_evidence

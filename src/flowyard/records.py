@@ -308,6 +308,8 @@ class ExperimentRecord:
     ``evaluations`` maps an evaluation run's name to ``(evaluator name, evaluated run's name)``. ``labels`` maps a run's
     name to what people call it, ``defaults`` is the label of the flow as its files have it. ``verdict`` is None without
     ``gates``; these and ``races`` are what ``decisions/`` found, as JSON has it, and ``policy`` the blocks it followed.
+    It ``is_finished`` when nothing that was planned is left to run; ``request`` is what was asked for and the versions
+    of what it reads, so that the rest can be run.
     """
 
     name: str
@@ -325,6 +327,8 @@ class ExperimentRecord:
     gates: tuple[Mapping[str, Any], ...] = ()
     races: tuple[Mapping[str, Any], ...] = ()
     policy: Mapping[str, Any] = field(default_factory=dict)
+    is_finished: bool = True
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:

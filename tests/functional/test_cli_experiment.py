@@ -40,6 +40,11 @@ def test_the_example(project: Project):
         assert evaluation["base_run"] == base["name"]
         assert evaluation["lines"]["total"] == base["lines"]["completed"]
         assert 0 < evaluation["metrics"]["accuracy"] < 1
+    assert result["verdict"] == "pass"
+    assert {(gate["dataset"], gate["verdict"]) for gate in result["gates"]} == {
+        ("tickets", "pass"),
+        ("tickets_dev", "pass"),
+    }
     csv_files = result["reports"].pop("csv")
     assert {name: Path(path).name for name, path in result["reports"].items()} == {
         "html": "report.html",
@@ -48,7 +53,10 @@ def test_the_example(project: Project):
         "json": "report.json",
     }
     texts = {Path(path).name: Path(path).read_text() for path in [*result["reports"].values(), *csv_files]}
-    assert {"details.csv", "metrics.csv", "tickets.classify=few_shot.csv"} <= set(texts)
+    assert {"details.csv", "metrics.csv", "gates.csv", "tickets.classify=few_shot.csv"} <= set(texts)
+    for title in ("It may ship", "Slices", "Confusion matrices"):
+        assert title in texts["report.html"]
+    assert len(texts["report.html"]) < 800_000
     assert all("imulated" in texts[name] for name in ("report.html", "report.md", "report.json", "details.csv"))
     rows = list(csv.DictReader(texts["details.csv"].splitlines()))
     assert len(rows) >= 137 + 24

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser_page import BROWSER, BrowserPage, in_new_page, running_browser
+from bench.browser_page import BROWSER, BrowserPage, in_new_page, running_browser
 from evidence_lab import evidence
 
 from flowyard.records import Comparison, ErrorRecord, LineCounts, LineResult, NodeResult, RunRecord, Usage
 from flowyard.reports import summarize
 from flowyard.reports.html import render_page
+from flowyard.reports.index import write_index
+from flowyard.reports.outcomes import Outcome, write_outcome
 from flowyard.runs.results import ResultWriter
 from flowyard.sessions.encoding import LineEncoder
 
@@ -26,37 +29,53 @@ def stored(folder: Path, name: str, lines: list[LineResult], **more: object) -> 
     """A run with these lines on disk."""
     path = folder / name
     path.mkdir()
+    encoder = LineEncoder(path / "media")
     with ResultWriter(path / "lines.jsonl") as writer:
-        for line in lines:
-            writer.append(LineEncoder(path / "media").finished(line))
+        writer.append(*map(encoder.finished, lines))
     counts = LineCounts(len(lines), len(lines), 0)
     return RunRecord(name, "completed", "flow", path, **{"dataset": "tickets", "lines": counts, **more})  # type: ignore[arg-type]
 
 
-def answered(number: int, answer: str, place: int) -> LineResult:
-    node = NodeResult(
-        "ask", "completed", answer, duration_s=0.2, usage=Usage(1, 7, 3), prompts=(f"user:\nAsk {number}",)
-    )
-    inputs = {"question": f"question {number}"}
-    return LineResult(number, "completed", inputs, {"answer": answer}, nodes=(node,), duration_s=0.1 * (place + 1))
+NUMBER = 777_777
+"""Stands for a line's number in a line that many are made from."""
+
+
+def answered(said: str, place: int) -> LineResult:
+    prompt = f"user:\nAsk {NUMBER}"
+    node = NodeResult("ask", "completed", said, duration_s=0.2, usage=Usage(1, 7, 3), prompts=(prompt,))
+    inputs = {"question": f"question {NUMBER}"}
+    return LineResult(NUMBER, "completed", inputs, {"answer": said}, nodes=(node,), duration_s=0.1 * (place + 1))
+
+
+def repeated(run: RunRecord, lines: int) -> RunRecord:
+    """The run with so many lines: those it has, in turn, each with a number of its own; written as they are stored."""
+    file = run.path / "lines.jsonl"
+    kinds = [line.partition(', "crc32"')[0] for line in file.read_text("utf-8").splitlines()]
+    each = (checked(kinds[number % len(kinds)].replace(str(NUMBER), str(number))) for number in range(lines))
+    file.write_text("".join(each), "utf-8")
+    return replace(run, lines=LineCounts(lines, lines, 0))
+
+
+def checked(text: str) -> str:
+    """A stored line with its checksum, from its text without the last brace."""
+    return f'{text}, "crc32": "{zlib.crc32(f"{text}}}".encode()):08x}"}}\n'
 
 
 def four_versions(folder: Path, lines: int) -> Path:
     """A page of four versions: of ten lines, b wins 0, loses 1, fails 2 and says the same as a on the rest."""
     failed = ErrorRecord("ValueError", "no answer", "ask")
-    found: dict[str, list[LineResult]] = {}
+    runs: list[RunRecord] = []
     scores: dict[str, list[float]] = {}
     for place, version in enumerate("abcd"):
-        own, values = [], []
-        for number in range(lines):
-            kind = number % 10 if version == "b" else -1
-            said = f"a long answer to {number} that is {'right' if kind == 0 else 'wrong' if kind == 1 else 'told'}"
-            line = answered(number, said, place)
-            own.append(replace(line, status="failed", outputs={}, error=failed) if kind == 2 else line)
-            values.append({0: 1.0, 1: 0.0, 2: 0.5}.get(kind, 0.5))
-        found[version], scores[version] = own, values
-    runs = tuple(stored(folder, version, own) for version, own in found.items())
-    comparison = Comparison("four", "variant", runs, "2025-03-01T10:20:30Z", labels={name: name for name in found})
+        answers = ["right", "wrong", *["told"] * 8] if version == "b" else ["told"] * 10
+        kinds = [answered(f"a long answer to {NUMBER} that is {answer}", place) for answer in answers]
+        if version == "b":
+            kinds[2] = replace(kinds[2], status="failed", outputs={}, error=failed)
+        runs.append(repeated(stored(folder, version, kinds), lines))
+        values = [1.0, 0.0, *[0.5] * 8] if version == "b" else [0.5] * 10
+        scores[version] = (values * (lines // 10 + 1))[:lines]
+    labels = {run.name: run.name for run in runs}
+    comparison = Comparison("four", "variant", tuple(runs), "2025-03-01T10:20:30Z", labels=labels)
     known = evidence(list("abcd"), ["tickets"], scores={"accuracy_grade": scores}, lines=range(lines))
     better = tuple(replace(each, metric=replace(each.metric, higher_is_better=True)) for each in known.scores)
     page = folder / "report.html"
@@ -177,6 +196,30 @@ def test_every_line_is_reached_by_scrolling_and_by_searching(page: Path, browse)
     browse(use)
 
 
+def test_the_last_of_ten_thousand_lines_is_reached_by_the_list_and_by_its_number(tmp_path: Path, browse) -> None:
+    path = four_versions(tmp_path, 10_000)
+
+    async def use(browser: BrowserPage) -> None:
+        await browser.open(path)
+        assert "All 10,000" in await browser.get("document.querySelector('[data-show=all]').textContent")
+        await browser.get("document.getElementById('list').focus()")
+        await browser.press("End")
+        rows = "[...document.querySelectorAll('#rows > .row')]"
+        await browser.until(f"{rows}.at(-1)?.textContent.includes('question 9999')")
+        assert await browser.get(f"{rows}.length") < 40
+        assert await browser.get(f"{rows}.at(-1).getAttribute('aria-posinset')") == "10000"
+        await browser.press("Enter", 13, "\r")
+        await browser.until(f"{OPEN} && {TITLE} === 'Line 9999'")
+        assert "Ask 9999" in await browser.get(BODY)
+        await browser.press("Escape", 27)
+        await search(browser, "#9999", "1 of 10,000 lines")
+        await browser.until(f"{rows}.length === 1 && {rows}[0].textContent.includes('question 9999')")
+        await browser.open(path, "#d0-l9999")
+        await browser.until(f"{OPEN} && {TITLE} === 'Line 9999'")
+
+    browse(use)
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_is_wider_than_the_window_in_light_or_dark(page: Path, browse, width: int) -> None:
     async def use(browser: BrowserPage) -> None:
@@ -279,8 +322,44 @@ def test_without_script_a_small_page_can_be_read(tmp_path: Path, browse) -> None
         assert await browser.get(f"getComputedStyle({lines}).display") == "block"
         text = await browser.get(f"{lines}.textContent")
         for number in range(20):
-            assert f"Ask {number}" in text
+            assert f"question {number}" in text
         assert "a long answer to 19 that is told" in text
         await browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+    browse(use)
+
+
+def test_the_index_page_is_filtered_and_hostile_names_are_text(tmp_path: Path, browse) -> None:
+    outcomes = [
+        ("calm", "1", {"verdict": "pass", "env": "dev", "best": "classify=few_shot", "metric": "accuracy"}),
+        ("calm", "2", {"verdict": "fail", "value": 0.5, "metric": "accuracy", "low": 0.4, "high": 0.6}),
+        (HOSTILE, "3", dict.fromkeys(("env", "best", "dataset", "metric"), HOSTILE)),
+    ]
+    for name, key, more in outcomes:
+        folder = tmp_path / f"experiment{key}" / key
+        folder.mkdir(parents=True)
+        write_outcome(Outcome(**{"name": name, "key": key, "created_at": f"2025-03-01T00:00:0{key}"} | more), folder)
+    path = write_index(tmp_path)
+
+    async def use(browser: BrowserPage) -> None:
+        await browser.load(path.as_uri())
+        seen = "[...document.querySelectorAll('tbody tr')].filter((row) => row.checkVisibility())"
+        found = "document.getElementById('found').textContent"
+        assert await browser.get(f"[{seen}.length, {found}].join()") == "3,3 of 3 executions"
+        await browser.get("document.getElementById('words').focus()")
+        await browser.write("FEW dev")
+        await browser.until(f"{found} === '1 of 3 executions'")
+        assert await browser.get(f"{seen}.map((row) => row.querySelector('a').title).join()") == "1"
+        await browser.get("document.getElementById('words').select()")
+        await browser.write("onerror")
+        await browser.until(f"{seen}.length === 1 && {seen}[0].querySelector('a').title === '3'")
+        assert await browser.get(f"{seen}[0].querySelector('a').textContent") == HOSTILE
+        await browser.get(
+            "document.getElementById('words').value = ''; const verdict = document.getElementById('verdict');"
+            " verdict.value = 'fail'; verdict.dispatchEvent(new Event('change'));"
+        )
+        assert await browser.get(f"{seen}.map((row) => row.querySelector('a').title).join()") == "2"
+        assert await browser.get("document.querySelectorAll('img, [onerror], [onload]').length") == 0
+        assert await browser.get("document.title + document.body.dataset.owned") == "Experiments · flowyardundefined"
 
     browse(use)

@@ -144,6 +144,8 @@ def test_visualize_makes_one_page_for_each_choice_of_runs(two: Project):
     text = both.read_text("utf-8")
     assert "run comparison" in text
     assert "2 runs × 1 dataset" in text
+    assert "Against first" in text
+    assert "Differences are not tested" not in text
     assert "ValueError" in text
     assert "same" in text
     assert 'http-equiv="Content-Security-Policy"' in text

@@ -17,6 +17,7 @@ from flowyard.experiments import ExperimentPlan, execute_experiment, load_experi
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.plan import PlannedRun
 from flowyard.experiments.policy import decide, read_policy
+from flowyard.registry import DatasetRegistry
 from flowyard.reports import write_reports
 
 __all__ = ["Experiment", "Plan"]
@@ -58,11 +59,16 @@ class Plan:
 class Experiment:
     """An experiment at ``path``, its folder or its file, with the overlay of the environment ``env``.
 
+    ``home`` is where registered datasets are, when that is not the usual place.
     Raises ExperimentInvalid with every problem of the file, UserError when there is none.
     """
 
-    def __init__(self, path: str | PathLike[str], env: str | None = None) -> None:
-        self.experiment = load_experiment(Path(fspath(path)).expanduser(), env)
+    def __init__(
+        self, path: str | PathLike[str], env: str | None = None, *, home: str | PathLike[str] | None = None
+    ) -> None:
+        place = Path(fspath(path)).expanduser()
+        registry = DatasetRegistry(open_place(place, home=home).settings.home)
+        self.experiment = load_experiment(place, env, resolve_dataset=registry.resolve)
 
     @property
     def name(self) -> str:

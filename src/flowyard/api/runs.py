@@ -99,7 +99,7 @@ class Run:
     def report(self, path: Place | None = None) -> Path:
         """Write the page that shows the run line by line; returns where it is, by default in the project's home."""
         page = Path(path).expanduser().absolute() if path else comparison_page(self._home, [self.name])
-        return write_page(compare_runs([self.record]), page)
+        return write_page(compare_runs([self.record]), None, page)
 
     def open_report(self) -> Path:
         """The same, opened in a browser where there is one."""

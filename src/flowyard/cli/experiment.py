@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from flowyard.app import open_app
-from flowyard.cli.experiment_look import print_reports
+from flowyard.cli.experiment_end import carry_out_experiment
 from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.experiment_plan import print_plan
-from flowyard.cli.experiment_result import experiment_view, gate_code, print_gates, print_races
 from flowyard.cli.lazy import LazyGroup
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
-from flowyard.cli.output import failed_lines_code, print_json, print_warnings
-from flowyard.cli.pacing_options import budget_code
-from flowyard.cli.progress import choose_progress
-from flowyard.decisions.model import Evidence
-from flowyard.decisions.policy import DecisionPolicy
-from flowyard.experiments import execute_experiment, load_experiment, plan_experiment
-from flowyard.experiments.connections import ExperimentConnections
-from flowyard.experiments.policy import decide, read_policy, read_racing
-from flowyard.records import Comparison, ExperimentRecord
-from flowyard.reports import comparison_table, report_paths, summarize, write_reports
+from flowyard.cli.output import print_warnings
+from flowyard.experiments import load_experiment, plan_experiment
+from flowyard.experiments.policy import read_policy, read_racing
+from flowyard.registry import DatasetRegistry
 
 __all__ = ["experiment"]
 
 
 _COMMANDS = {
     "show": ("flowyard.cli.experiment_show:show", "Show what experiment.yaml and an overlay come to, and from where."),
+    "resume": ("flowyard.cli.experiment_resume:resume", "Go on with an execution that was stopped."),
     "gate": ("flowyard.cli.experiment_gate:gate", "Judge an experiment by its gates again, without running anything."),
     "list": ("flowyard.cli.experiment_look:list_", "List executions of experiments, newest first."),
     "report": ("flowyard.cli.experiment_look:report", "Write the reports of an execution again."),
@@ -71,40 +63,12 @@ def run(
     Exits 3 when a gate says no or the budget is used up, else 1 when lines failed.
     """
     app = open_app(read_settings(home, env_file, simulate), Path(path))
-    loaded = load_experiment(Path(path), env)
+    loaded = load_experiment(Path(path), env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
     plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app))
     print_warnings(plan.warnings)
     if dry_run:
         print_plan(plan, as_json=as_json)
         return 0
-    experiment = plan.experiment
-    declared = [ExperimentConnections(experiment, app.environ)]
-    parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
-    record = many.carry_out(app, execute_experiment(plan, parts, options=many.options))
     policy = replace(policy, gates=()) if no_gates else policy
-    record, comparison, evidence = decide(record, policy, app.store)
-    files = write_reports(record, evidence, record.path)
-    _print_result(record, comparison, evidence, policy, files, as_json=as_json)
-    planned = sum(1 + len(each.evaluations) for each in plan.runs)
-    stopped = budget_code(record.runs, parts.budget, planned=planned)
-    return stopped or gate_code(evidence, policy) or failed_lines_code(record.runs, max_failed_lines)
-
-
-def _print_result(
-    record: ExperimentRecord,
-    comparison: Comparison,
-    evidence: Evidence,
-    policy: DecisionPolicy,
-    files: Mapping[str, Sequence[Path]],
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        print_json({**experiment_view(record, evidence), "reports": report_paths(files)})
-        return
-    print_warnings(evidence.warnings)
-    Console().print(comparison_table(summarize(comparison), evidence))
-    print_races(record.races)
-    print_gates(evidence.gates, policy)
-    print_reports(files)
+    return carry_out_experiment(plan, policy, app, many, max_failed_lines=max_failed_lines, as_json=as_json)

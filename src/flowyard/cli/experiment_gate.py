@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowyard.cli.experiment_result import experiment_view, gate_code, print_gates
+from flowyard.cli.experiment_result import check_finished, experiment_view, gate_code, print_gates
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.errors import UserError
@@ -27,6 +27,7 @@ def gate(key: str, gates_file: str | None, home: str | None, as_json: bool) -> i
     """
     store = open_store(home)
     record = store.get_experiment(key)
+    check_finished(record)
     policy = stored_policy(record)
     if gates_file is not None:
         policy = read_gates_file(Path(gates_file), policy)

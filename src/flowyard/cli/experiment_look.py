@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from flowyard.cli.experiment_result import check_finished
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.tables import print_table
@@ -41,7 +42,7 @@ def list_(name: str | None, max_results: int, all_results: bool, home: str | Non
     if as_json:
         print_json([_view(record) for record in found])
     elif found:
-        _print_list([_outcome(record) for record in found])
+        _print_list([_outcome(record) for record in found], {record.key for record in found if not record.is_finished})
         click.echo(f"All of them: {store.home / 'experiments' / 'index.html'}")
     else:
         click.echo(f"No experiments in {store.home}. Make one: flowyard experiment run PATH")
@@ -67,6 +68,7 @@ def report(
 ) -> None:
     """Write the reports of an execution again: that of KEY, or the last one of the experiment NAME. Runs nothing."""
     record = open_store(home).get_experiment(key)
+    check_finished(record)
     wanted = formats or tuple(FORMATS)
     if open_page and "html" not in wanted:
         raise UserError("--open shows the page, which is not among the formats.", hint="Add --format html.")
@@ -121,6 +123,7 @@ def _view(record: ExperimentRecord) -> dict[str, Any]:
         "env": record.env,
         "created_at": record.created_at,
         "verdict": outcome.verdict,
+        "finished": record.is_finished,
         **best,
         "runs": outcome.runs,
         "lines": {"total": outcome.lines, "failed": outcome.failed},
@@ -132,12 +135,12 @@ def _view(record: ExperimentRecord) -> dict[str, Any]:
     }
 
 
-def _print_list(outcomes: Sequence[Outcome]) -> None:
+def _print_list(outcomes: Sequence[Outcome], unfinished: Collection[str]) -> None:
     columns: dict[str, list[str]] = {
         "key": [outcome.key for outcome in outcomes],
         "experiment": [outcome.name for outcome in outcomes],
         "env": [outcome.env or "" for outcome in outcomes],
-        "verdict": [outcome.verdict or "" for outcome in outcomes],
+        "verdict": ["unfinished" if each.key in unfinished else each.verdict or "" for each in outcomes],
         "best": [outcome.best or "" for outcome in outcomes],
         "metric": [_metric(outcome) for outcome in outcomes],
         "failed": [f"{outcome.failed:,}" for outcome in outcomes],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,15 @@ from typing import Any
 
 import click
 
-from flowyard.cli.output import run_view
+from flowyard.cli.output import print_warnings, run_view
 from flowyard.cli.tables import printable
 from flowyard.decisions.model import Evidence, GateResult, Verdict
 from flowyard.decisions.policy import DecisionPolicy
-from flowyard.errors import ExitCode
+from flowyard.errors import ExitCode, UserError
 from flowyard.experiments.policy import gate_view
 from flowyard.records import ExperimentRecord, sum_usage
 
-__all__ = ["experiment_view", "gate_code", "print_gates", "print_races"]
+__all__ = ["check_finished", "experiment_view", "gate_code", "print_gates", "print_races", "resume_words"]
 
 _WIDTH = 80
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
@@ -45,6 +46,20 @@ def experiment_view(record: ExperimentRecord, evidence: Evidence) -> dict[str, A
             "cost_usd": usage.cost_usd,
         },
     }
+
+
+def resume_words(record: ExperimentRecord) -> str:
+    """The command that goes on with an execution."""
+    return f"flowyard experiment resume {shlex.quote(f'{record.name}/{record.key}')}"
+
+
+def check_finished(record: ExperimentRecord) -> None:
+    """Warn of an execution that was stopped. Raises UserError when it has no run yet."""
+    if record.is_finished:
+        return
+    if not record.runs:
+        raise UserError(f"Of the experiment {record.name}/{record.key} nothing was run yet.", hint=resume_words(record))
+    print_warnings([f"It was stopped before all was run. Go on with: {resume_words(record)}"])
 
 
 def gate_code(evidence: Evidence, policy: DecisionPolicy) -> ExitCode | None:

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from flowyard._util.files import dump_json
-from flowyard.cli.options import store_options
+from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.tables import print_table, printable
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.mappings import check_experiment
 from flowyard.experiments.model import Experiment
 from flowyard.experiments.origins import Origin, merged_blocks
+from flowyard.registry import DatasetRegistry
 
 __all__ = ["show"]
 
@@ -24,9 +25,10 @@ __all__ = ["show"]
 @click.argument("path", metavar="PATH")
 @click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml.")
 @store_options
-def show(path: str, env: str | None, home: str | None, as_json: bool) -> int:  # noqa: ARG001 - all commands take it
+def show(path: str, env: str | None, home: str | None, as_json: bool) -> int:
     """Show the experiment at PATH with an overlay applied: every value, and the file and line that it comes from."""
-    experiment = load_experiment(Path(path), env)
+    registry = DatasetRegistry(read_settings(home).home)
+    experiment = load_experiment(Path(path), env, resolve_dataset=registry.resolve)
     merged, origins = merged_blocks(Path(path), env)
     warnings, wrong = check_experiment(experiment)
     if as_json:

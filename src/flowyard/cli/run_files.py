@@ -13,7 +13,15 @@ from flowyard.cli.experiment_look import print_reports
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json
 from flowyard.errors import UserError
-from flowyard.reports import FORMATS, compare_runs, comparison_page, report_paths, write_formats, write_page
+from flowyard.reports import (
+    FORMATS,
+    compare_runs,
+    comparison_page,
+    evidence_of_runs,
+    report_paths,
+    write_formats,
+    write_page,
+)
 from flowyard.runs.export import export_run
 
 __all__ = ["export", "visualize"]
@@ -37,8 +45,9 @@ def visualize(names: str, html_path: str | None, formats: tuple[str, ...], home:
     if not wanted:
         raise UserError("--names names no run.", hint="Write --names first,second.")
     comparison = compare_runs([store.get_run(name) for name in wanted])
-    page = write_page(comparison, _page_path(html_path, store.home, wanted)).resolve()
-    files = write_formats(comparison, page.with_suffix(""), formats) if formats else {}
+    evidence = evidence_of_runs(comparison)
+    page = write_page(comparison, evidence, _page_path(html_path, store.home, wanted)).resolve()
+    files = write_formats(comparison, evidence, page.with_suffix(""), formats) if formats else {}
     if as_json:
         print_json({"names": wanted, "page": str(page)} | ({"reports": report_paths(files)} if files else {}))
     else:

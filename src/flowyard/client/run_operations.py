@@ -23,7 +23,7 @@ from flowyard.flows import Flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
 from flowyard.records import RunQuery, RunRecord
-from flowyard.reports import compare_runs, comparison_page, write_page
+from flowyard.reports import compare_runs, comparison_page, evidence_of_runs, write_page
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.change import change_run
 from flowyard.runs.dataset import absolute_source, data_exists
@@ -154,9 +154,8 @@ class RunOperations:
         with speaking_promptflow():
             store = _store()
             comparison = compare_runs([store.get_run(name) for name in names])
-            page = write_page(
-                comparison, Path(html_path) if html_path else comparison_page(store.home, names)
-            ).resolve()
+            path = Path(html_path) if html_path else comparison_page(store.home, names)
+            page = write_page(comparison, evidence_of_runs(comparison), path).resolve()
         print(page)  # noqa: T201 - the answer of this call
         if sys.stdout.isatty():
             webbrowser.open(page.as_uri())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowyard.flows.labels import selection_label
 from flowyard.records import Comparison, RunRecord
 
 __all__ = ["VersionRun", "Versions", "find_versions", "match_versions"]
@@ -80,7 +81,7 @@ def _names(part: str) -> tuple[str, ...]:
 def _label(run: RunRecord, comparison: Comparison) -> str:
     given = comparison.labels.get(run.name)
     chosen = comparison.variants.get(run.name, {})
-    return given or ", ".join(f"{node}={variant}" for node, variant in chosen.items()) or "defaults"
+    return given or selection_label(chosen, {})
 
 
 def _dataset(run: RunRecord, comparison: Comparison) -> str:

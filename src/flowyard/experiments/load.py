@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
-from flowyard.errors import ExperimentInvalid, Problem, UserError
+from flowyard.errors import ExperimentInvalid, OutsideError, Problem, UserError
+from flowyard.experiments.data_sources import FoundData, ResolveDataset, find_data
 from flowyard.experiments.evaluator_flow import with_whole_mappings
 from flowyard.experiments.model import (
     DeclaredConnection,
@@ -23,20 +23,16 @@ from flowyard.experiments.model import (
 from flowyard.experiments.schema import BLOCKS, IGNORED_IN_OVERLAYS, ExperimentSchema, OverlaySchema, parse_schema
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
-from flowyard.runs.dataset import DataSource, data_exists, data_source
 
 __all__ = ["find_experiment_file", "find_overlay_file", "load_experiment"]
-
-
-ResolveDataset = Callable[[str], DataSource | None]
-"""Finds the data of a registered dataset by ``NAME:VERSION``; None when there is none of that name."""
 
 
 def load_experiment(path: Path, env: str | None = None, *, resolve_dataset: ResolveDataset | None = None) -> Experiment:
     """The experiment at ``path`` (its folder or file) with the overlay ``experiment.<env>.yaml`` applied.
 
     A dataset's ``source`` is a path, a URL or, where ``resolve_dataset`` finds it, a registered ``NAME:VERSION``.
-    Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing.
+    Raises ExperimentInvalid listing every problem with file:line, UserError when a file is missing, and StoreError,
+    with file:line, when registered data was changed.
     """
     file = read_yaml(find_experiment_file(path))
     base = parse_schema(ExperimentSchema, file)
@@ -67,9 +63,6 @@ def find_overlay_file(base: Path, env: str) -> Path:
     return file
 
 
-_REGISTERED = re.compile(r"^(?P<prefix>registry:)?(?P<name>[A-Za-z0-9][\w.-]*):(?P<version>[\w.-]+)$")
-
-
 @dataclass(slots=True)
 class _Block:
     """A block of the file and the file it came from, for line numbers."""
@@ -84,6 +77,7 @@ class _Reader:
     def __init__(self, file: YamlFile, base: ExperimentSchema, resolve_dataset: ResolveDataset | None) -> None:
         self.resolve_dataset = resolve_dataset
         self.file = file
+        self.files = [file.path.resolve()]
         self.base = base
         self.folder = file.path.resolve().parent
         self.blocks = {
@@ -100,6 +94,7 @@ class _Reader:
 
     def overlay(self, file: YamlFile) -> None:
         overlay = parse_schema(OverlaySchema, file)
+        self.files.append(file.path.resolve())
         for name in overlay.model_fields_set & self.blocks.keys():
             self.blocks[name] = _Block(getattr(overlay, name) or [], file)
         self._take_blocks(overlay, file)
@@ -156,6 +151,7 @@ class _Reader:
             warnings=tuple(self.warnings),
             cache=self.cache,
             blocks=self.raw,
+            files=tuple(self.files),
         )
 
     def _problem(self, message: str, file: YamlFile, *keys: str | int, hint: str | None = None) -> None:
@@ -177,9 +173,9 @@ class _Reader:
 
     def _dataset(self, index: int, item: Any) -> ExperimentDataset:
         file = self.blocks["datasets"].file
-        source = self._data_source(item.source, file, "datasets", index, "source")
+        found = self._data(item.source, file, "datasets", index, "source")
         where = file.where("datasets", index)
-        return ExperimentDataset(item.name, source, item.mappings, item.description, where)
+        return ExperimentDataset(item.name, found.source, item.mappings, item.description, where, found.registered)
 
     def _evaluator(self, index: int, item: Any, datasets: Sequence[ExperimentDataset]) -> Evaluator:
         file = self.blocks["evaluators"].file
@@ -223,7 +219,7 @@ class _Reader:
                 if getattr(item, key) is not None:
                     message = f"{key!r} is not allowed here: {item.name!r} is a dataset of the experiment."
                     self._problem(message, file, *keys, key)
-            return EvaluatorDataset(item.name, item.name, own.source, item.mappings, file.where(*keys))
+            return EvaluatorDataset(item.name, item.name, own.source, item.mappings, file.where(*keys), own.registered)
         return self._foreign_dataset(keys, item, [dataset.name for dataset in datasets])
 
     def _foreign_dataset(self, keys: tuple[str | int, ...], item: Any, known: list[str]) -> EvaluatorDataset | None:
@@ -250,34 +246,19 @@ class _Reader:
             self._problem(
                 f"'reference' names the unknown dataset {item.reference!r}.", file, *keys, "reference", hint=hint
             )
-        source = self._data_source(item.source, file, *keys, "source")
-        return EvaluatorDataset(item.name, item.reference, source, item.mappings, file.where(*keys))
+        found = self._data(item.source, file, *keys, "source")
+        where = file.where(*keys)
+        return EvaluatorDataset(item.name, item.reference, found.source, item.mappings, where, found.registered)
 
-    def _data_source(self, source: str, file: YamlFile, *keys: str | int) -> DataSource:
-        if source.startswith("azureml:"):
-            self._problem(f"{source!r} is an Azure ML data asset, which this version does not read.", file, *keys)
-            return self.folder / "missing"
-        registered = self._registered(source, file, *keys)
-        if registered is not None:
-            return registered
-        tried = [data_source(source, self.folder), data_source(source, self.folder / "data")]
-        found = next((each for each in tried if source and data_exists(each)), None)
-        if found is None:
-            names = [str(path.relative_to(self.folder)) for path in self.folder.glob("data/**/*") if path.is_file()]
-            self._problem(f"There is no data file {source!r}.", file, *keys, hint=did_you_mean(source, names))
-        return found or tried[0]
-
-    def _registered(self, source: str, file: YamlFile, *keys: str | int) -> DataSource | None:
-        """The data of a registered dataset; None for what is a path or a URL. A file that is there wins over a name."""
-        match = _REGISTERED.match(source)
-        if match is None or (not match["prefix"] and data_exists(data_source(source, self.folder))):
-            return None
-        found = self.resolve_dataset(f"{match['name']}:{match['version']}") if self.resolve_dataset else None
-        if found is None and match["prefix"]:
-            message = f"No dataset {match['name']!r} is registered in version {match['version']!r}."
-            self._problem(message, file, *keys)
-            return self.folder / "missing"
-        return found
+    def _data(self, source: str, file: YamlFile, *keys: str | int) -> FoundData:
+        try:
+            return find_data(source, self.folder, self.resolve_dataset)
+        except UserError as error:
+            self._problem(error.message, file, *keys, hint=error.hint)
+            return FoundData(self.folder / "missing")
+        except OutsideError as error:
+            error.where = error.where or file.where(*keys)
+            raise
 
     def _flow(self, name: str, file: YamlFile, *keys: str | int) -> Path:
         tried = [self.folder / name, self.folder / "flows" / name]

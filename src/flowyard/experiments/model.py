@@ -26,24 +26,29 @@ class DeclaredConnection:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentDataset:
-    """Data that the flow is run on, and which column feeds which input."""
+    """Data that the flow is run on, and which column feeds which input. ``registered`` is its ``NAME:VERSION``."""
 
     name: str
     source: DataSource
     mappings: Mapping[str, Any]
     description: str | None = None
     where: str = ""
+    registered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorDataset:
-    """What an evaluator reads for runs over ``reference``, a dataset of the experiment (often the same one)."""
+    """What an evaluator reads for runs over ``reference``, a dataset of the experiment (often the same one).
+
+    ``registered`` is the ``NAME:VERSION`` of registered data.
+    """
 
     name: str
     reference: str
     source: DataSource
     mappings: Mapping[str, Any]
     where: str = ""
+    registered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class RawBlock:
 class Experiment:
     """One ``experiment.yaml`` with the overlay of one environment applied.
 
+    ``files`` are the file and its overlay.
     ``blocks`` has the blocks that others read (``variants``, ``metrics``, ``gates``, …), those that are there.
     """
 
@@ -94,3 +100,4 @@ class Experiment:
     warnings: tuple[str, ...] = ()
     cache: CacheBlock = CacheBlock()
     blocks: Mapping[str, RawBlock] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()

@@ -10,12 +10,12 @@ from flowyard._util.suggest import known_names
 from flowyard.errors import ExperimentInvalid, FlowInvalid
 from flowyard.experiments.estimate import CallEstimate, Estimator
 from flowyard.experiments.evaluator_flow import asked_by_type, load_evaluator
-from flowyard.experiments.labels import selection_label
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.space.block import placed
 from flowyard.experiments.space.expand import FlowReader, Selection
 from flowyard.experiments.space.selections import KeptFlows, Selected, select
+from flowyard.flows.labels import selection_label
 from flowyard.flows.model import Flow
 from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.prices import Prices
@@ -65,12 +65,17 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPlan:
-    """All planned runs; ``model_calls`` counts LLM nodes times lines, evaluations included, before retries."""
+    """All planned runs; ``model_calls`` counts LLM nodes times lines, evaluations included, before retries.
+
+    ``variants`` and ``parameters`` are what went over the blocks of the file.
+    """
 
     experiment: Experiment
     runs: tuple[PlannedRun, ...]
     warnings: tuple[str, ...] = field(default=())
     left_out: tuple[LeftOut, ...] = ()
+    variants: str | None = None
+    parameters: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @property
     def model_calls(self) -> int:
@@ -104,7 +109,7 @@ def plan_experiment(
     planner = _Planner(experiment, read_flow, evaluators, Estimator(prices or Prices()))
     groups, left_out = _affordable([planner.runs(each) for each in selected.selections], selected.search.max_cost_usd)
     runs = tuple(run for place in range(len(experiment.datasets)) for run in (group[place] for group in groups))
-    plan = ExperimentPlan(experiment, runs, (), tuple(left_out))
+    plan = ExperimentPlan(experiment, runs, (), tuple(left_out), variants, parameters or {})
     warnings += [*_unused(experiment), *_about_cost(plan, selected)]
     return replace(plan, warnings=tuple(dict.fromkeys(warnings)))
 

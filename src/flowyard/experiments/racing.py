@@ -60,8 +60,13 @@ class Race:
         run: Callable[[PlannedRun, frozenset[int] | None], Awaitable[RunRecord]],
         compare: Callable[[], Comparison],
         is_over: Callable[[], bool],
+        begun: Callable[[PlannedRun], int] = lambda _: 0,
     ) -> None:
-        """Run the rounds. ``compare`` gives what was run so far, ``is_over`` whether the budget is used up."""
+        """Run the rounds. ``compare`` gives what was run so far, ``is_over`` whether the budget is used up.
+
+        ``begun`` is how many lines a run was to have when the race was interrupted: it is brought there at once, while
+        each round still judges by its own lines only, so that the same versions are dropped after the same lines.
+        """
         numbers = [row.number for row in numbered_rows(open_dataset(self.planned[0].dataset.source))]
         random.Random(self.policy.seed).shuffle(numbers)
         self.lines = len(numbers)
@@ -70,8 +75,10 @@ class Race:
             for planned in running:
                 if is_over():
                     return
-                lines = None if end == len(numbers) else frozenset(numbers[:end])
-                self.records[planned.label] = await run(planned, lines)
+                reach, there = max(end, begun(planned)), self.records.get(planned.label)
+                if there is None or there.lines.total < reach:
+                    lines = None if reach >= len(numbers) else frozenset(numbers[:reach])
+                    self.records[planned.label] = await run(planned, lines)
             if end < len(numbers):
                 running = self._still_running(running, compare(), numbers[:end])
 

@@ -9,7 +9,7 @@ from flowyard._util.files import write_atomic
 from flowyard.abc import ReportFormat
 from flowyard.decisions.model import Evidence
 from flowyard.records import Comparison, ExperimentRecord
-from flowyard.reports.comparison import compare_runs, compare_variants, comparison_page
+from flowyard.reports.comparison import compare_runs, compare_variants, comparison_page, evidence_of_runs
 from flowyard.reports.csv_files import CsvFiles
 from flowyard.reports.html import HtmlReport, render_page
 from flowyard.reports.index import write_index
@@ -31,6 +31,7 @@ __all__ = [
     "compare_variants",
     "comparison_page",
     "comparison_table",
+    "evidence_of_runs",
     "report_paths",
     "summarize",
     "write_formats",
@@ -73,9 +74,11 @@ def write_reports(
     return files
 
 
-def write_formats(comparison: Comparison, folder: Path, formats: Iterable[str]) -> dict[str, list[Path]]:
+def write_formats(
+    comparison: Comparison, evidence: Evidence | None, folder: Path, formats: Iterable[str]
+) -> dict[str, list[Path]]:
     """Write the formats of these names for any comparison into ``folder``, made when missing."""
-    return _written(comparison, summarize(comparison), None, folder, formats)
+    return _written(comparison, summarize(comparison), evidence, folder, formats)
 
 
 def _written(
@@ -90,7 +93,7 @@ def report_paths(files: Mapping[str, Sequence[Path]]) -> dict[str, str | list[st
     return {name: [str(path) for path in paths] if name == "csv" else str(paths[0]) for name, paths in files.items()}
 
 
-def write_page(comparison: Comparison, path: Path) -> Path:
+def write_page(comparison: Comparison, evidence: Evidence | None, path: Path) -> Path:
     """Write the page alone, as one file that needs no other. Its folder must exist."""
-    write_atomic(path, render_page(comparison, summarize(comparison)))
+    write_atomic(path, render_page(comparison, summarize(comparison), evidence))
     return path

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flowyard.decisions.evidence import gather_evidence
+from flowyard.decisions.model import Evidence
 from flowyard.experiments.comparison import compare_variants
 from flowyard.records import Comparison, RunRecord
 
-__all__ = ["compare_runs", "compare_variants", "comparison_page"]
+__all__ = ["compare_runs", "compare_variants", "comparison_page", "evidence_of_runs"]
 
 
 def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
@@ -33,6 +35,15 @@ def compare_runs(runs: Sequence[RunRecord]) -> Comparison:
         labels={run.name: _label(run) for run in shown},
         datasets=_datasets(shown),
     )
+
+
+def evidence_of_runs(comparison: Comparison) -> Evidence | None:
+    """What chosen runs show, line by line; None unless at least two of them ran over the same data.
+
+    The first run of all is the baseline. Raises StoreError for damaged lines.
+    """
+    shown = [comparison.datasets[run.name] for run in comparison.runs if run.name in comparison.datasets]
+    return gather_evidence(comparison) if len(set(shown)) < len(shown) else None
 
 
 def comparison_page(home: Path, names: Sequence[str]) -> Path:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flowyard.decisions.model import Difference, Estimate, Evidence
-from flowyard.reports.rankings import metrics_in_order
+from flowyard.reports.leaderboard import main_metrics, metrics_in_order
 from flowyard.reports.table import DatasetTable, Summary, lower_is_better
-from flowyard.reports.values import is_ranked, metric_text
+from flowyard.reports.values import is_ranked, metric_text, plural
 
-__all__ = ["Finding", "Headline", "cautions", "findings", "headlines", "main_metrics"]
+__all__ = ["Finding", "Headline", "cautions", "findings", "headlines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,10 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was tested and found of one version. ``better`` and ``worse`` are certain enough, ``unclear`` is not."""
+    """What was found of one version. ``better`` and ``worse`` are certain enough, ``unclear`` is not.
+
+    A difference without ``p_value`` was not tested, because the metric is one number for the whole run.
+    """
 
     difference: Difference
     estimate: Estimate | None
@@ -41,9 +44,11 @@ def findings(summary: Summary, evidence: Evidence, *, most: int = 8) -> tuple[Fi
     order = {table.name: place for place, table in enumerate(summary.datasets)}
     known = [each for each in evidence.differences if not each.slice and each.dataset in order]
     known.sort(key=lambda each: (first.get(each.metric.name, len(first)), order[each.dataset]))
-    tested = list(dict.fromkeys(each.metric.name for each in known))
+    names = list(dict.fromkeys(each.metric.name for each in known))
+    tested = {each.metric.name for each in known if each.p_value is not None}
     gated = {gate.metric for gate in evidence.gates}
-    names = ([name for name in tested if name in gated] or tested)[:2]
+    names = [name for name in names if name in tested & gated] or [name for name in names if name in tested] or names
+    names = names[:2]
     return tuple(
         Finding(
             each,
@@ -55,14 +60,6 @@ def findings(summary: Summary, evidence: Evidence, *, most: int = 8) -> tuple[Fi
     )[:most]
 
 
-def main_metrics(summary: Summary, *, most: int = 3) -> tuple[str, ...]:
-    """The first numeric metric of each evaluator, then the others, up to ``most``."""
-    ranked = summary.ranked_metrics
-    first = {name.rpartition(".")[0]: name for name in reversed(ranked)}
-    order = sorted(ranked, key=lambda name: name not in first.values())
-    return tuple(order[:most])
-
-
 def headlines(summary: Summary) -> tuple[Headline, ...]:
     """One headline for each dataset and main metric that at least two variants can be compared on."""
     metrics = main_metrics(summary)
@@ -70,13 +67,9 @@ def headlines(summary: Summary) -> tuple[Headline, ...]:
     return tuple(headline for headline in found if headline is not None)
 
 
-def cautions(summary: Summary, *, tested: bool = False) -> tuple[str, ...]:
-    """What a reader must know before trusting the comparison, in full sentences.
-
-    Where metrics were ``tested``, failed lines count by the rule of each metric.
-    """
-    rule = "count by the rule of each metric" if tested else "are missing from the metrics"
-    return tuple(text for table in summary.datasets for text in _cautions(table, rule))
+def cautions(summary: Summary, evidence: Evidence | None) -> tuple[str, ...]:
+    """What a reader must know before trusting the comparison, in full sentences."""
+    return tuple(text for table in summary.datasets for text in _cautions(table, _failed_lines(table, evidence)))
 
 
 def _headline(table: DatasetTable, metric: str) -> Headline | None:
@@ -97,13 +90,31 @@ def _headline(table: DatasetTable, metric: str) -> Headline | None:
     )
 
 
-def _cautions(table: DatasetTable, rule: str) -> Iterator[str]:
+def _failed_lines(table: DatasetTable, evidence: Evidence | None) -> str:
+    """How lines that fail count, in the words of the rule that each metric was measured by."""
+    estimates = [each for each in evidence.estimates if each.dataset == table.name] if evidence else []
+    whole = [each for each in estimates if each.metric.evaluator is not None and not each.slice]
+    names = list(dict.fromkeys(each.metric.name for each in whole))
+    counted = {each.metric.name for each in whole if each.metric.kind != "total" and each.failed_lines}
+    missing = [name for name in names if name not in counted]
+    if not counted:
+        return "Lines that fail are missing from the metrics."
+    said = f"Lines that fail count in {_listed([name for name in names if name in counted])} by the metric's rule"
+    return f"{said}; they are missing from {_listed(missing)}." if missing else f"{said}."
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {plural(more, 'more metric')}" if more > 0 else "")
+
+
+def _cautions(table: DatasetTable, failed_lines: str) -> Iterator[str]:
     scored = [(row, row.evaluated) for row in table.rows]
     partial = [(row, use) for row, use in scored if use is not None and use.completed < use.total]
     if partial:
         parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial[:3])
         parts += f" and {len(partial) - 3} more variants" if len(partial) > 3 else ""
-        yield f"{table.name}: not every line was scored ({parts}). Lines that fail {rule}."
+        yield f"{table.name}: not every line was scored ({parts}). {failed_lines}"
     for row in table.rows:
         if row.run.status != "completed":
             yield f"{table.name}: the run of {row.label} is {row.run.status}, so its numbers are not final."

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowyard.decisions.model import Estimate, Evidence, Metric
+from flowyard.reports.leaderboard import metrics_in_order
 from flowyard.reports.line_scores import of_version
-from flowyard.reports.rankings import metrics_in_order
 from flowyard.reports.table import DatasetTable, Summary, VariantRow
 
 __all__ = ["HeatMap", "heat_maps"]

@@ -25,8 +25,8 @@ from flowyard.records import Comparison
 from flowyard.reports.charts import latency_charts, metric_charts
 from flowyard.reports.headline import cautions, findings, headlines
 from flowyard.reports.heat_map import heat_maps
+from flowyard.reports.leaderboard import change_text, range_text, rankings, tested_text, winner_text
 from flowyard.reports.panels import MOST_OPEN_LINES, read_panel
-from flowyard.reports.rankings import rankings, winner_text
 from flowyard.reports.scatter import trade_offs
 from flowyard.reports.table import Summary
 from flowyard.reports.values import metric_text, ms_text, plural, seconds_text, value_text
@@ -58,16 +58,19 @@ def render_page(comparison: Comparison, summary: Summary, evidence: Evidence | N
     script = "".join(_asset(environment, f"{name}.js") for name in ("unpack", "list", "detail", "report"))
     script = f'"use strict";\n(() => {{\n{script}}})();\n'
     panels = [read_panel(index, table, summary, evidence) for index, table in enumerate(summary.datasets)]
+    boards = rankings(summary, evidence) if evidence else ()
+    beside = {sentence for each in boards for sentence in each.agreements}
     page = environment.get_template("report.html.j2").render(
         comparison=comparison,
         summary=summary,
         evidence=evidence,
         ruling=ruling(evidence),
         signs=VERDICT_SIGNS,
-        rankings=rankings(summary, evidence) if evidence else (),
+        rankings=boards,
+        agreements=[each for each in evidence.agreements if each not in beside] if evidence else (),
         findings=findings(summary, evidence) if evidence else (),
         headlines=headlines(summary),
-        cautions=cautions(summary, tested=evidence is not None),
+        cautions=cautions(summary, evidence),
         trade_offs=trade_offs(summary, evidence),
         heat_maps=heat_maps(summary, evidence),
         metric_charts=() if evidence else metric_charts(summary),
@@ -100,6 +103,9 @@ def _environment() -> Environment:
         "value": value_text,
         "breakable": _breakable,
         "winner": winner_text,
+        "change": change_text,
+        "range": range_text,
+        "tested": tested_text,
     }
     environment.globals |= {"plural": plural, "moment": _moment}
     return environment

@@ -53,7 +53,7 @@ def report_values(comparison: Comparison, summary: Summary, evidence: Evidence |
         "verdict": evidence.verdict if evidence else None,
         "simulated": summary.usage.simulated_calls > 0,
         "usage": to_plain(summary.usage),
-        "cautions": list(cautions(summary)),
+        "cautions": list(cautions(summary, evidence)),
         "datasets": [_dataset(table) for table in summary.datasets],
         "evidence": None if evidence is None else to_plain(evidence),
     }

@@ -78,7 +78,7 @@ def _parts(comparison: Comparison, summary: Summary, evidence: Evidence | None) 
     failures = [each for table in summary.datasets for each in find_failures(table)]
     for board in boards:
         yield _board(board, summary, evidence)
-    notes = [*cautions(summary), *_counted(boards, evidence), *(evidence.warnings if evidence else ())]
+    notes = [*cautions(summary, evidence), *_counted(boards, evidence), *(evidence.warnings if evidence else ())]
     if notes:
         yield _Part(["### Mind", ""], [f"- {literal(note, most=500)}" for note in notes], "caution")
     if failures:
@@ -206,7 +206,7 @@ def _standing(standing: Standing, metrics: Sequence[str], *, costs: bool) -> str
 def _score(score: Score) -> str:
     value = literal(metric_text(score.value))
     text = f"**{value}**" if score.best else value
-    text += f" ({range_text(score.interval)})" if score.interval else ""
+    text += f" {range_text(score.interval)}" if score.interval else ""
     if score.difference is not None:
         text += f"<br>{winner_text(score.difference)} {change_text(score.difference)}"
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowyard.decisions.model import Evidence
-from flowyard.records import ErrorRecord, LineResult, NodeResult
+from flowyard.records import ErrorRecord, LineResult
 from flowyard.reports.cells import Field, fields_side_by_side, shared_inputs
 from flowyard.reports.charts import Chart
 from flowyard.reports.confusion import ConfusionMatrix, LabelPairs, given_matrices
@@ -20,17 +20,16 @@ __all__ = ["MOST_LINES", "MOST_OPEN_LINES", "Panel", "read_panel"]
 MOST_LINES = 50_000
 """How many lines of each dataset the page carries; the tables have every line."""
 MOST_OPEN_LINES = 300
-"""Up to so many lines of a dataset can also be read without the page's script."""
+"""Up to so many lines of a dataset can also be read without the page's script, but for what their nodes did."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """What one evaluator said of one variant's line; ``nodes`` are those that asked a model."""
+    """What one evaluator said of one variant's line."""
 
     evaluator: str
     fields: tuple[Field, ...]
     error: ErrorRecord | None
-    nodes: tuple[NodeResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +128,5 @@ def _evaluations(line: LineRow) -> list[tuple[_Evaluation, ...]]:
         results = [cell.evaluations.get(name) for cell in line.cells]
         for place, (result, fields) in enumerate(zip(results, fields_side_by_side(results), strict=True)):
             if result is not None:
-                asked = result.nodes if any(node.prompts for node in result.nodes) else ()
-                found[place].append(_Evaluation(name, fields, result.error, asked))
+                found[place].append(_Evaluation(name, fields, result.error))
     return [tuple(evaluations) for evaluations in found]

@@ -9,9 +9,8 @@ from markupsafe import Markup
 
 from flowyard.decisions.model import Evidence
 from flowyard.reports.charts import Chart, round_up
-from flowyard.reports.headline import main_metrics
+from flowyard.reports.leaderboard import main_metrics, metrics_in_order
 from flowyard.reports.line_scores import of_version
-from flowyard.reports.rankings import metrics_in_order
 from flowyard.reports.table import DatasetTable, Summary, VariantRow, lower_is_better
 from flowyard.reports.values import is_ranked, metric_text, ms_text, one_line
 from flowyard.runs.cost_text import usd_text

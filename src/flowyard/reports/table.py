@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.decisions.direction import lower_is_better
+from flowyard.flows.labels import selection_label
 from flowyard.records import Comparison, LineCounts, RunRecord, Usage
 from flowyard.reports.values import is_ranked
 from flowyard.runs.cost_text import unpriced_text, usd_text
@@ -187,8 +188,8 @@ def _row(run: RunRecord, comparison: Comparison) -> VariantRow:
     metrics = dict(run.metrics)
     for use in uses:
         metrics |= {f"{use.evaluator}.{name}": value for name, value in use.run.metrics.items()}
-    label = comparison.labels.get(run.name) or ", ".join(f"{node}={variant}" for node, variant in variants.items())
-    return VariantRow(run, _dataset(run, comparison), label or "defaults", dict(variants), metrics, uses, _latency(run))
+    label = comparison.labels.get(run.name) or selection_label(variants, {})
+    return VariantRow(run, _dataset(run, comparison), label, dict(variants), metrics, uses, _latency(run))
 
 
 def _uses(run: RunRecord, comparison: Comparison) -> Iterable[EvaluationUse]:

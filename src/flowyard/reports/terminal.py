@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flowyard.decisions.model import Evidence
-from flowyard.reports.leaderboard import Leaderboard, Score, Standing, leaderboards
+from flowyard.reports.leaderboard import Leaderboard, Score, Standing, leaderboards, range_text
 from flowyard.reports.table import LATENCY_P50, Summary
-from flowyard.reports.values import is_ranked, metric_text, ms_text, one_line, plural
+from flowyard.reports.values import metric_text, ms_text, one_line, plural, signed_text
 from flowyard.runs.cost_text import usd_text
 
 __all__ = ["comparison_table"]
@@ -22,7 +22,7 @@ _WIDTH = 80
 _VARIANT = 32
 _METRIC = 16
 _FAILED, _P50, _COST = 6, 9, 9
-_EXTRAS = {"change": 10, "interval": 13, "cost": _COST}
+_EXTRAS = {"change": 10, "interval": 14, "cost": _COST}
 """What stands beside the first metric and at the end where there is room, the most useful first."""
 _MOST_VERSIONS = 40
 _SIGNS = {"better": ("▲", "green"), "worse": ("▼", "red"), "unclear": ("≈", "dim")}
@@ -139,17 +139,14 @@ def _value(score: Score, *, sign: bool) -> Text:
 
 
 def _interval(score: Score) -> Text:
-    interval = score.interval
-    return Text(f"{metric_text(interval.low)}–{metric_text(interval.high)}" if interval else "", style="dim")
+    return Text(range_text(score.interval), style="dim")
 
 
 def _change(score: Score, *, is_baseline: bool) -> Text:
     if score.difference is None:
         return Text("baseline" if is_baseline else "", style="dim")
     mark, style = _SIGNS[score.difference.winner]
-    value = score.difference.value
-    signed = f"+{metric_text(value)}" if is_ranked(value) and value > 0 else metric_text(value)
-    return Text(f"{mark} {signed}", style=style)
+    return Text(f"{mark} {signed_text(score.difference.value)}", style=style)
 
 
 def _caption(summary: Summary, tested: bool, baseline: str | None, left_out: int, hidden: int) -> Any:

@@ -43,6 +43,8 @@ __all__ = ["main"]
 _PR_SET_PDEATHSIG = 1
 _TELL_EVERY_S = 0.004
 """Lines that end within this time are told of in one message."""
+_FEW_AT_ONCE = 16
+"""When no more lines run at once, each is told of at once: what a kill finds untold was paid for in vain."""
 
 
 class _Outbox:
@@ -72,14 +74,17 @@ class _Outbox:
 class _LoopOutbox(_Outbox):
     """For lines that end on the event loop: no thread wakes up beside it, which every model call would wait for."""
 
-    _is_due = False
+    def __init__(self, channel: Channel, every_s: float) -> None:
+        super().__init__(channel)
+        self._every_s = every_s
+        self._is_due = False
 
     def put(self, line: FinishedLine) -> None:
         """Tell of a line soon."""
         self._lines.append(line)
         if not self._is_due:
             self._is_due = True
-            asyncio.get_running_loop().call_later(_TELL_EVERY_S, self._tell)
+            asyncio.get_running_loop().call_later(self._every_s, self._tell)
 
     def _tell(self) -> None:
         self._is_due = False
@@ -183,7 +188,7 @@ class _Worker:
         timeout_s = self._request.line_timeout_s
         slots = BlackBox(box, 2 * self._request.most_at_once + 64)
         if not self._lines.runner.runs_plainly:
-            outbox = _LoopOutbox(self._channel)
+            outbox = _LoopOutbox(self._channel, 0.0 if self._request.most_at_once <= _FEW_AT_ONCE else _TELL_EVERY_S)
             return outbox, LoopCrew(self._lines, self._take, outbox.put, line_timeout_s=timeout_s, box=slots)
         told = _ThreadOutbox(self._channel)
         crew = ThreadCrew(self._lines, self._take, told.put, line_timeout_s=timeout_s, box=slots)

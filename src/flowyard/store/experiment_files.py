@@ -17,7 +17,7 @@ __all__ = ["EXPERIMENT_FILE", "experiment_to_json", "find_experiment", "find_exp
 
 EXPERIMENT_FILE = "experiment.json"
 _PLAIN_FIELDS = ("name", "key", "created_at", "env", "duration_s")
-_LATER_FIELDS = ("labels", "defaults", "verdict", "gates", "races", "policy")
+_LATER_FIELDS = ("labels", "defaults", "verdict", "gates", "races", "policy", "is_finished", "request")
 """What records of earlier versions do not have."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flowyard.records import LineCounts, LineResult, RunRecord
-from flowyard.reports import compare_runs, summarize, write_page
+from flowyard.reports import compare_runs, evidence_of_runs, summarize, write_page
 from flowyard.runs.results import ResultWriter
 from flowyard.sessions.encoding import LineEncoder
 
@@ -68,8 +68,24 @@ def test_an_evaluation_of_an_evaluation_is_shown(lines: Path) -> None:
     assert [label for _, label in shown(runs)] == ["a", "t"]
 
 
+def test_runs_over_the_same_data_are_tested_line_by_line(lines: Path, tmp_path: Path) -> None:
+    comparison = compare_runs([run(lines, "a"), run(lines, "b")])
+    found = evidence_of_runs(comparison)
+    assert found is not None
+    assert (found.baseline, {(each.version, each.baseline) for each in found.differences}) == ("a", {("b", "a")})
+    assert "Differences are not tested" not in write_page(comparison, found, tmp_path / "p.html").read_text("utf-8")
+
+
+def test_runs_over_different_data_are_not(lines: Path) -> None:
+    apart = [run(lines, "a"), run(lines, "b", data="/p/other.jsonl")]
+    assert evidence_of_runs(compare_runs(apart)) is None
+    assert evidence_of_runs(compare_runs([apart[0], score(lines, "s", "a")])) is None
+
+
 def test_hostile_labels_stay_text(lines: Path, tmp_path: Path) -> None:
-    page = write_page(compare_runs([run(lines, "a", display_name="<script>alert(1)</script>")]), tmp_path / "p.html")
+    page = write_page(
+        compare_runs([run(lines, "a", display_name="<script>alert(1)</script>")]), None, tmp_path / "p.html"
+    )
     text = page.read_text("utf-8")
     assert text.count("<script>") == 1
     assert "&lt;script&gt;alert(1)" in text

@@ -15,8 +15,8 @@ from flowyard.reports import summarize
 from flowyard.reports.confusion import LabelPairs, given_matrices
 from flowyard.reports.distributions import histogram
 from flowyard.reports.heat_map import heat_maps
+from flowyard.reports.leaderboard import rankings
 from flowyard.reports.lines import iter_lines
-from flowyard.reports.rankings import rankings
 from flowyard.reports.scatter import Point, pareto_front, trade_offs
 from flowyard.reports.values import p_text, signed_text
 from flowyard.reports.verdict import ruling
@@ -73,10 +73,13 @@ def test_the_best_version_stands_first_and_the_baseline_is_named(lab: Lab) -> No
     assert [each.row.label for each in first.standings] == labels[::-1]
     assert [each.row.label for each in grade.standings] == labels  # lower is better
     assert [each.is_baseline for each in first.standings] == [False, False, False, True]
-    assert first.standings[3].difference is None
+    assert first.scores[3].difference is None
+    assert [each.best for each in first.scores] == [True, False, False, False]
+    assert len(first.drawings) == 4
     assert first.confidence == "95 % interval"
     assert first.methods == ("Wilson", "McNemar mid-p")
     assert first.main
+    assert (first.agreements, grade.agreements) == ((), ())
 
 
 def test_a_heat_map_shades_by_what_is_better(lab: Lab) -> None:

@@ -131,7 +131,7 @@ def test_few_lines_can_be_read_without_the_script(lab: Lab, folder: Path) -> Non
     page = Page(render(lab, folder))
     assert page.count("article") == 5
     assert all(f"answer {number}" in page.text for number in range(5))
-    assert page.text.count("Which one is it?") == 5
+    assert "Which one is it?" not in page.text  # prompts are long; they are in what the script unpacks
 
 
 def test_the_page_says_its_size(lab: Lab, folder: Path) -> None:
@@ -154,6 +154,31 @@ def test_verdict_intervals_and_words_are_told(lab: Lab) -> None:
     assert "this one needs about 1,200 lines" in text
     assert "Cohen's κ 0.71" in text
     assert "not tested for significance" not in text
+
+
+def test_what_judges_and_people_agree_on_stands_beside_its_metric(lab: Lab) -> None:
+    for variant in ("a", "b"):
+        lab.variant(variant, [LineResult(0, "completed", {}, {"x": variant})])
+    summary = summarize(lab.comparison)
+    said = ("accuracy_grade on tickets: kappa 0.61.", "accuracy on tickets: kappa 0.71.", "Something of neither.")
+    found = replace(evidence(list(summary.labels), ["tickets"]), agreements=said)
+    cards = render_page(lab.comparison, summary, found).split('<div class="ranking card">')[1:]
+    assert ["0.71" in card for card in cards] == [True, False]
+    assert ["0.61" in card for card in cards] == [False, True]
+    assert cards[1].index("Something of neither") > cards[1].index("0.61")
+
+
+def test_a_difference_that_was_not_tested_is_not_called_unclear(lab: Lab) -> None:
+    for variant in ("a", "b"):
+        lab.variant(variant, [LineResult(0, "completed", {}, {"x": variant})])
+    summary = summarize(lab.comparison)
+    found = evidence(list(summary.labels), ["tickets"])
+    untested = [replace(each, p_value=None, p_adjusted=None, winner="unclear") for each in found.differences]
+    text = Page(render_page(lab.comparison, summary, replace(found, differences=tuple(untested)))).text
+    assert "is not tested against classify=a on accuracy" in " ".join(text.split())
+    assert "≈" not in text
+    none = Page(render_page(lab.comparison, summary, replace(found, differences=()))).text
+    assert "not tested for significance" not in none
 
 
 @pytest.mark.parametrize("variants", [0, 1, 8])

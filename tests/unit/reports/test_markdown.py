@@ -109,8 +109,8 @@ def test_versions_have_intervals_and_the_difference_to_the_baseline(lab: Lab) ->
         add_version(lab, variant)
     text = rendered(lab, evidence_of("classify=a", "classify=b"))
     rows = [line for line in text.splitlines() if line.startswith("| classify=")]
-    assert rows[0].startswith("| classify=a *(baseline)* | **0.900** (0.800 – 1.000) |")
-    assert "0.800 (0.700 – 0.900)<br>▼ worse -0.100 (-0.150 – -0.050)" in rows[1]
+    assert rows[0].startswith("| classify=a *(baseline)* | **0.900** [0.800, 1.000] |")
+    assert "0.800 [0.700, 0.900]<br>▼ worse \N{MINUS SIGN}0.100 [-0.150, -0.050]" in rows[1]
     assert "In brackets: 95% intervals. Below: difference to the baseline classify=a." in text
     assert "&#36;0.0030" in rows[0]
 
@@ -178,5 +178,5 @@ def test_a_slice_and_an_undecided_difference_are_named(lab: Lab) -> None:
         add_version(lab, variant)
     found = evidence_of("classify=a", "classify=b", gates=[gate("pass", slice={"category": "hard"})])
     text = rendered(lab, Evidence(found.metrics, (), found.estimates, (difference("classify=b", 0.0, "unclear"),)))
-    assert "≈ unclear 0.000 (-0.050 – 0.050)" in text
+    assert "≈ unclear 0.000 [-0.050, 0.050]" in text
     assert "| category=hard |" in rendered(lab, found)

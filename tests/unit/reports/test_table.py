@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowyard.decisions.evidence import gather_evidence
+from flowyard.decisions.policy import DecisionPolicy, MetricRule
 from flowyard.records import LineResult
 from flowyard.reports import summarize
-from flowyard.reports.headline import cautions, headlines, main_metrics
+from flowyard.reports.headline import cautions, headlines
+from flowyard.reports.leaderboard import main_metrics
 from flowyard.reports.table import lower_is_better, percentile
 
 if TYPE_CHECKING:
@@ -72,7 +76,7 @@ def test_coverage_counts_the_lines_that_never_reached_the_evaluator(lab: Lab) ->
     used = summary.rows[0].evaluated
     assert used is not None
     assert (used.completed, used.total, used.coverage) == (2, 4, 0.5)
-    assert cautions(summary) == (
+    assert cautions(summary, None) == (
         "tickets: not every line was scored (classify=a on 2 of 4). Lines that fail are missing from the metrics.",
     )
 
@@ -96,6 +100,23 @@ def test_runs_without_variants_are_the_defaults_and_stay_apart(lab: Lab) -> None
     first, second = lab.variant("a", [done(0)]), lab.variant("b", [done(0)])
     lab.variants.update({first: {}, second: {}})
     assert [row.label for row in summarize(lab.comparison).rows] == ["defaults", "defaults (b)"]
+
+
+def test_the_caution_says_in_which_metrics_failed_lines_count(lab: Lab) -> None:
+    grades = [replace(done(number), outputs={"grade": said}) for number, said in enumerate(("good", "bad", "good"))]
+    for variant in "ab":
+        name = lab.variant(variant, [done(0), done(1), done(2), lost(3)])
+        lab.evaluation("grade", name, grades, accuracy=0.6667, odd=0.123)
+    rule = MetricRule("accuracy", "grade", "good")
+    said = {
+        "worst": "Lines that fail count in accuracy by the metric's rule; they are missing from odd.",
+        "exclude": "Lines that fail are missing from the metrics.",
+    }
+    for failed_lines, words in said.items():
+        policy = DecisionPolicy({"accuracy": replace(rule, failed_lines=failed_lines)})
+        found = gather_evidence(lab.comparison, policy)
+        (caution,) = cautions(summarize(lab.comparison), found)
+        assert caution == f"tickets: not every line was scored (classify=a on 3 of 4, classify=b on 3 of 4). {words}"
 
 
 def test_headline_names_leader_and_runner_up(lab: Lab) -> None:

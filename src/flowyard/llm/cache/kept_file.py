@@ -2,8 +2,8 @@
 
 Reading is one look-up by key. Writing is handed to a thread of its own, which stores all that has gathered in one
 transaction, so that a model call does not wait for the disk. A value is stored whole or not at all, and one that does
-not match its checksum counts as absent. Trouble with the file never fails a run: it is said once, and the file is not
-used any more.
+not match its key and checksum counts as absent. Trouble with the file never fails a run: it is said once, and the file
+is not used any more.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class KeptFile:
         if found is None:
             return None
         value, checksum, used = found
-        if zlib.crc32(value) != checksum:
+        if _checksum(key, value) != checksum:
             return None
         if time.time() - used > _TOUCH_AFTER_S:
             self._enqueue((key, None, ""))
@@ -145,7 +145,7 @@ class KeptFile:
 
     def _write(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
         now = int(time.time())
-        values = [(key, value, zlib.crc32(value), label, now) for key, value, label in jobs if value is not None]
+        values = [(key, value, _checksum(key, value), label, now) for key, value, label in jobs if value is not None]
         for attempt in range(_TRIES):
             try:
                 with connection:
@@ -175,6 +175,11 @@ class KeptFile:
             with suppress(OSError), locked(self.path.with_suffix(".lock")):
                 if self.path.stat().st_ino == self._inode:  # another process may have begun a new one
                     _log.warning("%s", set_aside(self.path))
+
+
+def _checksum(key: bytes, value: bytes) -> int:
+    """Of both, so that a damaged index never gives one question the answer to another."""
+    return zlib.crc32(value, zlib.crc32(key))
 
 
 _open: dict[tuple[int, Path, int], tuple[KeptFile, int]] = {}

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 __all__ = [
@@ -41,7 +41,7 @@ Kept = tuple[str, int, int, int, int]
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that any thread may use; the file, for its owner only, is made when it is missing."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    _create(path)
     connection = sqlite3.connect(path, timeout=_WAIT_S, check_same_thread=False, isolation_level=None)
     try:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, so that space is given back
@@ -52,6 +52,16 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make an empty file for its owner only.
+
+    One that is there is left alone: to open and close it takes away, on POSIX systems, the locks that SQLite holds on it
+    for other connections of this process, and then another process deletes the log that these are reading.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def find(connection: sqlite3.Connection, key: bytes) -> tuple[bytes, int, int] | None:

@@ -1,0 +1,81 @@
+"""Carrying out what an experiment plans, and what follows: the decision, the reports and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from flowyard.app import App
+from flowyard.cli.experiment_look import print_reports
+from flowyard.cli.experiment_result import experiment_view, gate_code, print_gates, print_races, resume_words
+from flowyard.cli.many_lines import ManyLines
+from flowyard.cli.output import failed_lines_code, print_json, print_warnings
+from flowyard.cli.pacing_options import budget_code
+from flowyard.cli.progress import choose_progress
+from flowyard.decisions.model import Evidence
+from flowyard.decisions.policy import DecisionPolicy
+from flowyard.experiments import ExperimentPlan, execute_experiment
+from flowyard.experiments.connections import ExperimentConnections
+from flowyard.experiments.policy import decide
+from flowyard.records import Comparison, ExperimentRecord
+from flowyard.reports import comparison_table, report_paths, summarize, write_reports
+
+__all__ = ["carry_out_experiment"]
+
+
+def carry_out_experiment(
+    plan: ExperimentPlan,
+    policy: DecisionPolicy,
+    app: App,
+    many: ManyLines,
+    *,
+    earlier: ExperimentRecord | None = None,
+    max_failed_lines: int,
+    as_json: bool,
+) -> int:
+    """Run the plan, or what is left of it in ``earlier``, decide, write reports and print; returns the exit code."""
+    experiment = plan.experiment
+    declared = [ExperimentConnections(experiment, app.environ)]
+    parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
+    begun: list[ExperimentRecord] = []
+    work = execute_experiment(plan, parts, options=many.options, earlier=earlier, on_begin=begun.append)
+    try:
+        record = many.carry_out(app, work)
+    except BaseException:
+        for each in begun:
+            _say_unfinished(each)
+        raise
+    record, comparison, evidence = decide(record, policy, app.store)
+    files = write_reports(record, evidence, record.path)
+    _print_result(record, comparison, evidence, policy, files, as_json=as_json)
+    if not record.is_finished:
+        _say_unfinished(record)
+    planned = sum(1 + len(each.evaluations) for each in plan.runs)
+    stopped = budget_code(record.runs, parts.budget, planned=planned)
+    return stopped or gate_code(evidence, policy) or failed_lines_code(record.runs, max_failed_lines)
+
+
+def _say_unfinished(record: ExperimentRecord) -> None:
+    click.echo(f"What was run is kept. Go on with: {resume_words(record)}", err=True)
+
+
+def _print_result(
+    record: ExperimentRecord,
+    comparison: Comparison,
+    evidence: Evidence,
+    policy: DecisionPolicy,
+    files: Mapping[str, Sequence[Path]],
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        print_json({**experiment_view(record, evidence), "reports": report_paths(files)})
+        return
+    print_warnings(evidence.warnings)
+    Console().print(comparison_table(summarize(comparison), evidence))
+    print_races(record.races)
+    print_gates(evidence.gates, policy)
+    print_reports(files)
