@@ -194,6 +194,10 @@ def test_experiments_are_listed(pairs: Pairs) -> None:
     shown = pairs.project.run("experiment", "list", "--name", "pairs").stdout
     assert pairs.first["key"] in shown
     assert "1.000 → 1.000" in shown
+    narrow = pairs.project.run("experiment", "list", env={"COLUMNS": "80"}).stdout
+    assert any(
+        pairs.first["key"] in line and "pairs" in line and "accuracy 1.000" in line for line in narrow.splitlines()
+    )
     page = (pairs.project.home / "experiments" / "index.html").read_text(encoding="utf-8")
     assert all(f"pairs/{each['key']}/report.html" in page for each in listed)
 
