@@ -5,8 +5,9 @@ from __future__ import annotations
 from flowyard.decisions.methods import Compared
 from flowyard.decisions.model import Estimate, Interval, Metric, Verdict
 from flowyard.decisions.policy import Gate
+from flowyard.decisions.versions import Versions
 
-__all__ = ["compared_text", "estimate_text", "number_text", "verdict_of"]
+__all__ = ["all_failed_text", "compared_text", "estimate_text", "number_text", "verdict_of"]
 
 
 def verdict_of(gate: Gate, found: Estimate) -> Verdict:
@@ -51,6 +52,19 @@ def number_text(value: float) -> str:
     """Four digits, without an exponent where it can be done."""
     text = f"{value:.4g}"
     return f"{value:,.0f}" if "e+" in text else text
+
+
+def all_failed_text(versions: Versions) -> str | None:
+    """Why no line has a metric of an evaluator: all lines of the flow failed, or all of some evaluators; else None."""
+    runs = [each.run for each in versions.runs]
+    if runs and all(run.lines.total and not run.lines.completed for run in runs):
+        return f"all {_lines(sum(run.lines.total for run in runs))} of the flow failed"
+    failed = []
+    for name in versions.evaluators:
+        judged = [each.evaluations[name].lines for each in versions.runs if name in each.evaluations]
+        if any(lines.total for lines in judged) and not any(lines.completed for lines in judged):
+            failed.append(f"all {_lines(sum(lines.total for lines in judged))} of the evaluator {name!r} failed")
+    return ", and ".join(failed) or None
 
 
 def _interval_text(interval: Interval | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.decisions.estimates import Estimator, Pairs
-from flowyard.decisions.gate_words import compared_text, estimate_text, number_text, verdict_of
+from flowyard.decisions.gate_words import all_failed_text, compared_text, estimate_text, number_text, verdict_of
 from flowyard.decisions.methods import lines_not_worse, not_worse
 from flowyard.decisions.model import Estimate, GateResult, Metric, Verdict
 from flowyard.decisions.policy import Baseline, Gate
@@ -88,11 +88,12 @@ class _Judge:
         twice = sorted(alias for alias in measured.aliases if alias.endswith(f".{gate.metric}"))
         if len(twice) > 1:
             return f"Several evaluators give {gate.metric!r}: write {' or '.join(twice)}."
-        near = did_you_mean(gate.metric, [*names, *measured.aliases])
+        failed = all_failed_text(self.estimator.versions)
+        near = None if failed else did_you_mean(gate.metric, [*names, *measured.aliases])
         evaluated = [metric.name for metric in measured.metrics if metric.evaluator]
         others = [metric.name for metric in measured.metrics if not metric.evaluator]
         return (
-            f"{gate.metric!r} was not measured.{f' {near}' if near else ''} Measured were "
+            f"{gate.metric!r} was not measured{f': {failed}' if failed else ''}.{f' {near}' if near else ''} Measured were "
             f"{known_names([*evaluated, *others], most=30)}."
         )
 
@@ -202,7 +203,7 @@ class _Judge:
         if against is None or against not in labels:
             name = str(gate.against or self.estimator.policy.baseline or "the flow's defaults")
             reason = f"What to compare with, {name}, was not run over {found.dataset}."
-            return _Trial(replace(result, reason=reason))
+            return _Trial(replace(result, verdict="fail", reason=reason))
         if against == found.version:
             verdict: Verdict = "pass" if gate.condition == "not_worse_than" else "fail"
             return _Trial(replace(result, verdict=verdict, reason=f"{against} is the baseline itself."))
@@ -246,7 +247,8 @@ class _Judge:
         """A number of a whole run: compared as it is, without a test."""
         other = self.estimator.estimate(found.metric, against, found.dataset, slice_=gate.slice, lines=lines)
         if other is None:
-            return replace(result, reason=f"{found.metric.name} was not measured for {against} on {found.dataset}.")
+            reason = f"{found.metric.name} was not measured for {against} on {found.dataset}."
+            return replace(result, verdict="fail", reason=reason)
         if found.metric.kind != "total":
             return replace(result, reason=f"{found.version} and {against} have no line in common that was scored.")
         better_by = (found.value - other.value) * (1 if found.metric.higher_is_better else -1)

@@ -286,11 +286,37 @@ def test_the_baseline_can_be_another_version(bench: Bench):
     assert (only_gate(evidence).version, evidence.baseline, evidence.verdict) == ("defaults", "old", "pass")
 
 
-def test_a_baseline_that_was_not_run_is_told_and_cannot_decide(bench: Bench):
+@pytest.mark.parametrize("condition", ["better_than", "not_worse_than"])
+def test_a_gate_on_a_baseline_that_was_not_run_fails(bench: Bench, condition: str):
     bench.version("defaults", grades("++"))
-    evidence = bench.evidence({"metric": "error_rate", "better_than": "baseline"}, baseline=Baseline(label="gone"))
-    assert evidence.verdict == "inconclusive"
+    gate = {"metric": "error_rate", condition: "baseline"}
+    evidence = bench.evidence(gate, baseline=Baseline(label="gone"), inconclusive="pass")
+    assert evidence.verdict == "fail"
+    assert "gone, was not run over tickets" in only_gate(evidence).reason
     assert "The baseline 'gone' was not run" in evidence.warnings[0]
+    assert only_gate(bench.evidence({"metric": "error_rate", condition: {"run": "old"}})).verdict == "fail"
+
+
+def test_a_baseline_without_the_number_fails(bench: Bench):
+    bench.version("defaults", grades("+-+"))
+    bench.version("new", grades("++-"), macro=0.623)
+    gate = only_gate(bench.evidence({"metric": "macro", "better_than": "baseline"}))
+    assert (gate.verdict, gate.reason) == ("fail", "macro was not measured for defaults on tickets.")
+
+
+def test_a_metric_that_no_line_has_because_all_failed_says_so(bench: Bench):
+    bench.version("defaults", grades("FF"))
+    bench.version("new", grades("FF"))
+    gate = only_gate(bench.evidence("exact_match >= 0.5"))
+    assert gate.verdict == "fail"
+    assert "'exact_match' was not measured: all 4 lines of the flow failed." in gate.reason
+
+
+def test_a_metric_of_an_evaluator_whose_every_line_failed_says_so(bench: Bench):
+    bench.version("defaults", grades("+-"))
+    bench.evaluation("say", "defaults", {0: FAILED, 1: FAILED})
+    gate = only_gate(bench.evidence("exact_match >= 0.5"))
+    assert "'exact_match' was not measured: all 2 lines of the evaluator 'say' failed." in gate.reason
 
 
 def test_a_number_of_a_whole_run_is_compared_without_a_test(bench: Bench):
