@@ -110,22 +110,55 @@ def corrected_estimate(
 
     ``labels`` are people's grades of the outputs of the version ``labelled`` (None: of the estimate's own) on some
     lines, which have to be a random choice; ``lines`` are those of the estimate's slice. Failed lines keep the value
-    that the metric's rule gives them. Another version's estimate is moved by as much as the judge is off for the
-    labelled one. Without two labelled lines the estimate comes back as it is.
+    that the metric's rule gives them. Another version's estimate is moved by as much as the labelled one's, so that the
+    difference of the two stays what the judge's grades say line by line. Without two labelled lines in a slice the
+    shift is that of the whole dataset; without two at all the estimate comes back as it is.
     """
     version, confidence = labelled or estimate.version, _confidence(estimate)
+    found = _graded(estimate, scores, version, labels, lines)
+    if found is not None and version == estimate.version:
+        return found.corrected
+    if estimate.failed_lines >= estimate.lines:
+        return estimate  # nothing of it was judged
+    if found is not None:
+        rows, others = (dict(_values(scores, each)) for each in (estimate.version, version))
+        common = [number for number in rows.keys() & others.keys() if lines is None or number in lines]
+        return _shifted(estimate, found, [(rows[number], others[number]) for number in sorted(common)], confidence)
+    whole = _graded(estimate, scores, version, labels, None)
+    pairs = [pair for pair in _pairs(scores, version, labels) if not math.isnan(pair[1])]
+    return estimate if whole is None else _moved(estimate, whole.shift, pairs, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Graded:
+    """The estimate of the version whose outputs people graded, and how far their grades moved it."""
+
+    corrected: Estimate
+    shift: float
+
+
+def _graded(
+    estimate: Estimate,
+    scores: Scores,
+    version: str,
+    labels: Mapping[int, float],
+    lines: Collection[int] | None,
+) -> _Graded | None:
+    """The version's mean with the judge's error taken out; None without two labelled lines."""
+    confidence = _confidence(estimate)
     failed = scores.failed.get(version, frozenset())
     rows = [row for row in _values(scores, version) if lines is None or row[0] in lines]
     judged = [(number, value) for number, value in rows if number not in failed]
     asked = [labels.get(number, math.nan) for number, _ in judged]
-    if version != estimate.version or sum(not math.isnan(label) for label in asked) < _FEWEST_LABELS:
-        return _moved(estimate, list(_pairs(scores, version, labels)), confidence)
+    if sum(not math.isnan(label) for label in asked) < _FEWEST_LABELS:
+        return None
     values = [value for _, value in judged]
     is_binary = _are_binary([*values, *(label for label in asked if not math.isnan(label))])
     mean = (judged_share if is_binary else judged_mean)(values, asked, confidence)
     method = "double sampling with labels of people" if is_binary else "prediction-powered (PPI++)"
     value, low, high = _with_failed(mean, [value for number, value in rows if number in failed], confidence)
-    return _replaced(estimate, value, low, high, method)
+    corrected = _replaced(estimate, value, low, high, method)
+    return _Graded(corrected, corrected.value - math.fsum(value for _, value in rows) / len(rows))
 
 
 def _confidence(estimate: Estimate) -> float:
@@ -136,22 +169,36 @@ def _are_binary(values: Sequence[float]) -> bool:
     return set(values) <= {0.0, 1.0}
 
 
-def _moved(estimate: Estimate, pairs: Sequence[tuple[float, float]], confidence: float) -> Estimate:
-    """The estimate moved by what people's grades differ from the judge's; both intervals are joined (MOVER)."""
-    graded = [(label, value) for label, value in pairs if not math.isnan(value)]
-    if len(graded) < _FEWEST_LABELS or estimate.interval is None:
+def _shifted(estimate: Estimate, graded: _Graded, pairs: Sequence[tuple[float, float]], confidence: float) -> Estimate:
+    """The estimate beside that of the graded version: its interval is joined with that of the difference (MOVER).
+
+    ``pairs`` are the values of both versions on the same lines.
+    """
+    base = graded.corrected
+    if len(pairs) < _FEWEST_LABELS or base.interval is None:
         return estimate
-    shift, low, high = _shift(graded, confidence)
-    judged = 1 - estimate.failed_lines / max(1, estimate.lines)
-    value = estimate.value + judged * shift
-    below = math.hypot(estimate.value - estimate.interval.low, judged * (shift - low))
-    above = math.hypot(estimate.interval.high - estimate.value, judged * (high - shift))
+    difference, low, high = _shift(pairs, confidence)
+    value = estimate.value + graded.shift
+    below = math.hypot(base.value - base.interval.low, difference - low)
+    above = math.hypot(base.interval.high - base.value, high - difference)
+    method = f"moved as the labelled version, {base.interval.method}, joined with the paired difference"
+    return _replaced(estimate, value, value - below, value + above, method)
+
+
+def _moved(estimate: Estimate, shift: float, graded: Sequence[tuple[float, float]], confidence: float) -> Estimate:
+    """A slice's estimate moved by the shift of the whole; its interval is joined with the judge's error (MOVER)."""
+    if estimate.interval is None:
+        return estimate
+    error, low, high = _shift(graded, confidence)
+    value = estimate.value + shift
+    below = math.hypot(estimate.value - estimate.interval.low, error - low)
+    above = math.hypot(estimate.interval.high - estimate.value, high - error)
     method = f"{estimate.interval.method}, moved by the judge's error on labelled lines"
     return _replaced(estimate, value, value - below, value + above, method)
 
 
 def _shift(graded: Sequence[tuple[float, float]], confidence: float) -> tuple[float, float, float]:
-    """People's mean minus the judge's on the same lines, and its interval."""
+    """The first mean minus the second on the same lines, such as people's minus the judge's, and its interval."""
     differences = [label - value for label, value in graded]
     shift = math.fsum(differences) / len(differences)
     if _are_binary([each for pair in graded for each in pair]):

@@ -90,12 +90,10 @@ class _Judge:
             return f"Several evaluators give {gate.metric!r}: write {' or '.join(twice)}."
         failed = all_failed_text(self.estimator.versions)
         near = None if failed else did_you_mean(gate.metric, [*names, *measured.aliases])
+        why = f": {failed}." if failed else f". {near}" if near else "."
         evaluated = [metric.name for metric in measured.metrics if metric.evaluator]
         others = [metric.name for metric in measured.metrics if not metric.evaluator]
-        return (
-            f"{gate.metric!r} was not measured{f': {failed}' if failed else ''}.{f' {near}' if near else ''} Measured were "
-            f"{known_names([*evaluated, *others], most=30)}."
-        )
+        return f"{gate.metric!r} was not measured{why} Measured were {known_names([*evaluated, *others], most=30)}."
 
     def _no_version(self, gate: Gate, dataset: str) -> str:
         labels = [each.version for each in self.estimator.versions.over(dataset)]

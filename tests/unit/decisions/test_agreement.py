@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -135,14 +136,43 @@ def test_other_versions_move_as_far_as_the_one_whose_outputs_people_graded(metri
     found = {name: corrected_estimate(given[name], scores, labels, labelled="a") for name in ("a", "b")}
     moved = {name: found[name].value - given[name].value for name in ("a", "b")}
     assert moved["a"] < 0
-    assert moved["b"] == pytest.approx(sum(labels[line] - first[line] for line in labels) / 60, abs=1e-12)
-    assert moved["b"] == pytest.approx(moved["a"], abs=0.1 * (high - low))
+    assert moved["b"] == pytest.approx(moved["a"], abs=1e-12)
     interval = found["b"].interval
     assert interval is not None
     assert interval.low < found["b"].value < interval.high
-    assert "moved by the judge's error" in interval.method
+    assert "moved as the labelled version" in interval.method
     few = corrected_estimate(given["a"], scores, labels, lines=[0, 100, 101], labelled="a")
     assert few.value == pytest.approx(max(low, given["a"].value + moved["b"]), abs=1e-12)
+
+
+def test_an_uninformative_judge_does_not_turn_the_order_of_versions():
+    chance = random.Random(3)
+    first = [float(chance.randint(2, 5)) for _ in range(120)]
+    second = [min(5.0, value + (line % 10 == 0)) for line, value in enumerate(first)]
+    scores = Scores(GRADE, "lines", range(120), {"a": first, "b": second})
+    labels = {line: float(chance.randint(3, 5)) for line in range(0, 120, 6)}  # nothing to do with the judge
+    given = {name: corrected_estimate(estimate_of(scores, name), scores, {}) for name in ("a", "b")}
+    for lines in (None, range(60), [0, 1, 2]):
+        found = {
+            name: corrected_estimate(estimate_of(scores, name), scores, labels, lines, labelled="a")
+            for name in ("a", "b")
+        }
+        paired = given["b"].value - given["a"].value
+        if lines is None:
+            assert found["b"].value - found["a"].value == pytest.approx(paired, abs=1e-12)
+            assert paired > 0
+        assert found["b"].value >= found["a"].value
+    wide, narrow = found["b"].interval, given["b"].interval
+    assert wide is not None
+    assert narrow is not None
+    assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def test_a_version_that_was_never_judged_is_not_moved():
+    scores = Scores(GRADE, "lines", range(4), {"a": [2.0, 3.0, 2.0, 3.0], "b": [1.0] * 4}, {"b": frozenset(range(4))})
+    labels = dict.fromkeys(range(4), 5.0)
+    estimate = replace(estimate_of(scores, "b"), failed_lines=4)
+    assert corrected_estimate(estimate, scores, labels, labelled="a") == estimate
 
 
 def test_labels_of_all_lines_decide_alone():
