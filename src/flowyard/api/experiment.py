@@ -105,7 +105,7 @@ class Experiment:
         experiment = self.experiment
         app = how.open(experiment.folder)
         policy = read_policy(experiment)
-        plan = plan_experiment(experiment, variants, parameters, prices=price_table(app.settings))
+        plan = plan_experiment(experiment, variants, parameters, prices=price_table(app.settings), gates=gates)
         declared = [ExperimentConnections(experiment, app.environ)]
         parts = how.parts(app, declared, limits=experiment.limits, cache=experiment.cache)
         record = run_blocking(execute_experiment(plan, parts, options=how.options))

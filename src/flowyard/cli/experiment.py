@@ -65,7 +65,7 @@ def run(
     app = open_app(read_settings(home, env_file, simulate), Path(path))
     loaded = load_experiment(Path(path), env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
-    plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app))
+    plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app), gates=not no_gates)
     print_warnings(plan.warnings)
     if dry_run:
         print_plan(plan, as_json=as_json)

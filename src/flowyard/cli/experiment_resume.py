@@ -48,7 +48,9 @@ def resume(
     app = open_app(read_settings(home, env_file, simulate), file)
     loaded = load_experiment(file, record.env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
-    plan = plan_experiment(loaded, request["variants"], request["parameters"], prices=many.price_table(app))
+    plan = plan_experiment(
+        loaded, request["variants"], request["parameters"], prices=many.price_table(app), gates=not no_gates
+    )
     print_warnings([*plan.warnings, *changed_versions(record, plan, anyway=anyway)])
     if record.is_finished:
         click.echo(f"The experiment {record.name}/{record.key} is complete: nothing is left to run.", err=True)

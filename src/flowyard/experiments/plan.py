@@ -12,6 +12,7 @@ from flowyard.experiments.estimate import CallEstimate, Estimator
 from flowyard.experiments.evaluator_flow import asked_by_type, load_evaluator
 from flowyard.experiments.mappings import require_mappings
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment, ExperimentDataset
+from flowyard.experiments.references import require_references
 from flowyard.experiments.space.block import placed
 from flowyard.experiments.space.expand import FlowReader, Selection
 from flowyard.experiments.space.selections import KeptFlows, Selected, select
@@ -93,13 +94,15 @@ def plan_experiment(
     parameters: Mapping[str, Sequence[Any]] | None = None,
     *,
     prices: Prices | None = None,
+    gates: bool = True,
 ) -> ExperimentPlan:
     """Every dataset with every selection, and the evaluators that apply.
 
     ``variants`` goes over the file's block: ``all`` (each variant once, the other nodes at their defaults),
     ``defaults``, or a list of ``node.variant``, bare variant ids and names of selections, separated by commas.
-    ``parameters`` go over those of the same name in the file. Raises UserError for what does not exist, and
-    ExperimentInvalid when a flow or a mapping does not fit.
+    ``parameters`` go over those of the same name in the file. Without ``gates`` none will be judged. Raises UserError
+    for what does not exist, and ExperimentInvalid when a flow or a mapping does not fit or when gates, baseline, slices
+    or labels name what will not be there.
     """
     read_flow = KeptFlows(experiment.flow)
     selected = select(experiment, variants, parameters or {}, read_flow)
@@ -109,6 +112,9 @@ def plan_experiment(
     planner = _Planner(experiment, read_flow, evaluators, Estimator(prices or Prices()))
     groups, left_out = _affordable([planner.runs(each) for each in selected.selections], selected.search.max_cost_usd)
     runs = tuple(run for place in range(len(experiment.datasets)) for run in (group[place] for group in groups))
+    warnings += require_references(
+        experiment, [run.label for run in runs], [each.label for each in left_out], gates=gates
+    )
     plan = ExperimentPlan(experiment, runs, (), tuple(left_out), variants, parameters or {})
     warnings += [*_unused(experiment), *_about_cost(plan, selected)]
     return replace(plan, warnings=tuple(dict.fromkeys(warnings)))
