@@ -86,6 +86,11 @@ class Estimate:
     interval: Interval | None = None
     slice: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_only_failed(self) -> bool:
+        """Whether nothing of it was scored: the value is only what failed lines count, and is never the best."""
+        return self.metric.evaluator is not None and 0 < self.lines <= self.failed_lines
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -45,7 +45,7 @@ def _front_of(estimator: Estimator, dataset: str, axes: Sequence[Metric]) -> tup
     points = {}
     for each in estimator.versions.over(dataset):
         found = [estimator.estimate(metric, each.version, dataset) for metric in axes]
-        known = [estimate for estimate in found if estimate is not None]
+        known = [estimate for estimate in found if estimate is not None and not estimate.has_only_failed]
         if len(known) == len(axes):
             points[each.version] = [one.value if one.metric.higher_is_better else -one.value for one in known]
     return front(points)

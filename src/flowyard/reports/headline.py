@@ -112,7 +112,9 @@ def _cautions(table: DatasetTable, failed_lines: str) -> Iterator[str]:
     scored = [(row, row.evaluated) for row in table.rows]
     partial = [(row, use) for row, use in scored if use is not None and use.completed < use.total]
     if partial:
-        parts = ", ".join(f"{row.label} on {use.completed:,} of {use.total:,}" for row, use in partial[:3])
+        parts = ", ".join(
+            f"{row.label} by {use.evaluator} on {use.completed:,} of {use.total:,}" for row, use in partial[:3]
+        )
         parts += f" and {len(partial) - 3} more variants" if len(partial) > 3 else ""
         yield f"{table.name}: not every line was scored ({parts}). {failed_lines}"
     for row in table.rows:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from flowyard.decisions.model import Difference, Estimate, Evidence, Interval, Metric
 from flowyard.reports.table import DatasetTable, Summary, VariantRow, lower_is_better
-from flowyard.reports.values import is_ranked, metric_text, p_text, signed_text
+from flowyard.reports.values import count_or_number, is_ranked, metric_text, p_text, signed_text
 from flowyard.reports.whiskers import whiskers
 
 __all__ = [
@@ -38,7 +38,7 @@ _OWN_COLUMN = ("latency_", "cost", "tokens", "total_tokens", "error_rate", "fail
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric of one version. ``best`` when no other version of the dataset has a better value.
+    """A metric of one version. ``best`` when no other version of the dataset has a better value and lines were scored.
 
     ``estimate`` is None where nothing was measured and ``value`` is the number that the flow logged.
     """
@@ -51,6 +51,10 @@ class Score:
     @property
     def interval(self) -> Interval | None:
         return self.estimate.interval if self.estimate else None
+
+    @property
+    def has_only_failed(self) -> bool:
+        return self.estimate is not None and self.estimate.has_only_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,7 @@ class _Found:
         for version in (row.label, row.run.name):
             place = (row.dataset, version, metric)
             if estimate := self.estimates.get(place):
-                return Score(estimate.value, estimate, self.differences.get(place))
+                return Score(count_or_number(metric, estimate.value), estimate, self.differences.get(place))
         return Score(row.metrics.get(metric))
 
     def is_lower_better(self, metric: str) -> bool:
@@ -250,16 +254,17 @@ def _mark_best(rows: Sequence[dict[str, Score]], name: str, *, lower: bool) -> N
     top = min(values) if lower else max(values)
     for scores in rows:
         score = scores[name]
-        if is_ranked(score.value) and score.value == top:
+        if is_ranked(score.value) and score.value == top and not score.has_only_failed:
             scores[name] = replace(score, best=True)
 
 
 def _ranked(standings: list[Standing], metric: str, *, lower: bool) -> list[Standing]:
-    """The best first; versions without a number keep their order at the end."""
+    """The best first, of equal ones those whose every line failed last; those without a number stay at the end."""
     sign = 1 if lower else -1
 
-    def place(standing: Standing) -> tuple[bool, float]:
-        value = standing.scores[metric].value
-        return (not is_ranked(value), sign * value if is_ranked(value) else 0)
+    def place(standing: Standing) -> tuple[bool, float, bool]:
+        score = standing.scores[metric]
+        value = score.value
+        return (not is_ranked(value), sign * value if is_ranked(value) else 0, score.has_only_failed)
 
     return sorted(standings, key=place)

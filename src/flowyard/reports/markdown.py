@@ -24,7 +24,7 @@ from flowyard.reports.leaderboard import (
 from flowyard.reports.lines import Failure, find_failures
 from flowyard.reports.markdown_text import literal, table_lines
 from flowyard.reports.table import Summary
-from flowyard.reports.values import metric_text, ms_text, plural, seconds_text
+from flowyard.reports.values import count_or_number, metric_text, ms_text, plural, seconds_text
 from flowyard.runs.cost_text import usd_text
 
 __all__ = ["MOST_CHARACTERS", "MarkdownReport", "render_markdown"]
@@ -164,7 +164,7 @@ def _subject(gate: GateResult) -> str:
 
 
 def _gate_value(gate: GateResult) -> str:
-    value = "" if gate.value is None else metric_text(gate.value)
+    value = "" if gate.value is None else metric_text(count_or_number(gate.metric, gate.value))
     return f"{value}<br>{range_text(gate.interval)}" if gate.interval else value
 
 

@@ -10,6 +10,7 @@ from flowyard._util.files import dump_json
 from flowyard._util.numbers import is_finite
 
 __all__ = [
+    "count_or_number",
     "is_ranked",
     "metric_text",
     "ms_text",
@@ -22,6 +23,8 @@ __all__ = [
     "value_text",
 ]
 
+_COUNTS = ("failed_lines", "tokens")
+"""Metrics of every run that count something."""
 _SHORT = 60
 """JSON up to this many characters stays on one line."""
 
@@ -29,6 +32,11 @@ _SHORT = 60
 def is_ranked(value: Any) -> bool:
     """Whether a metric can be compared: a finite number, and not a truth value."""
     return not isinstance(value, bool) and is_finite(value)
+
+
+def count_or_number(metric: str, value: float) -> float:
+    """The value of a metric that counts, such as ``failed_lines``, as a whole number; of others as it is."""
+    return round(value) if metric in _COUNTS and math.isfinite(value) else value
 
 
 def metric_text(value: Any) -> str:

@@ -13,8 +13,9 @@ from flowyard.decisions.policy import DecisionPolicy, MetricRule
 from flowyard.records import LineResult
 from flowyard.reports import summarize
 from flowyard.reports.headline import cautions, headlines
-from flowyard.reports.leaderboard import main_metrics
+from flowyard.reports.leaderboard import main_metrics, rankings
 from flowyard.reports.table import lower_is_better
+from flowyard.reports.values import metric_text
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Lab
@@ -75,7 +76,8 @@ def test_coverage_counts_the_lines_that_never_reached_the_evaluator(lab: Lab) ->
     assert used is not None
     assert (used.completed, used.total, used.coverage) == (2, 4, 0.5)
     assert cautions(summary, None) == (
-        "tickets: not every line was scored (classify=a on 2 of 4). Lines that fail are missing from the metrics.",
+        "tickets: not every line was scored (classify=a by grade on 2 of 4). "
+        "Lines that fail are missing from the metrics.",
     )
 
 
@@ -114,7 +116,8 @@ def test_the_caution_says_in_which_metrics_failed_lines_count(lab: Lab) -> None:
         policy = DecisionPolicy({"accuracy": replace(rule, failed_lines=failed_lines)})
         found = gather_evidence(lab.comparison, policy)
         (caution,) = cautions(summarize(lab.comparison), found)
-        assert caution == f"tickets: not every line was scored (classify=a on 3 of 4, classify=b on 3 of 4). {words}"
+        scored = "classify=a by grade on 3 of 4, classify=b by grade on 3 of 4"
+        assert caution == f"tickets: not every line was scored ({scored}). {words}"
 
 
 def test_headline_names_leader_and_runner_up(lab: Lab) -> None:
@@ -139,3 +142,21 @@ def test_an_experiment_without_runs_has_empty_tables(lab: Lab) -> None:
 def test_names_of_which_less_is_better(name: str) -> None:
     assert lower_is_better(f"grade.{name}")
     assert not lower_is_better("grade.accuracy")
+
+
+def test_a_version_of_failed_lines_only_is_never_the_best_and_counts_are_whole(lab: Lab) -> None:
+    """Both come to 3, because the worst score seen is also the best one."""
+    scores = [replace(done(number), outputs={"score": 3.0}) for number in range(2)]
+    lab.evaluation("grade", lab.variant("b", [lost(0), lost(1)]), [])
+    lab.evaluation("grade", lab.variant("a", [done(0), done(1)]), scores)
+    evidence = gather_evidence(lab.comparison)
+    summary = summarize(lab.comparison)
+    assert [each.value for each in evidence.estimates if each.metric.name == "score"] == [3.0, 3.0]
+    ranking = next(each for each in rankings(summary, evidence) if each.metric.name == "score")
+    assert [(each.row.label, each.scores["score"].best) for each in ranking.standings] == [
+        ("classify=a", True),
+        ("classify=b", False),
+    ]
+    assert evidence.pareto["tickets"] == ("classify=a",)
+    counted = next(each for each in rankings(summary, evidence) if each.metric.name == "failed_lines")
+    assert [metric_text(score.value) for score in counted.scores] == ["0", "2"]
