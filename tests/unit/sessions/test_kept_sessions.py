@@ -21,6 +21,10 @@ class Prepared(Session):
     async def ready(self) -> Flow:
         return self.flow
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return ()
+
     async def run_lines(
         self, tasks: Iterator[LineTask], sink: LineSink, *, place: Place, concurrency: Concurrency
     ) -> None:
