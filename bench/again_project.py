@@ -71,3 +71,5 @@ def _add_judge(experiment: Any) -> None:
     experiment["variants"] = {"mode": "all"}
     experiment["parameters"] = {"classify.temperature": [0, 0.5]}
     experiment["evaluators"].append(_JUDGE)
+    experiment["baseline"] = "classify=zero_shot, classify.temperature=0"
+    del experiment["gates"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +15,14 @@ __all__ = ["CountingServer", "counting_server"]
 
 @dataclass
 class CountingServer:
-    """``asked`` has the bodies in the order they came; a body whose text holds ``refuse`` is answered with 400."""
+    """``asked`` has the bodies in the order they came; a body whose text holds ``refuse`` is answered with 400.
+
+    ``reply`` says what others are answered with, when they are not just numbered.
+    """
 
     url: str = ""
     refuse: str | None = None
+    reply: Callable[[dict[str, Any]], str] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -43,7 +47,7 @@ class CountingServer:
             number = self.answered
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
         head = {"id": f"chatcmpl-{number}", "created": 0, "model": body.get("model", "")}
-        text = f"answer {number}"
+        text = f"answer {number}" if self.reply is None else self.reply(body)
         if body.get("stream"):
             pieces: list[Mapping[str, Any]] = [{"role": "assistant", "content": "answer "}, {"content": str(number)}]
             chunks = [{**head, "choices": [{"index": 0, "delta": piece, "finish_reason": None}]} for piece in pieces]

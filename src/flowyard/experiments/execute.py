@@ -15,16 +15,17 @@ from flowyard.abc import Store
 from flowyard.decisions.policy import DecisionPolicy, Racing
 from flowyard.errors import NotFound, UserError
 from flowyard.evaluation import evaluate
+from flowyard.evaluation.subjects import EvaluatorSubject
 from flowyard.experiments.comparison import compare_variants, require_baselines
-from flowyard.experiments.evaluator_flow import evaluator_subject, load_evaluator
+from flowyard.experiments.evaluator_flow import evaluator_subject
 from flowyard.experiments.mappings import require_mappings
-from flowyard.experiments.model import EvaluatorDataset, ExperimentDataset
+from flowyard.experiments.model import EvaluatorDataset, Experiment, ExperimentDataset
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.experiments.policy import policy_values, read_policy, read_racing
 from flowyard.experiments.racing import Race, by_dataset
 from flowyard.experiments.resume import execution_request, held_execution
+from flowyard.experiments.space.selections import KeptFlows
 from flowyard.flows import Flow
-from flowyard.flows.load import load_flow
 from flowyard.flows.parameters import apply_parameters
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.options import RunOptions
@@ -59,8 +60,9 @@ async def execute_experiment(
     try:
         policy = read_policy(plan.experiment)
         require_baselines(policy, parts.store)
-        await _require_runnable(plan, parts, options)
-        execution = Execution(plan, parts, parts.store, options, earlier)
+        flows = PlannedFlows(plan.experiment)
+        await _require_runnable(plan, parts, options, flows)
+        execution = Execution(plan, parts, parts.store, options, flows, earlier)
         with held_execution(plan.experiment.name, execution.path):
             begun = execution.record()
             if on_begin is not None:
@@ -93,21 +95,44 @@ async def _carry_out(execution: Execution, policy: DecisionPolicy, racing: Racin
             await execution.run(each)
 
 
-async def _require_runnable(plan: ExperimentPlan, parts: RunParts, options: RunOptions) -> None:
+class PlannedFlows:
+    """The flows of one execution, each read once: all its runs are of the files as they were when it began."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._read = KeptFlows(experiment.flow)
+        self._subjects = {each.name: evaluator_subject(each) for each in experiment.evaluators}
+
+    def version(self, planned: PlannedRun) -> Flow:
+        """The experiment's flow with the run's variants; parameters are not applied yet."""
+        return self._read(planned.selected)
+
+    def subject(self, evaluator: str) -> EvaluatorSubject:
+        """What judges, by the evaluator's name."""
+        return self._subjects[evaluator]
+
+    @property
+    def evaluators(self) -> dict[str, Flow]:
+        """The flows that judge by the names of evaluators."""
+        return {name: subject.flow for name, subject in self._subjects.items()}
+
+
+async def _require_runnable(
+    plan: ExperimentPlan, parts: RunParts, options: RunOptions, planned_flows: PlannedFlows
+) -> None:
     """Prepare every flow once, so that a missing connection of the last evaluator stops the first run.
 
     Mappings are checked again, now that flows whose inputs only their code declares are known.
     """
     experiment = plan.experiment
     wanted = {run.label: run for run in plan.runs}
-    evaluators = {each.name: load_evaluator(each) for each in experiment.evaluators}
+    evaluators = planned_flows.evaluators
     used = sorted({each.evaluator.name for run in plan.runs for each in run.evaluations})
     gate = asyncio.Semaphore(_PREPARED_AT_ONCE)
-    versions = [apply_parameters(load_flow(experiment.flow, run.selected), run.parameters) for run in wanted.values()]
+    versions = [apply_parameters(planned_flows.version(run), run.parameters) for run in wanted.values()]
     preparing = [*versions, *(evaluators[name] for name in used)]
     prepared = await asyncio.gather(*(_prepared(flow, parts, options, gate) for flow in preparing))
-    flows, evaluators = prepared[: len(wanted)], evaluators | dict(zip(used, prepared[len(wanted) :], strict=True))
-    for flow in flows:
+    ready, evaluators = prepared[: len(wanted)], evaluators | dict(zip(used, prepared[len(wanted) :], strict=True))
+    for flow in ready:
         require_mappings(experiment, flow, evaluators, [])
 
 
@@ -130,9 +155,11 @@ class Execution:
         parts: RunParts,
         store: Store,
         options: RunOptions,
+        flows: PlannedFlows,
         earlier: ExperimentRecord | None = None,
     ) -> None:
         self.plan = plan
+        self.flows = flows
         self.parts = parts
         self.store = store
         self.options = options
@@ -158,7 +185,7 @@ class Execution:
         """Run a planned run and its evaluations; of ``lines`` those that it has not run yet."""
         name = self._run_name(planned)
         request = RunRequest(
-            flow=self.plan.experiment.flow,
+            flow=self.flows.version(planned),
             data=planned.dataset.source,
             column_mapping=planned.dataset.mappings,
             variant=planned.selected,
@@ -196,7 +223,7 @@ class Execution:
                 continue
             if self.stops(self.parts.budget.is_over):
                 return
-            subject = evaluator_subject(each.evaluator)
+            subject = self.flows.subject(each.evaluator.name)
             self.runs[name] = await evaluate(
                 run,
                 subject.flow,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,8 +14,11 @@ from flowyard.sessions.session import Concurrency, LineSink, Place, Session, Ses
 
 __all__ = ["KeptSessions"]
 
-_MOST = 6
-"""How many sessions wait at most: each has a process or more, with all that its flow loaded."""
+_MOST = 12
+"""How many sessions wait at most: each has a process or more, with all that its flow loaded.
+
+An experiment comes back to each of its versions with the next dataset.
+"""
 
 
 class KeptSessions:
@@ -23,19 +27,26 @@ class KeptSessions:
     def __init__(self, open_session: SessionOpener) -> None:
         self._open = open_session
         self._waiting: dict[bytes, Session] = {}
+        self._uses: Counter[bytes | None] = Counter()
 
     def __call__(self, request: SessionRequest) -> Session:
         """A session for the request, new or used before."""
         key = _key(request)
+        self._uses[key] += 1
         session = self._waiting.pop(key, None) if key is not None else None
         return _Kept(session or self._open(request), self, key)
 
     async def take_back(self, session: Session, key: bytes) -> None:
-        """Keep a session that nobody uses now; the one that waits longest goes when there are too many."""
+        """Keep a session that nobody uses now; when there are too many, one of those that were asked for least goes.
+
+        Of these the one that came back last: versions take turns in the order of a plan, and were the one that waits
+        longest to go, no one would be there when its turn comes.
+        """
         await self._close(self._waiting.pop(key, None))
         self._waiting[key] = session
         if len(self._waiting) > _MOST:
-            await self._close(self._waiting.pop(next(iter(self._waiting))))
+            least = min(reversed(self._waiting), key=self._uses.__getitem__)
+            await self._close(self._waiting.pop(least))
 
     async def close(self) -> None:
         """Close all that wait."""

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from flowyard._util.aio import run_blocking
+from flowyard.abc import Provider
 from flowyard.llm import open_provider
 from flowyard.llm.connection import Connection, OpenAIConnection, SimulatedConnection
 from flowyard.llm.services import Services, use_services
@@ -89,10 +90,13 @@ def simulated(folder: Path, rules: str) -> Connection:
 
 
 def ask(
-    connection: Connection, make: Callable[[], Callable[..., Coroutine[Any, Any, Any]]], *lines: dict[str, Any]
+    connection: Connection,
+    make: Callable[[], Callable[..., Coroutine[Any, Any, Any]]],
+    *lines: dict[str, Any],
+    opener: Callable[[Connection], Provider] = open_provider,
 ) -> list[Any]:
     """What a judge makes of some lines, one after the other."""
-    services = Services(Connections([DeclaredSource([connection])]), open_provider)
+    services = Services(Connections([DeclaredSource([connection])]), opener)
     with use_services(services):
         judge = make()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,9 @@ from flowyard.evaluation.judges import (
     Similarity,
 )
 from flowyard.evaluation.subjects import EvaluatorSource, find_subject
+from flowyard.llm.cache import CacheMode, CacheRules
+from flowyard.llm.call_rules import CallRules
+from flowyard.llm.providers import ProviderOpener
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -113,6 +117,28 @@ def test_a_seed_and_a_temperature_that_are_refused_are_left_out():
         (False, False),
     ]
     assert all("response_format" in body for body in model.asked)
+
+
+def test_what_was_refused_is_kept_from_run_to_run(tmp_path: Path):
+    def reply(body: dict[str, Any]) -> str:
+        if "seed" in body or body.get("response_format", {}).get("type") == "json_schema":
+            raise Refusal("seed is unknown" if "seed" in body else "Not this form.")
+        return judged(body, 3)
+
+    def asked(mode: CacheMode = "on", model: str = "m", **options: Any) -> int:
+        before = len(endpoint_.asked)
+        opener = ProviderOpener(CallRules(cache=CacheRules(tmp_path / "kept.sqlite", mode)))
+        judge = lambda: Fluency(connection="grader", model=model, seed=7, **options)  # noqa: E731
+        assert ask(endpoint_.connection, judge, {"answer": "a"}, opener=opener)[0]["fluency"] == 3.0
+        return len(endpoint_.asked) - before
+
+    with endpoint(reply) as endpoint_:
+        assert asked() == 3
+        assert asked() == 1, "outside of a line no answer is kept, but what was refused is"
+        assert asked("refresh") == 3
+        assert asked(model="another") == 3
+        assert asked(canary=False) == 2, "another schema may be taken"
+        assert asked("off") == 3
 
 
 def test_a_refusal_of_everything_is_the_line_s_error():

@@ -67,11 +67,11 @@ def test_scores_need_bounds_and_use_them():
 def test_the_decision_is_that_of_the_whole_dataset():
     """Over many experiments, looked at in every round: the version that wins on all lines is hardly ever dropped."""
     wrong = 0
-    for seed in range(40):
+    for seed in range(100):
         scores = drawn({"a": 0.72, "b": 0.70, "c": 0.66}, 240, seed=seed)
         best = max(scores.values, key=lambda version: sum(scores.values[version]))
         wrong += any(best in dropped(scores, lines) for lines in (30, 60, 90, 135, 202))
-    assert wrong <= 2
+    assert wrong <= 5
 
 
 def test_all_lines_rule_out_whoever_is_behind_on_them():

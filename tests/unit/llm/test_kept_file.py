@@ -26,6 +26,7 @@ from flowyard.llm.cache.answer_form import KeptAnswer
 from flowyard.llm.cache.answer_key import connection_identity, request_text
 from flowyard.llm.cache.block import CacheBlock, parse_bytes, parse_cache_block
 from flowyard.llm.cache.kept_file import KeptFile, open_kept
+from flowyard.llm.cache.tables import connect, store
 from flowyard.llm.call_place import LineCalls, at_node, one_line
 from flowyard.llm.connection import AzureOpenAIConnection, OpenAIConnection
 from flowyard.llm.parameters import read_usage
@@ -82,6 +83,39 @@ def test_a_value_is_there_at_once_and_after_closing(tmp_path: Path):
         file.put(b"k", b"two", "m")
     with closed(KeptFile(path)) as file:
         assert file.get(b"k") == b"two"
+
+
+READER = """\
+import sqlite3, sys
+
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM kept_1").fetchone()
+connection.close()
+"""
+
+
+def test_opening_the_file_once_more_takes_no_locks_away(tmp_path: Path):
+    """The last connection to close deletes the log; another process must not take itself for the last."""
+    path = tmp_path / "kept.sqlite"
+    with closing(connect(path)) as first:
+        store(first, [(b"k", b"v", 0, "m", 0)])
+        connect(path).close()
+        subprocess.run([sys.executable, "-c", READER, str(path)], check=True, timeout=60)
+        assert path.with_name("kept.sqlite-wal").exists()
+
+
+def test_an_answer_to_another_question_counts_as_absent(tmp_path: Path):
+    path = tmp_path / "kept.sqlite"
+    with closed(KeptFile(path)) as file:
+        file.put(b"one", b"answer to one", "m")
+        file.put(b"two", b"answer to two", "m")
+    with closing(sqlite3.connect(path)) as connection, connection:  # as an index does whose pages are mixed up
+        (checksum,) = connection.execute("SELECT checksum FROM kept_1 WHERE key = ?", (b"two",)).fetchone()
+        swapped = (b"answer to two", checksum, b"one")
+        connection.execute("UPDATE kept_1 SET value = ?, checksum = ? WHERE key = ?", swapped)
+    with closed(KeptFile(path)) as file:
+        assert file.get(b"one") is None
+        assert file.get(b"two") == b"answer to two"
 
 
 def test_eight_processes_write_at_once(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""How often each method is wrong when there is nothing to find: 10,000 seeded experiments each.
+"""How often each method is wrong when there is nothing to find: 10,000 seeded experiments, of slow ones fewer.
 
 A promise of alpha is held when at most alpha * 10,000 experiments are wrong, plus four standard deviations of that
 binomial number (5 %: 0.87 points; 0.1 %: 0.13 points), which a method that keeps its promise exceeds once in 30,000
@@ -27,6 +27,8 @@ from flowyard.statistics.proportions import newcombe_paired_interval, tango_inte
 from flowyard.statistics.sequential import SplitEpoch, multinomial_log_e_value, normal_mixture, rates_log_e_value
 
 EXPERIMENTS = 10_000
+FOR_STREAMS = EXPERIMENTS // 4
+"""Of tests that are looked at after every event: each experiment is many tests."""
 
 Held = Callable[..., None]
 
@@ -152,22 +154,22 @@ def test_exact_e_value_looked_at_twenty_times(held: Held, rate: float, share: fl
     generator = numpy.random.default_rng(10)
     step = 500
     chances = [rate * (1 - share), rate * share, (1 - rate) * (1 - share), (1 - rate) * share]
-    counts = generator.multinomial(step, chances, size=(EXPERIMENTS, 20)).cumsum(axis=1)
+    counts = generator.multinomial(step, chances, size=(FOR_STREAMS, 20)).cumsum(axis=1)
     bar = math.log(20)
     wrong = sum(
         any(rates_log_e_value([SplitEpoch(share, *look)]) >= bar for look in experiment)
         for experiment in counts.tolist()
     )
-    held("rates_log_e_value", f"{rate:.0%} = {rate:.0%}, {share:.0%} to B, 20 looks", wrong)
+    held("rates_log_e_value", f"{rate:.0%} = {rate:.0%}, {share:.0%} to B, 20 looks", wrong, experiments=FOR_STREAMS)
 
 
 def test_sequential_sample_ratio(held: Held):
-    counts = numpy.random.default_rng(11).multinomial(500, (0.9, 0.1), size=(EXPERIMENTS, 20)).cumsum(axis=1)
+    counts = numpy.random.default_rng(11).multinomial(500, (0.9, 0.1), size=(FOR_STREAMS, 20)).cumsum(axis=1)
     bar = math.log(1000)
     wrong = sum(
         any(multinomial_log_e_value(look, (0.9, 0.1)) >= bar for look in experiment) for experiment in counts.tolist()
     )
-    held("multinomial_log_e_value", "90 : 10, 20 looks", wrong, alpha=0.001)
+    held("multinomial_log_e_value", "90 : 10, 20 looks", wrong, 0.001, FOR_STREAMS)
 
 
 def test_normal_mixture_looked_at_every_fifty(held: Held):
@@ -182,19 +184,18 @@ def test_normal_mixture_looked_at_every_fifty(held: Held):
 def test_betting_looked_at_after_each_line(held: Held, lines_in_all: int | None):
     generator = numpy.random.default_rng(13)
     if lines_in_all is None:
-        values = generator.choice((-1.0, 0.0, 1.0), p=(0.15, 0.7, 0.15), size=(EXPERIMENTS, 50))
+        values = generator.choice((-1.0, 0.0, 1.0), p=(0.15, 0.7, 0.15), size=(FOR_STREAMS, 50))
     else:
         dataset = numpy.array([-1.0] * 8 + [0.0] * 34 + [1.0] * 8)
-        values = generator.permuted(numpy.tile(dataset, (EXPERIMENTS, 1)), axis=1)
+        values = generator.permuted(numpy.tile(dataset, (FOR_STREAMS, 1)), axis=1)
     wrong = 0
     for row in values.tolist():
         test = BettingTest(0.0, -1.0, 1.0, "less", lines_in_all=lines_in_all)
         for value in row:
             test.add(value)
         wrong += test.p_value <= 0.05
-    held(
-        "BettingTest", "50 looks, " + ("endless lines" if lines_in_all is None else "all 50 lines of a dataset"), wrong
-    )
+    case = "50 looks, " + ("endless lines" if lines_in_all is None else "all 50 lines of a dataset")
+    held("BettingTest", case, wrong, experiments=FOR_STREAMS)
 
 
 def test_betting_interval(held: Held):
