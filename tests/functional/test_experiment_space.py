@@ -316,4 +316,4 @@ def test_data_is_read_from_urls_and_registered_names(two: Project) -> None:
     two.write("experiment.yaml", EXPERIMENT.replace("source: rows.jsonl", f"source: {url}"))
     assert len(planned(two)) == 3
     two.write("experiment.yaml", EXPERIMENT.replace("source: rows.jsonl", "source: 'registry:rows:3'"))
-    assert "'rows' is registered in version '3'" in two.rejected("experiment", "run", ".", "--dry-run")
+    assert "No dataset 'rows' is registered." in two.rejected("experiment", "run", ".", "--dry-run")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import zlib
 from pathlib import Path
 
 from functional_helper import ASK_FLOW, ASK_TEMPLATE, Project
@@ -20,4 +23,6 @@ def test_a_node_keeps_what_it_sent_and_the_report_shows_it(project: Project) -> 
         assert ":\n" in prompt
     project.run("run", "visualize", "-n", "r")
     (page,) = Path(project.home / "comparisons").glob("*.html")
-    assert page.read_text("utf-8").count("what is q1") >= 2  # as input, and in the prompt
+    blocks = re.findall(r'<script type="application/octet-stream" id="block-[^"]+">([^<]+)</script>', page.read_text())
+    text = b"".join(zlib.decompress(base64.b64decode(block)) for block in blocks).decode()
+    assert text.count("what is q1") >= 2  # as input, and in the prompt

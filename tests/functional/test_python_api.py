@@ -343,8 +343,9 @@ def test_an_experiment_is_planned_run_and_decided(triage: Path, monkeypatch: pyt
 
 
 def test_a_gate_that_says_no_is_a_value(triage: Path) -> None:
-    with (triage / "experiment.yaml").open("a") as file:
-        file.write('\ngates: ["accuracy >= 0.999"]\n')
+    file = triage / "experiment.yaml"
+    before, _, _ = file.read_text("utf-8").partition("\ngates:")
+    file.write_text(before + '\ngates: ["accuracy >= 0.999"]\n', "utf-8")
     experiment = flowyard.Experiment(triage, env="dev")
     result = experiment.run(variants="defaults")
     assert result.verdict == "fail"

@@ -113,7 +113,11 @@ def plan_experiment(
     groups, left_out = _affordable([planner.runs(each) for each in selected.selections], selected.search.max_cost_usd)
     runs = tuple(run for place in range(len(experiment.datasets)) for run in (group[place] for group in groups))
     warnings += require_references(
-        experiment, [run.label for run in runs], [each.label for each in left_out], gates=gates
+        experiment,
+        [run.label for run in runs],
+        [each.label for each in left_out],
+        gates=gates,
+        chosen=variants is not None,
     )
     plan = ExperimentPlan(experiment, runs, (), tuple(left_out), variants, parameters or {})
     warnings += [*_unused(experiment), *_about_cost(plan, selected)]

@@ -22,19 +22,26 @@ _LOOKED_AT = 100
 
 
 def require_references(
-    experiment: Experiment, planned: Sequence[str], left_out: Sequence[str], *, gates: bool = True
+    experiment: Experiment,
+    planned: Sequence[str],
+    left_out: Sequence[str],
+    *,
+    gates: bool = True,
+    chosen: bool = False,
 ) -> tuple[str, ...]:
     """Raises ExperimentInvalid for each dataset, version and column that the file names and that will not be there.
 
     ``planned`` are the labels of the versions that will run, ``left_out`` those that do not fit into the money. Without
-    ``gates`` none is judged, so that a baseline that is missing is only a warning, as is a name that fits several.
-    Returns what to warn of.
+    ``gates`` none is judged. A missing baseline is only a warning then, and when the versions were ``chosen`` for this
+    once and no gate compares with it; so is a name that fits several. Returns what to warn of.
     """
     policy, warnings = read_policy(experiment), list(_about_race(experiment))
     names = _Planned(experiment, tuple(dict.fromkeys(planned)), frozenset(left_out))
     problems = list(_of_columns(experiment, policy, names))
     baseline = list(_of_baseline(experiment, policy, names))
-    if gates and not names.fits_any(policy.baseline):
+    is_compared = any(gate.is_relative and gate.against is None for gate in policy.gates)
+    is_needed = gates and (is_compared or not chosen)
+    if is_needed and not names.fits_any(policy.baseline):
         problems += baseline
     else:
         warnings += [str(problem) for problem in baseline]

@@ -89,9 +89,11 @@ def test_what_is_there_or_cannot_be_known_is_not_told(folder: Path, blocks: str)
 
 
 def test_versions_that_were_not_selected_cannot_be_the_baseline(folder: Path) -> None:
+    compared = "baseline: p=new\n" + GATE + "better_than: baseline}"
     with pytest.raises(ExperimentInvalid, match="'p=new' is no version that will be run"):
-        warned(folder, "baseline: p=new", "p.other")
-    assert "'p=new' is no version" in warned(folder, "baseline: p=new", "p.other", gates=False)
+        warned(folder, compared, "p.other")
+    assert "'p=new' is no version" in warned(folder, compared, "p.other", gates=False)
+    assert "'p=new' is no version" in warned(folder, "baseline: p=new", "p.other")
     assert warned(folder, GATE + "better_than: p=gone}", gates=False) == ""
 
 
