@@ -23,8 +23,8 @@ from flowyard.cli.options import (
 from flowyard.cli.output import failed_lines_code, print_run_record, print_warnings
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
+from flowyard.cli.recorded_judge import recorded_judge
 from flowyard.errors import UserError
-from flowyard.evaluation.subjects import recorded_subject
 from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
 from flowyard.runs import RunRequest, execute_run
@@ -143,7 +143,7 @@ def _requested(described: RunDescription, settings: Settings, options: RunOption
         request = described.request(options=options)
         return open_app(settings, described.path("flow")), request
     earlier = open_app(settings).store.get_run(described.values["resume_from"])
-    judge = recorded_subject(earlier)
+    judge = recorded_judge(earlier)
     request = resume_request(
         earlier,
         flow=judge.flow if judge else None,

@@ -12,7 +12,7 @@ from flowyard.cli.options import SpreadCommand, environment_option, pairs_or_fil
 from flowyard.cli.output import failed_lines_code, print_run_record
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
-from flowyard.evaluation.subjects import recorded_subject
+from flowyard.cli.recorded_judge import recorded_judge
 from flowyard.records import RunRecord
 from flowyard.runs.repeat import repeat_request
 from flowyard.runs.resume import require_resumable
@@ -61,7 +61,7 @@ def resume(
             "init": pairs_or_file(init, "--init"),
         }
     )
-    judge = recorded_subject(earlier)
+    judge = recorded_judge(earlier)
     request = repeat_request(
         earlier,
         environment_variables=given.environment_variables(),
