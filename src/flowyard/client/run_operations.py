@@ -23,7 +23,6 @@ from flowyard.flows import Flow
 from flowyard.flows.variants import parse_selection
 from flowyard.llm.envfile import read_env
 from flowyard.records import RunQuery, RunRecord
-from flowyard.reports import compare_runs, comparison_page, evidence_of_runs, write_page
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.change import change_run
 from flowyard.runs.dataset import absolute_source, data_exists
@@ -149,13 +148,15 @@ class RunOperations:
         self, runs: Run | str | Iterable[Run | str], html_path: str | PathLike[str] | None = None, **_ignored: Any
     ) -> None:
         """Write a page that shows runs side by side and print its path; on a terminal, open it."""
+        from flowyard import reports  # noqa: PLC0415 - every flow's code imports this module, and none a report
+
         named = [runs] if isinstance(runs, (Run, str)) else [*runs]
         names = [part.strip() for run in named for part in name_of(run).split(",")]
         with speaking_promptflow():
             store = _store()
-            comparison = compare_runs([store.get_run(name) for name in names])
-            path = Path(html_path) if html_path else comparison_page(store.home, names)
-            page = write_page(comparison, evidence_of_runs(comparison), path).resolve()
+            comparison = reports.compare_runs([store.get_run(name) for name in names])
+            path = Path(html_path) if html_path else reports.comparison_page(store.home, names)
+            page = reports.write_page(comparison, reports.evidence_of_runs(comparison), path).resolve()
         print(page)  # noqa: T201 - the answer of this call
         if sys.stdout.isatty():
             webbrowser.open(page.as_uri())
