@@ -20,6 +20,7 @@ class LimitTally:
         self._number = 0
         self._running = 0
         self._earlier = 0
+        self._seen = LimitSeen()
         self._lock = threading.Lock()
 
     def limit_set(self, number: int) -> None:
@@ -39,4 +40,7 @@ class LimitTally:
         with self._lock:
             self._running -= 1
             self._earlier -= began_under != self._number
-            return LimitSeen(began_under, self._number, self._earlier)
+            seen = (began_under, self._number, self._earlier)
+            if seen != self._seen:  # one object for many lines travels once in a message
+                self._seen = LimitSeen(*seen)
+            return self._seen
