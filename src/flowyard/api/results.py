@@ -13,7 +13,7 @@ from flowyard.api.frames import Frame, frame_of
 from flowyard.api.line_rows import line_columns, line_rows
 from flowyard.api.runs import Run
 from flowyard.api.text import plain, table_html, table_text
-from flowyard.decisions.model import Difference, Estimate, Evidence, GateResult, Verdict
+from flowyard.decisions.model import Difference, Estimate, Evidence, GateResult, Interval, Verdict
 from flowyard.errors import UserError
 from flowyard.records import Comparison, ExperimentRecord
 from flowyard.reports import Summary, VariantRow, summarize
@@ -233,32 +233,30 @@ def _lines_of(row: VariantRow, *, failed: bool) -> Iterator[dict[str, Any]]:
     return line_rows(lines, dataset=row.dataset, version=row.label)
 
 
+def _ends(interval: Interval | None) -> dict[str, Any]:
+    return {name: getattr(interval, name) if interval else None for name in ("low", "high", "confidence")}
+
+
 def _estimated(each: Estimate) -> dict[str, Any]:
-    interval = each.interval
     return {
         "dataset": each.dataset,
         "metric": each.metric.name,
         "version": each.version,
         "value": each.value,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "confidence": interval.confidence if interval else None,
+        **_ends(each.interval),
         "lines": each.lines,
         "failed_lines": each.failed_lines,
     }
 
 
 def _tested(each: Difference) -> dict[str, Any]:
-    interval = each.interval
     return {
         "dataset": each.dataset,
         "metric": each.metric.name,
         "version": each.version,
         "baseline": each.baseline,
         "difference": each.value,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "confidence": interval.confidence if interval else None,
+        **_ends(each.interval),
         "p_value": each.p_value,
         "p_adjusted": each.p_adjusted,
         "winner": each.winner,
