@@ -1,0 +1,1 @@
+"""Messages to people: by e-mail, to Slack, to Teams or to any webhook."""
