@@ -46,8 +46,8 @@ def arm_path(*names: str) -> str:
 class ArmClient:
     """Talks to one version of one provider's API. ``role`` is the role that allows it, for the hint when denied.
 
-    Paths begin with ``/subscriptions/``. Raises AzureNotFound, AzureConflict, AzureDenied, AzureThrottled, and AzureError
-    for all else; each names what was asked for and Azure's request id.
+    Paths begin with ``/subscriptions/``. Raises AzureNotFound, AzureConflict, AzureDenied, AzureThrottled, and
+    AzureError for all else; each names what was asked for and Azure's request id.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ def azure_error(what: str, refusal: Refusal, role: str) -> AzureError:
     )
 
 
-def _kind_and_hint(refusal: Refusal, role: str) -> tuple[type[AzureError], str]:
+def _kind_and_hint(refusal: Refusal, role: str) -> tuple[type[AzureError], str]:  # noqa: PLR0911 - a table
     if refusal.status == 404:
         return AzureNotFound, "Check the names in the address; `az resource list` shows what the login can see."
     if refusal.status in (409, 412):

@@ -12,7 +12,8 @@ from aiohttp import web
 
 Kind = Literal["status", "reset", "reset_after", "truncated", "cut"]
 """``status``: answered with it and not carried out. ``reset``: the connection ends before anything is done, or
-(``reset_after``) after. ``truncated``: done, and the JSON of the answer is half. ``cut``: fewer bytes than announced."""
+(``reset_after``) after. ``truncated``: done, and the JSON of the answer is half. ``cut``: fewer bytes come than were
+announced."""
 
 
 @dataclass

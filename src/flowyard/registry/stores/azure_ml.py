@@ -177,12 +177,12 @@ class _Desk:
         if known is not None:
             return _registered(draft, known, is_new=False)
         uri = DatastorePath(_DATASTORE, await self._upload(draft)).uri(self._place)
-        body = asset_body(draft, uri, registration=str(uuid4()))
+        registration = str(uuid4())
         for _ in range(_MOST_ROUNDS):
             known, number = await self._compared(draft)
             if known is not None:
                 return _registered(draft, known, is_new=False)
-            made = await self._put(draft, number, body)
+            made = await self._put(draft, number, uri, registration)
             if made is not None:
                 return made
         raise OutsideError(f"{draft.name} is registered by too many at once.", hint="Run the command again.")
@@ -202,10 +202,11 @@ class _Desk:
         match = next((each for each in assets if each.digest == draft.digest), None)
         return match, max([number, *(each + 1 for each in shown)])
 
-    async def _put(self, draft: Draft, number: int, body: Mapping[str, Any]) -> Registered | None:
+    async def _put(self, draft: Draft, number: int, uri: str, registration: str) -> Registered | None:
         """The version, if it is now ours or another's with the same content; None when the number went elsewhere."""
+        body = asset_body(draft, uri, registration)
         try:
-            reply, asset = await self._assets.put(draft.kind, draft.name, number, body)
+            asset = await self._assets.put(draft.kind, draft.name, number, body)
         except AzureError as error:
             if not isinstance(error, AzureConflict) and error.status != 400:
                 raise
@@ -216,8 +217,7 @@ class _Desk:
             return None
         if asset is None or asset.digest != draft.digest:
             return None
-        own_mark = asset.registration == body["properties"]["properties"]["flowyard-registration"]
-        return _registered(draft, asset, is_new=own_mark and (reply.status == 201 or reply.attempts > 1))
+        return _registered(draft, asset, is_new=asset.registration == registration)
 
     async def _upload(self, draft: Draft) -> str:
         return await upload(await self._blobs(), draft, root_of(draft.kind, draft.name))

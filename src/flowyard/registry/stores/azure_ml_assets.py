@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flowyard.azure import ArmClient, ArmReply, AzureNotFound, arm_path
+from flowyard.azure import ArmClient, AzureNotFound, arm_path
 from flowyard.errors import StoreError
 from flowyard.registry.model import Draft, Kind
 
@@ -94,10 +94,10 @@ class Assets:
         item = await self.find(kind, name, version)
         return None if item is None else _asset(kind, item)
 
-    async def put(self, kind: Kind, name: str, version: int, body: Mapping[str, Any]) -> tuple[ArmReply, Asset | None]:
+    async def put(self, kind: Kind, name: str, version: int, body: Mapping[str, Any]) -> Asset | None:
         """Create a version of exactly that number; returns what is there afterwards, if it is one of ours."""
         reply = await self._arm.put(self._version(kind, name, version), body)
-        return reply, _asset(kind, reply.body) if reply.body.get("name") else await self.find_ours(kind, name, version)
+        return _asset(kind, reply.body) if reply.body.get("name") else await self.find_ours(kind, name, version)
 
     def _container(self, kind: Kind, name: str) -> str:
         return self._path + arm_path(_COLLECTIONS[kind], name)
