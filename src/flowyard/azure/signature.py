@@ -15,7 +15,14 @@ _CLOCKS_DIFFER = timedelta(minutes=15)
 
 
 def container_signature(
-    account: str, container: str, key: str, now: datetime, *, allowed: str = "rcwl", hours: float = 12.0
+    account: str,
+    container: str,
+    key: str,
+    now: datetime,
+    *,
+    allowed: str = "rcwl",
+    hours: float = 12.0,
+    version: str = _VERSION,
 ) -> str:
     """The query that lets its holder read, create, write and list blobs of one container, over TLS only.
 
@@ -27,7 +34,7 @@ def container_signature(
         "st": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "se": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "spr": "https",
-        "sv": _VERSION,
+        "sv": version,
         "sr": "c",
     }
     # The order and the empty lines are those of the documentation: no stored policy, no address range, no snapshot, no

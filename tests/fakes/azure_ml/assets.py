@@ -18,6 +18,7 @@ FIXED = {
     "models": ("modelType", "modelUri"),
     "environments": ("image", "condaFile", "build", "osType"),
 }
+DEFAULTS: dict[str, dict[str, Any]] = {"models": {"flavors": {}}}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 LIST_QUERY = {"api-version", "$skip", "$top", "$orderBy", "$tags", "listViewType", "tags", "properties"}
 
@@ -87,7 +88,7 @@ class FakeAssets:
             "id": f"{self._path}/{place}",
             "name": name,
             "type": f"Microsoft.MachineLearningServices/workspaces/{self._collection}",
-            "properties": {"tags": {}, "properties": {}, **fields},
+            "properties": {"tags": {}, "properties": {}, **DEFAULTS.get(self._collection, {}), **fields},
             "systemData": {"createdAt": now, "createdBy": "Somebody", "createdByType": "User"},
         }
 
@@ -95,6 +96,7 @@ class FakeAssets:
         if not set(query) <= LIST_QUERY:
             return refused(400, "BadArgument", f"Unknown: {sorted(set(query) - LIST_QUERY)}")
         start = int(query.get("$skip") or 0)
+        items = items[: start + int(query["$top"])] if "$top" in query else items
         page: dict[str, Any] = {"value": items[start : start + self._page]}
         if start + self._page < len(items):
             view = query.get("listViewType", "ActiveOnly")
