@@ -51,7 +51,9 @@ async def test_no_login_is_told_with_what_to_do():
         def get_token(self, scope: str) -> Token:
             raise RuntimeError("DefaultAzureCredential failed\nAttempted credentials: many")
 
-    with pytest.raises(AzureDenied, match="There is no login for Azure: DefaultAzureCredential failed") as denied:
+    with pytest.raises(
+        AzureDenied, match="There is no login for Azure: DefaultAzureCredential failed Attempted credentials: many"
+    ) as denied:
         await IdentityTokens(Nobody).token(SCOPE)
     assert "az login" in denied.value.hint
     assert "AZURE_FEDERATED_TOKEN_FILE" in denied.value.hint
