@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 from azure_ml import FakeAzure, Fault, running_azure
 from registry_contract import OpenStore, RegistryContract, draft
 
@@ -123,6 +125,37 @@ class TestFaults:
         azure.faults.append(Fault("PUT", VERSION, status=400, times=100, message="The uri is not valid."))
         with pytest.raises(AzureError, match="The uri is not valid"):
             store.add(draft(tmp_path / "one"))
+
+    @pytest.mark.parametrize("status", [400, 409])
+    def test_a_number_that_is_taken_meanwhile_is_left_to_whoever_has_it(
+        self, azure: FakeAzure, store: RegistryStore, status: int, tmp_path: Path
+    ):
+        assets = azure.assets["data"]
+        assets.taken_status = status
+        taking, put = iter("12"), assets.put
+
+        def put_behind_another(name: str, version: str, body: Any) -> Any:
+            if (theirs := next(taking, None)) is not None:
+                put(name, theirs, {"properties": {"dataType": "uri_file", "dataUri": f"https://example.com/{theirs}"}})
+            return put(name, version, body)
+
+        assets.put = put_behind_another
+        made = store.add(draft(tmp_path / "one"))
+        assert (made.is_new, made.version.version) == (True, 3)
+        assert list(assets.versions["tickets"]) == ["1", "2", "3"]
+
+    def test_a_conflict_that_stays_without_a_reason_ends(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
+        azure.faults.append(Fault("PUT", VERSION, status=409, times=100, code="ScopeLocked", message="It is locked."))
+        with pytest.raises(AzureError, match="409 ScopeLocked to PUT .* It is locked"):
+            store.add(draft(tmp_path / "one"))
+        assert azure.faults[0].times > 90
+
+    def test_a_list_that_lags_behind_makes_no_second_version(
+        self, azure: FakeAzure, store: RegistryStore, tmp_path: Path
+    ):
+        made = store.add(draft(tmp_path / "one"))
+        azure.assets["data"].list = lambda *_: web.json_response({"value": []})
+        assert store.add(draft(tmp_path / "again")) == replace(made, is_new=False)
 
     def test_denied_says_the_role_and_the_command(self, azure: FakeAzure, store: RegistryStore):
         message = (
