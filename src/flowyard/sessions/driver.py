@@ -1,7 +1,10 @@
 """Handing lines to worker processes, and finding out which line to blame when one of them ends.
 
-A worker has more lines than it runs, so that it never waits for the next one. When a worker ends by itself, the lines
-that it was running are suspects: a single one is to blame, several are run again one by one. The others just run again.
+A worker whose lines end quickly has more than it runs, so that it never waits for the next one. Slow lines are given
+out when one was stored, so that a kill finds no answer that was paid for and is not stored yet.
+
+When a worker ends by itself, the lines that it was running are suspects: a single one is to blame, several are run
+again one by one. The others just run again.
 """
 
 from __future__ import annotations
@@ -211,8 +214,8 @@ class LineDriver:
         share.alone = bool(self._suspects)
         if share.alone:
             return 1
-        ahead = min(_MOST_AHEAD, max(share.limit // 4, int(share.rate * _AHEAD_S), 2))
-        return share.limit + ahead - len(share.lines)
+        ahead = int(share.rate * _AHEAD_S) if share.rate else max(share.limit // 4, 2)  # until the rate is known
+        return share.limit + min(_MOST_AHEAD, ahead) - len(share.lines)
 
     def _next_tasks(self, share: Share, room: int) -> list[LineTask]:
         if share.alone:
