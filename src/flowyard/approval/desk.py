@@ -175,6 +175,10 @@ class ApprovalDesk:
         found = self._found(chain, id_)
         if said.decision == "approve" and self._is_behind(chain, id_):
             return _BEHIND
+        if "link" in said.evidence and any(
+            said.evidence["link"] == each.evidence.get("link") for each in found.answers
+        ):
+            return "The link was used already."
         return refusal(found, said.by, said.decision)
 
     def _is_behind(self, chain: Chain, id_: str) -> bool:

@@ -19,7 +19,7 @@ _PORTS = {"smtp": 587, "smtps": 465}
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where and how. ``tls`` is ``always`` (from the first byte), ``starttls`` (after a greeting in clear) or ``never``."""
+    """Where and how. ``tls`` is ``always`` (from the first byte), ``starttls`` (after a greeting) or ``never``."""
 
     host: str
     port: int

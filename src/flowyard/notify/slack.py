@@ -1,7 +1,7 @@
 """A notice for an incoming webhook of Slack, in Block Kit.
 
-Names and values are ``plain_text``, in which Slack sees neither links nor ``<!channel>``. Links are text and no buttons,
-because a button makes Slack ask an app that does not exist.
+Names and values are ``plain_text``, in which Slack sees neither links nor ``<!channel>``. Links are text and no
+buttons, because a button makes Slack ask an app that does not exist.
 """
 
 from __future__ import annotations
