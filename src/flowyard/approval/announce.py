@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from flowyard._util.aio import run_blocking
 from flowyard.abc import Notifier
-from flowyard.approval.links import LinkSigner, Purpose
+from flowyard.approval.desk import ApprovalDesk
+from flowyard.approval.link_place import LinkPlace
 from flowyard.approval.model import ApprovalRequest
 from flowyard.approval.names import is_approver, same_person
-from flowyard.approval.notice import ANSWER, LOOK, request_notice
+from flowyard.approval.notice import request_notice
 from flowyard.errors import FlowyardError
 from flowyard.notify.model import Link
-from flowyard.notify.open import open_notifier
+from flowyard.notify.open import check_target, open_notifier
 
-__all__ = ["Announcement", "LinkPlace", "announce", "link_claimant"]
+__all__ = ["Announcement", "announce", "link_claimant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,50 +29,44 @@ class Announcement:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPlace:
-    """Where the approval's page can be reached, and what signs links to it."""
-
-    url: str
-    signer: LinkSigner
-
-    def link(self, request: ApprovalRequest, approver: str, purpose: Purpose) -> Link:
-        """A link for one person, or for whoever says their name when ``approver`` is empty."""
-        token = self.signer.sign(request, approver, purpose)
-        return Link(ANSWER if purpose == "answer" else LOOK, f"{self.url.rstrip('/')}/answer/{token}")
-
-
 def announce(
+    desk: ApprovalDesk,
     request: ApprovalRequest,
     environ: Mapping[str, str],
     place: LinkPlace | None,
     open_target: Callable[[str, Mapping[str, str]], Notifier] = open_notifier,
 ) -> Sequence[Announcement]:
-    """Tell everyone whom the request's policy names, at the same time; what fails is told and raises nothing.
+    """Tell everyone whom the request's policy names, at the same time, and write down in the ledger how that went.
 
-    Each person gets a link of their own; without a ``place`` there are no links.
+    What fails is in the result and raises nothing; only a ledger that cannot be written raises StoreError. Each person
+    gets a link of their own; without a ``place`` there are no links.
     """
-    targets = request.policy.notify
-    return run_blocking(_announce_all(request, targets, environ, place, open_target)) if targets else ()
+    if not request.policy.notify:
+        return ()
+    told = run_blocking(_announce_all(request, environ, place, open_target))
+    desk.note_notices(request.id, [asdict(each) for each in told])
+    return told
 
 
 async def _announce_all(
     request: ApprovalRequest,
-    targets: Sequence[str],
     environ: Mapping[str, str],
     place: LinkPlace | None,
     open_target: Callable[[str, Mapping[str, str]], Notifier],
 ) -> Sequence[Announcement]:
     async def tell(target: str) -> Announcement:
+        shown = target.partition(":")[0]  # the rest of a malformed one may be a URL, which is a secret
         try:
+            check_target(target)
+            shown = target
             notifier = open_target(target, environ)
             links = [_link(request, notifier.person, place)] if place else []
             await notifier.send(request_notice(request, links))
         except FlowyardError as error:
-            return Announcement(target, error.message, error.hint)
+            return Announcement(shown, error.message, error.hint)
         return Announcement(target)
 
-    return await asyncio.gather(*map(tell, targets))
+    return await asyncio.gather(*map(tell, request.policy.notify))
 
 
 def _link(request: ApprovalRequest, person: str | None, place: LinkPlace) -> Link:

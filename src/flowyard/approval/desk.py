@@ -95,6 +95,11 @@ class ApprovalDesk:
             raise Conflict(f"The answer to {id_} does not count. {refused[0]}", hint=f"flowyard approval show {id_}")
         return self._found(chain, id_)
 
+    def note_notices(self, id_: str, notices: Sequence[Mapping[str, str | None]]) -> None:
+        """Write down who was told of a request, and what went wrong; it changes nothing about the request."""
+        note = Note("notices", {"request": id_, "notices": [dict(each) for each in notices]}, time_text(self.clock()))
+        self.ledger.append(lambda _: [note])
+
     def get(self, id_: str) -> Approval:
         """The request of that id. Raises NotFound."""
         return self._found(self._current(), id_)
