@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from flowyard.approval.chain import BEGINNING, Chain, Entry, Note, Seals, check_chain, next_entry
 from flowyard.errors import StoreError
 from flowyard.store.database import Database, Session
-from flowyard.store.schema import MIGRATIONS, migrate, schema_version
+from flowyard.store.tables import Tables
 
 __all__ = ["Ledger"]
-
-T = TypeVar("T")
 
 _SELECT = "SELECT seq, at, kind, body, previous, hash, sealed_by, seal FROM flowyard_approval_ledger ORDER BY seq"
 _INSERT = (
@@ -28,14 +25,14 @@ class Ledger:
     """
 
     def __init__(self, database: Database, seals: Seals) -> None:
-        self._database = database
+        self._tables = Tables(database)
         self._seals = seals
         self._seen = BEGINNING
 
     @property
     def label(self) -> str:
         """Where it is, without secrets."""
-        return self._database.label
+        return self._tables.database.label
 
     @property
     def key_source(self) -> str:
@@ -45,15 +42,7 @@ class Ledger:
     def read(self) -> Chain:
         """All entries, checked. Changes nothing, but for tables of an older version."""
         seen = self._seen  # before reading: what another thread adds meanwhile need not be there
-        if not self._database.exists():
-            return self._checked([], seen)
-
-        def reading(session: Session) -> list[Entry] | None:
-            is_current = schema_version(session, self._database) == len(MIGRATIONS)
-            return _entries(session) if is_current else None
-
-        found = self._database.read(reading)
-        chain = self._checked(self._database.write(self._prepared(_entries)) if found is None else found, seen)
+        chain = self._checked(self._tables.read(_entries, []), seen)
         self._seen = chain.head
         return chain
 
@@ -75,20 +64,9 @@ class Ledger:
                 if all(self._insert(session, chain := self._longer(chain, note)) for note in notes):
                     return chain
 
-        chain = self._database.write(self._prepared(appending))
+        chain = self._tables.write(appending)
         self._seen = chain.head
         return chain
-
-    def _prepared(self, work: Callable[[Session], T]) -> Callable[[Session], T]:
-        """Work in tables of this version."""
-
-        def working(session: Session) -> T:
-            if schema_version(session, self._database) != len(MIGRATIONS):
-                self._database.claim_schema(session)
-                migrate(session, self._database)
-            return work(session)
-
-        return working
 
     def _longer(self, chain: Chain, note: Note) -> Chain:
         entry = next_entry(chain.entries[-1] if chain.entries else None, note, self._seals)
