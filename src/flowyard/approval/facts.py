@@ -54,7 +54,7 @@ class Facts:
 
 def read_facts(report: Mapping[str, Any]) -> Facts:
     """The facts of a report with any of: ``verdict``, ``metrics`` ({name: number, or {value, low, high,
-    higher_is_better}}), ``gates`` ([{gate, verdict, reason}]), ``serving`` ({name, version, metrics}), ``links``
+    higher_is_better}}), ``gates`` ([{gate, verdict, reason}]), ``serving`` ({label, metrics}), ``simulated``, ``links``
     ([{label, url}]) and ``warnings`` ([text])."""
     serving = _mapping(report.get("serving"))
     verdict = report.get("verdict")
@@ -62,14 +62,15 @@ def read_facts(report: Mapping[str, Any]) -> Facts:
         verdict if verdict in _VERDICTS else None,
         list(_metrics(_mapping(report.get("metrics")), _mapping(serving.get("metrics"))))[:_MOST],
         list(_gates(report.get("gates")))[:_MOST],
-        _serving_name(serving),
+        str(serving["label"]) if serving.get("label") else None,
         list(_links(report.get("links")))[:_MOST],
-        [text for text in _list(report.get("warnings")) if isinstance(text, str)][:_MOST],
+        list(_warnings(report))[:_MOST],
     )
 
 
 def _metrics(metrics: Mapping[str, Any], serving: Mapping[str, Any]) -> Iterator[MetricFact]:
-    for name, told in metrics.items():
+    for name in dict.fromkeys([*metrics, *serving]):
+        told = metrics.get(name)
         value, before = _value(told), _value(serving.get(name))
         change = value - before if is_ranked(value) and is_ranked(before) else None
         better = _mapping(told).get("higher_is_better")
@@ -106,11 +107,10 @@ def _gates(gates: Any) -> Iterator[GateFact]:
             )
 
 
-def _serving_name(serving: Mapping[str, Any]) -> str | None:
-    name, version = serving.get("name"), serving.get("version")
-    if name is None:
-        return f"version {version}" if version is not None else None
-    return str(name) if version is None else f"{name}:{version}"
+def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    if report.get("simulated"):
+        yield "The answers came from a simulated model."
+    yield from (text for text in _list(report.get("warnings")) if isinstance(text, str))
 
 
 def _links(links: Any) -> Iterator[tuple[str, str]]:

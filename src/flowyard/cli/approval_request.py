@@ -12,6 +12,7 @@ from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.approval.policy import read_approval_policy
 from flowyard.approval.report import read_report, report_of_experiment
+from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_person import person_here
 from flowyard.cli.approval_subject import find_subject, subject_options
 from flowyard.cli.approval_view import print_approval
@@ -54,6 +55,7 @@ def request(
     report = _report(settings, report_file, key, variant)
     desk = open_desk(settings)
     asked = desk.request(subject, report, _policy(policy_path, env), by or person_here())
+    tell_people(settings, desk, asked.request)
     if waits:
         click.echo(f"Request {asked.request.id}: flowyard approval approve {asked.request.id} --reason …", err=True)
         return wait_for(desk, asked.request.id, 2.0, as_json=as_json)
