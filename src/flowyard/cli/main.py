@@ -16,6 +16,7 @@ from flowyard.errors import ExitCode, FlowyardError, OutsideError
 __all__ = ["cli", "main"]
 
 _NOUNS = {
+    "approval": ("flowyard.cli.approval:approval", "Ask people whether a version may be deployed, and answer."),
     "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
