@@ -147,7 +147,9 @@ def _below(folder: Path, ignored: Ignored, prefix: str, root: Path) -> Iterator[
 def _pointed(link: Path, root: Path) -> Path:
     pointed = link.resolve()
     if not pointed.is_file() or not pointed.is_relative_to(root):
-        hint = "Put a copy in its place, name what it points to in 'additional_includes', or name it in .flowyardignore."
+        hint = (
+            "Put a copy in its place, name what it points to in 'additional_includes', or name it in .flowyardignore."
+        )
         raise UserError(f"{link} is a link that does not lead to a file in the flow's folder.", hint=hint)
     return pointed
 

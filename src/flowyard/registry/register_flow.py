@@ -133,7 +133,9 @@ def _runs_of(experiment: ExperimentRecord, flow: Flow, wanted: FlowToRegister) -
     if not found:
         label = selection_label(dict(flow.chosen), dict(wanted.parameters))
         hint = f"It ran: {known_names(sorted(set(experiment.labels.values())))}. Choose with --variant and --parameter."
-        raise UserError(f"The experiment {experiment.name}/{experiment.key} did not run {label or 'this'!r}.", hint=hint)
+        raise UserError(
+            f"The experiment {experiment.name}/{experiment.key} did not run {label or 'this'!r}.", hint=hint
+        )
     other = [run for run in found if _is_of(run, flow, wanted.parameters) is False]
     if other:
         raise UserError(

@@ -9,11 +9,12 @@ from flowyard.approval.report import report_of_experiment, serving_of_facts
 from flowyard.errors import ExitCode, NotFound
 from flowyard.registry.lineage import approval_fact
 from flowyard.registry.model import Version
+from flowyard.registry.register_flow import add_facts
 from flowyard.release.carry_out import Work
 from flowyard.release.experiment_step import find_execution
 from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
-from flowyard.release.register_step import add_facts, move_alias, registered_version
+from flowyard.release.register_step import move_alias, registered_version
 
 __all__ = ["ask_for_approval"]
 
@@ -68,7 +69,7 @@ def _write_down(parts: ReleaseParts, version: Version, approval: Approval) -> No
         target=subject.target,
         ledger_head=approval.head,
     )
-    add_facts(parts.registry, version, [fact])
+    add_facts(parts.registry, version, [fact], parts.registry.facts(version))
     if approval.is_live:
         move_alias(
             parts.registry, version, f"approved@{subject.environment}", parts.by, f"approval {approval.request.id}"

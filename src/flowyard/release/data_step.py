@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flowyard.experiments.model import ExperimentDataset
@@ -25,8 +26,8 @@ def _version(parts: ReleaseParts, dataset: ExperimentDataset) -> dict[str, Any]:
     if dataset.registered is not None:
         found = parts.registry.find(dataset.registered)
         return {"label": found.label, "digest": found.digest, "is_new": False}
-    path = dataset.source.local_path
-    if path is None:
+    path = dataset.source
+    if not isinstance(path, Path) or not path.exists():
         return {"label": None, "digest": None, "is_new": False, "why": "its data is not one file or folder here"}
     made = parts.registry.register(path, dataset.name, dataset.description or "")
     return {"label": made.version.label, "digest": made.version.digest, "is_new": made.is_new}

@@ -32,8 +32,7 @@ def judge(parts: ReleaseParts, work: Work) -> Outcome:
     record = find_execution(parts, work)
     counts = {verdict: sum(gate["verdict"] == verdict for gate in record.gates) for verdict in _WORDS}
     said = ", ".join(f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict])
-    lenient = parts.inconclusive_passes
-    refused = record.verdict == "fail" or (record.verdict == "inconclusive" and not lenient)
+    refused = record.verdict == "fail" or (record.verdict == "inconclusive" and not parts.inconclusive_passes)
     result = {"verdict": record.verdict, "gates": [dict(gate) for gate in record.gates]}
     if record.verdict is None:
         return Outcome(result, "experiment.yaml has no gates: no metric can stop this release")

@@ -29,6 +29,7 @@ class ReleaseParts:
     experiment: Experiment
     plan: ExperimentPlan
     ships: PlannedRun
+    inconclusive_passes: bool
     approval: ApprovalPolicy
     store: Store
     registry: Registry
