@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.release_view import print_begin, print_end, print_step, release_view
 from flowyard.decisions.policy import DecisionPolicy
+from flowyard.decisions.versions import match_versions
 from flowyard.errors import ExitCode, UserError
 from flowyard.experiments import ExperimentPlan, load_experiment, plan_experiment
 from flowyard.experiments.load import environment_overlay
@@ -81,13 +83,14 @@ def run(
     registry = open_registry(app.settings)
     loaded = load_experiment(Path(path), environment_overlay(Path(path), env), resolve_dataset=registry.resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
+    policy = replace(policy, ships=ship or policy.ships)
     plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app))
     print_warnings(plan.warnings)
     desk = open_desk(app.settings)
     parts = ReleaseParts(
         experiment=loaded,
         plan=plan,
-        ships=_shipped(plan, ship),
+        ships=_shipped(plan, policy.ships),
         inconclusive_passes=policy.inconclusive == "pass",
         approval=read_approval_policy(loaded),
         store=app.store,
@@ -108,10 +111,10 @@ def run(
     return _code(record, until)
 
 
-def _shipped(plan: ExperimentPlan, label: str | None) -> PlannedRun:
+def _shipped(plan: ExperimentPlan, wanted: str | None) -> PlannedRun:
     """The planned run of the version that would be deployed. Raises UserError when it is not among those that run."""
     by_label = {each.label: each for each in plan.runs}
-    if label is None:
+    if wanted is None:
         found = next((each for each in plan.runs if not each.selected and not each.parameters), None)
         if found is None:
             hint = f"Run it too, or choose one of: {known_names(by_label)}: --ship LABEL"
@@ -119,10 +122,11 @@ def _shipped(plan: ExperimentPlan, label: str | None) -> PlannedRun:
                 "The experiment does not run the flow as its files are, which would be deployed.", hint=hint
             )
         return found
-    if label not in by_label:
-        hint = did_you_mean(label, by_label) or f"It runs: {known_names(by_label)}."
-        raise UserError(f"The experiment runs no variant {label!r}.", hint=hint)
-    return by_label[label]
+    fitting = match_versions(wanted, tuple(by_label))
+    if len(fitting) != 1:
+        hint = did_you_mean(wanted, by_label) or f"It runs: {known_names(by_label)}."
+        raise UserError(f"{wanted!r} does not name one variant that the experiment runs.", hint=hint)
+    return by_label[fitting[0]]
 
 
 def _begun(log: ReleaseLog, parts: ReleaseParts, env: str, target: str, *, new: bool) -> ReleaseRecord:
