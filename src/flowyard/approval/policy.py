@@ -58,7 +58,7 @@ def _way(value: str) -> str:
     if not _ADDRESS.fullmatch(value) and not _VARIABLE.fullmatch(value):
         raise PydanticCustomError(  # does not repeat it: the address of a webhook is a secret
             "way",
-            "write mailto:ADDRESS, or slack:, teams: or webhook: with the NAME of the variable that holds the URL",
+            "write mailto:ADDRESS, or slack:, teams: or webhook: and the name of the variable that has the URL",
         )
     return value
 
@@ -91,9 +91,8 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
     try:
         block = _Block.model_validate({} if value is None else value)
     except ValidationError as error:
-        raise ExperimentInvalid(
-            title, [_problem(each, file, keys) for each in error.errors(include_url=False)]
-        ) from None
+        problems = [_problem(each, file, keys) for each in error.errors(include_url=False)]
+        raise ExperimentInvalid(title, problems) from None
     people = _different_people(block.approvers)
     if block.approvers and people < block.approvals:
         message = f"{block.approvals} approvals are needed, but the approvers are {people} people."

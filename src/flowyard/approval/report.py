@@ -71,10 +71,10 @@ def report_of_experiment(record: ExperimentRecord, variant: str | None = None) -
 
     What it was compared with, the baseline, stands as what serves now. Raises UserError for a variant that it has not.
     """
-    shipped = variant or record.defaults
+    shipped = variant or record.defaults or ""
     if shipped not in record.labels.values():
         known = sorted(set(record.labels.values()))
-        hint = did_you_mean(shipped or "", known) or f"Variants: {known_names(known)}."
+        hint = did_you_mean(shipped, known) or f"Variants: {known_names(known)}."
         raise UserError(f"The experiment {record.name}/{record.key} has no variant {shipped!r}.", hint=hint)
     evidence = _evidence(record)
     baseline = evidence.baseline if evidence and evidence.baseline != shipped else None

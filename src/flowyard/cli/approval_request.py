@@ -50,7 +50,7 @@ def request(
 ) -> int:
     """Ask whether NAME:VERSION may be deployed to a target; a pending request for that target is void then."""
     settings = read_settings(home)
-    subject = find_subject(settings, label, env, target, digest)
+    subject = find_subject(label, env, target, digest)
     report = _report(settings, report_file, key, variant)
     desk = open_desk(settings)
     asked = desk.request(subject, report, _policy(policy_path, env), by or person_here())

@@ -10,7 +10,6 @@ import click
 
 from flowyard.approval.model import ApprovalSubject
 from flowyard.errors import UserError
-from flowyard.settings import Settings
 
 __all__ = ["find_subject", "subject_options"]
 
@@ -28,7 +27,7 @@ def subject_options(command: F) -> F:
     return click.argument("label", metavar="NAME:VERSION")(env(target(digest(command))))
 
 
-def find_subject(settings: Settings, label: str, env: str, target: str, digest: str | None) -> ApprovalSubject:
+def find_subject(label: str, env: str, target: str, digest: str | None) -> ApprovalSubject:
     """The subject of a label. Raises UserError for a malformed one."""
     found = _LABEL.fullmatch(label)
     if digest is None or not found:

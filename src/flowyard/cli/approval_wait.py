@@ -39,9 +39,8 @@ def wait(id_: str, poll_s: float, home: str | None, as_json: bool) -> int:
 @store_options
 def require(label: str, env: str, target: str, digest: str | None, home: str | None, as_json: bool) -> None:
     """Exit with 0 only if NAME:VERSION may be deployed to the target now; else with 4."""
-    settings = read_settings(home)
-    subject = find_subject(settings, label, env, target, digest)
-    print_approval(open_desk(settings).require_live(subject), as_json=as_json)
+    subject = find_subject(label, env, target, digest)
+    print_approval(open_desk(read_settings(home)).require_live(subject), as_json=as_json)
 
 
 def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> int:
