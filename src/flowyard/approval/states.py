@@ -183,7 +183,8 @@ def _time_out(case: _Case) -> None:
 
 def _pending_text(case: _Case) -> str:
     policy = case.request.policy
-    text = f"{len(case.answers)} of {policy.approvals} approvals are there; the time ends at {moment_text(case.request.expires_at)}."
+    until = moment_text(case.request.expires_at)
+    text = f"{len(case.answers)} of {policy.approvals} approvals are there; the time ends at {until}."
     return f"{text} {case.doubtful} more cannot be verified with the key that is here." if case.doubtful else text
 
 
