@@ -39,6 +39,10 @@ _LARGEST_REPORT = 1 << 20
 _SEE = "See: flowyard approval list"
 
 
+def _nobody(approval: Approval) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalDesk:
     """Everything that is known is in the ledger, so that many desks, in any process, are one.
@@ -49,11 +53,13 @@ class ApprovalDesk:
 
     ledger: Ledger
     clock: Clock
+    on_decision: Callable[[Approval], None] = _nobody
+    """Is told of every answer that decides a request, once it is in the ledger."""
 
     @classmethod
-    def over(cls, ledger: Ledger) -> ApprovalDesk:
+    def over(cls, ledger: Ledger, on_decision: Callable[[Approval], None] = _nobody) -> ApprovalDesk:
         """A desk by the machine's clock."""
-        return cls(ledger, SteadyClock())
+        return cls(ledger, SteadyClock(), on_decision)
 
     def request(self, subject: ApprovalSubject, report: Mapping[str, Any], policy: ApprovalPolicy, by: str) -> Approval:
         """Ask; one that is pending for the same target and environment is void from then on.
@@ -93,7 +99,10 @@ class ApprovalDesk:
         chain = self.ledger.append(decide)
         if refused:
             raise Conflict(f"The answer to {id_} does not count. {refused[0]}", hint=f"flowyard approval show {id_}")
-        return self._found(chain, id_)
+        answered = self._found(chain, id_)
+        if answered.state is not ApprovalState.PENDING:
+            self.on_decision(answered)
+        return answered
 
     def get(self, id_: str) -> Approval:
         """The request of that id. Raises NotFound."""

@@ -113,7 +113,7 @@ def _metrics_of(facts: Iterable[LineageFact]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for fact in facts:
         if fact.kind == "metrics" and isinstance(fact.value.get("metrics"), Mapping):
-            found[str(fact.value.get("dataset") or "")] = dict(fact.value["metrics"])
+            found.setdefault(str(fact.value.get("dataset") or ""), {}).update(fact.value["metrics"])
     return found
 
 

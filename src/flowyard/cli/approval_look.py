@@ -86,7 +86,7 @@ def _problem(chain: Chain, head: str | None, key_source: str) -> str | None:
     if chain.unverified:
         first = chain.entries[min(chain.unverified) - 1]
         return (
-            f"The chain is whole, but {len(chain.unverified)} of {len(chain.entries)} entries (the first is {first.seq}) "
+            f"The chain is whole, but {len(chain.unverified)} of {len(chain.entries)} entries (first {first.seq}) "
             f"were sealed with another key ({first.sealed_by}) than {key_source}: who wrote them is not known here."
         )
     return None
