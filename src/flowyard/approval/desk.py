@@ -27,7 +27,7 @@ from flowyard.approval.model import (
 )
 from flowyard.approval.names import require_name
 from flowyard.approval.notes import answer_note, parse_time, request_note, time_text, timeout_note
-from flowyard.approval.states import approvals_at, latest_time, noted_timeouts, refusal
+from flowyard.approval.states import BROKEN, approvals_at, latest_time, noted_timeouts, refusal
 from flowyard.errors import Conflict, NotApproved, NotFound, OutsideError, UserError
 
 __all__ = ["ApprovalDesk"]
@@ -142,6 +142,8 @@ class ApprovalDesk:
         done again. Raises NotApproved when there is none, or this machine's clock cannot be right.
         """
         chain = self._current()
+        if chain.problem:
+            raise NotApproved(f"{BROKEN} {chain.problem}", hint="flowyard approval verify")
         digest = subject.digest if current_digest is None else current_digest
         if digest != subject.digest:
             raise NotApproved(

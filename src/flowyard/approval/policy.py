@@ -22,7 +22,7 @@ APPROVAL_BLOCK = "approval"
 LONGEST = timedelta(days=30)
 """The longest time there is for anything, as with the environments of GitHub."""
 
-_DURATION = re.compile(r"(?=\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
+_DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _ADDRESS = re.compile(r"mailto:[^\s@:/?&]+@[^\s@:/?&]+")
 _VARIABLE = re.compile(r"(?:slack|teams|webhook):[A-Za-z_][A-Za-z0-9_]*")
 

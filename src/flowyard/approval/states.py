@@ -23,9 +23,9 @@ from flowyard.approval.model import Answer, Approval, ApprovalRequest, ApprovalS
 from flowyard.approval.names import is_approver, same_person
 from flowyard.approval.notes import answer_from_body, moment_text, parse_time, request_from_body, time_text
 
-__all__ = ["approvals_at", "latest_time", "noted_timeouts", "refusal"]
+__all__ = ["BROKEN", "approvals_at", "latest_time", "noted_timeouts", "refusal"]
 
-_BROKEN = "The ledger was changed by others than flowyard, so nothing in it counts. {problem}"
+BROKEN = "The ledger was changed by others than flowyard, so nothing in it counts."
 _UNVERIFIED = "The request was sealed with a key that is not here ({key}), so it cannot be verified."
 
 
@@ -163,7 +163,7 @@ def _settled(case: _Case, chain: Chain, now: datetime) -> Approval:
     if case.state is ApprovalState.PENDING and now >= parse_time(case.request.expires_at):
         _time_out(case)
     if chain.problem and case.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
-        case.end(ApprovalState.VOID, _BROKEN.format(problem=chain.problem))
+        case.end(ApprovalState.VOID, f"{BROKEN} {chain.problem}")
     if case.state is ApprovalState.PENDING:
         case.why = _pending_text(case)
     is_live = case.live_until is not None and now < case.live_until

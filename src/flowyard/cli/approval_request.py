@@ -56,7 +56,9 @@ def request(
     subject = find_subject(registry, label, env, target, require_digest(digest))
     if digest is not None and digest != subject.digest:
         raise Conflict(f"{label} is registered with another digest: {subject.digest}.", hint="Leave --digest out.")
-    report = _report(settings, report_file, key, variant) or registered_report(registry, subject)
+    report = _report(settings, report_file, key, variant)
+    if report is None:
+        report = registered_report(registry, subject)
     desk = open_desk(settings)
     asked = desk.request(
         subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here()

@@ -21,9 +21,7 @@ def subject_options(command: F) -> F:
     """``NAME:VERSION``, ``--env``, ``--target`` and ``--digest``."""
     env = click.option("--env", required=True, metavar="NAME", help="The environment, such as dev or prod.")
     target = click.option("--target", required=True, metavar="NAME", help="Where in it, such as an endpoint's name.")
-    digest = click.option(
-        "--digest", metavar="HEX", help="The content's digest; needed when no registry here has it."
-    )
+    digest = click.option("--digest", metavar="HEX", help="The content's digest; needed when no registry here has it.")
     return click.argument("label", metavar="NAME:VERSION")(env(target(digest(command))))
 
 
