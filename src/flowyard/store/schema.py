@@ -42,18 +42,6 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         )""",
     ),
     (
-        """CREATE TABLE flowyard_approval_ledger (
-            seq INTEGER PRIMARY KEY,
-            at {text} NOT NULL,
-            kind {text} NOT NULL,
-            body {text} NOT NULL,
-            previous {text} NOT NULL,
-            hash {text} NOT NULL,
-            sealed_by {text} NOT NULL,
-            seal {text} NOT NULL
-        )""",
-    ),
-    (
         """CREATE TABLE flowyard_registry_versions (
             kind {text} NOT NULL,
             name {text} NOT NULL,
@@ -86,6 +74,18 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             noted_by {text} NOT NULL,
             noted {text} NOT NULL,
             PRIMARY KEY (kind, name, version, number)
+        )""",
+    ),
+    (
+        """CREATE TABLE flowyard_approval_ledger (
+            seq INTEGER PRIMARY KEY,
+            at {text} NOT NULL,
+            kind {text} NOT NULL,
+            body {text} NOT NULL,
+            previous {text} NOT NULL,
+            hash {text} NOT NULL,
+            sealed_by {text} NOT NULL,
+            seal {text} NOT NULL
         )""",
     ),
 )
