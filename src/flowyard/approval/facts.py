@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 
 from flowyard.reports.values import is_ranked, metric_text, signed_text
 
-__all__ = ["Facts", "GateFact", "MetricFact", "read_facts"]
+__all__ = ["UNKNOWN", "Facts", "GateFact", "MetricFact", "read_facts"]
+
+UNKNOWN = metric_text(None)
+"""What stands for a metric that is not there."""
 
 _VERDICTS = ("pass", "fail", "inconclusive")
 _MOST = 200
@@ -76,11 +79,18 @@ def _metrics(metrics: Mapping[str, Any], serving: Mapping[str, Any]) -> Iterator
         better = _mapping(told).get("higher_is_better")
         yield MetricFact(
             str(name),
-            metric_text(value) + _interval(told),
-            metric_text(before),
+            _text(value) + _interval(told),
+            _text(before),
             "" if change is None else signed_text(change),
             _trend(change, better if isinstance(better, bool) else None),
         )
+
+
+def _text(value: Any) -> str:
+    try:
+        return metric_text(value)
+    except OverflowError:  # JSON has integers of any size
+        return "too large to show"
 
 
 def _trend(change: float | None, higher_is_better: bool | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flowyard.approval.facts import Facts, MetricFact, read_facts
+from flowyard.approval.facts import UNKNOWN, Facts, MetricFact, read_facts
 from flowyard.approval.model import ApprovalRequest
 from flowyard.approval.notes import parse_time
 from flowyard.notify.model import Link, Notice
@@ -49,7 +49,6 @@ def _rows(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _metric_text(metric: MetricFact) -> str:
-    if not metric.change:
-        return metric.value
-    trend = f", {metric.trend}" if metric.trend in ("better", "worse") else ""
-    return f"{metric.value} (now {metric.serving}, {metric.change}{trend})"
+    trend = metric.trend if metric.trend in ("better", "worse") else ""
+    now = ", ".join(filter(None, (f"now {metric.serving}", metric.change, trend)))
+    return metric.value if metric.serving == UNKNOWN else f"{metric.value} ({now})"

@@ -6,6 +6,8 @@ text of others is in text runs, because text blocks and fact sets read Markdown.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flowyard.notify.model import Notice
@@ -14,10 +16,10 @@ from flowyard.notify.plain import one_line, plain_text
 __all__ = ["teams_message"]
 
 _TITLE = 200
-_TEXT = 3000
+_TEXT = 1000
 _VALUE = 200
-_MOST_ROWS = 40
-"""Teams takes 28 KB at most."""
+_ROOM = 18_000
+"""Bytes that rows may take together, because Teams takes 28 KB at most."""
 
 
 def teams_message(notice: Notice) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def teams_message(notice: Notice) -> dict[str, Any]:
         "body": [
             _text(one_line(notice.title, _TITLE), size="large", weight="bolder"),
             *(_text(line) for line in plain_text(notice.text, _TEXT).splitlines() if line),
-            *(_row(name, value) for name, value in list(notice.rows)[:_MOST_ROWS]),
+            *_rows(notice.rows),
         ],
         "actions": [
             {"type": "Action.OpenUrl", "title": one_line(link.label, 75), "url": link.url} for link in notice.links
@@ -39,6 +41,18 @@ def teams_message(notice: Notice) -> dict[str, Any]:
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """As many as there is room for, and how many are left out."""
+    room = _ROOM
+    for place, (name, value) in enumerate(rows):
+        row = _row(name, value)
+        room -= len(json.dumps(row))
+        if room < 0:
+            yield _text(f"… and {len(rows) - place} more")
+            return
+        yield row
 
 
 def _row(name: str, value: str) -> dict[str, Any]:
