@@ -21,6 +21,7 @@ from flowyard.registry.lineage_tree import lineage_tree
 from flowyard.registry.model import Kind, Version
 from flowyard.registry.open import open_registry
 from flowyard.registry.registry import Registry
+from flowyard.reports.values import plural
 
 __all__ = ["lineage", "list_", "show"]
 
@@ -126,9 +127,7 @@ def _print_version(registry: Registry, version: Version) -> None:
     print_table(["file", "bytes"], [(file.name, file.size) for file in version.files])
     known = registry.facts(version)
     if known:
-        click.echo(
-            f"\nKnown of it: {len(known)} fact{'s' if len(known) != 1 else ''}; see: flowyard registry lineage {version.label}"
-        )
+        click.echo(f"\n{plural(len(known), 'fact')} of its lineage; see: flowyard registry lineage {version.label}")
 
 
 def _mapping(version: Version, key: str) -> dict[str, object]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowyard.approval.lineage import add_approval_fact, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
-from flowyard.approval.report import report_of_experiment, serving_of_facts
-from flowyard.errors import ExitCode, NotFound
-from flowyard.registry.lineage import approval_fact
+from flowyard.approval.report import report_of_experiment
+from flowyard.errors import ExitCode
 from flowyard.registry.model import Version
-from flowyard.registry.register_flow import add_facts
 from flowyard.release.carry_out import Work
 from flowyard.release.experiment_step import find_execution
 from flowyard.release.model import Outcome
@@ -43,37 +42,18 @@ def _asked(parts: ReleaseParts, work: Work, version: Version) -> Approval:
         if each.request.subject == subject and (each.is_live or each.state is ApprovalState.PENDING):
             work.note("approval", request=each.request.id)
             return each
-    asked = parts.desk.request(subject, _report(parts, work, version), parts.approval, parts.by)
+    report = report_of_experiment(find_execution(parts, work), parts.ships.label)
+    asked = parts.desk.request(subject, with_serving(parts.registry, subject, report), parts.approval, parts.by)
     work.note("approval", request=asked.request.id)
     parts.announce(asked)
     return asked
 
 
-def _report(parts: ReleaseParts, work: Work, version: Version) -> dict[str, Any]:
-    """What the answer is given on; beside it stands what serves now."""
-    report = report_of_experiment(find_execution(parts, work), parts.ships.label)
-    try:
-        serving = parts.registry.find(f"{version.name}@production@{work.record.env}", "flow")
-    except NotFound:
-        return {**report, "serving": None}
-    return {**report, "serving": serving_of_facts(serving.label, parts.registry.facts(serving))}
-
-
 def _write_down(parts: ReleaseParts, version: Version, approval: Approval) -> None:
-    subject = approval.request.subject
-    fact = approval_fact(
-        request=approval.request.id,
-        decision=str(approval.state),
-        by=", ".join(answer.by for answer in approval.answers),
-        environment=subject.environment,
-        target=subject.target,
-        ledger_head=approval.head,
-    )
-    add_facts(parts.registry, version, [fact], parts.registry.facts(version))
+    add_approval_fact(parts.registry, approval)
     if approval.is_live:
-        move_alias(
-            parts.registry, version, f"approved@{subject.environment}", parts.by, f"approval {approval.request.id}"
-        )
+        alias = f"approved@{approval.request.subject.environment}"
+        move_alias(parts.registry, version, alias, parts.by, f"approval {approval.request.id}")
 
 
 def _result(approval: Approval) -> dict[str, Any]:
