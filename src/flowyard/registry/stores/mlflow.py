@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from flowyard.abc import RegistryStore
-from flowyard.errors import FlowyardError, NotFound, OutsideError, StoreError
+from flowyard.errors import FlowyardError, NotFound, OutsideError, StoreError, UserError
 from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
 from flowyard.registry.stores.mlflow_artifacts import (
     Artifacts,
@@ -31,7 +32,7 @@ from flowyard.registry.stores.mlflow_artifacts import (
 )
 from flowyard.registry.stores.mlflow_login import open_login
 from flowyard.registry.stores.mlflow_manifest import MANIFEST, manifest_of, version_of
-from flowyard.registry.stores.mlflow_models import DIGEST, KIND, NUMBER, PLACE, Entry, Models, Run, model_name
+from flowyard.registry.stores.mlflow_models import DIGEST, KIND, NUMBER, PLACE, Entry, Models, Run
 from flowyard.registry.stores.mlflow_notes import new_note, read_json, read_notes, write_json
 from flowyard.registry.stores.mlflow_rest import MlflowRest
 from flowyard.registry.tree import TreeFile
@@ -45,15 +46,19 @@ _N = TypeVar("_N", AliasChange, LineageFact)
 _ALIASES = "flowyard.alias."
 _FACTS = "flowyard.fact."
 _AT_ONCE = 8
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,50}")
 _ALIAS_SIGN = re.compile(r"[^A-Za-z0-9_-]")
 _NO_ALIAS = re.compile(r"[vV]\d+|latest", re.IGNORECASE)
 
 
 class MlflowStore(RegistryStore):
-    """The registry of one MLflow server. ``files`` is a storage for artifacts that its own do not reach."""
+    """The registry of one MLflow server. ``files`` is a storage for artifacts that its own do not reach.
 
-    def __init__(self, rest: MlflowRest, files: str | None = None) -> None:
-        self._models = Models(rest)
+    ``prefix`` begins the names of all its registered models.
+    """
+
+    def __init__(self, rest: MlflowRest, files: str | None = None, prefix: str = "") -> None:
+        self._models = Models(rest, prefix)
         self._rest = rest
         self._files = files
         self._kept: dict[tuple[str, str, str], Version] = {}
@@ -66,7 +71,6 @@ class MlflowStore(RegistryStore):
         return _all(lambda entry: self._read(kind, name, entry), self._models.entries(kind, name))
 
     def add(self, draft: Draft) -> Registered:
-        self._models.require(draft.kind, draft.name)
         found = self._find(draft)
         known, is_new = (found, False) if found else self._store(draft)
         if NUMBER not in known.tags:  # also for one who was killed before it could
@@ -126,6 +130,7 @@ class MlflowStore(RegistryStore):
 
     def _store(self, draft: Draft) -> tuple[Entry, bool]:
         """Store the files, then the version; the version that counts, and whether it is this one."""
+        self._models.require(draft.kind, draft.name)
         experiment = self._models.experiment()
         label = f"{draft.kind} {draft.name}"
         tags = {KIND: draft.kind, DIGEST: draft.digest, "mlflow.source.name": "flowyard"}
@@ -167,7 +172,7 @@ class MlflowStore(RegistryStore):
         raise NotFound(f"{version.label} is not in {self.label}.", hint=f"See: flowyard registry show {version.name}")
 
     def _read(self, kind: Kind, name: str, entry: Entry) -> Version:
-        key = (model_name(kind, name), entry.model_version, entry.digest)
+        key = (self._models.model_name(kind, name), entry.model_version, entry.digest)
         if key not in self._kept:
             manifest = read_json(self._artifacts_of(entry), MANIFEST)
             self._kept[key] = version_of(manifest, kind, name, entry)
@@ -196,14 +201,28 @@ class MlflowStore(RegistryStore):
 
 
 def open_rest(url: str, environ: Mapping[str, str]) -> MlflowRest:
-    """The API at ``mlflow+http://HOST`` or ``mlflow+https://HOST/PATH``. Raises UserError."""
-    address = url.removeprefix("mlflow+")
-    return MlflowRest(address, open_login(address, environ))
+    """The API at ``mlflow+http://HOST``, ``mlflow+https://HOST/PATH`` or ``mlflow+azureml://HOST/mlflow/v1.0/…``.
+
+    The last is the tracking URI that a workspace of Azure ML shows. Raises UserError.
+    """
+    parts = urlsplit(url.removeprefix("mlflow+"))
+    address = parts._replace(scheme="https" if parts.scheme == "azureml" else parts.scheme, query="", fragment="")
+    return MlflowRest(address.geturl(), open_login(address.geturl(), environ))
 
 
 def open_store(url: str, environ: Mapping[str, str]) -> MlflowStore:
-    """The registry at such an address; nothing is asked before it is used. Raises UserError."""
-    return MlflowStore(open_rest(url, environ), environ.get("FLOWYARD_REGISTRY_FILES") or None)
+    """The registry at such an address, ``?prefix=TEXT`` behind it if its models' names begin so.
+
+    Nothing is asked before it is used. Raises UserError.
+    """
+    query = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    prefix = query.pop("prefix", [""])[-1]
+    if query or not _PREFIX.fullmatch(prefix):
+        raise UserError(
+            "What is behind the ? of the registry's URL is none that flowyard knows.",
+            hint="Only ?prefix=TEXT, of letters, digits, dots, dashes and underscores, at most 50.",
+        )
+    return MlflowStore(open_rest(url, environ), environ.get("FLOWYARD_REGISTRY_FILES") or None, prefix)
 
 
 def _all(work: Callable[[_A], _B], things: Iterable[_A]) -> list[_B]:

@@ -10,15 +10,17 @@ from flowyard.errors import Conflict, StoreError
 from flowyard.registry.model import Kind
 from flowyard.registry.stores.mlflow_rest import MISSING, TAKEN, MlflowRest, Refused
 
-__all__ = ["DIGEST", "KIND", "NUMBER", "PLACE", "Entry", "Models", "Run", "model_name", "tags_of"]
+__all__ = ["DIGEST", "KIND", "NUMBER", "PLACE", "Entry", "Models", "Run", "tags_of"]
 
 KIND = "flowyard.kind"
 DIGEST = "flowyard.digest"
 NUMBER = "flowyard.version"
 PLACE = "flowyard.place"
 
+_PREFIX_TAG = "flowyard.prefix"
+
 _EXPERIMENT = "flowyard registry"
-_PREFIX = "dataset."
+_DATASETS = "dataset."
 _PAGE = 1000
 
 
@@ -41,30 +43,34 @@ class Entry:
     tags: Mapping[str, str]
 
 
-def model_name(kind: Kind, name: str) -> str:
-    """The registered model of a name: flows have their own, a dataset ``x`` is ``dataset.x``."""
-    return name if kind == "flow" else _PREFIX + name
-
-
 class Models:
-    """The calls that a store makes, all of which may be made twice."""
+    """The calls that a store makes, all of which may be made twice.
 
-    def __init__(self, rest: MlflowRest) -> None:
+    The names of all its models begin with ``prefix``, which keeps several registries on one server apart.
+    """
+
+    def __init__(self, rest: MlflowRest, prefix: str = "") -> None:
         self._rest = rest
+        self._prefix = prefix
+
+    def model_name(self, kind: Kind, name: str) -> str:
+        """The registered model of a name: flows have their own, a dataset ``x`` is ``dataset.x``."""
+        return self._prefix + (name if kind == "flow" else _DATASETS + name)
 
     def names(self, kind: Kind) -> list[str]:
         """Registered models of that kind that have a version, by our names, sorted."""
         found = []
         for model in self._pages("registered-models/search", "registered_models", {}):
-            name = str(model.get("name", ""))
-            if tags_of(model).get(KIND) == kind and model.get("latest_versions"):
-                found.append(name if kind == "flow" else name.removeprefix(_PREFIX))
+            name, tags, start = str(model.get("name", "")), tags_of(model), self.model_name(kind, "")
+            mine = tags.get(KIND) == kind and tags.get(_PREFIX_TAG, "") == self._prefix and name.startswith(start)
+            if mine and model.get("latest_versions"):
+                found.append(name.removeprefix(start))
         return sorted(found)
 
     def tags(self, kind: Kind, name: str) -> dict[str, str]:
         """The tags of a registered model; empty when there is none."""
         try:
-            answer = self._rest.get("registered-models/get", name=model_name(kind, name))
+            answer = self._rest.get("registered-models/get", name=self.model_name(kind, name))
         except Refused as error:
             if error.code == MISSING:
                 return {}
@@ -76,8 +82,9 @@ class Models:
 
         MLflow gives a name once, so that of many who make it one does and the others find it.
         """
-        model = model_name(kind, name)
-        body = {"name": model, "tags": _tag_list({KIND: kind}), "description": f"A {kind} that flowyard registered."}
+        model = self.model_name(kind, name)
+        tags = {KIND: kind, **({_PREFIX_TAG: self._prefix} if self._prefix else {})}
+        body = {"name": model, "tags": _tag_list(tags), "description": f"A {kind} that flowyard registered."}
         try:
             self._rest.post("registered-models/create", body)
         except Refused as error:
@@ -110,7 +117,7 @@ class Models:
         self, kind: Kind, name: str, run: Run, source: str, tags: Mapping[str, str], description: str
     ) -> None:
         """Store a version. When an answer is lost it may be there twice, of which :meth:`entries` counts one."""
-        body = {"name": model_name(kind, name), "source": source, "run_id": run.id, "tags": _tag_list(tags)}
+        body = {"name": self.model_name(kind, name), "source": source, "run_id": run.id, "tags": _tag_list(tags)}
         self._rest.post("model-versions/create", {**body, "description": description})
 
     def delete_versions_of(self, kind: Kind, name: str, run: Run, keep: str | None = None) -> None:
@@ -118,12 +125,12 @@ class Models:
         for each in self._listed(kind, name):
             version = str(each["version"])
             if each.get("run_id") == run.id and version != keep:
-                body = {"name": model_name(kind, name), "version": version}
+                body = {"name": self.model_name(kind, name), "version": version}
                 self._gone_is_fine("model-versions/delete", body, method="DELETE")
 
     def set_tag(self, kind: Kind, name: str, key: str, value: str, version: str | None = None) -> None:
         """Set a tag of a registered model, or of a version of it."""
-        body = {"name": model_name(kind, name), "key": key, "value": value}
+        body = {"name": self.model_name(kind, name), "key": key, "value": value}
         if version is None:
             self._rest.post("registered-models/set-tag", body)
         else:
@@ -131,7 +138,7 @@ class Models:
 
     def set_alias(self, kind: Kind, name: str, alias: str, version: str | None) -> None:
         """Point MLflow's own alias at a version, or take it away."""
-        body = {"name": model_name(kind, name), "alias": alias}
+        body = {"name": self.model_name(kind, name), "alias": alias}
         if version is None:
             self._gone_is_fine("registered-models/alias", body, method="DELETE")
         else:
@@ -178,7 +185,7 @@ class Models:
         self._gone_is_fine("runs/delete", {"run_id": run.id})
 
     def _listed(self, kind: Kind, name: str) -> Sequence[Mapping[str, Any]]:
-        query = {"filter": f"name='{model_name(kind, name)}'"}
+        query = {"filter": f"name='{self.model_name(kind, name)}'"}
         found = list(self._pages("model-versions/search", "model_versions", query))
         return sorted(found, key=lambda each: int(each["version"]))
 

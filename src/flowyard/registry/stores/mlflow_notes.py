@@ -1,6 +1,6 @@
 """What is written down of a version or a name, one tag for each note, so that many can write at once.
 
-A tag's value has a limit that differs from server to server. A longer note is an artifact, and its tag, which is written
+How long a tag's value may be differs from server to server. A longer note is an artifact, and its tag, which is written
 last, says so.
 """
 

@@ -31,7 +31,7 @@ TAKEN = "RESOURCE_ALREADY_EXISTS"
 
 _TIMEOUT_S = 60.0
 _ATTEMPTS = 6
-_FIRST_WAIT_S = 0.25
+_FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 60.0
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _PIECE = 1 << 18
@@ -133,7 +133,7 @@ class MlflowRest:
             except _TryAgain as again:
                 wait_s = again.wait_s
                 if wait_s is None:
-                    wait_s = _FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0)
+                    wait_s = _FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
                 if attempt == _ATTEMPTS or wait_s > _LONGEST_WAIT_S:
                     asked = f" It asks to wait {wait_s:.0f} s." if again.wait_s else ""
                     hint = "Nothing that was there is changed. Try again later, or look at the server's log."
