@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
+from flowyard.config import PROJECT_FILE, SECRET_PLACES, USER_FILE, ConfigValue, check_key_vault, read_config
 from flowyard.errors import UserError
 
 __all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "inherited_environment", "project_root", "python_path"]
@@ -28,7 +28,8 @@ class Settings:
     ``env_file`` is a ``.env`` that a person named (a missing one is an error), while the project's own ``.env`` is
     optional. ``config`` is what configuration files say. ``image_hosts`` are hosts, or ``host:port``, from which flows
     may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
-    records of runs, and may hold a password; None is a file in ``home``.
+    records of runs, and may hold a password; None is a file in ``home``. ``secrets`` says where the connection store
+    keeps new secrets (``auto``, ``keyring`` or ``file``), ``key_vault`` is the address of a vault to read others from.
     """
 
     home: Path
@@ -40,6 +41,8 @@ class Settings:
     simulate: Path | None = None
     image_hosts: frozenset[str] = frozenset()
     store: str | None = None
+    secrets: str = "auto"
+    key_vault: str | None = None
 
     @classmethod
     def read(
@@ -53,7 +56,8 @@ class Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
-        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, and ``FLOWYARD_STORE``, a URL.
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE`` and ``FLOWYARD_KEY_VAULT``, URLs, and
+        ``FLOWYARD_SECRETS``.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -78,7 +82,9 @@ class Settings:
             env_file=Path(env_file).resolve() if env_file else None,
             simulate=Path(simulate).resolve() if simulate else None,
             image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
-            store=environ.get("FLOWYARD_STORE") or _store_url(config),
+            store=environ.get("FLOWYARD_STORE") or _text(config, "store.url"),
+            secrets=_secrets(environ.get("FLOWYARD_SECRETS")) or _text(config, "connection.secrets") or "auto",
+            key_vault=_key_vault(environ.get("FLOWYARD_KEY_VAULT")) or _text(config, "connection.key_vault"),
         )
 
     def hand_down(self) -> None:
@@ -102,8 +108,18 @@ def _runs_folder(config: Mapping[str, ConfigValue], root: Path | None, user: Pat
     return root / ".flowyard" if root else user
 
 
-def _store_url(config: Mapping[str, ConfigValue]) -> str | None:
-    return str(config["store.url"].value) if "store.url" in config else None
+def _text(config: Mapping[str, ConfigValue], key: str) -> str | None:
+    return str(config[key].value) if key in config else None
+
+
+def _secrets(given: str | None) -> str | None:
+    if given and given not in SECRET_PLACES:
+        raise UserError(f"FLOWYARD_SECRETS cannot be {given!r}.", hint=f"It can be {', '.join(SECRET_PLACES)}.")
+    return given
+
+
+def _key_vault(given: str | None) -> str | None:
+    return check_key_vault(given, "FLOWYARD_KEY_VAULT") if given else None
 
 
 def project_root(start: Path) -> Path | None:

@@ -44,11 +44,16 @@ def set_(values: tuple[str, ...], path: str | None, home: str | None, as_json: b
 def _say_effect(setting: ConfigValue, home: str | None) -> None:
     if setting.without_effect:
         click.echo(f"{setting.key}: {setting.without_effect}.", err=True)
-    elif (variable := _OVERRULED[setting.key]) and home is None and read_settings(None).environ.get(variable):
+    elif (variable := _OVERRULED.get(setting.key)) and home is None and read_settings(None).environ.get(variable):
         print_warnings([f"{setting.key} has no effect while {variable} is set."])
 
 
-_OVERRULED = {"run.output_path": "FLOWYARD_HOME", "store.url": "FLOWYARD_STORE"}
+_OVERRULED = {
+    "connection.key_vault": "FLOWYARD_KEY_VAULT",
+    "connection.secrets": "FLOWYARD_SECRETS",
+    "run.output_path": "FLOWYARD_HOME",
+    "store.url": "FLOWYARD_STORE",
+}
 """Which variable of the environment goes over a key."""
 
 
