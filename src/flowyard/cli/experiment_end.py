@@ -18,8 +18,9 @@ from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.decisions.model import Evidence
 from flowyard.decisions.policy import DecisionPolicy
-from flowyard.experiments import ExperimentPlan, execute_experiment
 from flowyard.experiments.connections import ExperimentConnections
+from flowyard.experiments.execute import execute_experiment
+from flowyard.experiments.plan import ExperimentPlan
 from flowyard.experiments.policy import decide
 from flowyard.records import Comparison, ExperimentRecord
 from flowyard.reports import comparison_table, report_paths, summarize, write_reports
