@@ -26,9 +26,8 @@ from flowyard.cli.release_view import print_begin, print_end, print_step, releas
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.versions import match_versions
 from flowyard.errors import ExitCode, UserError
-from flowyard.experiments import ExperimentPlan, load_experiment, plan_experiment
-from flowyard.experiments.load import environment_overlay
-from flowyard.experiments.plan import PlannedRun
+from flowyard.experiments.load import environment_overlay, load_experiment
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun, plan_experiment
 from flowyard.experiments.policy import read_policy, read_racing
 from flowyard.experiments.resume import execution_request
 from flowyard.records import ExperimentRecord

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from flowyard.abc import Store
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import Approval, ApprovalPolicy
-from flowyard.experiments import Experiment, ExperimentPlan
-from flowyard.experiments.plan import PlannedRun
+from flowyard.experiments.model import Experiment
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.records import ExperimentRecord
 from flowyard.registry import Registry
 
