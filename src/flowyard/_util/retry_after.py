@@ -1,4 +1,4 @@
-"""When a server says that it may be asked again."""
+"""How long a server asks to be left alone."""
 
 from __future__ import annotations
 
