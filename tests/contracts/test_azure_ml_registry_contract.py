@@ -146,7 +146,7 @@ class TestFaults:
 
     def test_a_conflict_that_stays_without_a_reason_ends(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
         azure.faults.append(Fault("PUT", VERSION, status=409, times=100, code="ScopeLocked", message="It is locked."))
-        with pytest.raises(AzureError, match="409 ScopeLocked to PUT .* It is locked"):
+        with pytest.raises(AzureError, match=r"409 ScopeLocked to PUT .* It is locked"):
             store.add(draft(tmp_path / "one"))
         assert azure.faults[0].times > 90
 
@@ -187,6 +187,14 @@ class TestFaults:
         assert store.add(draft(tmp_path / "one")).version.version == 2
         assert [each.version for each in store.versions("dataset", "tickets")] == [2]
         assert list(store.names("dataset")) == ["tickets"]
+
+    def test_content_that_is_there_is_only_looked_up(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
+        store.add(draft(tmp_path / "one"))
+        blobs = dict(azure.blobs.contents)
+        azure.seen.clear()
+        assert not store.add(draft(tmp_path / "again")).is_new
+        assert [each.method for each in azure.seen] == ["GET", "GET"]
+        assert azure.blobs.contents == blobs
 
     def test_an_archived_version_is_compared(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
         made = store.add(draft(tmp_path / "one"))

@@ -10,6 +10,7 @@ import pytest
 from flowyard.azure import AzureDenied
 from flowyard.azure.blobs import BlobAccess
 from flowyard.azure.credentials import IdentityTokens, open_tokens
+from flowyard.azure.http import Call
 from flowyard.errors import ExtraMissing
 
 SCOPE = "https://management.azure.com/.default"
@@ -71,4 +72,6 @@ async def test_a_given_token_is_used_and_not_shown():
     tokens = open_tokens({"FLOWYARD_AZURE_TOKEN": "a-secret-token"})
     assert await tokens.token(SCOPE) == "a-secret-token"
     access = BlobAccess("https://x.blob.core.windows.net/c", signature="sig=secret", tokens=tokens)
-    assert "secret" not in f"{tokens!r} {access!r}"
+    headers = {"Authorization": "Bearer a-secret-token"}
+    call = Call("GET", "https://x.blob.core.windows.net/c?sig=secret", "GET blob c", headers)
+    assert "secret" not in f"{tokens!r} {access!r} {call!r}"
