@@ -19,7 +19,7 @@ from flowyard.azure.patience import Patience
 from flowyard.errors import OutsideError, StoreError, UserError
 from flowyard.registry import AliasChange
 from flowyard.registry.stores.azure_ml import AzureMlStore, open_store
-from flowyard.registry.stores.azure_ml_address import parse_place
+from flowyard.registry.stores.azure_ml_address import DatastorePath, parse_place
 
 Address = tuple[str, dict[str, str]]
 """The URL, and the environment's variables."""
@@ -227,6 +227,14 @@ class TestAddresses:
         with pytest.raises(UserError) as refused:
             open_store(url, {})
         assert "azureml://subscriptions/ID/resourceGroups/GROUP/workspaces/NAME" in refused.value.hint
+
+    @pytest.mark.parametrize("path", ["flowyard/flows/a/files", "a b/ü#?", "x/datastores/other/paths/y"])
+    def test_files_are_found_where_an_asset_names_them(self, azure: FakeAzure, path: str):
+        place = DatastorePath("workspaceblobstore", path)
+        assert DatastorePath.parse(place.uri(parse_place(azure.url))) == place
+        assert DatastorePath.parse(f"azureml://datastores/workspaceblobstore/paths/{path}/") == place
+        with pytest.raises(StoreError, match="in no datastore"):
+            DatastorePath.parse(f"https://example.com/{path}")
 
     def test_a_registry_is_not_yet_a_store(self):
         with pytest.raises(UserError, match="registry of Azure ML"):
