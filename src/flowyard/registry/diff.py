@@ -15,6 +15,8 @@ __all__ = ["FileChange", "MetricChange", "SettingChange", "SideRow", "VersionDif
 MOST_TEXT_BYTES = 400_000
 """Of larger files it is said that they changed, not where."""
 
+_LONG = 2_000
+
 _PROMPTS = (".jinja2", ".jinja", ".j2", ".prompty")
 
 
@@ -133,7 +135,8 @@ def side_by_side(before: str, after: str, *, context: int | None = None) -> list
     """Two texts line by line; of equal stretches only ``context`` lines beside a change, or all of them."""
     old, new = before.splitlines(), after.splitlines()
     rows: list[SideRow] = []
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    is_long = len(old) + len(new) > _LONG  # then lines that come again and again are no landmarks
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=is_long).get_opcodes():
         if tag == "equal":
             same = [SideRow("same", line, line) for line in old[a:b]]
             rows += same if context is None else _shortened(same, context, is_first=a == 0, is_last=b == len(old))
