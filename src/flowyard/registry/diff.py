@@ -77,7 +77,8 @@ class MetricChange:
 class VersionDiff:
     """From ``before`` to ``after``. ``unchanged_files`` is how many files are the same in both.
 
-    ``metrics`` are those that differ or that are known of one version only.
+    ``metrics`` are those that differ or that are known of one version only; ``simulated`` says that a simulated model
+    answered in a run of either.
     """
 
     before: Version
@@ -86,6 +87,7 @@ class VersionDiff:
     settings: tuple[SettingChange, ...]
     metrics: tuple[MetricChange, ...]
     unchanged_files: int
+    simulated: bool = False
 
     @property
     def moved(self) -> tuple[MetricChange, ...]:
@@ -128,7 +130,8 @@ def compare_versions(
     )
     settings = tuple(_setting_changes(before.settings, after.settings))
     metrics = tuple(_metric_changes(*facts))
-    return VersionDiff(before, after, files, settings, metrics, len({**old, **new}) - len(changed))
+    simulated = any(fact.kind == "run" and fact.value.get("simulated") is True for side in facts for fact in side)
+    return VersionDiff(before, after, files, settings, metrics, len({**old, **new}) - len(changed), simulated)
 
 
 def side_by_side(before: str, after: str, *, context: int | None = None) -> list[SideRow]:

@@ -76,3 +76,7 @@ def test_files_choices_and_metrics(tmp_path: Path):
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
     assert "+0.25" in page
+    assert "simulated" not in page
+    run = LineageFact("run", {"name": "r", "simulated": True}, "me", "2026-01-01T00:00:00+00:00")
+    marked = compare_versions(one, two, (tmp_path / "1", tmp_path / "2"), ([*facts[0], run], facts[1]))
+    assert "come from a simulated model" in render_version_diff(marked)
