@@ -17,7 +17,7 @@ from flowyard.experiments import ExperimentPlan, execute_experiment, load_experi
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.plan import PlannedRun
 from flowyard.experiments.policy import decide, read_policy
-from flowyard.registry import DatasetRegistry
+from flowyard.registry import open_registry
 from flowyard.reports import write_reports
 
 __all__ = ["Experiment", "Plan"]
@@ -67,7 +67,7 @@ class Experiment:
         self, path: str | PathLike[str], env: str | None = None, *, home: str | PathLike[str] | None = None
     ) -> None:
         place = Path(fspath(path)).expanduser()
-        registry = DatasetRegistry(open_place(place, home=home).settings.home)
+        registry = open_registry(open_place(place, home=home).settings)
         self.experiment = load_experiment(place, env, resolve_dataset=registry.resolve)
 
     @property

@@ -27,7 +27,7 @@ from flowyard.approval.model import (
 )
 from flowyard.approval.names import require_name
 from flowyard.approval.notes import answer_note, parse_time, request_note, time_text, timeout_note
-from flowyard.approval.states import approvals_at, latest_time, noted_timeouts, refusal
+from flowyard.approval.states import BROKEN, approvals_at, latest_time, noted_timeouts, refusal
 from flowyard.errors import Conflict, NotApproved, NotFound, OutsideError, UserError
 
 __all__ = ["ApprovalDesk"]
@@ -37,6 +37,10 @@ _MOST_BEHIND = timedelta(minutes=5)
 _LONGEST_REASON = 4000
 _LARGEST_REPORT = 1 << 20
 _SEE = "See: flowyard approval list"
+
+
+def _nobody(approval: Approval) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,13 @@ class ApprovalDesk:
 
     ledger: Ledger
     clock: Clock
+    on_decision: Callable[[Approval], None] = _nobody
+    """Is told of every answer that decides a request, once it is in the ledger."""
 
     @classmethod
-    def over(cls, ledger: Ledger) -> ApprovalDesk:
+    def over(cls, ledger: Ledger, on_decision: Callable[[Approval], None] = _nobody) -> ApprovalDesk:
         """A desk by the machine's clock."""
-        return cls(ledger, SteadyClock())
+        return cls(ledger, SteadyClock(), on_decision)
 
     def request(self, subject: ApprovalSubject, report: Mapping[str, Any], policy: ApprovalPolicy, by: str) -> Approval:
         """Ask; one that is pending for the same target and environment is void from then on.
@@ -93,7 +99,10 @@ class ApprovalDesk:
         chain = self.ledger.append(decide)
         if refused:
             raise Conflict(f"The answer to {id_} does not count. {refused[0]}", hint=f"flowyard approval show {id_}")
-        return self._found(chain, id_)
+        answered = self._found(chain, id_)
+        if answered.state is not ApprovalState.PENDING:
+            self.on_decision(answered)
+        return answered
 
     def note_notices(self, id_: str, notices: Sequence[Mapping[str, str | None]]) -> None:
         """Write down who was told of a request, and what went wrong; it changes nothing about the request."""
@@ -138,6 +147,8 @@ class ApprovalDesk:
         done again. Raises NotApproved when there is none, or this machine's clock cannot be right.
         """
         chain = self._current()
+        if chain.problem:
+            raise NotApproved(f"{BROKEN} {chain.problem}", hint="flowyard approval verify")
         digest = subject.digest if current_digest is None else current_digest
         if digest != subject.digest:
             raise NotApproved(

@@ -6,6 +6,8 @@ from flowyard._util.secret_key import SecretKey
 from flowyard.approval.chain import Seals
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.ledger import Ledger
+from flowyard.approval.lineage import add_approval_fact
+from flowyard.registry.open import open_registry
 from flowyard.settings import Settings
 from flowyard.store.open import open_database
 
@@ -23,5 +25,7 @@ def open_ledger(settings: Settings) -> Ledger:
 
 
 def open_desk(settings: Settings) -> ApprovalDesk:
-    """The desk over it, by the machine's clock."""
-    return ApprovalDesk.over(open_ledger(settings))
+    """The desk over it, by the machine's clock; decisions are also written down with the version in the registry."""
+    return ApprovalDesk.over(
+        open_ledger(settings), on_decision=lambda approval: add_approval_fact(open_registry(settings), approval)
+    )

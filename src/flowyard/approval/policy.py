@@ -22,7 +22,7 @@ APPROVAL_BLOCK = "approval"
 LONGEST = timedelta(days=30)
 """The longest time there is for anything, as with the environments of GitHub."""
 
-_DURATION = re.compile(r"(?=\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
+_DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _ADDRESS = re.compile(r"mailto:[^\s@:/?&]+@[^\s@:/?&]+")
 _VARIABLE = re.compile(r"(?:slack|teams|webhook):[A-Za-z_][A-Za-z0-9_]*")
 
@@ -58,7 +58,7 @@ def _way(value: str) -> str:
     if not _ADDRESS.fullmatch(value) and not _VARIABLE.fullmatch(value):
         raise PydanticCustomError(  # does not repeat it: the address of a webhook is a secret
             "way",
-            "write mailto:ADDRESS, or slack:, teams: or webhook: with the NAME of the variable that holds the URL",
+            "write mailto:ADDRESS, or slack:, teams: or webhook: and the name of the variable that has the URL",
         )
     return value
 
@@ -91,9 +91,8 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
     try:
         block = _Block.model_validate({} if value is None else value)
     except ValidationError as error:
-        raise ExperimentInvalid(
-            title, [_problem(each, file, keys) for each in error.errors(include_url=False)]
-        ) from None
+        problems = [_problem(each, file, keys) for each in error.errors(include_url=False)]
+        raise ExperimentInvalid(title, problems) from None
     people = _different_people(block.approvers)
     if block.approvers and people < block.approvals:
         message = f"{block.approvals} approvals are needed, but the approvers are {people} people."

@@ -71,10 +71,10 @@ def report_of_experiment(record: ExperimentRecord, variant: str | None = None) -
 
     What it was compared with, the baseline, stands as what serves now. Raises UserError for a variant that it has not.
     """
-    shipped = variant or record.defaults
+    shipped = variant or record.defaults or ""
     if shipped not in record.labels.values():
         known = sorted(set(record.labels.values()))
-        hint = did_you_mean(shipped or "", known) or f"Variants: {known_names(known)}."
+        hint = did_you_mean(shipped, known) or f"Variants: {known_names(known)}."
         raise UserError(f"The experiment {record.name}/{record.key} has no variant {shipped!r}.", hint=hint)
     evidence = _evidence(record)
     baseline = evidence.baseline if evidence and evidence.baseline != shipped else None
@@ -113,7 +113,7 @@ def _metrics_of(facts: Iterable[LineageFact]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for fact in facts:
         if fact.kind == "metrics" and isinstance(fact.value.get("metrics"), Mapping):
-            found[str(fact.value.get("dataset") or "")] = dict(fact.value["metrics"])
+            found.setdefault(str(fact.value.get("dataset") or ""), {}).update(fact.value["metrics"])
     return found
 
 

@@ -21,11 +21,11 @@ from typing import Any
 from flowyard.approval.chain import Chain, Entry
 from flowyard.approval.model import Answer, Approval, ApprovalRequest, ApprovalState
 from flowyard.approval.names import is_approver, same_person
-from flowyard.approval.notes import answer_from_body, parse_time, request_from_body, time_text
+from flowyard.approval.notes import answer_from_body, moment_text, parse_time, request_from_body, time_text
 
-__all__ = ["approvals_at", "latest_time", "noted_timeouts", "refusal"]
+__all__ = ["BROKEN", "approvals_at", "latest_time", "noted_timeouts", "refusal"]
 
-_BROKEN = "The ledger was changed by others than flowyard, so nothing in it counts. {problem}"
+BROKEN = "The ledger was changed by others than flowyard, so nothing in it counts."
 _UNVERIFIED = "The request was sealed with a key that is not here ({key}), so it cannot be verified."
 
 
@@ -163,13 +163,13 @@ def _settled(case: _Case, chain: Chain, now: datetime) -> Approval:
     if case.state is ApprovalState.PENDING and now >= parse_time(case.request.expires_at):
         _time_out(case)
     if chain.problem and case.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
-        case.end(ApprovalState.VOID, _BROKEN.format(problem=chain.problem))
+        case.end(ApprovalState.VOID, f"{BROKEN} {chain.problem}")
     if case.state is ApprovalState.PENDING:
         case.why = _pending_text(case)
     is_live = case.live_until is not None and now < case.live_until
     until = time_text(case.live_until) if case.live_until else None
     if until:
-        case.why += f" It holds until {until}." if is_live else f" It held until {until}."
+        case.why += f" It {'holds' if is_live else 'held'} until {moment_text(until)}."
     return Approval(case.request, tuple(case.answers), case.state, case.why, until, is_live, chain.head)
 
 
@@ -183,7 +183,8 @@ def _time_out(case: _Case) -> None:
 
 def _pending_text(case: _Case) -> str:
     policy = case.request.policy
-    text = f"{len(case.answers)} of {policy.approvals} approvals are there; the time ends at {case.request.expires_at}."
+    until = moment_text(case.request.expires_at)
+    text = f"{len(case.answers)} of {policy.approvals} approvals are there; the time ends at {until}."
     return f"{text} {case.doubtful} more cannot be verified with the key that is here." if case.doubtful else text
 
 
@@ -205,4 +206,4 @@ def _same_place(open_cases: Mapping[str, _Case], request: ApprovalRequest) -> li
 
 
 def _said(text: str, reason: str) -> str:
-    return f"{text}: {reason}" if reason else f"{text}."
+    return f"{text}: “{reason}”." if reason else f"{text}."

@@ -16,6 +16,8 @@ from flowyard.errors import Conflict, ExitCode
 
 __all__ = ["approve", "record", "reject"]
 
+_PIPELINES = ["github", "azure-devops", "jenkins"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -41,15 +43,11 @@ def reject(id_: str, reason: str, by: str | None, home: str | None, as_json: boo
 
 @click.command()
 @click.argument("id_", metavar="ID")
-@click.option(
-    "--via", required=True, type=click.Choice(["github", "azure-devops", "jenkins"]), help="Where it was made."
-)
+@click.option("--via", required=True, type=click.Choice(_PIPELINES), help="Where it was made.")
 @click.option("--by", required=True, metavar="NAME", help="Who made it.")
 @click.option("--decision", required=True, type=click.Choice(["approve", "reject"]), help="What it was.")
 @click.option("--reason", default="", help="Why.")
-@click.option(
-    "--evidence", multiple=True, metavar="k=v", help="Where that can be looked up, such as run=URL; repeat it."
-)
+@click.option("--evidence", multiple=True, metavar="k=v", help="Where to look it up: run=URL; repeat it.")
 @store_options
 def record(
     id_: str,

@@ -6,6 +6,7 @@ import click
 
 from flowyard.approval.chain import Chain
 from flowyard.approval.model import ApprovalState
+from flowyard.approval.notes import moment_text
 from flowyard.approval.open import open_desk, open_ledger
 from flowyard.cli.approval_view import approval_view, print_approval
 from flowyard.cli.options import read_settings, store_options
@@ -27,10 +28,16 @@ def list_(pending: bool, home: str | None, as_json: bool) -> None:
         print_json([approval_view(each) for each in found])
         return
     rows = [
-        (each.request.id, each.request.subject.label, each.state.replace("_", " "), each.request.requested_by, each.why)
+        (
+            each.request.id,
+            each.request.subject.label,
+            each.state.replace("_", " "),
+            moment_text(each.request.requested_at),
+            each.request.requested_by,
+        )
         for each in found
     ]
-    print_table(["request", "deploy", "state", "asked by", "why"], rows, whole=("request", "state"))
+    print_table(["request", "deploy", "state", "asked", "by"], rows, whole=("request", "state"))
 
 
 @click.command()
@@ -79,7 +86,7 @@ def _problem(chain: Chain, head: str | None, key_source: str) -> str | None:
     if chain.unverified:
         first = chain.entries[min(chain.unverified) - 1]
         return (
-            f"The chain is whole, but {len(chain.unverified)} of {len(chain.entries)} entries, first entry {first.seq}, "
-            f"were sealed with another key ({first.sealed_by}) than {key_source}; who wrote them cannot be checked here."
+            f"The chain is whole, but {len(chain.unverified)} of {len(chain.entries)} entries (first {first.seq}) "
+            f"were sealed with another key ({first.sealed_by}) than {key_source}: who wrote them is not known here."
         )
     return None

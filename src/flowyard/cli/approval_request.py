@@ -8,18 +8,20 @@ from typing import Any
 
 import click
 
+from flowyard.approval.lineage import find_subject, registered_report, with_serving
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.approval.policy import read_approval_policy
 from flowyard.approval.report import read_report, report_of_experiment
 from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_person import person_here
-from flowyard.cli.approval_subject import find_subject, subject_options
+from flowyard.cli.approval_subject import require_digest, subject_options
 from flowyard.cli.approval_view import print_approval
 from flowyard.cli.approval_wait import wait_for
 from flowyard.cli.options import read_settings, store_options
-from flowyard.errors import UserError
+from flowyard.errors import Conflict, UserError
 from flowyard.experiments.load import load_experiment
+from flowyard.registry.open import open_registry
 from flowyard.settings import Settings
 from flowyard.store import SqlStore
 
@@ -51,10 +53,17 @@ def request(
 ) -> int:
     """Ask whether NAME:VERSION may be deployed to a target; a pending request for that target is void then."""
     settings = read_settings(home)
-    subject = find_subject(settings, label, env, target, digest)
+    registry = open_registry(settings)
+    subject = find_subject(registry, label, env, target, require_digest(digest))
+    if digest is not None and digest != subject.digest:
+        raise Conflict(f"{label} is registered with another digest: {subject.digest}.", hint="Leave --digest out.")
     report = _report(settings, report_file, key, variant)
+    if report is None:
+        report = registered_report(registry, subject)
     desk = open_desk(settings)
-    asked = desk.request(subject, report, _policy(policy_path, env), by or person_here())
+    asked = desk.request(
+        subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here()
+    )
     tell_people(settings, desk, asked.request)
     if waits:
         click.echo(f"Request {asked.request.id}: flowyard approval approve {asked.request.id} --reason …", err=True)
@@ -72,11 +81,12 @@ def _policy(path: str | None, env: str) -> ApprovalPolicy:
     return read_approval_policy(load_experiment(Path(path), overlay))
 
 
-def _report(settings: Settings, file: str | None, key: str | None, variant: str | None) -> Mapping[str, Any]:
+def _report(settings: Settings, file: str | None, key: str | None, variant: str | None) -> Mapping[str, Any] | None:
+    """The report that was named; None when none was."""
     if file is not None and key is not None:
         raise UserError("Give --report or --experiment, not both.")
     if file is not None:
         return read_report(Path(file))
     if key is not None:
         return report_of_experiment(SqlStore(settings.home, settings.store).get_experiment(key), variant)
-    return {}
+    return None

@@ -8,15 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from flowyard.approval.model import ApprovalSubject
 from flowyard.errors import UserError
-from flowyard.settings import Settings
 
-__all__ = ["find_subject", "subject_options"]
+__all__ = ["require_digest", "subject_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_LABEL = re.compile(r"([^:@]+):([1-9][0-9]{0,8})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -24,15 +21,12 @@ def subject_options(command: F) -> F:
     """``NAME:VERSION``, ``--env``, ``--target`` and ``--digest``."""
     env = click.option("--env", required=True, metavar="NAME", help="The environment, such as dev or prod.")
     target = click.option("--target", required=True, metavar="NAME", help="Where in it, such as an endpoint's name.")
-    digest = click.option("--digest", metavar="HEX", help="The version's digest, for one that is in no registry here.")
+    digest = click.option("--digest", metavar="HEX", help="The content's digest; needed when no registry here has it.")
     return click.argument("label", metavar="NAME:VERSION")(env(target(digest(command))))
 
 
-def find_subject(settings: Settings, label: str, env: str, target: str, digest: str | None) -> ApprovalSubject:
-    """The subject of a label. Raises UserError for a malformed one."""
-    found = _LABEL.fullmatch(label)
-    if digest is None or not found:
-        raise UserError(f"{label!r} is no version.", hint="Write NAME:VERSION and --digest HEX.")
-    if not _DIGEST.fullmatch(digest):
+def require_digest(digest: str | None) -> str | None:
+    """The digest, if one was given. Raises UserError for what is none."""
+    if digest is not None and not _DIGEST.fullmatch(digest):
         raise UserError(f"{digest!r} is no digest.", hint="A digest is 64 digits of 0-9 and a-f.")
-    return ApprovalSubject(found[1], int(found[2]), digest, env, target)
+    return digest

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowyard.approval.model import Approval, ApprovalState
+from flowyard.approval.notes import moment_text
 from flowyard.approval.report import metric_rows
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import print_table, printable
@@ -61,8 +62,8 @@ def print_approval(approval: Approval, *, as_json: bool) -> None:
         "Request": f"{request.id}: {approval.state.replace('_', ' ')}",
         "Deploy": subject.label,
         "Digest": subject.digest,
-        "Asked": f"{request.requested_at} by {request.requested_by}",
-        "Answer by": request.expires_at,
+        "Asked": f"{moment_text(request.requested_at)} by {request.requested_by}",
+        "Answer by": moment_text(request.expires_at),
         "Needs": f"{policy.approvals} of {', '.join(policy.approvers) or 'anyone'}",
         "State": approval.why,
     }
@@ -70,7 +71,7 @@ def print_approval(approval: Approval, *, as_json: bool) -> None:
         click.echo(f"{name + ':':<11}{printable(value)}")
     _print_report(request.report)
     if approval.answers:
-        rows = [(each.at, each.by, each.decision, each.reason, each.via) for each in approval.answers]
+        rows = [(moment_text(each.at), each.by, each.decision, each.reason, each.via) for each in approval.answers]
         print_table(["at", "by", "answer", "reason", "via"], rows)
 
 

@@ -13,11 +13,13 @@ from rich.status import Status
 from rich.text import Text
 
 from flowyard.approval.desk import ApprovalDesk
+from flowyard.approval.lineage import find_subject
 from flowyard.approval.model import Approval
 from flowyard.approval.open import open_desk
-from flowyard.cli.approval_subject import find_subject, subject_options
+from flowyard.cli.approval_subject import require_digest, subject_options
 from flowyard.cli.approval_view import answer_code, print_approval
 from flowyard.cli.options import read_settings, store_options
+from flowyard.registry.open import open_registry
 
 __all__ = ["require", "wait", "wait_for"]
 
@@ -39,9 +41,9 @@ def wait(id_: str, poll_s: float, home: str | None, as_json: bool) -> int:
 @store_options
 def require(label: str, env: str, target: str, digest: str | None, home: str | None, as_json: bool) -> None:
     """Exit with 0 only if NAME:VERSION may be deployed to the target now; else with 4."""
-    settings = read_settings(home)
-    subject = find_subject(settings, label, env, target, digest)
-    print_approval(open_desk(settings).require_live(subject), as_json=as_json)
+    settings, content = read_settings(home), require_digest(digest)
+    subject = find_subject(open_registry(settings), label, env, target, content)
+    print_approval(open_desk(settings).require_live(subject, content), as_json=as_json)
 
 
 def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> int:

@@ -29,6 +29,7 @@ _NOUNS = {
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
+    "registry": ("flowyard.cli.registry:registry", "Keep flows in versions, with what is known of each."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
