@@ -49,7 +49,7 @@ def require(label: str, env: str, target: str, digest: str | None, home: str | N
 def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> int:
     """Wait with a countdown on stderr and print what came of it; Ctrl-C leaves the request as it is."""
     try:
-        with _countdown() as on_look:
+        with _countdown(id_) as on_look:
             approval = desk.wait(id_, poll_s, on_look=on_look)
     except KeyboardInterrupt:
         click.echo(f"It is still pending. Go on waiting: flowyard approval wait {id_}", err=True)
@@ -58,8 +58,11 @@ def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> i
     return answer_code(approval)
 
 
-def _countdown() -> AbstractContextManager[Callable[[Approval, timedelta], None] | None]:
-    return _Countdown() if sys.stderr.isatty() else nullcontext(None)
+def _countdown(id_: str) -> AbstractContextManager[Callable[[Approval, timedelta], None] | None]:
+    if sys.stderr.isatty():
+        return _Countdown()
+    click.echo(f"Waiting for the answers to {id_}.", err=True)
+    return nullcontext(None)
 
 
 class _Countdown(AbstractContextManager[Callable[[Approval, timedelta], None]]):
