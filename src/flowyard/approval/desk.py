@@ -104,6 +104,11 @@ class ApprovalDesk:
             self.on_decision(answered)
         return answered
 
+    def note_notices(self, id_: str, notices: Sequence[Mapping[str, str | None]]) -> None:
+        """Write down who was told of a request, and what went wrong; it changes nothing about the request."""
+        note = Note("notices", {"request": id_, "notices": [dict(each) for each in notices]}, time_text(self.clock()))
+        self.ledger.append(lambda _: [note])
+
     def get(self, id_: str) -> Approval:
         """The request of that id. Raises NotFound."""
         return self._found(self._current(), id_)
@@ -186,6 +191,10 @@ class ApprovalDesk:
         found = self._found(chain, id_)
         if said.decision == "approve" and self._is_behind(chain, id_):
             return _BEHIND
+        if "link" in said.evidence and any(
+            said.evidence["link"] == each.evidence.get("link") for each in found.answers
+        ):
+            return "The link was used already."
         return refusal(found, said.by, said.decision)
 
     def _is_behind(self, chain: Chain, id_: str) -> bool:

@@ -17,7 +17,7 @@ __all__ = ["report_of_experiment"]
 def report_of_experiment(record: ExperimentRecord, variant: str | None = None) -> dict[str, Any]:
     """The report of an execution for the variant of this label; by default the flow as its files have it.
 
-    What it was compared with, the baseline, stands as what serves now. Raises UserError for a variant that it has not.
+    Raises UserError for a variant that it has not.
     """
     shipped = variant or record.defaults or ""
     if shipped not in record.labels.values():
@@ -25,13 +25,12 @@ def report_of_experiment(record: ExperimentRecord, variant: str | None = None) -
         hint = did_you_mean(shipped, known) or f"Variants: {known_names(known)}."
         raise UserError(f"The experiment {record.name}/{record.key} has no variant {shipped!r}.", hint=hint)
     evidence = _evidence(record)
-    baseline = evidence.baseline if evidence and evidence.baseline != shipped else None
     return {
         "title": f"{record.name}/{record.key}: {shipped}",
         "verdict": record.verdict,
         "gates": [gate_row(gate) for gate in record.gates],
         "metrics": flat_metrics(_estimated(evidence, shipped) or _logged(record, shipped)),
-        "serving": {"label": baseline, "metrics": flat_metrics(_estimated(evidence, baseline))} if baseline else None,
+        "serving": None,
         "simulated": record.simulated,
     }
 

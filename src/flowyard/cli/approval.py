@@ -17,6 +17,8 @@ _COMMANDS = {
     "record": ("flowyard.cli.approval_answer:record", "Write down a decision that was made in a pipeline."),
     "wait": ("flowyard.cli.approval_wait:wait", "Wait for the answers to a request."),
     "require": ("flowyard.cli.approval_wait:require", "Exit with 4 unless a version may be deployed now."),
+    "serve": ("flowyard.cli.approval_serve:serve", "Serve the page on which people answer by a link."),
+    "link": ("flowyard.cli.approval_serve:link", "Print a link with which one person can answer a request."),
     "verify": ("flowyard.cli.approval_look:verify", "Check that nobody changed the ledger."),
 }
 

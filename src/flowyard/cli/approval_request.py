@@ -14,6 +14,7 @@ from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.approval.policy import read_approval_policy
 from flowyard.approval.report import read_report
+from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_person import person_here
 from flowyard.cli.approval_subject import require_digest, subject_options
 from flowyard.cli.approval_view import print_approval
@@ -64,6 +65,7 @@ def request(
     asked = desk.request(
         subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here(settings.environ)
     )
+    tell_people(settings, desk, asked.request)
     if waits:
         click.echo(f"Request {asked.request.id}: flowyard approval approve {asked.request.id} --reason …", err=True)
         return wait_for(desk, asked.request.id, 2.0, as_json=as_json)
