@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,11 +42,9 @@ def read_commit(places: Sequence[Path]) -> Commit | None:
 
 def _git(folder: Path, *words: str) -> str | None:
     """What a command of git prints; None when it fails, or there is no git."""
-    environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ["git", *_QUIET, "-C", str(folder), *words],
-            env=environ,
+        done = subprocess.run(  # noqa: S603 - our own words, and paths
+            ["git", "--no-optional-locks", *_QUIET, "-C", str(folder), *words],  # noqa: S607 - whichever git a person uses
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

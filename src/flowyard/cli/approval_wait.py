@@ -21,7 +21,7 @@ from flowyard.cli.approval_view import answer_code, print_approval
 from flowyard.cli.options import read_settings, store_options
 from flowyard.registry.open import open_registry
 
-__all__ = ["require", "wait", "wait_for"]
+__all__ = ["require", "wait", "wait_for", "watch"]
 
 
 @click.command()
@@ -47,19 +47,27 @@ def require(label: str, env: str, target: str, digest: str | None, home: str | N
 
 
 def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> int:
-    """Wait with a countdown on stderr and print what came of it; Ctrl-C leaves the request as it is."""
-    try:
-        with _countdown() as on_look:
-            approval = desk.wait(id_, poll_s, on_look=on_look)
-    except KeyboardInterrupt:
-        click.echo(f"It is still pending. Go on waiting: flowyard approval wait {id_}", err=True)
-        raise
+    """Wait and print what came of it; returns the exit code."""
+    approval = watch(desk, id_, poll_s)
     print_approval(approval, as_json=as_json)
     return answer_code(approval)
 
 
-def _countdown() -> AbstractContextManager[Callable[[Approval, timedelta], None] | None]:
-    return _Countdown() if sys.stderr.isatty() else nullcontext(None)
+def watch(desk: ApprovalDesk, id_: str, poll_s: float = 2.0) -> Approval:
+    """Wait with a countdown on stderr; Ctrl-C leaves the request as it is."""
+    try:
+        with _countdown(id_) as on_look:
+            return desk.wait(id_, poll_s, on_look=on_look)
+    except KeyboardInterrupt:
+        click.echo(f"It is still pending. Go on waiting: flowyard approval wait {id_}", err=True)
+        raise
+
+
+def _countdown(id_: str) -> AbstractContextManager[Callable[[Approval, timedelta], None] | None]:
+    if sys.stderr.isatty():
+        return _Countdown()
+    click.echo(f"Waiting for the answers to {id_}.", err=True)
+    return nullcontext(None)
 
 
 class _Countdown(AbstractContextManager[Callable[[Approval, timedelta], None]]):

@@ -30,6 +30,7 @@ _NOUNS = {
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
     "registry": ("flowyard.cli.registry:registry", "Keep flows in versions, with what is known of each."),
+    "release": ("flowyard.cli.release:release", "Experiment, gates, registration and approval in one go."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),

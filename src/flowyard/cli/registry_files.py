@@ -45,9 +45,7 @@ def checkout(label: str, folder: Path, kind: Kind | None, home: str | None, as_j
 @click.option("--to-files", metavar="URL|FOLDER", help="Where that one keeps files, if not beside its records.")
 @kind_option
 @store_options
-def copy(
-    label: str, target: str, to_files: str | None, kind: Kind | None, home: str | None, as_json: bool
-) -> None:
+def copy(label: str, target: str, to_files: str | None, kind: Kind | None, home: str | None, as_json: bool) -> None:
     """Give a version, with the same digest and all that is known of it, to another registry."""
     settings = read_settings(home)
     source = open_registry(settings)

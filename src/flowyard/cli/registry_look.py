@@ -21,6 +21,7 @@ from flowyard.registry.lineage_tree import lineage_tree
 from flowyard.registry.model import Kind, Version
 from flowyard.registry.open import open_registry
 from flowyard.registry.registry import Registry
+from flowyard.reports.values import plural
 
 __all__ = ["lineage", "list_", "show"]
 
@@ -62,7 +63,13 @@ def show(label: str, kind: Kind | None, home: str | None, as_json: bool) -> None
         _print_version(registry, found)
     else:
         rows = [
-            (each.version, each.digest[:12], each.created_at[:16], ", ".join(aliases_of(registry, each)), each.description)
+            (
+                each.version,
+                each.digest[:12],
+                each.created_at[:16],
+                ", ".join(aliases_of(registry, each)),
+                each.description,
+            )
             for each in versions
         ]
         print_table(["version", "digest", "registered", "aliases", "description"], rows, title=f"{kind} {found.name}")
@@ -109,7 +116,9 @@ def _print_version(registry: Registry, version: Version) -> None:
         "Digest": version.digest,
         "Aliases": ", ".join(aliases_of(registry, version)),
         "Variants": ", ".join(f"{node}={name}" for node, name in _mapping(version, "variant").items()),
-        "Parameters": ", ".join(f"{name}={printable(value)}" for name, value in _mapping(version, "parameters").items()),
+        "Parameters": ", ".join(
+            f"{name}={printable(value)}" for name, value in _mapping(version, "parameters").items()
+        ),
         "Content": content_text(version),
     }
     for name, value in facts.items():
@@ -118,7 +127,7 @@ def _print_version(registry: Registry, version: Version) -> None:
     print_table(["file", "bytes"], [(file.name, file.size) for file in version.files])
     known = registry.facts(version)
     if known:
-        click.echo(f"\nKnown of it: {len(known)} fact{'s' if len(known) != 1 else ''}; see: flowyard registry lineage {version.label}")
+        click.echo(f"\n{plural(len(known), 'fact')} of its lineage; see: flowyard registry lineage {version.label}")
 
 
 def _mapping(version: Version, key: str) -> dict[str, object]:

@@ -37,13 +37,17 @@ def find_kind(registry: Registry, label: str, kind: Kind | None) -> Kind:
         raise Conflict(f"{name!r} is a dataset and a flow.", hint="Say which: --kind flow or --kind dataset.")
     if not found:
         known = sorted({each for kind in KINDS for each in registry.names(kind)})
-        raise NotFound(f"Nothing named {name!r} is registered.", hint=did_you_mean(name, known) or "See: flowyard registry list")
+        raise NotFound(
+            f"Nothing named {name!r} is registered.", hint=did_you_mean(name, known) or "See: flowyard registry list"
+        )
     return found[0]
 
 
 def aliases_of(registry: Registry, version: Version) -> list[str]:
     """The aliases that point at a version now, sorted."""
-    return [alias for alias, number in registry.aliases(version.name, version.kind).items() if number == version.version]
+    return [
+        alias for alias, number in registry.aliases(version.name, version.kind).items() if number == version.version
+    ]
 
 
 def version_view(version: Version, aliases: Sequence[str], facts: Sequence[LineageFact]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ __all__ = ["register"]
     "--parameter", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A value in the flow; repeatable."
 )
 @click.option("--description", default="", help="What this version is, for people.")
-@click.option("--run", "runs", multiple=True, metavar="NAME", help="A run of this version, with its metrics; repeatable.")
+@click.option(
+    "--run", "runs", multiple=True, metavar="NAME", help="A run of this version, with its metrics; repeatable."
+)
 @click.option("--experiment", metavar="NAME|KEY", help="An execution with runs of this version, metrics and gates.")
 @click.option("--note", default="", help="A sentence for its lineage.")
 @store_options

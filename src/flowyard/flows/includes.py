@@ -7,6 +7,7 @@ followed: inside the folder they point to the same place of the copy, outside to
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowyard._util.left_out import LEFT_OUT
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import FlowInvalid, Problem
 from flowyard.flows.model import Flow
@@ -258,9 +260,16 @@ def _zip_folder(folder: Path, archive: Path) -> None:
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr(_member(f"{folder.name}/"), b"")
         for path in _walk(folder):
+            if any(_is_left_out(part) for part in path.relative_to(folder).parts):
+                continue
             name = (Path(folder.name) / path.relative_to(folder)).as_posix()
             with path.open("rb") as source, writer.open(_member(name), "w", force_zip64=True) as target:
                 shutil.copyfileobj(source, target)
+
+
+def _is_left_out(name: str) -> bool:
+    """Whether it is a cache or may hold secrets: nobody can take that out of an archive again."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in LEFT_OUT)
 
 
 def _member(name: str) -> zipfile.ZipInfo:

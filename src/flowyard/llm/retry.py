@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from flowyard._util.retry_after import parse_retry_after
 from flowyard.errors import ProviderError
 
-__all__ = ["RetryPolicy", "call_with_retries", "is_retryable", "parse_retry_after"]
+__all__ = ["RetryPolicy", "call_with_retries", "is_retryable"]
 
 Answer = TypeVar("Answer")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,7 +46,7 @@ def copy_version(version: Version, source: Registry, target: Registry, by: str) 
     return FlowRegistered(registered.version, registered.is_new, added, ())
 
 
-def _origin(before: list[LineageFact] | tuple[LineageFact, ...], place: str, by: str) -> list[LineageFact]:
+def _origin(before: Sequence[LineageFact], place: str, by: str) -> list[LineageFact]:
     fact = copied_fact(note_fact("Copied, not rebuilt.", by), place)
     return [] if any(is_same_fact(fact, each) for each in before) else [fact]
 

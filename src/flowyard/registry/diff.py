@@ -73,7 +73,10 @@ class MetricChange:
 
 @dataclass(frozen=True, slots=True)
 class VersionDiff:
-    """From ``before`` to ``after``. ``unchanged_files`` is how many files are the same in both."""
+    """From ``before`` to ``after``. ``unchanged_files`` is how many files are the same in both.
+
+    ``metrics`` are those that differ or that are known of one version only.
+    """
 
     before: Version
     after: Version
@@ -81,6 +84,15 @@ class VersionDiff:
     settings: tuple[SettingChange, ...]
     metrics: tuple[MetricChange, ...]
     unchanged_files: int
+
+    @property
+    def moved(self) -> tuple[MetricChange, ...]:
+        """The metrics that are known of both versions and differ."""
+        return tuple(each for each in self.metrics if each.moved is not None)
+
+    @property
+    def is_same(self) -> bool:
+        return self.before.digest == self.after.digest
 
 
 @dataclass(frozen=True, slots=True)

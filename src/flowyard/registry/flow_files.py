@@ -26,7 +26,7 @@ from flowyard.flows.rewrite import is_as_written, rewrite_definition
 from flowyard.registry.flow_secrets import require_no_secrets
 from flowyard.registry.ignore import Ignored, read_ignored
 from flowyard.registry.model import Draft
-from flowyard.registry.tree import TreeFile, file_digest, is_plain_name
+from flowyard.registry.tree import hash_files, is_plain_name
 
 __all__ = ["FlowFiles", "flow_draft", "flow_files"]
 
@@ -60,10 +60,9 @@ def flow_draft(
         raise UserError(f"{flow.file.name} has no nodes, so it has no variants to choose.")
     chosen, given = dict(flow.chosen), dict(parameters or {})
     with flow_files(flow, given) as found:
-        files = tuple(_tree_file(inside, place) for inside, place in found.files)
         settings = {"definition": found.definition, "variant": chosen, "parameters": given}
         places = tuple(place for _, place in found.files)
-        yield Draft("flow", name or flow.name, files, places, True, description, settings), flow
+        yield Draft("flow", name or flow.name, hash_files(found.files), places, True, description, settings), flow
 
 
 @contextmanager
@@ -147,7 +146,9 @@ def _below(folder: Path, ignored: Ignored, prefix: str, root: Path) -> Iterator[
 def _pointed(link: Path, root: Path) -> Path:
     pointed = link.resolve()
     if not pointed.is_file() or not pointed.is_relative_to(root):
-        hint = "Put a copy in its place, name what it points to in 'additional_includes', or name it in .flowyardignore."
+        hint = (
+            "Put a copy in its place, name what it points to in 'additional_includes', or name it in .flowyardignore."
+        )
         raise UserError(f"{link} is a link that does not lead to a file in the flow's folder.", hint=hint)
     return pointed
 
@@ -155,7 +156,3 @@ def _pointed(link: Path, root: Path) -> Path:
 def _require_name(name: str, path: Path) -> None:
     if not is_plain_name(name):
         raise UserError(f"The name of {str(path)!r} cannot be kept on every platform.", hint="Rename it first.")
-
-
-def _tree_file(name: str, path: Path) -> TreeFile:
-    return TreeFile(name, path.stat().st_size, file_digest(path))

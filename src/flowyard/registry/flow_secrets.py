@@ -36,10 +36,10 @@ def require_no_secrets(flow: Flow, parameters: Mapping[str, Any], files: Iterabl
         hint = "Write ${env:NAME} or the name of a connection in its place."
         raise UserError(f"{flow.file.name} holds what looks like a secret: {found[0]}.", hint=hint)
     for path in files:
-        name = _connection_secret(path)
-        if name:
+        secret = _connection_secret(path)
+        if secret:
             hint = "Write ${env:NAME} in its place, or leave the file out with a line in .flowyardignore."
-            raise UserError(f"{path} is a connection with what looks like a secret: {name}.", hint=hint)
+            raise UserError(f"{path} is a connection with what looks like a secret: {secret}.", hint=hint)
 
 
 def _definition(flow: Flow) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ __all__ = [
     "approval_fact",
     "commit_fact",
     "copied_fact",
+    "dataset_fact",
     "deployment_fact",
     "experiment_facts",
     "gate_fact",
@@ -88,6 +89,12 @@ def run_facts(
         name = evaluator or PurePath(run.flow).name
         facts.append(_fact("evaluator", {"name": name, "version": None, "digest": run.flow_digest}, by))
     return facts
+
+
+def dataset_fact(label: str, digest: str, by: str) -> LineageFact:
+    """A registered dataset, ``name:version``, that a version was measured on."""
+    name, _, version = label.partition(":")
+    return _fact("dataset", {"name": name, "version": int(version), "digest": digest}, by)
 
 
 def experiment_facts(experiment: ExperimentRecord, runs: Iterable[RunRecord], by: str) -> list[LineageFact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from flowyard.flows.model import Flow
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.registry.flow_files import flow_draft
 from flowyard.registry.lineage import commit_fact, experiment_facts, is_same_fact, note_fact, run_facts
-from flowyard.registry.model import LineageFact, Version
+from flowyard.registry.model import Draft, LineageFact, Version
 from flowyard.registry.registry import Registry
 from flowyard.runs.versions import flow_digest
 
@@ -75,7 +75,7 @@ def register_flow(registry: Registry, store: Store, wanted: FlowToRegister) -> F
             facts += experiment_facts(experiment, _runs_of(experiment, flow, wanted), wanted.by)
         if wanted.note:
             facts.append(note_fact(wanted.note, wanted.by))
-        registered = registry.add(draft)
+        registered = registry.add(_as_known(draft, registry.versions(draft.name, "flow")))
     before = registry.facts(registered.version)
     facts = [*_commit(flow, before, wanted.by), *facts]
     added = add_facts(registry, registered.version, facts, before)
@@ -106,6 +106,22 @@ def _require_flow(path: Path) -> None:
         raise UserError(error.message, hint=f"{error.hint}\n{hint}" if error.hint else hint) from None
 
 
+def _as_known(draft: Draft, versions: Sequence[Version]) -> Draft:
+    """The draft with the choices of a version that has the very same files and variants.
+
+    Parameters are written into the files, so whoever registers what was checked out gives none and means that version.
+    """
+    for version in versions:
+        same_files = version.files == draft.files and version.is_folder == draft.is_folder
+        if same_files and _without_parameters(version.settings) == _without_parameters(draft.settings):
+            return replace(draft, settings=version.settings)
+    return draft
+
+
+def _without_parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "parameters"}
+
+
 def _facts_of_run(run: RunRecord, flow: Flow, wanted: FlowToRegister) -> list[LineageFact]:
     return run_facts(run, wanted.by, same_flow=_is_of(run, flow, wanted.parameters))
 
@@ -133,7 +149,9 @@ def _runs_of(experiment: ExperimentRecord, flow: Flow, wanted: FlowToRegister) -
     if not found:
         label = selection_label(dict(flow.chosen), dict(wanted.parameters))
         hint = f"It ran: {known_names(sorted(set(experiment.labels.values())))}. Choose with --variant and --parameter."
-        raise UserError(f"The experiment {experiment.name}/{experiment.key} did not run {label or 'this'!r}.", hint=hint)
+        raise UserError(
+            f"The experiment {experiment.name}/{experiment.key} did not run {label or 'this'!r}.", hint=hint
+        )
     other = [run for run in found if _is_of(run, flow, wanted.parameters) is False]
     if other:
         raise UserError(
