@@ -63,9 +63,12 @@ class MailNotifier(Notifier):
 
     def _connected(self) -> smtplib.SMTP:
         server, timeout = self.server, self.patience.timeout_s
+        # Without a name, smtplib looks this machine's own up, which may take long, and tells it to the server.
+        name = self.sender.domain if self.sender.domain.isascii() else "localhost"
         if server.tls == "always":
-            return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout, context=ssl.create_default_context())
-        smtp = smtplib.SMTP(server.host, server.port, timeout=timeout)
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(server.host, server.port, name, timeout=timeout, context=context)
+        smtp = smtplib.SMTP(server.host, server.port, name, timeout=timeout)
         try:
             if server.tls == "starttls":
                 smtp.starttls(context=ssl.create_default_context())
