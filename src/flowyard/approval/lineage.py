@@ -9,7 +9,7 @@ from flowyard.approval.model import Approval, ApprovalSubject
 from flowyard.approval.report import report_of_facts, serving_of_facts
 from flowyard.errors import NotFound, OutsideError, UserError
 from flowyard.registry.lineage import approval_fact
-from flowyard.registry.model import Version
+from flowyard.registry.model import LineageFact, Version
 from flowyard.registry.registry import Registry
 
 __all__ = ["add_approval_fact", "find_subject", "registered_report", "with_serving"]
@@ -73,7 +73,7 @@ def add_approval_fact(registry: Registry, approval: Approval) -> None:
     )
     try:
         version = _version_of(registry, subject)
-        if version is not None:
+        if version is not None and not _is_known(registry, version, fact):
             registry.add_fact(version, fact)
     except OutsideError as error:
         raise OutsideError(
@@ -81,6 +81,13 @@ def add_approval_fact(registry: Registry, approval: Approval) -> None:
             f"in the registry: {error.message}",
             hint=error.hint,
         ) from error
+
+
+def _is_known(registry: Registry, version: Version, fact: LineageFact) -> bool:
+    """Whether that was written down already, by the answer or by a release that waited for it."""
+    said = {name: fact.value[name] for name in ("request", "decision")}
+    known = (each.value for each in registry.facts(version) if each.kind == fact.kind)
+    return any({name: value.get(name) for name in said} == said for value in known)
 
 
 def _version_of(registry: Registry, subject: ApprovalSubject) -> Version | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from flowyard._util.moments import moment_text
 from flowyard.approval.chain import Chain
 from flowyard.approval.model import ApprovalState
-from flowyard.approval.notes import moment_text
 from flowyard.approval.open import open_desk, open_ledger
 from flowyard.cli.approval_view import approval_view, print_approval
 from flowyard.cli.options import read_settings, store_options

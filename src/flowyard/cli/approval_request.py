@@ -8,20 +8,19 @@ from typing import Any
 
 import click
 
+from flowyard._util.person import person_name
 from flowyard.approval.experiment_report import report_of_experiment
 from flowyard.approval.lineage import find_subject, registered_report, with_serving
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
-from flowyard.approval.policy import read_approval_policy
 from flowyard.approval.report import read_report
 from flowyard.cli.approval_notices import tell_people
-from flowyard.cli.approval_person import person_here
+from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.approval_subject import require_digest, subject_options
 from flowyard.cli.approval_view import print_approval
 from flowyard.cli.approval_wait import wait_for
 from flowyard.cli.options import read_settings, store_options
 from flowyard.errors import Conflict, UserError
-from flowyard.experiments.load import load_experiment
 from flowyard.registry.open import open_registry
 from flowyard.settings import Settings
 from flowyard.store import SqlStore
@@ -62,24 +61,14 @@ def request(
     if report is None:
         report = registered_report(registry, subject)
     desk = open_desk(settings)
-    asked = desk.request(
-        subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here(settings.environ)
-    )
+    policy = ApprovalPolicy() if policy_path is None else policy_at(policy_path, env, registry)
+    asked = desk.request(subject, with_serving(registry, subject, report), policy, by or person_name(settings.environ))
     tell_people(settings, desk, asked.request)
     if waits:
         click.echo(f"Request {asked.request.id}: flowyard approval approve {asked.request.id} --reason …", err=True)
         return wait_for(desk, asked.request.id, 2.0, as_json=as_json)
     print_approval(asked, as_json=as_json)
     return 0
-
-
-def _policy(path: str | None, env: str) -> ApprovalPolicy:
-    """The policy of an experiment with the overlay of the environment, if it has one."""
-    if path is None:
-        return ApprovalPolicy()
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    overlay = env if (folder / f"experiment.{env}.yaml").is_file() else None
-    return read_approval_policy(load_experiment(Path(path), overlay))
 
 
 def _report(settings: Settings, file: str | None, key: str | None, variant: str | None) -> Mapping[str, Any] | None:
