@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -273,3 +274,46 @@ def test_wrong_words_are_refused(project: Project):
         done = project.run(*words, code=2)
         assert done.stdout == ""
         assert len(done.stderr.splitlines()) <= 5
+
+
+def test_times_are_for_people(project: Project):
+    asked = ask(project)
+    answered = project.run("approval", "approve", asked["id"], "--reason", "good").stdout
+    for text in (answered, project.run("approval", "list").stdout, project.run("approval", "show", asked["id"]).stdout):
+        assert " UTC" in text
+        assert "+00:00" not in text
+        assert not re.search(r"\d\d:\d\d:\d\d", text)
+    assert re.search(r"said yes: “good”\. It holds until \d{4}-\d\d-\d\d \d\d:\d\d UTC\.", " ".join(answered.split()))
+
+
+def test_a_no_that_is_deleted_from_the_database_is_missed(project: Project):
+    asked = ask(project)
+    project.run("approval", "approve", asked["id"], "--reason", "good")
+    project.run("approval", "reject", asked["id"], "--reason", "I misread")
+    with closing(sqlite3.connect(project.home / "flowyard.db")) as connection, connection:
+        connection.execute("DELETE FROM flowyard_approval_ledger WHERE seq = 3")
+    assert "were removed" in require(project, 5)
+    assert project.json("approval", "verify", code=4)["problem"]
+
+
+def test_reasons_do_not_steer_the_terminal(project: Project):
+    asked = ask(project)
+    project.run("approval", "reject", asked["id"], "--reason", "no\x1b[2J\x1b]0;x\x07")
+    for done in (
+        project.run("approval", "show", asked["id"]),
+        project.run("approval", "approve", asked["id"], "--reason", "late", code=4),
+        project.run("approval", "wait", asked["id"], code=4),
+    ):
+        assert "no" in done.stdout + done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" not in require(project, 4)
+
+
+def test_metrics_are_shown_with_interval_direction_and_warnings(project: Project):
+    metric = {"value": 0.9, "low": 0.85, "high": 0.94, "higher_is_better": True}
+    report = {"metrics": {"accuracy": metric}, "serving": {"metrics": {"accuracy": 0.8}}, "warnings": ["Few lines."]}
+    project.write("report.json", json.dumps(report))
+    asked = project.json("approval", "request", "triage:3", *PLACE, "--digest", DIGEST, "--report", "report.json")
+    shown = project.run("approval", "show", asked["id"]).stdout
+    for text in ("0.900 (0.850 to 0.940)", "+0.100 better", "Few lines.", "from a file"):
+        assert text in shown

@@ -47,6 +47,16 @@ class Ledger:
         self._seen.keep(chain.head)
         return chain
 
+    def look(self) -> Chain:
+        """All entries, checked but for what was taken away since; nothing is remembered."""
+        return check_chain(self._tables.read(_entries, []), self._seals)
+
+    def missing(self, chain: Chain) -> str | None:
+        """That entries are missing at the end of a chain which were seen from here before, in a sentence."""
+        if all(map(chain.has, self._seen.get())):
+            return None
+        return f"Entries that were at the end of the approval ledger in {self.label} were removed."
+
     def append(self, decide: Callable[[Chain], Sequence[Note]]) -> Chain:
         """Write down what ``decide`` makes of all that is there; returns the whole. It is on disk when this returns.
 

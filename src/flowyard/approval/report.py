@@ -22,7 +22,7 @@ from typing import Any
 from flowyard.errors import UserError
 from flowyard.registry.model import LineageFact
 
-__all__ = ["flat_metrics", "gate_row", "read_report", "report_of_facts", "serving_of_facts"]
+__all__ = ["flat_metrics", "gate_row", "read_report", "report_of_facts", "serving_of_facts", "with_warning"]
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -39,6 +39,12 @@ def read_report(path: Path) -> dict[str, Any]:
             hint="Name the experiment instead: --experiment KEY",
         )
     return values
+
+
+def with_warning(report: Mapping[str, Any], warning: str) -> dict[str, Any]:
+    """The report with one more warning, before those that it has."""
+    own = report.get("warnings")
+    return {**report, "warnings": [warning, *(own if isinstance(own, list) else ())]}
 
 
 def report_of_facts(title: str, facts: Iterable[LineageFact]) -> dict[str, Any]:

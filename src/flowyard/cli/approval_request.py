@@ -13,7 +13,7 @@ from flowyard.approval.experiment_report import report_of_experiment
 from flowyard.approval.lineage import find_subject, registered_report, with_serving
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
-from flowyard.approval.report import read_report
+from flowyard.approval.report import read_report, with_warning
 from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.approval_subject import require_digest, subject_options
@@ -26,6 +26,8 @@ from flowyard.settings import Settings
 from flowyard.store import SqlStore
 
 __all__ = ["request"]
+
+_FROM_FILE = "The report comes from a file of whoever asks; flowyard did not measure what it says."
 
 
 @click.command()
@@ -76,7 +78,7 @@ def _report(settings: Settings, file: str | None, key: str | None, variant: str 
     if file is not None and key is not None:
         raise UserError("Give --report or --experiment, not both.")
     if file is not None:
-        return read_report(Path(file))
+        return with_warning(read_report(Path(file)), _FROM_FILE)
     if key is not None:
         return report_of_experiment(SqlStore(settings.home, settings.store).get_experiment(key), variant)
     return None
