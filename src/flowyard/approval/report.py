@@ -114,8 +114,15 @@ def _is_number(value: Any) -> bool:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:,.4g}" if _is_number(value) else str(value)
+    return _number_text(value) if _is_number(value) else str(value)
 
 
 def _change(ours: Any, theirs: Any) -> str:
-    return f"{ours - theirs:+,.4g}" if _is_number(ours) and _is_number(theirs) else ""
+    if not (_is_number(ours) and _is_number(theirs)):
+        return ""
+    return ("+" if ours >= theirs else "") + _number_text(ours - theirs)
+
+
+def _number_text(value: float) -> str:
+    """Four digits, and for large numbers all before the point."""
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
