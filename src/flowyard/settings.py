@@ -30,6 +30,7 @@ class Settings:
     may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
     records of runs, and may hold a password; None is a file in ``home``. ``registry`` is the URL of the registry, None
     for that database; ``registry_files`` is the folder or URL of the files in it, None for a folder in ``home``.
+    ``tracking`` is the URL to which experiments are published when they end.
     """
 
     home: Path
@@ -43,6 +44,7 @@ class Settings:
     store: str | None = None
     registry: str | None = None
     registry_files: str | None = None
+    tracking: str | None = None
 
     @classmethod
     def read(
@@ -57,7 +59,7 @@ class Settings:
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
         ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE`` and ``FLOWYARD_REGISTRY``, URLs, and
-        ``FLOWYARD_REGISTRY_FILES``, a path or URL.
+        ``FLOWYARD_REGISTRY_FILES``, a path or URL, and ``FLOWYARD_TRACKING``, a URL.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -85,6 +87,7 @@ class Settings:
             store=environ.get("FLOWYARD_STORE") or _text(config, "store.url"),
             registry=environ.get("FLOWYARD_REGISTRY") or _text(config, "registry.url"),
             registry_files=_registry_files(environ, config, start),
+            tracking=environ.get("FLOWYARD_TRACKING") or _text(config, "tracking.url"),
         )
 
     def hand_down(self) -> None:

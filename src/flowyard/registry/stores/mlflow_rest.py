@@ -40,7 +40,10 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Refused(OutsideError):
-    """MLflow understood what was asked and said no; ``code`` is its word for why, such as RESOURCE_DOES_NOT_EXIST."""
+    """What was asked was not done. ``code`` is MLflow's word for why, such as RESOURCE_DOES_NOT_EXIST.
+
+    It is the HTTP status where something else than MLflow's API answered, which never says that a thing is not there.
+    """
 
     def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -189,10 +192,10 @@ class MlflowRest:
             raise _TryAgain(what, _seconds(retry_after))
         if status in (401, 403):
             raise OutsideError(f"{self.label} {what}.", hint=self._login.hint)
-        if not code:
-            hint = "Is that the address of an MLflow, with its path? A page for signing in is in front of some."
-            raise OutsideError(f"{self.label} {what}.", hint=hint)
-        raise Refused(f"{self.label} {what}", code=code, hint=f"MLflow calls it {code}.")
+        hint = (
+            f"MLflow calls it {code}." if code else "Is that MLflow's address, with its path? Is a sign-in before it?"
+        )
+        raise Refused(f"{self.label} {what}.", code=code or str(status), hint=hint)
 
 
 def _json_body(body: Mapping[str, Any]) -> Sent:
