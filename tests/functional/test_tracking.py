@@ -6,11 +6,16 @@ import json
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from functional_helper import Project, one_node_flow
 from mlflow_server import needs_mlflow
+
+from flowyard.registry import Draft, TreeFile
+from flowyard.registry.stores.mlflow import open_store
+from flowyard.registry.tree import file_digest, iter_files
 
 FAILING_TOOL = """\
 from promptflow.core import tool, log_metric
@@ -49,6 +54,12 @@ class Server:
 
     def spans(self, trace_id: str) -> list[dict[str, Any]]:
         return self._ask(f"3.0/mlflow/traces/get?trace_id={trace_id}")["trace"]["spans"]
+
+    def versions(self, model: str) -> list[dict[str, Any]]:
+        """The versions of a registered model, their tags as mappings."""
+        wanted = quote(f"name='{model}'")
+        found = self._ask(f"2.0/mlflow/model-versions/search?filter={wanted}")["model_versions"]
+        return [{**each, "tags": {tag["key"]: tag["value"] for tag in each["tags"]}} for each in found]
 
     def artifact(self, run: dict[str, Any], name: str) -> bytes:
         root = run["artifact_uri"].removeprefix("mlflow-artifacts:/")
@@ -107,3 +118,74 @@ class TestPublishedRuns:
         assert again == {**first, "published": False}
         assert server.runs(first["experiment_id"]) == before
         assert len(server.traces(first["run_id"], first["experiment_id"])) == 3
+
+    def test_the_spans_of_a_line(self, project: Project, server: Server, finished: dict[str, Any]):
+        name = f"exp {secrets.token_hex(4)}"
+        [first] = project.json("run", "publish", "first", "--to", server.url, "--experiment-name", name)["runs"]
+        traces = server.traces(first["run_id"], first["experiment_id"])
+        [failed] = [each for each in traces if each["state"] == "ERROR"]
+        line, node = sorted(server.spans(failed["trace_id"]), key=lambda span: "parent_span_id" in span)
+        assert (line["name"], node["name"]) == ("flow.dag", "work")
+        assert node["parent_span_id"] == line["span_id"]
+        assert "no such word" in node["status"]["message"]
+
+    def test_a_registered_version_names_its_run(self, project: Project, server: Server, finished: dict[str, Any]):
+        prefix = f"{secrets.token_hex(4)}."
+        url = f"{server.url}?prefix={prefix}"
+        folder = project.root / "talk"
+        pairs = list(iter_files(folder))
+        files = tuple(TreeFile(name, path.stat().st_size, file_digest(path)) for name, path in pairs)
+        open_store(url, {}).add(Draft("flow", "talk", files, tuple(path for _, path in pairs), is_folder=True))
+        name = f"exp {secrets.token_hex(4)}"
+        arguments = ["run", "publish", "first", "--to", url, "--experiment-name", name, "--version"]
+        [first] = project.json(*arguments, "talk:1")["runs"]
+        [version] = server.versions(prefix + "talk")
+        assert version["tags"]["flowyard.run.first"] == first["run_id"]
+        assert server.runs(first["experiment_id"])["first"]["tags"]["flowyard.version"] == "talk:1"
+        assert "no flow talk:2" in project.run(*arguments, "talk:2", code=2).stderr
+
+    def test_an_experiment_publishes_when_it_ends(self, project: Project, server: Server):
+        folder = project.example()
+        said = project.json("experiment", "run", folder, "--max-failed-lines", "9", "--track", server.url)
+        [again] = [project.json("experiment", "publish", said["key"], "--to", server.url)]
+        assert not any(each["published"] for each in again["runs"]), "it is there already"
+        runs = server.runs(again["runs"][0]["experiment_id"])
+        whole = runs[f"{said['name']}/{said['key']}"]
+        assert b"<html" in server.artifact(whole, "report/report.html")
+        for run in said["runs"]:
+            published = runs[run["name"]]
+            assert published["tags"]["mlflow.parentRunId"] == whole["run_id"]
+            for evaluation in run["evaluations"]:
+                below = runs[evaluation["name"]]
+                assert below["tags"]["mlflow.parentRunId"] == published["run_id"]
+                for metric, value in evaluation["metrics"].items():
+                    assert below["metrics"][metric] == value
+                assert (
+                    evaluation["metrics"].items()
+                    <= {name.rpartition(".")[2]: number for name, number in published["metrics"].items()}.items()
+                )
+
+
+class TestWithoutMlflow:
+    def test_an_experiment_whose_publishing_fails_ends_as_it_would(self, project: Project):
+        folder = project.example()
+        done = project.run(
+            "experiment",
+            "run",
+            folder,
+            "--max-failed-lines",
+            "9",
+            env={"FLOWYARD_TRACKING": "mlflow+http://127.0.0.1:1"},
+        )
+        assert "Not published: MLflow at 127.0.0.1:1 does not answer" in done.stderr
+        assert "flowyard experiment publish" in done.stderr
+
+    def test_an_address_is_looked_at_before_anything_is_run(self, project: Project):
+        folder = project.example()
+        assert "mlflow+https" in project.rejected("experiment", "run", folder, "--track", "https://somewhere")
+        said = project.rejected("experiment", "run", folder, "--track", f"mlflow+https://me:{SECRET}@somewhere")
+        assert SECRET not in said
+
+    def test_publishing_to_what_is_not_there_fails_outside(self, project: Project, finished: dict[str, Any]):
+        done = project.run("run", "publish", "first", "--to", "mlflow+http://127.0.0.1:1", code=5)
+        assert "does not answer" in done.stderr
