@@ -16,7 +16,8 @@ from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_warnings
 from flowyard.cli.track_option import track_url
-from flowyard.experiments import load_experiment, plan_experiment
+from flowyard.experiments.load import load_experiment
+from flowyard.experiments.plan import plan_experiment
 from flowyard.experiments.policy import read_policy, read_racing
 from flowyard.registry import open_registry
 

@@ -12,13 +12,10 @@ import fnmatch
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flowyard._util.left_out import LEFT_OUT
+from flowyard._util.wildmatch import IgnoreRule, parse_rules, verdict
 from flowyard.errors import UserError
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 __all__ = ["IGNORE_FILES", "Ignored", "is_never_kept", "read_ignored"]
 
@@ -41,7 +38,7 @@ class Ignored:
 
     file_name: str | None = None
     prefix: str = ""
-    rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    rules: tuple[tuple[str, tuple[IgnoreRule, ...]], ...] = ()
 
     def below(self, folder: Path) -> Ignored:
         """What is left out of ``folder``, which is a folder in this one."""
@@ -51,12 +48,9 @@ class Ignored:
         """Whether the entry of that name in this folder is left out."""
         if is_never_kept(name):
             return True
-        place = f"{self.prefix}{name}/" if is_folder else f"{self.prefix}{name}"
-        for prefix, spec in self.rules:
-            verdict = spec.check_file(place[len(prefix) :]).include
-            if verdict is not None:
-                return verdict
-        return False
+        place = f"{self.prefix}{name}"
+        verdicts = (verdict(rules, place[len(prefix) :], is_folder=is_folder) for prefix, rules in self.rules)
+        return next((each for each in verdicts if each is not None), False)
 
 
 def read_ignored(folder: Path) -> Ignored:
@@ -65,26 +59,19 @@ def read_ignored(folder: Path) -> Ignored:
     return _with_rules(folder, name, "", ())
 
 
-def _with_rules(folder: Path, name: str | None, prefix: str, outer: tuple[tuple[str, GitIgnoreSpec], ...]) -> Ignored:
+def _with_rules(
+    folder: Path, name: str | None, prefix: str, outer: tuple[tuple[str, tuple[IgnoreRule, ...]], ...]
+) -> Ignored:
     rules = outer
     if name is not None and (folder / name).is_file():
         rules = ((prefix, _read(folder / name)), *outer)
     return Ignored(name, prefix, rules)
 
 
-def _read(file: Path) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - only where there is an ignore file
-
+def _read(file: Path) -> tuple[IgnoreRule, ...]:
     try:
-        lines = file.read_text("utf-8-sig").split("\n")
-        return GitIgnoreSpec.from_lines(map(_inside_only, lines))
+        return parse_rules(file.read_text("utf-8-sig").split("\n"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{file} cannot be read: {error}.", hint="Write one pattern a line, as in .gitignore."
         ) from None
-
-
-def _inside_only(line: str) -> str:
-    """``folder/**`` means what is inside of the folder, and not the folder itself, from which a ``!`` may take out."""
-    line = line.removesuffix("\r")
-    return f"{line}/*" if line.endswith("/**") else line

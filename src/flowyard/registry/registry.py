@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flowyard._util.suggest import did_you_mean, known_names
@@ -154,13 +154,20 @@ def dataset_draft(path: Path, name: str, description: str = "", kind: Kind = "da
     """
     require_name(name)
     with outside_errors(path):
-        found = sorted(iter_files(path), key=lambda each: each[0].encode())
-        if not found:
-            raise UserError(
-                f"There is no file in {path}.", hint="What is never registered, or ignored, does not count."
-            )
-        places = tuple(place for _, place in found)
-        return Draft(kind, name, hash_files(found), places, path.is_dir(), description)
+        places: list[Path] = []
+        files = hash_files(_noting(iter_files(path), places))
+        if not files:
+            raise UserError(f"There is no file in {path}.", hint="What is never registered or ignored does not count.")
+        order = sorted(range(len(files)), key=lambda number: files[number].name.encode())
+        ordered = tuple(files[number] for number in order)
+        return Draft(kind, name, ordered, tuple(places[number] for number in order), path.is_dir(), description)
+
+
+def _noting(found: Iterator[tuple[str, Path]], places: list[Path]) -> Iterator[tuple[str, Path]]:
+    """What is found, while the paths of it are noted."""
+    for name, place in found:
+        places.append(place)
+        yield name, place
 
 
 def _copy_files(version: Version, source: Path, target: Path) -> None:

@@ -10,11 +10,12 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 from flowyard.errors import NotFound, UserError
 from flowyard.registry.ignore import Ignored, is_never_kept, read_ignored
@@ -23,7 +24,6 @@ __all__ = ["TreeFile", "file_digest", "hash_files", "is_plain_name", "iter_files
 
 _HEAD = b"flowyard tree 1\n"
 _PIECE = 1 << 20
-_BATCH = 64
 _MOST_THREADS = 8
 _PLAIN_NAME = re.compile(r"[^/\\\x00-\x1f\x7f:*?\"<>|]+")
 _OF_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -55,27 +55,35 @@ def file_digest(path: Path) -> str:
     return _read(path, memoryview(bytearray(_PIECE)))[1]
 
 
-def hash_files(found: Sequence[tuple[str, Path]]) -> tuple[TreeFile, ...]:
+def hash_files(found: Iterable[tuple[str, Path]]) -> tuple[TreeFile, ...]:
     """Files, given as (name in the tree, path), with their sizes and digests, in the same order. Raises OSError.
 
-    They are read once, on as many threads as there are cores; nothing is written.
+    They are read once, on as many threads as there are cores, while ``found`` is still going on; nothing is written.
     """
-    batches = [found[start : start + _BATCH] for start in range(0, len(found), _BATCH)]
-    if len(batches) < 2:
-        return tuple(chain.from_iterable(map(_hash_batch, batches)))
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        return tuple(chain.from_iterable(pool.map(_hash_batch, batches)))
+    read: dict[int, TreeFile] = {}
+    numbered, turn = enumerate(found), Lock()
 
+    def work() -> None:
+        buffer = memoryview(bytearray(_PIECE))
+        while True:
+            with turn:
+                entry = next(numbered, None)
+            if entry is None:
+                return
+            number, (name, path) = entry
+            read[number] = TreeFile(name, *_read(path, buffer))
 
-def _hash_batch(found: Sequence[tuple[str, Path]]) -> list[TreeFile]:
-    buffer = memoryview(bytearray(_PIECE))
-    return [TreeFile(name, *_read(path, buffer)) for name, path in found]
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        for each in [pool.submit(work) for _ in range(threads)]:
+            each.result()
+    return tuple(read[number] for number in sorted(read))
 
 
 def _read(path: Path, buffer: memoryview) -> tuple[int, str]:
     """The size and the digest of what is read."""
     whole, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as file:
+    with FileIO(path) as file:
         while count := file.readinto(buffer):
             whole.update(buffer[:count])
             size += count
@@ -106,7 +114,7 @@ def _below(folder: Path, ignored: Ignored) -> Iterator[tuple[str, Path]]:
         is_folder = entry.is_dir(follow_symlinks=False)
         if ignored.has(entry.name, is_folder=is_folder):
             continue
-        path = folder / entry.name
+        path = Path(entry.path)
         if is_folder:
             _require_name(path, entry.name)
             yield from _below(path, ignored.below(path))

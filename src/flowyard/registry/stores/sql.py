@@ -37,12 +37,13 @@ class SqlRegistryStore(RegistryStore):
         return self._tables.read(lambda session: queries.versions(session, kind, name), [])
 
     def add(self, draft: Draft) -> Registered:
-        earlier = self._tables.read(lambda session: queries.find_digest(session, draft), None)
+        digest = draft.digest
+        earlier = self._tables.read(lambda session: queries.find_digest(session, draft, digest), None)
         if earlier is not None:
             return Registered(earlier, is_new=False)
         self._blobs.put_all(draft.files, draft.places)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return Registered(*self._tables.write(lambda session: queries.claim_version(session, draft, now)))
+        return Registered(*self._tables.write(lambda session: queries.claim_version(session, draft, digest, now)))
 
     def fetch(self, version: Version, folder: Path) -> None:
         self._blobs.get_all(version.files, folder)

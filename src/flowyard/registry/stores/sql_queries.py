@@ -31,10 +31,14 @@ def versions(session: Session, kind: str, name: str) -> list[Version]:
     return _found(session, "kind = ? AND name = ? ORDER BY version", (kind, name))
 
 
-def find_digest(session: Session, draft: Draft) -> Version | None:
-    """The version that has the draft's content."""
-    found = _found(session, "kind = ? AND name = ? AND digest = ?", (draft.kind, draft.name, draft.digest))
-    return found[0] if found else None
+def find_digest(session: Session, draft: Draft, digest: str) -> Version | None:
+    """The version that has the draft's content, of which that is the digest."""
+    found = session.execute(
+        "SELECT version, description, created FROM flowyard_registry_versions "
+        "WHERE kind = ? AND name = ? AND digest = ?",
+        (draft.kind, draft.name, digest),
+    ).fetchall()
+    return _drafted(draft, digest, *found[0]) if found else None
 
 
 def has(session: Session, kind: str, name: str, version: int) -> bool:
@@ -47,24 +51,24 @@ def has(session: Session, kind: str, name: str, version: int) -> bool:
     return bool(found.fetchall())
 
 
-def claim_version(session: Session, draft: Draft, now: str) -> tuple[Version, bool]:
+def claim_version(session: Session, draft: Draft, digest: str, now: str) -> tuple[Version, bool]:
     """The version that has the draft's content, and whether it is a new one, with the next number.
 
     Where transactions run side by side, one that takes the number or the content first makes this one look again.
     """
     content = _content_text(draft)
     while True:
-        if earlier := find_digest(session, draft):
+        if earlier := find_digest(session, draft, digest):
             return earlier, False
         number = _next(
             session, "flowyard_registry_versions", "version", "kind = ? AND name = ?", draft.kind, draft.name
         )
         made = session.execute(
             f"INSERT INTO flowyard_registry_versions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-            (draft.kind, draft.name, number, draft.digest, draft.description, now, content),
+            (draft.kind, draft.name, number, digest, draft.description, now, content),
         )
         if made.rowcount:
-            return _version(draft.kind, draft.name, number, draft.digest, draft.description, now, content), True
+            return _drafted(draft, digest, number, draft.description, now), True
 
 
 def add_alias_change(session: Session, kind: str, name: str, change: AliasChange) -> None:
@@ -127,6 +131,13 @@ def _next(session: Session, table: str, column: str, condition: str, *values: An
 def _found(session: Session, condition: str, values: Sequence[Any]) -> list[Version]:
     rows = session.execute(f"SELECT {_COLUMNS} FROM flowyard_registry_versions WHERE {condition}", values)  # noqa: S608
     return [_version(*row) for row in rows.fetchall()]
+
+
+def _drafted(draft: Draft, digest: str, number: int, description: str, created: str) -> Version:
+    """The version of a number, whose content the draft has."""
+    return Version(
+        draft.kind, draft.name, number, digest, draft.files, draft.is_folder, description, created, draft.settings
+    )
 
 
 def _content_text(draft: Draft) -> str:
