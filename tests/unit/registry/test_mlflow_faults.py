@@ -75,10 +75,11 @@ def test_a_fault_is_an_error_outside_and_nothing_is_made(
 
 def test_what_may_pass_is_tried_again(server: FaultyServer, rest: MlflowRest, waits: list[float]):
     busy = [Answer(429, headers={"Retry-After": "7"}), Answer(503, headers={"Retry-After": "0"}), Answer(silent=True)]
-    server.answers = [*busy, refusal(500, "TEMPORARILY_UNAVAILABLE"), Answer(200, b'{"a": 1}')]
+    quicker = refusal(400, "BAD_REQUEST", "UNIQUE constraint failed: model_version_tags.key")
+    server.answers = [*busy, refusal(500, "TEMPORARILY_UNAVAILABLE"), quicker, Answer(200, b'{"a": 1}')]
     assert rest.get("anything") == {"a": 1}
     assert waits[:2] == [7.0, 0.0]
-    assert len(waits) == 4
+    assert len(waits) == 5
 
 
 def test_a_wait_without_end_is_not_waited_for(server: FaultyServer, rest: MlflowRest, waits: list[float]):

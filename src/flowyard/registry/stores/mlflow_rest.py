@@ -34,6 +34,8 @@ _ATTEMPTS = 6
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 60.0
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_CONFLICT = "BAD_REQUEST"
+"""What MLflow says when its database refuses a row, because somebody was quicker to write the same."""
 _PIECE = 1 << 18
 _MOST_JSON = 256 << 20
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -188,7 +190,7 @@ class MlflowRest:
         code, message = _error_of(text)
         said = _shown(redact(message, self._login.secrets()))
         what = f"answered {status}" + (f": {said}" if said else "")
-        if status in _AGAIN:
+        if status in _AGAIN or code == _CONFLICT:
             raise _TryAgain(what, _seconds(retry_after))
         if status in (401, 403):
             raise OutsideError(f"{self.label} {what}.", hint=self._login.hint)
