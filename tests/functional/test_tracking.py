@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ def work(x: str):
         raise ValueError("no such word")
     return {"said": x, "nested": [1, None, 0.5]}
 """
+AUTHOR = ("-c", "user.name=me", "-c", "user.email=me@example.com")
 SECRET = "sk-not-to-be-told-4711"
 
 
@@ -114,6 +116,9 @@ class TestPublishedRuns:
         arguments = ["run", "publish", "first", "--to", server.url, "--experiment-name", name]
         [first] = project.json(*arguments)["runs"]
         before = server.runs(first["experiment_id"])
+        assert "flowyard.commit" not in before["first"]["tags"], "there is no repository"
+        for words in (["init", "-q"], ["add", "-A"], [*AUTHOR, "commit", "-qm", "later"]):
+            subprocess.run(["git", *words], cwd=project.root, check=True)
         [again] = project.json(*arguments)["runs"]
         assert again == {**first, "published": False}
         assert server.runs(first["experiment_id"]) == before
@@ -138,7 +143,11 @@ class TestPublishedRuns:
         open_store(url, {}).add(Draft("flow", "talk", files, tuple(path for _, path in pairs), is_folder=True))
         name = f"exp {secrets.token_hex(4)}"
         arguments = ["run", "publish", "first", "--to", url, "--experiment-name", name, "--version"]
+        for words in (["init", "-q"], ["add", "talk"], [*AUTHOR, "commit", "-qm", "first"]):
+            subprocess.run(["git", *words], cwd=project.root, check=True)
         [first] = project.json(*arguments, "talk:1")["runs"]
+        tags = server.runs(first["experiment_id"])["first"]["tags"]
+        assert tags["flowyard.commit"] == tags["mlflow.source.git.commit"]
         [version] = server.versions(prefix + "talk")
         assert version["tags"]["flowyard.run.first"] == first["run_id"]
         assert server.runs(first["experiment_id"])["first"]["tags"]["flowyard.version"] == "talk:1"

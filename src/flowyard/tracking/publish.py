@@ -29,6 +29,7 @@ from flowyard.tracking.form import (
     time_ms,
 )
 from flowyard.tracking.mlflow_runs import MlflowRuns, TracesUnknown
+from flowyard.tracking.origin import origin_tags
 from flowyard.tracking.spans import spans_of, spans_request
 
 __all__ = ["OnLines", "Published", "Publisher", "check_url", "open_publisher"]
@@ -69,6 +70,7 @@ class _Facts:
     ended_ms: int
     state: str
     files: Mapping[str, Path]
+    flow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ class Publisher:
         known = self._runs.find(facts.name)
         if known is not None and known[1].get(_DONE) == digest:
             return Published(facts.name, known[0].id, self._runs.experiment, is_new=False)
-        run = known[0] if known else self._runs.create(facts.tags[_NAME], facts.tags, facts.started_ms)
+        tags = facts.tags if known or not facts.flow else {**facts.tags, **origin_tags(facts.flow)}
+        run = known[0] if known else self._runs.create(facts.tags[_NAME], tags, facts.started_ms)
         self._runs.log(run, facts.parameters, facts.metrics, facts.tags, facts.ended_ms)
         for name, path in facts.files.items():
             self._runs.put_file(run, name, path)
@@ -229,6 +232,7 @@ def _run_facts(run: RunRecord, place: _Place) -> _Facts:
         ended_ms=time_ms(run.ended_at) or started + int(run.duration_s * 1000),
         state=state_of(run),
         files={name: path for name, path in files.items() if path.is_file()},
+        flow=run.flow,
     )
 
 
