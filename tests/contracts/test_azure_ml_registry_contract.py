@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 from azure_ml import FakeAzure, Fault, running_azure
 from registry_contract import OpenStore, RegistryContract, draft
 
@@ -17,7 +19,7 @@ from flowyard.azure.patience import Patience
 from flowyard.errors import OutsideError, StoreError, UserError
 from flowyard.registry import AliasChange
 from flowyard.registry.stores.azure_ml import AzureMlStore, open_store
-from flowyard.registry.stores.azure_ml_address import parse_place
+from flowyard.registry.stores.azure_ml_address import DatastorePath, parse_place
 
 Address = tuple[str, dict[str, str]]
 """The URL, and the environment's variables."""
@@ -124,6 +126,37 @@ class TestFaults:
         with pytest.raises(AzureError, match="The uri is not valid"):
             store.add(draft(tmp_path / "one"))
 
+    @pytest.mark.parametrize("status", [400, 409])
+    def test_a_number_that_is_taken_meanwhile_is_left_to_whoever_has_it(
+        self, azure: FakeAzure, store: RegistryStore, status: int, tmp_path: Path
+    ):
+        assets = azure.assets["data"]
+        assets.taken_status = status
+        taking, put = iter("12"), assets.put
+
+        def put_behind_another(name: str, version: str, body: Any) -> Any:
+            if (theirs := next(taking, None)) is not None:
+                put(name, theirs, {"properties": {"dataType": "uri_file", "dataUri": f"https://example.com/{theirs}"}})
+            return put(name, version, body)
+
+        assets.put = put_behind_another
+        made = store.add(draft(tmp_path / "one"))
+        assert (made.is_new, made.version.version) == (True, 3)
+        assert list(assets.versions["tickets"]) == ["1", "2", "3"]
+
+    def test_a_conflict_that_stays_without_a_reason_ends(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
+        azure.faults.append(Fault("PUT", VERSION, status=409, times=100, code="ScopeLocked", message="It is locked."))
+        with pytest.raises(AzureError, match=r"409 ScopeLocked to PUT .* It is locked"):
+            store.add(draft(tmp_path / "one"))
+        assert azure.faults[0].times > 90
+
+    def test_a_list_that_lags_behind_makes_no_second_version(
+        self, azure: FakeAzure, store: RegistryStore, tmp_path: Path
+    ):
+        made = store.add(draft(tmp_path / "one"))
+        azure.assets["data"].list = lambda *_: web.json_response({"value": []})
+        assert store.add(draft(tmp_path / "again")) == replace(made, is_new=False)
+
     def test_denied_says_the_role_and_the_command(self, azure: FakeAzure, store: RegistryStore):
         message = (
             "The client 'c' with object id '11111111-2222-3333-4444-555555555555' does not have authorization to "
@@ -154,6 +187,14 @@ class TestFaults:
         assert store.add(draft(tmp_path / "one")).version.version == 2
         assert [each.version for each in store.versions("dataset", "tickets")] == [2]
         assert list(store.names("dataset")) == ["tickets"]
+
+    def test_content_that_is_there_is_only_looked_up(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
+        store.add(draft(tmp_path / "one"))
+        blobs = dict(azure.blobs.contents)
+        azure.seen.clear()
+        assert not store.add(draft(tmp_path / "again")).is_new
+        assert [each.method for each in azure.seen] == ["GET", "GET"]
+        assert azure.blobs.contents == blobs
 
     def test_an_archived_version_is_compared(self, azure: FakeAzure, store: RegistryStore, tmp_path: Path):
         made = store.add(draft(tmp_path / "one"))
@@ -186,6 +227,14 @@ class TestAddresses:
         with pytest.raises(UserError) as refused:
             open_store(url, {})
         assert "azureml://subscriptions/ID/resourceGroups/GROUP/workspaces/NAME" in refused.value.hint
+
+    @pytest.mark.parametrize("path", ["flowyard/flows/a/files", "a b/ü#?", "x/datastores/other/paths/y"])
+    def test_files_are_found_where_an_asset_names_them(self, azure: FakeAzure, path: str):
+        place = DatastorePath("workspaceblobstore", path)
+        assert DatastorePath.parse(place.uri(parse_place(azure.url))) == place
+        assert DatastorePath.parse(f"azureml://datastores/workspaceblobstore/paths/{path}/") == place
+        with pytest.raises(StoreError, match="in no datastore"):
+            DatastorePath.parse(f"https://example.com/{path}")
 
     def test_a_registry_is_not_yet_a_store(self):
         with pytest.raises(UserError, match="registry of Azure ML"):

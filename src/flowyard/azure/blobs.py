@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 from flowyard.azure.credentials import TokenProvider
-from flowyard.azure.errors import AzureConflict, AzureError, Refusal, azure_error
+from flowyard.azure.errors import AzureError, Refusal, azure_error
 from flowyard.azure.http import Answer, AzureHttp, Call, Sink
 
 __all__ = ["BlobAccess", "BlobContainer"]
@@ -113,8 +113,6 @@ class BlobContainer:
         if answer.status < 300:
             return answer
         code = answer.headers.get("x-ms-error-code", "")
-        if code == "UnauthorizedBlobOverwrite":  # what a signature without the right to write says instead of 409
-            raise AzureConflict(f"Azure answered {answer.status} {code} to {what}", status=answer.status, code=code)
         raise azure_error(what, Refusal(answer.status, code, "", answer.request_id), _ROLE)
 
 

@@ -65,7 +65,7 @@ class IdentityTokens:
         try:
             got = self._credential.get_token(scope)
         except Exception as error:  # whatever a chain of logins raises; its classes are azure-core's
-            reason = plain_reason(str(error).partition("\n")[0])
+            reason = plain_reason(str(error))  # of a chain, why each of its logins has none
             raise AzureDenied(f"There is no login for Azure: {reason}", hint=_LOG_IN) from None
         return str(got.token), float(got.expires_on)
 
@@ -77,12 +77,16 @@ def open_tokens(environ: Mapping[str, str]) -> TokenProvider:
     identity, and the logins of ``az``, ``pwsh`` and ``azd``.
     """
     given = environ.get(TOKEN_VARIABLE)
-    return FixedToken(given) if given else IdentityTokens(_default_credential)
+    if given:
+        return FixedToken(given)
+    own_authority = bool(environ.get("AZURE_AUTHORITY_HOST"))
+    return IdentityTokens(lambda: _default_credential(own_authority=own_authority))
 
 
-def _default_credential() -> Any:
+def _default_credential(*, own_authority: bool) -> Any:
     try:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - heavy
     except ImportError:
         raise ExtraMissing("Azure takes azure-identity.", hint="pip install 'flowyard[azure]'") from None
-    return DefaultAzureCredential()
+    # An authority that was named is not looked up at the public cloud's, which need not know or reach it.
+    return DefaultAzureCredential(disable_instance_discovery=own_authority)

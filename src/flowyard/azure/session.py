@@ -16,7 +16,7 @@ from flowyard.errors import UserError
 __all__ = ["open_http"]
 
 _AT_ONCE = 16
-_CONNECT_S = 30.0
+_CONNECT_S = 60.0
 _SILENCE_S = 120.0
 
 

@@ -32,6 +32,8 @@ class FakeAssets:
         self._page = page
         self._check = Draft202012Validator(shapes.version_of(SHAPES[collection]))
         self.versions: dict[str, dict[str, dict[str, Any]]] = {}
+        self.taken_status = 409
+        """What answers a PUT that would change what cannot be changed."""
 
     def container(self, name: str) -> web.Response:
         if name not in self.versions:
@@ -70,7 +72,7 @@ class FakeAssets:
         kept = all((known.get("properties") or {}).get(key, value) == value for key, value in given.items())
         if not same or not kept:
             message = f"{name}:{version} already exists. Only tags, description and isArchived can be updated."
-            return refused(409, "UserError", message)
+            return refused(self.taken_status, "UserError", message)
         known.update({key: fields[key] for key in ("tags", "description", "isArchived") if key in fields})
         return web.json_response(there)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import uuid4
 
 from aiohttp import web
@@ -28,6 +29,7 @@ WORKSPACE = (
 URL = "azureml://subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/tests/workspaces/bench"
 KEY = base64.b64encode(b"the key of the storage account of the tests").decode()
 VERSION = "2024-10-01"
+TENANT = "99999999-1111-2222-3333-444444444444"
 _PAGE = 3
 
 
@@ -50,6 +52,7 @@ class FakeAzure:
     token: str
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    logins: list[dict[str, str]] = field(default_factory=list)
     versions: set[str] = field(default_factory=lambda: {VERSION})
     """The versions of the API that are answered."""
     datastore_credentials: str = "AccountKey"
@@ -91,6 +94,8 @@ class FakeAzure:
             if account != self.blobs.account:
                 return web.Response(status=404)
             return self.blobs.answer(request, container, rest[0] if rest else "", content)
+        if request.path.startswith(f"/{TENANT}/"):
+            return self._authority(request, content)
         try:
             body = as_json(content)
         except ValueError:
@@ -101,6 +106,20 @@ class FakeAzure:
         if request.query.get("api-version") not in self.versions:
             return refused(400, "InvalidApiVersionParameter", "The api-version is missing or unknown.")
         return self._resource(request, body)
+
+    def _authority(self, request: web.Request, content: bytes) -> web.Response:
+        """Logins of one application, by its secret or by a token of another issuer."""
+        base = f"{self.address}/{TENANT}"
+        if request.method == "GET":
+            urls = {f"{each}_endpoint": f"{base}/oauth2/v2.0/{each}" for each in ("token", "authorization")}
+            return web.json_response({"issuer": f"{base}/v2.0", **urls})
+        form = {name: values[0] for name, values in parse_qs(content.decode()).items()}
+        self.logins.append(form)
+        proof = form.get("client_secret") or form.get("client_assertion")
+        if form.get("client_id") != "the-application" or proof != "the-proof":
+            reason = {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
+            return web.json_response(reason, status=401)
+        return web.json_response({"token_type": "Bearer", "expires_in": 3599, "access_token": self.token})
 
     def _resource(self, request: web.Request, body: Any) -> web.Response:
         parts = request.path.removeprefix(WORKSPACE).strip("/").split("/")

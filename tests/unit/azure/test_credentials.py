@@ -10,6 +10,7 @@ import pytest
 from flowyard.azure import AzureDenied
 from flowyard.azure.blobs import BlobAccess
 from flowyard.azure.credentials import IdentityTokens, open_tokens
+from flowyard.azure.http import Call
 from flowyard.errors import ExtraMissing
 
 SCOPE = "https://management.azure.com/.default"
@@ -51,7 +52,9 @@ async def test_no_login_is_told_with_what_to_do():
         def get_token(self, scope: str) -> Token:
             raise RuntimeError("DefaultAzureCredential failed\nAttempted credentials: many")
 
-    with pytest.raises(AzureDenied, match="There is no login for Azure: DefaultAzureCredential failed") as denied:
+    with pytest.raises(
+        AzureDenied, match="There is no login for Azure: DefaultAzureCredential failed Attempted credentials: many"
+    ) as denied:
         await IdentityTokens(Nobody).token(SCOPE)
     assert "az login" in denied.value.hint
     assert "AZURE_FEDERATED_TOKEN_FILE" in denied.value.hint
@@ -69,4 +72,6 @@ async def test_a_given_token_is_used_and_not_shown():
     tokens = open_tokens({"FLOWYARD_AZURE_TOKEN": "a-secret-token"})
     assert await tokens.token(SCOPE) == "a-secret-token"
     access = BlobAccess("https://x.blob.core.windows.net/c", signature="sig=secret", tokens=tokens)
-    assert "secret" not in f"{tokens!r} {access!r}"
+    headers = {"Authorization": "Bearer a-secret-token"}
+    call = Call("GET", "https://x.blob.core.windows.net/c?sig=secret", "GET blob c", headers)
+    assert "secret" not in f"{tokens!r} {access!r} {call!r}"

@@ -12,54 +12,37 @@ data. The store of blobs creates a name for exactly one writer, which makes an a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
-from uuid import uuid4
+from typing import TypeVar
 
 from flowyard._util.aio import run_blocking
 from flowyard.abc import RegistryStore
 from flowyard.azure import (
     ArmClient,
     AzureCloud,
-    AzureConflict,
-    AzureError,
     TokenProvider,
     open_http,
     open_tokens,
 )
 from flowyard.azure.blobs import BlobContainer
 from flowyard.azure.patience import Patience
-from flowyard.errors import NotFound, OutsideError, StoreError, UserError
+from flowyard.errors import UserError
 from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
-from flowyard.registry.stores.azure_ml_address import AzureMlPlace, DatastorePath, parse_place
-from flowyard.registry.stores.azure_ml_assets import Asset, Assets, asset_body
+from flowyard.registry.stores.azure_ml_address import AzureMlPlace, parse_place
+from flowyard.registry.stores.azure_ml_assets import Assets
 from flowyard.registry.stores.azure_ml_datastore import Datastores
-from flowyard.registry.stores.azure_ml_files import (
-    Manifest,
-    append_entry,
-    fetch_files,
-    for_each,
-    read_entries,
-    read_manifest,
-    root_of,
-    upload,
-)
+from flowyard.registry.stores.azure_ml_desk import DATASTORE, AzureMlDesk
+from flowyard.registry.stores.azure_ml_files import Manifest
 
 __all__ = ["AzureMlStore", "open_store"]
 
 API_VERSION = "2024-10-01"
 """The stable version of the API that everything here keeps to."""
 
-_DATASTORE = "workspaceblobstore"
-"""Every workspace has it from its beginning."""
-
 _ROLE = "AzureML Data Scientist"
-_MOST_ROUNDS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 Result = TypeVar("Result")
@@ -89,7 +72,7 @@ class AzureMlStore(RegistryStore):
         self._place = place
         self._cloud = cloud
         self._tokens = tokens
-        self._patience = patience
+        self._patience = patience or Patience()
         self._datastores = Datastores(place.path, cloud, tokens)
         self._manifests: dict[str, Manifest] = {}
 
@@ -124,179 +107,22 @@ class AzureMlStore(RegistryStore):
         _require_name(version.name)
         return self._run(lambda desk: desk.facts(version))
 
-    def _run(self, work: Callable[[_Desk], Awaitable[Result]]) -> Result:
+    def _run(self, work: Callable[[AzureMlDesk], Awaitable[Result]]) -> Result:
         return run_blocking(self._work(work))
 
-    async def _work(self, work: Callable[[_Desk], Awaitable[Result]]) -> Result:
+    async def _work(self, work: Callable[[AzureMlDesk], Awaitable[Result]]) -> Result:
         async with self._open() as desk:
             return await work(desk)
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[_Desk]:
+    async def _open(self) -> AsyncIterator[AzureMlDesk]:
         async with open_http(self._cloud, self._patience) as http:
             arm = ArmClient(http, self._cloud, self._tokens, api_version=API_VERSION, role=_ROLE)
 
-            async def blobs(datastore: str = _DATASTORE) -> BlobContainer:
+            async def blobs(datastore: str = DATASTORE) -> BlobContainer:
                 return BlobContainer(http, await self._datastores.access(arm, datastore))
 
-            yield _Desk(self._place, Assets(arm, self._place.path), blobs, self._manifests)
-
-
-class _Desk:
-    """The work of the store while its connections are open."""
-
-    def __init__(
-        self,
-        place: AzureMlPlace,
-        assets: Assets,
-        blobs: Callable[..., Awaitable[BlobContainer]],
-        manifests: dict[str, Manifest],
-    ) -> None:
-        self._place = place
-        self._assets = assets
-        self._blobs = blobs
-        self._manifests = manifests
-
-    async def names(self, kind: Kind) -> list[str]:
-        """Other people's assets stand in the same list, so each name is looked into."""
-
-        async def ours(name: str) -> bool:
-            return bool(await self._assets.versions(kind, name))
-
-        found = sorted(await self._assets.names(kind))
-        return [name for name, is_ours in zip(found, await for_each(found, ours), strict=True) if is_ours]
-
-    async def versions(self, kind: Kind, name: str) -> list[Version]:
-        async def whole(asset: Asset) -> Version:
-            return _version(kind, name, asset, await self._manifest(kind, name, asset.digest))
-
-        return await for_each(await self._assets.versions(kind, name), whole)
-
-    async def add(self, draft: Draft) -> Registered:
-        known, _ = await self._compared(draft)
-        if known is not None:
-            return _registered(draft, known, is_new=False)
-        uri = DatastorePath(_DATASTORE, await self._upload(draft)).uri(self._place)
-        registration = str(uuid4())
-        for _ in range(_MOST_ROUNDS):
-            known, number = await self._compared(draft)
-            if known is not None:
-                return _registered(draft, known, is_new=False)
-            made = await self._put(draft, number, uri, registration)
-            if made is not None:
-                return made
-        raise OutsideError(f"{draft.name} is registered by too many at once.", hint="Run the command again.")
-
-    async def _compared(self, draft: Draft) -> tuple[Asset | None, int]:
-        """The version with the draft's digest, if there is one, and the number that a new one would get.
-
-        The number is asked for first: what is written after that has this number or a higher one, so that a version
-        that the list does not show yet makes the number taken, and is seen in the next round.
-        """
-        number = await self._assets.next_version(draft.kind, draft.name)
-        assets = await self._assets.versions(draft.kind, draft.name)
-        shown = {each.version for each in assets}
-        if number > 1 and number - 1 not in shown:  # a list may lag behind the newest
-            newest = await self._assets.find_ours(draft.kind, draft.name, number - 1)
-            assets = [*assets, newest] if newest is not None else assets
-        match = next((each for each in assets if each.digest == draft.digest), None)
-        return match, max([number, *(each + 1 for each in shown)])
-
-    async def _put(self, draft: Draft, number: int, uri: str, registration: str) -> Registered | None:
-        """The version, if it is now ours or another's with the same content; None when the number went elsewhere."""
-        body = asset_body(draft, uri, registration)
-        try:
-            asset = await self._assets.put(draft.kind, draft.name, number, body)
-        except AzureError as error:
-            if not isinstance(error, AzureConflict) and error.status != 400:
-                raise
-            taken = await self._assets.find(draft.kind, draft.name, number)
-            if taken is None and not isinstance(error, AzureConflict):
-                raise  # Azure did not like the request itself
-            await asyncio.sleep(0)
-            return None
-        if asset is None or asset.digest != draft.digest:
-            return None
-        return _registered(draft, asset, is_new=asset.registration == registration)
-
-    async def _upload(self, draft: Draft) -> str:
-        return await upload(await self._blobs(), draft, root_of(draft.kind, draft.name))
-
-    async def fetch(self, version: Version, folder: Path) -> None:
-        asset = await self._require(version.kind, version.name, version.version)
-        if asset.digest != version.digest:
-            raise StoreError(f"{version.label} has another digest in {self._place.label} than it had.")
-        files = DatastorePath.parse(asset.uri)
-        blobs = await self._blobs(files.datastore)
-        await fetch_files(blobs, version.files, files.path, folder, is_file=not version.is_folder)
-
-    async def move_alias(self, kind: Kind, name: str, change: AliasChange) -> None:
-        if change.version is not None:
-            await self._require(kind, name, change.version)
-        elif not await self._assets.versions(kind, name):
-            raise NotFound(f"There is no {kind} {name} in {self._place.label}.")
-        await append_entry(await self._blobs(), f"{root_of(kind, name)}/aliases", asdict(change))
-
-    async def alias_changes(self, kind: Kind, name: str) -> list[AliasChange]:
-        entries = await read_entries(await self._blobs(), f"{root_of(kind, name)}/aliases")
-        return [_read(AliasChange, entry) for entry in entries]
-
-    async def add_fact(self, version: Version, fact: LineageFact) -> None:
-        await self._require(version.kind, version.name, version.version)
-        entry = {"kind": fact.kind, "value": dict(fact.value), "by": fact.by, "at": fact.at}
-        await append_entry(await self._blobs(), _facts(version), entry)
-
-    async def facts(self, version: Version) -> list[LineageFact]:
-        entries = await read_entries(await self._blobs(), _facts(version))
-        return [_read(LineageFact, entry) for entry in entries]
-
-    async def _require(self, kind: Kind, name: str, version: int) -> Asset:
-        asset = await self._assets.find_ours(kind, name, version)
-        if asset is None:
-            raise NotFound(f"There is no {kind} {name}:{version} in {self._place.label}.")
-        return asset
-
-    async def _manifest(self, kind: Kind, name: str, digest: str) -> Manifest:
-        manifest = self._manifests.get(digest)
-        if manifest is None:
-            manifest = await read_manifest(await self._blobs(), root_of(kind, name), digest)
-            self._manifests[digest] = manifest  # a digest has one content, whoever wrote it
-        return manifest
-
-
-def _facts(version: Version) -> str:
-    return f"{root_of(version.kind, version.name)}/versions/{version.version}/facts"
-
-
-def _version(kind: Kind, name: str, asset: Asset, manifest: Manifest) -> Version:
-    files, is_folder, settings = manifest
-    return Version(
-        kind=kind,
-        name=name,
-        version=asset.version,
-        digest=asset.digest,
-        files=files,
-        is_folder=is_folder,
-        description=asset.description,
-        created_at=asset.created_at,
-        settings=settings,
-    )
-
-
-def _registered(draft: Draft, asset: Asset, *, is_new: bool) -> Registered:
-    """A version that has the draft's digest has its files, too."""
-    manifest = draft.files, draft.is_folder, draft.settings
-    return Registered(_version(draft.kind, draft.name, asset, manifest), is_new)
-
-
-Record = TypeVar("Record", AliasChange, LineageFact)
-
-
-def _read(kind: type[Record], entry: Mapping[str, Any]) -> Record:
-    try:
-        return kind(**{name: value for name, value in entry.items() if name != "id"})
-    except TypeError:
-        raise StoreError("A record in the datastore is damaged.", hint="It is a blob below flowyard/.") from None
+            yield AzureMlDesk(self._place, Assets(arm, self._place.path), blobs, self._manifests, self._patience)
 
 
 def _require_name(name: str) -> None:

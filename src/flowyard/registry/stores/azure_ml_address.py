@@ -17,7 +17,7 @@ _WORKSPACE = re.compile(
     rf"/(?P<collection>workspaces|registries)/(?P<name>{_PART})/?"
 )
 _REGISTRY = re.compile(rf"azureml://registries/(?P<name>{_PART})/?")
-_FILES = re.compile(r"azureml://(?:subscriptions/.+/)?datastores/(?P<datastore>[A-Za-z0-9_-]+)/paths/(?P<path>.+)")
+_FILES = re.compile(r"azureml://(?:subscriptions/.+?/)?datastores/(?P<datastore>[A-Za-z0-9_-]+)/paths/(?P<path>.+)")
 
 
 @dataclass(frozen=True, slots=True)
