@@ -23,6 +23,7 @@ from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.release_view import print_begin, print_end, print_step, release_view
+from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.versions import match_versions
 from flowyard.errors import ExitCode, UserError
@@ -151,7 +152,10 @@ def _run_experiment(
     earlier: ExperimentRecord | None,
     on_begin: OnBegin,
 ) -> ExperimentRecord:
-    return run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=on_begin).record
+    record = run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=on_begin).record
+    if record.is_finished and app.settings.tracking:
+        publish_at_the_end(record, app.settings.tracking, app)
+    return record
 
 
 def _announce(app: App, desk: ApprovalDesk, asked: Approval) -> None:
