@@ -161,6 +161,9 @@ class RegistryStore(ABC):
     label: str
     """Where it is, without secrets."""
 
+    shares_files: bool = False
+    """Whether ``fetch`` gives files that are on this machine anyway, so that it costs next to nothing."""
+
     @abstractmethod
     def names(self, kind: Kind) -> Sequence[str]:
         """What has at least one version, sorted."""
@@ -181,7 +184,8 @@ class RegistryStore(ABC):
     def fetch(self, version: Version, folder: Path) -> None:
         """Write the files of a version below ``folder``, which exists and is empty, byte for byte.
 
-        Every name and every byte is checked against the version before this returns; StoreError when one differs.
+        They may be read only. Every name and every byte is checked against the version before this returns; StoreError
+        when one differs.
         """
 
     @abstractmethod

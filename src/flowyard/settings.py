@@ -28,7 +28,8 @@ class Settings:
     ``env_file`` is a ``.env`` that a person named (a missing one is an error), while the project's own ``.env`` is
     optional. ``config`` is what configuration files say. ``image_hosts`` are hosts, or ``host:port``, from which flows
     may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
-    records of runs, and may hold a password; None is a file in ``home``.
+    records of runs, and may hold a password; None is a file in ``home``. ``registry`` is the URL of the registry, None
+    for that database; ``registry_files`` is the folder or URL of the files in it, None for a folder in ``home``.
     """
 
     home: Path
@@ -40,6 +41,8 @@ class Settings:
     simulate: Path | None = None
     image_hosts: frozenset[str] = frozenset()
     store: str | None = None
+    registry: str | None = None
+    registry_files: str | None = None
 
     @classmethod
     def read(
@@ -53,7 +56,8 @@ class Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
-        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, and ``FLOWYARD_STORE``, a URL.
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE`` and ``FLOWYARD_REGISTRY``, URLs, and
+        ``FLOWYARD_REGISTRY_FILES``, a path or URL.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -78,7 +82,9 @@ class Settings:
             env_file=Path(env_file).resolve() if env_file else None,
             simulate=Path(simulate).resolve() if simulate else None,
             image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
-            store=environ.get("FLOWYARD_STORE") or _store_url(config),
+            store=environ.get("FLOWYARD_STORE") or _text(config, "store.url"),
+            registry=environ.get("FLOWYARD_REGISTRY") or _text(config, "registry.url"),
+            registry_files=_registry_files(environ, config, start),
         )
 
     def hand_down(self) -> None:
@@ -102,8 +108,19 @@ def _runs_folder(config: Mapping[str, ConfigValue], root: Path | None, user: Pat
     return root / ".flowyard" if root else user
 
 
-def _store_url(config: Mapping[str, ConfigValue]) -> str | None:
-    return str(config["store.url"].value) if "store.url" in config else None
+def _text(config: Mapping[str, ConfigValue], key: str) -> str | None:
+    return str(config[key].value) if key in config else None
+
+
+def _registry_files(environ: Mapping[str, str], config: Mapping[str, ConfigValue], start: Path) -> str | None:
+    """The URL or the absolute path; a relative one is meant from where it is written."""
+    given = environ.get("FLOWYARD_REGISTRY_FILES")
+    if given:
+        return given if "://" in given else str((start / Path(given).expanduser()).resolve())
+    value = config.get("registry.files")
+    if value is None:
+        return None
+    return str(value.value) if "://" in str(value.value) else str(value.path)
 
 
 def project_root(start: Path) -> Path | None:

@@ -16,7 +16,7 @@ from flowyard.experiments.load import load_experiment
 from flowyard.experiments.plan import plan_experiment
 from flowyard.experiments.policy import read_policy, read_racing
 from flowyard.experiments.resume import changed_versions, require_request
-from flowyard.registry import DatasetRegistry
+from flowyard.registry import open_registry
 
 __all__ = ["resume"]
 
@@ -47,7 +47,7 @@ def resume(
     request = require_request(record)
     file = Path(request["file"])
     app = open_app(read_settings(home, env_file, simulate), file)
-    loaded = load_experiment(file, record.env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
+    loaded = load_experiment(file, record.env, resolve_dataset=open_registry(app.settings).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
     plan = plan_experiment(
         loaded, request["variants"], request["parameters"], prices=many.price_table(app), gates=not no_gates

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -11,26 +10,28 @@ from ruamel.yaml import YAML
 from flowyard._util.yamlfile import read_yaml
 from flowyard.flows.model import DagFlow, Flow
 from flowyard.flows.variants import apply_variants
+from flowyard.registry.ignore import read_ignored
 
 __all__ = ["write_snapshot"]
-
-_LEFT_OUT = (
-    *(".git", ".svn", ".hg", ".venv", "venv", "__pycache__", ".promptflow", ".flowyard", ".runs", "node_modules"),
-    *(".env", "*.env", ".DS_Store", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints"),
-)
 
 
 def write_snapshot(flow: Flow, target: Path) -> str:
     """Copy what a flow runs from into a new folder; returns the name of its definition there.
 
-    Caches, version control, environments and files with secrets stay behind; so do symbolic links that lead out.
+    What a registry leaves out stays behind, such as caches and files with secrets; so do symbolic links that lead out.
     """
     home = flow.folder.resolve()
+    ignored = {flow.folder: read_ignored(flow.folder)}
 
     def left_out(folder: str, names: list[str]) -> set[str]:
-        patterns: Iterable[str] = shutil.ignore_patterns(*_LEFT_OUT)(folder, names)
-        outside = {name for name in names if not (Path(folder) / name).resolve().is_relative_to(home)}
-        return {*patterns, *outside}
+        here = Path(folder)
+        rules = ignored.get(here) or ignored.setdefault(here, ignored[here.parent].below(here))
+        paths = {name: here / name for name in names}
+        return {
+            name
+            for name, path in paths.items()
+            if rules.has(name, is_folder=path.is_dir()) or not path.resolve().is_relative_to(home)
+        }
 
     shutil.copytree(flow.folder, target, ignore=left_out)
     definition = target / flow.file.name
