@@ -20,9 +20,8 @@ from flowyard.decisions.policy import DecisionPolicy
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.execute import execute_experiment
 from flowyard.experiments.plan import ExperimentPlan
-from flowyard.experiments.policy import decide
 from flowyard.records import Comparison, ExperimentRecord
-from flowyard.reports import comparison_table, report_paths, summarize, write_reports
+from flowyard.reports import comparison_table, decide_and_report, report_paths, summarize
 
 __all__ = ["carry_out_experiment"]
 
@@ -49,8 +48,7 @@ def carry_out_experiment(
         for each in begun:
             _say_unfinished(each)
         raise
-    record, comparison, evidence = decide(record, policy, app.store)
-    files = write_reports(record, evidence, record.path)
+    record, comparison, evidence, files = decide_and_report(record, policy, app.store)
     _print_result(record, comparison, evidence, policy, files, as_json=as_json)
     if not record.is_finished:
         _say_unfinished(record)
