@@ -29,7 +29,8 @@ class RegisteredData(NamedTuple):
 def registered_data(data: str | None, settings: Settings) -> RegisteredData | None:
     """The version that ``registry:NAME:VERSION``, ``registry:NAME@ALIAS`` or ``registry:NAME`` names.
 
-    Every byte is checked. None for data that is named otherwise. Raises UserError, NotFound, StoreError for files that were changed.
+    Every byte is checked. None for data that is named otherwise. Raises UserError, NotFound, and StoreError for files
+    that were changed.
     """
     if data is None or not data.startswith(_PREFIX):
         return None
