@@ -27,6 +27,7 @@ install() {
 }
 
 has_browser >/dev/null || install chromium "the browser tests"
+{ command -v gnome-keyring-daemon && command -v dbus-daemon; } >/dev/null || install "gnome-keyring dbus-daemon" "the tests on a keyring"
 has_postgres >/dev/null || install postgresql "the tests on PostgreSQL"
 has_engine >/dev/null || install "docker.io iptables debootstrap" "the tests with containers"
 

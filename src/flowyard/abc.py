@@ -13,9 +13,10 @@ from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequ
 if TYPE_CHECKING:
     from flowyard.decisions.model import Evidence
     from flowyard.llm.connection import Connection
+    from flowyard.notify.model import Notice
     from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
 
-__all__ = ["ConnectionSource", "Hold", "Provider", "RegistryStore", "ReportFormat", "Store"]
+__all__ = ["ConnectionSource", "Hold", "Notifier", "Provider", "RegistryStore", "ReportFormat", "Store"]
 
 
 class Provider(ABC):
@@ -148,6 +149,24 @@ class ReportFormat(ABC):
         """Write into ``folder`` (which exists) and return the files, the most important first.
 
         ``evidence`` is what is known of the differences; None when nothing was tested.
+        """
+
+
+class Notifier(ABC):
+    """One way to tell people something."""
+
+    label: str
+    """How errors and listings name it, for example ``slack:SLACK_URL``; never the URL itself."""
+
+    person: str | None
+    """The one person that is reached, by the name that approvals know; None when many may read it."""
+
+    @abstractmethod
+    async def send(self, notice: Notice) -> None:
+        """Deliver the notice, trying again where that may help; it was accepted when this returns.
+
+        Raises UserError when it is refused or may not be sent there, OutsideError when nobody answers. Neither holds a
+        secret.
         """
 
 

@@ -14,6 +14,7 @@ from flowyard.llm import (
     ConnectionStore,
     EnvFileSource,
     EnvironmentSource,
+    KeyVaultSource,
     ProviderOpener,
     RemoteSource,
     SimulateEverything,
@@ -44,7 +45,7 @@ class App:
         self, declared: Iterable[ConnectionSource] = (), recording: RecordingRules | None = None
     ) -> Connections:
         """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files, the
-        user's store, and an HTTP provider when the environment names one.
+        user's store, a Key Vault when one is configured, and an HTTP provider when the environment names one.
 
         In a replay nothing is asked over a network, and what is recorded, or missing, has a stand-in. Raises UserError
         when the recording cannot be read.
@@ -53,6 +54,8 @@ class App:
             recorded = RecordedConnections(open_recording(recording.file).connections)
             return ReplayConnections([recorded, *self._local_sources(declared)])
         sources = self._local_sources(declared)
+        if self.settings.key_vault:
+            sources.append(KeyVaultSource(self.settings.key_vault))
         if self.environ.get(ENDPOINT_VARIABLE):
             sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
         return Connections(sources)
@@ -65,8 +68,8 @@ class App:
         return [*sources, YamlSource(self._connection_files(), self.environ), self.connection_store()]
 
     def connection_store(self) -> ConnectionStore:
-        """The user's encrypted store of connections."""
-        return ConnectionStore(self.settings.user / "connections", self.environ)
+        """The user's own store of connections."""
+        return ConnectionStore(self.settings.user / "connections", self.environ, self.settings.secrets)
 
     def parts(
         self,

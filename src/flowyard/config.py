@@ -6,6 +6,7 @@ file wins: a project's value over the user's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -20,13 +21,27 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 
-__all__ = ["KEYS", "PROJECT_FILE", "USER_FILE", "ConfigValue", "read_config", "set_config"]
+__all__ = [
+    "KEYS",
+    "PROJECT_FILE",
+    "SECRET_PLACES",
+    "USER_FILE",
+    "ConfigValue",
+    "check_key_vault",
+    "read_config",
+    "set_config",
+]
 
 PROJECT_FILE = "flowyard.yaml"
 USER_FILE = "config.yaml"
 
+SECRET_PLACES = ("auto", "keyring", "file")
+"""The values of ``connection.secrets``."""
+
 KEYS: Mapping[str, str] = {
     "connection.provider": "local: connections come from the environment, files and the local store",
+    "connection.secrets": "where new secrets are kept: auto (the keyring if there is one), keyring or file",
+    "connection.key_vault": "an Azure Key Vault that connections are read from, as https://NAME.vault.azure.net",
     "run.output_path": "the folder that runs and experiments are kept in",
     "store.url": "the PostgreSQL database that records of runs are kept in; without it, a file in the runs' folder",
     "registry.url": "where versions of data and flows are kept: mlflow+https://… or azureml://…; without it, the store",
@@ -36,9 +51,8 @@ KEYS: Mapping[str, str] = {
 }
 """The keys and what each means."""
 
-_EFFECTIVE = ("run.output_path", "store.url", "registry.url", "registry.files")
-
 _OF_PROMPT_FLOW = ("service.host", "user_agent", "enable_internal_features", "cli.installation_id")
+_WITHOUT_EFFECT = ("connection.provider", "trace.destination", "telemetry.enabled")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -57,7 +71,7 @@ class ConfigValue:
 
     @property
     def without_effect(self) -> str | None:
-        return None if self.key in _EFFECTIVE else KEYS[self.key]
+        return KEYS[self.key] if self.key in _WITHOUT_EFFECT else None
 
 
 def read_config(files: Iterable[Path]) -> dict[str, ConfigValue]:
@@ -125,13 +139,20 @@ def _check(key: str, value: Any, where: str | None) -> str | bool:
         return _store_url(text, where)
     if key in ("registry.url", "registry.files"):
         return _plain_url(key, text, where)
-    allowed = ("local",) if key == "connection.provider" else ("local", "none")
-    if text not in allowed:
-        raise UserError(f"{key} cannot be {text!r}.", hint=_REMOTE[key], where=where)
+    if key == "connection.key_vault":
+        return check_key_vault(text, where)
+    if text not in _ALLOWED[key]:
+        raise UserError(f"{key} cannot be {text!r}.", hint=_HINTS[key], where=where)
     return text
 
 
-_REMOTE = {
+_ALLOWED = {
+    "connection.provider": ("local",),
+    "connection.secrets": SECRET_PLACES,
+    "trace.destination": ("local", "none"),
+}
+_HINTS = {
+    "connection.secrets": f"It can be {known_names(SECRET_PLACES)}.",
     "connection.provider": "flowyard reads no connections from Azure ML. Export what you need into the environment\n"
     "or a .env file, store it with 'flowyard connection create', or let a service answer for it:\n"
     "export PF_HTTP_CONNECTION_PROVIDER_ENDPOINT=https://… (read last, after the local store)",
@@ -182,6 +203,25 @@ def _plain_url(key: str, text: str, where: str | None) -> str:
             where=where,
         )
     return text
+
+
+def check_key_vault(text: str, where: str | None) -> str:
+    """The address of a Key Vault without a slash at its end. Raises UserError: a token is sent there."""
+    address = text.rstrip("/")
+    if not re.fullmatch(_KEY_VAULT, address):
+        raise UserError(
+            "connection.key_vault is not the address of a Key Vault.",
+            hint="Write https://NAME.vault.azure.net (or the domain of a national cloud).",
+            where=where,
+        )
+    return address
+
+
+_KEY_VAULT = (
+    r"https://[A-Za-z0-9-]+\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)"
+    r"|https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+)
+"""Anything else could be somebody's who wants the token; a stand-in on this machine may be at any port."""
 
 
 def _unknown(key: str, where: str | None) -> UserError:

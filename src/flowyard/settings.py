@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowyard.config import PROJECT_FILE, USER_FILE, ConfigValue, read_config
+from flowyard.config import PROJECT_FILE, SECRET_PLACES, USER_FILE, ConfigValue, check_key_vault, read_config
 from flowyard.errors import UserError
 
 __all__ = ["ENV_FILE_VARIABLE", "SIMULATE_VARIABLE", "Settings", "inherited_environment", "project_root", "python_path"]
@@ -30,6 +30,8 @@ class Settings:
     may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
     records of runs, and may hold a password; None is a file in ``home``. ``registry`` is the URL of the registry, None
     for that database; ``registry_files`` is the folder or URL of the files in it, None for a folder in ``home``.
+    ``secrets`` says where the connection store keeps new secrets (``auto``, ``keyring`` or ``file``), ``key_vault`` is
+    the address of a vault to read others from.
     """
 
     home: Path
@@ -43,6 +45,8 @@ class Settings:
     store: str | None = None
     registry: str | None = None
     registry_files: str | None = None
+    secrets: str = "auto"
+    key_vault: str | None = None
 
     @classmethod
     def read(
@@ -56,8 +60,8 @@ class Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
-        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE`` and ``FLOWYARD_REGISTRY``, URLs, and
-        ``FLOWYARD_REGISTRY_FILES``, a path or URL.
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE``, ``FLOWYARD_REGISTRY`` and
+        ``FLOWYARD_KEY_VAULT``, URLs, ``FLOWYARD_REGISTRY_FILES``, a path or URL, and ``FLOWYARD_SECRETS``.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -85,6 +89,8 @@ class Settings:
             store=environ.get("FLOWYARD_STORE") or _text(config, "store.url"),
             registry=environ.get("FLOWYARD_REGISTRY") or _text(config, "registry.url"),
             registry_files=_registry_files(environ, config, start),
+            secrets=_secrets(environ.get("FLOWYARD_SECRETS")) or _text(config, "connection.secrets") or "auto",
+            key_vault=_key_vault(environ.get("FLOWYARD_KEY_VAULT")) or _text(config, "connection.key_vault"),
         )
 
     def hand_down(self) -> None:
@@ -121,6 +127,16 @@ def _registry_files(environ: Mapping[str, str], config: Mapping[str, ConfigValue
     if value is None:
         return None
     return str(value.value) if "://" in str(value.value) else str(value.path)
+
+
+def _secrets(given: str | None) -> str | None:
+    if given and given not in SECRET_PLACES:
+        raise UserError(f"FLOWYARD_SECRETS cannot be {given!r}.", hint=f"It can be {', '.join(SECRET_PLACES)}.")
+    return given
+
+
+def _key_vault(given: str | None) -> str | None:
+    return check_key_vault(given, "FLOWYARD_KEY_VAULT") if given else None
 
 
 def project_root(start: Path) -> Path | None:

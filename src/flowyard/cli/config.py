@@ -44,7 +44,7 @@ def set_(values: tuple[str, ...], path: str | None, home: str | None, as_json: b
 def _say_effect(setting: ConfigValue, home: str | None) -> None:
     if setting.without_effect:
         click.echo(f"{setting.key}: {setting.without_effect}.", err=True)
-    elif (variable := _OVERRULED[setting.key]) and home is None and read_settings(None).environ.get(variable):
+    elif (variable := _OVERRULED.get(setting.key)) and home is None and read_settings(None).environ.get(variable):
         print_warnings([f"{setting.key} has no effect while {variable} is set."])
 
 
@@ -53,6 +53,8 @@ _OVERRULED = {
     "store.url": "FLOWYARD_STORE",
     "registry.url": "FLOWYARD_REGISTRY",
     "registry.files": "FLOWYARD_REGISTRY_FILES",
+    "connection.key_vault": "FLOWYARD_KEY_VAULT",
+    "connection.secrets": "FLOWYARD_SECRETS",
 }
 """Which variable of the environment goes over a key."""
 

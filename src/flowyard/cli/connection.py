@@ -16,11 +16,13 @@ from flowyard.cli.connection_values import SetValues, read_set_values
 from flowyard.cli.options import SpreadCommand, read_settings, user_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.tables import print_table
-from flowyard.errors import NotFound, UserError
+from flowyard.errors import NotFound, OutsideError, UserError
 from flowyard.llm import Connection, Connections, ConnectionStore
 from flowyard.llm.connection_draft import Draft, draft_of, read_draft
 from flowyard.llm.connection_import import import_connections
 from flowyard.llm.connection_view import connection_view
+from flowyard.llm.sources import FoundConnection
+from flowyard.llm.stored_entry import SecretsIn
 
 __all__ = ["connection"]
 
@@ -29,7 +31,7 @@ _SET = "A field: api_base=…  A secret: api_key=@- (stdin), @FILE or '${env:NAM
 
 @click.group()
 def connection() -> None:
-    """Create, change, list, show and delete connections. Secrets are stored encrypted and never shown."""
+    """Create, change, list, show and delete connections. Secrets are in the keyring or encrypted, and never shown."""
 
 
 @connection.command(cls=SpreadCommand)
@@ -91,11 +93,12 @@ def update(name: str, file: str | None, sets: tuple[str, ...], home: str | None,
 @user_options
 def show(name: str, env_file: str | None, home: str | None, as_json: bool) -> None:
     """Show one connection and where it comes from, its secrets as ******."""
-    connections = open_app(read_settings(home, env_file)).connections()
+    app = open_app(read_settings(home, env_file))
+    connections = app.connections()
     found = connections.find(name)
     if found is None:
         raise _not_stored(name, connections)
-    _print(connection_view(found.connection, found.origin), as_json=as_json)
+    _print(connection_view(found.connection, found.origin, _secrets_in(app.connection_store(), found)), as_json=as_json)
 
 
 @connection.command("list")
@@ -105,17 +108,36 @@ def show(name: str, env_file: str | None, home: str | None, as_json: bool) -> No
 @user_options
 def list_(max_results: int, all_results: bool, env_file: str | None, home: str | None, as_json: bool) -> None:
     """List the connections that are known here, and where each comes from."""
-    connections = open_app(read_settings(home, env_file)).connections()
+    app = open_app(read_settings(home, env_file))
+    connections = app.connections()
     names = list(islice(connections.names(), None if all_results else max_results))
-    views = [_view_or_problem(connections, name) for name in names]
+    views = [_view_or_problem(connections, app.connection_store(), name) for name in names]
     if as_json:
         print_json(views)
     elif not views:
         click.echo("No connections. Make one: flowyard connection create --file CONNECTION.yaml")
     else:
-        rows = [(view["name"], view["type"], view.get("origin", ""), view.get("problem", "")) for view in views]
-        columns = ["name", "type", "from", "problem"] if any(row[3] for row in rows) else ["name", "type", "from"]
-        print_table(columns, [row[: len(columns)] for row in rows])
+        columns = {"name": "name", "type": "type", "origin": "from", "secrets_in": "secrets in", "problem": "problem"}
+        used = [key for key in columns if key in ("name", "type", "origin") or any(view.get(key) for view in views)]
+        print_table([columns[key] for key in used], [[view.get(key) or "" for key in used] for view in views])
+
+
+@connection.command()
+@click.option("--to", type=click.Choice(["keyring", "file"]), required=True, help="Where the secrets shall be.")
+@click.option("-n", "--name", "named", multiple=True, metavar="NAME", help="A stored connection; repeat for more.")
+@click.option("--all", "everything", is_flag=True, help="All stored connections.")
+@user_options
+def move(to: SecretsIn, named: tuple[str, ...], everything: bool, home: str | None, as_json: bool) -> None:
+    """Move the secrets of stored connections into the keyring, or into the encrypted file."""
+    store = open_app(read_settings(home)).connection_store()
+    if everything == bool(named):
+        raise UserError("Say which connections to move.", hint="Give --name NAME, or --all.")
+    moved = [name for name in (named or store.names()) if store.move(name, to)]
+    print_warnings(store.warnings)
+    if as_json:
+        print_json({"moved": moved, "to": to})
+    else:
+        click.echo(f"Moved: {', '.join(moved) or 'nothing, there was nothing elsewhere'}.")
 
 
 @connection.command()
@@ -133,6 +155,7 @@ def delete(name: str, yes: bool, home: str | None, as_json: bool) -> None:
             raise UserError("Deleting asks first, and there is no terminal to ask on.", hint="Add --yes.")
         click.confirm(f"Delete connection {name!r}?", abort=True, err=True)
     store.delete(name)
+    print_warnings(store.warnings)
     if as_json:
         print_json({"name": name, "deleted": True})
     else:
@@ -200,17 +223,26 @@ def _not_stored(name: str, connections: Connections) -> NotFound:
     )
 
 
-def _view_or_problem(connections: Connections, name: str) -> dict[str, Any]:
+def _view_or_problem(connections: Connections, store: ConnectionStore, name: str) -> dict[str, Any]:
     try:
         found = connections.find(name)
-    except UserError as error:
-        return {"name": name, "type": None, "origin": ", ".join(connections.origins(name)), "problem": str(error)}
+    except (UserError, OutsideError) as error:
+        origins = ", ".join(connections.origins(name))
+        problem = {"name": name, "type": None, "origin": origins, "secrets_in": None, "problem": str(error)}
+        return problem | {"secrets_in": store.secrets_in(name)} if origins == store.label else problem
     assert found is not None
-    return connection_view(found.connection, found.origin)
+    return connection_view(found.connection, found.origin, _secrets_in(store, found))
+
+
+def _secrets_in(store: ConnectionStore, found: FoundConnection) -> SecretsIn | None:
+    """Where a stored connection's secrets are; None for one from elsewhere, whose origin says it."""
+    stored = found.origin.partition(",")[0] == store.label
+    return store.secrets_in(str(found.connection.name)) if stored else None
 
 
 def _print_stored(made: Connection, store: ConnectionStore, done: str, *, as_json: bool) -> None:
-    view = connection_view(made, store.origin(str(made.name)))
+    print_warnings(store.warnings)
+    view = connection_view(made, store.origin(str(made.name)), store.secrets_in(str(made.name)))
     if not as_json:
         click.echo(f"{done} connection {made.name} in {store.file}.", err=True)
     _print(view, as_json=as_json)

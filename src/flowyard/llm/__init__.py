@@ -4,6 +4,7 @@ from flowyard.llm.call_rules import CallRules
 from flowyard.llm.connection import Connection, SimulatedConnection
 from flowyard.llm.connection_parsing import CONNECTION_TYPES, parse_connection
 from flowyard.llm.connection_store import ConnectionStore
+from flowyard.llm.key_vault_source import KeyVaultSource
 from flowyard.llm.messages import RoleEscapes, parse_chat
 from flowyard.llm.parameters import build_request, read_piece, read_result, read_usage, split_inputs, wants_stream
 from flowyard.llm.providers import ProviderOpener, open_provider
@@ -27,6 +28,7 @@ __all__ = [
     "DeclaredSource",
     "EnvFileSource",
     "EnvironmentSource",
+    "KeyVaultSource",
     "ProviderOpener",
     "RemoteSource",
     "RoleEscapes",

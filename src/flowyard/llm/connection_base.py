@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from flowyard._util.redact import HIDDEN, redact
 from flowyard.errors import ExtraMissing
 
-__all__ = ["HIDDEN", "TOKEN_AUTH", "Connection", "TokenConnection"]
+__all__ = ["HIDDEN", "TOKEN_AUTH", "Connection", "TokenConnection", "entra_token"]
 
 TOKEN_AUTH = "meid_token"  # noqa: S105 - the name of a mode
 """The ``auth_mode`` that asks for a Microsoft Entra token instead of a key."""
@@ -116,11 +116,18 @@ class TokenConnection(Connection):
 
     def get_token(self) -> str:
         """A fresh Entra token. Raises ExtraMissing without the ``azure-identity`` package. May block."""
-        try:
-            identity = import_module("azure.identity")
-        except ImportError:
-            raise ExtraMissing(
-                f"Connection {self.name!r} has auth_mode {TOKEN_AUTH!r}, which needs the package azure-identity.",
-                hint="pip install azure-identity",
-            ) from None
-        return str(identity.DefaultAzureCredential().get_token(self.TOKEN_SCOPE).token)
+        needed_by = f"Connection {self.name!r} has auth_mode {TOKEN_AUTH!r}, which"
+        return entra_token(self.TOKEN_SCOPE, needed_by)
+
+
+def entra_token(scope: str, needed_by: str) -> str:
+    """A fresh token of whatever login azure-identity finds; what it raises has a text of its own. May block.
+
+    Raises ExtraMissing without the package; ``needed_by`` begins its sentence.
+    """
+    try:
+        identity = import_module("azure.identity")
+    except ImportError:
+        message = f"{needed_by} needs the package azure-identity."
+        raise ExtraMissing(message, hint="pip install azure-identity") from None
+    return str(identity.DefaultAzureCredential().get_token(scope).token)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,13 +10,12 @@ from flowyard.abc import ConnectionSource
 from flowyard.errors import OutsideError, UserError
 from flowyard.llm.connection import Connection
 from flowyard.llm.connection_parsing import parse_connection
+from flowyard.llm.plain_get import NoAnswer, get_json
 
 __all__ = ["ENDPOINT_VARIABLE", "RemoteSource"]
 
 ENDPOINT_VARIABLE = "PF_HTTP_CONNECTION_PROVIDER_ENDPOINT"
 """The variable with the endpoint's address."""
-
-_TIMEOUT_S = 10.0
 
 
 class RemoteSource(ConnectionSource):
@@ -40,32 +38,17 @@ class RemoteSource(ConnectionSource):
         return []
 
     def _get(self, address: str) -> Mapping[str, Any] | None:
-        # Imported here because it brings TLS and e-mail with it, and hardly anybody has such an endpoint.
-        from urllib.error import HTTPError, URLError  # noqa: PLC0415
-        from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
-
-        class NoRedirect(HTTPRedirectHandler):
-            """A redirect could lead secrets' requests elsewhere: it is an answer like any other error."""
-
-            def redirect_request(self, *_: Any, **__: Any) -> None:
-                return None
-
-        request = Request(address, headers={"Accept": "application/json"})  # noqa: S310 - the scheme was checked
         try:
-            with build_opener(NoRedirect()).open(request, timeout=_TIMEOUT_S) as response:
-                answer = json.loads(response.read())
-        except HTTPError as error:
-            error.close()
-            if error.code == 404:
-                return None
-            raise self._failed(f"answered {error.code}") from None
-        except (URLError, TimeoutError, OSError):
+            answer = get_json(address)
+        except NoAnswer:
             raise self._failed("does not answer") from None
-        except ValueError:
-            raise self._failed("did not answer with JSON") from None
-        if not isinstance(answer, dict):
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise self._failed(f"answered {answer.status}")
+        if not isinstance(answer.body, dict):
             raise self._failed("did not answer with a JSON object")
-        return answer
+        return answer.body
 
     def _failed(self, what: str) -> OutsideError:
         return OutsideError(

@@ -28,12 +28,12 @@ class ReleaseLog:
         self._folder = home / "releases"
 
     @contextmanager
-    def alone(self, name: str, env: str | None) -> Iterator[None]:
+    def alone(self, name: str, env: str) -> Iterator[None]:
         """Be the only one who releases that use case there. Raises Conflict while somebody else does."""
         folder = self._folder / name
         with _written():
             folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / f"{env or 'default'}.lock").open("a+b")
+            file = (folder / f"{env}.lock").open("a+b")
         with file:
             if not try_lock(file):
                 where = f" to {env}" if env else ""
@@ -44,7 +44,7 @@ class ReleaseLog:
         self,
         name: str,
         *,
-        env: str | None,
+        env: str,
         target: str,
         by: str,
         versions: Mapping[str, str],
@@ -82,7 +82,7 @@ class ReleaseLog:
         near = did_you_mean(key, [text for each in everything for text in (each.name, each.key)])
         raise NotFound(f"There is no release {key!r}.", hint=near or "See: flowyard release --list")
 
-    def unfinished(self, name: str, env: str | None, target: str) -> ReleaseRecord | None:
+    def unfinished(self, name: str, env: str, target: str) -> ReleaseRecord | None:
         """The newest release of that use case to that place, if it did not get to its end."""
         same = (each for each in self.list(name) if (each.env, each.target) == (env, target))
         newest = next(same, None)

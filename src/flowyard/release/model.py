@@ -49,7 +49,7 @@ class ReleaseRecord:
 
     name: str
     key: str
-    env: str | None
+    env: str
     target: str
     by: str
     created_at: str

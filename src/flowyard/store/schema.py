@@ -76,6 +76,18 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             PRIMARY KEY (kind, name, version, number)
         )""",
     ),
+    (
+        """CREATE TABLE flowyard_approval_ledger (
+            seq INTEGER PRIMARY KEY,
+            at {text} NOT NULL,
+            kind {text} NOT NULL,
+            body {text} NOT NULL,
+            previous {text} NOT NULL,
+            hash {text} NOT NULL,
+            sealed_by {text} NOT NULL,
+            seal {text} NOT NULL
+        )""",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 
