@@ -54,13 +54,13 @@ def test_storage_that_does_not_answer_gives_no_version(tmp_path: Path, url: str)
 def test_what_the_settings_name(tmp_path: Path):
     (tmp_path / "data.csv").write_text("a,b\n")
     home = {"FLOWYARD_HOME": str(tmp_path / "home")}
-    said = flowyard("config", "set", "registry.url=ftp://u:geheim@h/d", cwd=tmp_path, env=home)
-    assert (said.returncode, "geheim" in said.stderr) == (2, False)
+    for url in ("ftp://h/d", "mlflow+https://u:geheim@h/d"):
+        said = flowyard("config", "set", f"registry.url={url}", cwd=tmp_path, env=home)
+        assert (said.returncode, "geheim" in said.stderr) == (2, False)
     assert flowyard("config", "set", "registry.files=files", cwd=tmp_path, env=home).returncode == 0
     made = flowyard("dataset", "register", "data.csv", "--name", "x", "--json", cwd=tmp_path, env=home)
     assert Path(json.loads(made.stdout)["path"]).read_text() == "a,b\n"
     assert len(list((tmp_path / "files" / "blobs").iterdir())) == 1
-    flowyard("config", "set", "registry.url=ftp://h/d", cwd=tmp_path, env=home)
-    refused = flowyard("dataset", "list", cwd=tmp_path, env=home)
-    assert refused.returncode == 2
+    refused = flowyard("dataset", "list", cwd=tmp_path, env={**home, "FLOWYARD_REGISTRY": "ftp://u:geheim@h/d"})
+    assert (refused.returncode, "geheim" in refused.stderr) == (2, False)
     assert "mlflow+https://HOST" in refused.stderr
