@@ -86,6 +86,7 @@ def write_reports(
     """
     if folder != experiment.path:
         return _written(experiment, evidence, folder, formats)
+    folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / _LOCK):
         return _written(experiment, evidence, folder, formats)
 
