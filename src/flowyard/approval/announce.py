@@ -64,6 +64,8 @@ async def _announce_all(
             await notifier.send(request_notice(request, links))
         except FlowyardError as error:
             return Announcement(shown, error.message, error.hint)
+        except Exception as error:  # the request is written down already; what the error says may be a secret
+            return Announcement(shown, f"This is a bug of flowyard: {type(error).__name__}.")
         return Announcement(target)
 
     return await asyncio.gather(*map(tell, request.policy.notify))

@@ -45,7 +45,8 @@ def link_standing(claim: LinkClaim, approval: Approval, now: datetime) -> Standi
 def _used(answer: Answer, approval: Approval) -> Standing:
     said = "yes" if answer.decision == "approve" else "no"
     text = f"{answer.by} said {said} on {parse_time(answer.at):%Y-%m-%d at %H:%M} UTC. This link has been used."
-    more = f" The request is {_state(approval)}. {approval.why}"
+    ended_it = approval.state is ApprovalState.REJECTED and answer is approval.answers[-1]
+    more = f" The request is {_state(approval)}." + ("" if ended_it else f" {approval.why}")
     return Standing("done" if answer.decision == "approve" else "no", text + more, 409)
 
 
