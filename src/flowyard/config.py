@@ -113,6 +113,9 @@ def _values(file: YamlFile) -> dict[str, ConfigValue]:
         return {}
     if not isinstance(file.data, dict):
         raise UserError("A configuration file must be a mapping.", where=f"{file.path}:1")
+    for repeated in file.repeated:
+        message = f"{repeated.key!r} is given twice: in line {repeated.first} and here."
+        raise UserError(message, hint="Remove one of them.", where=f"{file.path}:{repeated.line}")
     found: dict[str, ConfigValue] = {}
     for section, inner in file.data.items():
         if not isinstance(inner, dict):

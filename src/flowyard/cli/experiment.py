@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from flowyard.app import open_app
 from flowyard.cli.experiment_end import carry_out_experiment
+from flowyard.cli.experiment_load import planned_experiment
 from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.experiment_plan import print_plan
 from flowyard.cli.lazy import LazyGroup
@@ -16,10 +16,6 @@ from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_warnings
 from flowyard.cli.track_option import track_url
-from flowyard.experiments.load import load_experiment
-from flowyard.experiments.plan import plan_experiment
-from flowyard.experiments.policy import read_policy, read_racing
-from flowyard.registry import open_registry
 
 __all__ = ["experiment"]
 
@@ -69,12 +65,11 @@ def run(
     """
     app = open_app(read_settings(home, env_file, simulate), Path(path))
     url = track_url(app.settings, track)
-    loaded = load_experiment(Path(path), env, resolve_dataset=open_registry(app.settings).resolve)
-    policy, _ = read_policy(loaded), read_racing(loaded)
-    plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app), gates=not no_gates)
+    plan, policy = planned_experiment(
+        Path(path), env, app, many, variants=space.variants, parameters=space.parameters, gates=not no_gates
+    )
     print_warnings(plan.warnings)
     if dry_run:
         print_plan(plan, as_json=as_json)
         return 0
-    policy = replace(policy, gates=()) if no_gates else policy
     return carry_out_experiment(plan, policy, app, many, max_failed_lines=max_failed_lines, track=url, as_json=as_json)

@@ -22,9 +22,8 @@ from flowyard.decisions.policy import DecisionPolicy
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.execute import execute_experiment
 from flowyard.experiments.plan import ExperimentPlan
-from flowyard.experiments.policy import decide
 from flowyard.records import Comparison, ExperimentRecord
-from flowyard.reports import comparison_table, report_paths, summarize, write_reports
+from flowyard.reports import comparison_table, decide_and_report, report_paths, summarize
 from flowyard.runs.budget import Budget
 
 __all__ = ["carry_out_experiment", "run_and_decide"]
@@ -88,8 +87,7 @@ def run_and_decide(
     declared = [ExperimentConnections(experiment, app.environ)]
     parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
     work = execute_experiment(plan, parts, options=many.options, earlier=earlier, on_begin=on_begin)
-    record, comparison, evidence = decide(many.carry_out(app, work), policy, app.store)
-    return Decided(record, comparison, evidence, write_reports(record, evidence, record.path), parts.budget)
+    return Decided(*decide_and_report(many.carry_out(app, work), policy, app.store), parts.budget)
 
 
 def _say_unfinished(record: ExperimentRecord) -> None:
