@@ -76,18 +76,18 @@ def sampled_processes(found: dict[str, set[str]], on_lines: Canaries, inherited:
     ``inherited`` names secrets that were put into the environment on purpose.
     """
     over = threading.Event()
+    looked_at: set[tuple[int, bytes]] = set()
 
     def look() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             for process in _descendants(os.getpid()):
-                for file, allowed in (("cmdline", frozenset()), ("environ", inherited)):
-                    try:
-                        content = Path(f"/proc/{process}/{file}").read_bytes()
-                    except OSError:
-                        continue
-                    if hits := on_lines.found_in(content) - allowed:
-                        shown = Path(f"/proc/{process}/cmdline").read_bytes()[:200]
-                        found.setdefault(f"{file} of {shown!r}", set()).update(hits)
+                line = _content(process, "cmdline")
+                if (process, line) in looked_at:
+                    continue
+                looked_at.add((process, line))
+                hits = on_lines.found_in(line) | (on_lines.found_in(_content(process, "environ")) - inherited)
+                if hits:
+                    found.setdefault(f"process {line[:200]!r}", set()).update(hits)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -98,20 +98,16 @@ def sampled_processes(found: dict[str, set[str]], on_lines: Canaries, inherited:
         thread.join()
 
 
-def _descendants(ancestor: int) -> list[int]:
-    parents: dict[int, int] = {}
-    for entry in (path.name for path in Path("/proc").iterdir()):
-        if entry.isdigit():
-            try:
-                stat = Path(f"/proc/{entry}/stat").read_text()
-            except OSError:
-                continue
-            parents[int(entry)] = int(stat.rpartition(")")[2].split()[1])
-    found: list[int] = []
-    waiting = [ancestor]
-    while waiting:
-        children = [child for child, parent in parents.items() if parent == waiting[-1]]
-        waiting.pop()
-        found += children
-        waiting += children
-    return found
+def _descendants(ancestor: int) -> Iterator[int]:
+    for task in Path(f"/proc/{ancestor}/task").glob("*"):
+        for child in map(int, _content(ancestor, f"task/{task.name}/children").split()):
+            yield child
+            yield from _descendants(child)
+
+
+def _content(process: int, file: str) -> bytes:
+    """A file of /proc; empty when the process has ended."""
+    try:
+        return Path(f"/proc/{process}/{file}").read_bytes()
+    except OSError:
+        return b""

@@ -81,7 +81,7 @@ COMMANDS: dict[str, Calls] = {
             "--type",
             "rubric",
             "--options",
-            "rubric=good",
+            "rubric.rubric=good",
             "model=small",
             "connection=refusing",
             "--name",

@@ -21,12 +21,12 @@ __all__ = ["PLACES", "World", "echoing_endpoint"]
 IN_ENVIRONMENT = (
     *("FROM_ENV", "BARE_API_KEY", "BROKEN_JSON", "PGPASSWORD", "SMTP_PASSWORD", "SLACK_URL", "TEAMS_URL"),
     *("AZURE_CLIENT_SECRET", "GITHUB_TOKEN", "OPENAI_API_KEY", "FLOWYARD_KEY_VAULT_TOKEN", "FLOWYARD_AZURE_TOKEN"),
-    *("HTTPS_PROXY", "FLOWYARD_SERVING_KEY", "MLFLOW_TRACKING_PASSWORD", "DECLARED_API_KEY"),
+    *("HTTPS_PROXY", "FLOWYARD_SERVING_KEY", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DECLARED_API_KEY"),
 )
 IN_FILES = (
     *("dotenv", "dotenv_smtp", "dotenv_slack", "dotenv_teams", "dotenv_azure", "broken_env", "secret_env", "key_txt"),
     *("refusing", "echoing", "header", "prompty_key", "broken_yaml", "broken_connection", "wrong_connection"),
-    *("broken_prompty", "broken_experiment", "wrong_experiment", "git", "sent", "url", "store_url"),
+    *("broken_prompty", "broken_experiment", "wrong_experiment", "git", "sent", "url", "store_url", "netrc"),
 )
 TYPES = tuple(kind for kind in CONNECTION_TYPES if connection_of(kind, "x"))
 PLACES = (*IN_ENVIRONMENT, *IN_FILES, *TYPES)
@@ -155,6 +155,7 @@ class World:
         self._write("data.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         git = f"https://u:{self.secrets.plain('git')}@git.example/x.git"
         self._write(".git/config", f'[remote "origin"]\n\turl = {git}\n')
+        self._write(".netrc", f"machine 127.0.0.1 login u password {self.secrets.plain('netrc')}\n")
         self._write("script.py", SCRIPT)
         self._write("grade.py", "def grade(out: str) -> dict:\n    raise ValueError(out)\n")
         self._write("rules.yaml", "rules:\n- reply: yes\n")

@@ -141,7 +141,7 @@ def test_processes_show_no_secret(world: World):
 def served(world: World, words: list[str], requests: list[tuple[str, object]], headers: dict[str, str]) -> str:
     """Everything that a server says: its answers with their headers, and its output."""
     folder = world.home.parent
-    ready, log = folder / f"{words[0]}_{words[-3]}_ready", folder / "log"
+    ready, log = folder / f"ready of {' '.join(words).replace('/', '_')}", folder / "log"
     with log.open("w") as file:
         started = start_flowyard(
             *words, "--ready-file", ready, cwd=world.root, env=world.environment(), stdout=file, stderr=file

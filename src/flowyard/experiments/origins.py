@@ -17,27 +17,9 @@ __all__ = ["Origin", "merged_blocks"]
 
 
 _SECRET = re.compile(r"(?i)key|secret|token|passw|pwd|credential|sig")
-_PLAIN = frozenset(
-    [
-        "name",
-        "type",
-        "connection_type",
-        "api_type",
-        "api_base",
-        "base_url",
-        "azure_endpoint",
-        "endpoint",
-        "api_version",
-        "organization",
-        "auth_mode",
-        "resource_id",
-        "rules",
-        "seed",
-        "module",
-        "custom_type",
-        "package",
-    ]
-)
+_PLAIN = frozenset({"name", "type", "connection_type", "api_type", "api_base", "base_url", "endpoint"})
+_PLAIN |= {"azure_endpoint", "api_version", "organization", "auth_mode", "resource_id", "rules", "seed"}
+_PLAIN |= {"custom_type", "module", "package"}
 _PLACEHOLDER = re.compile(r"^\$\{[^{}]*\}$")
 
 
