@@ -14,3 +14,11 @@ compile() {
 
 compile "$@" pyproject.toml requirements/build.in -o requirements/core.lock
 compile "$@" pyproject.toml requirements/build.in requirements/dev.in -c requirements/core.lock -o requirements/dev.lock
+
+# The server of the tests of MLflow (scripts/mlflow_server.sh), without what only MLflow's client libraries import.
+unused=()
+for name in contourpy cycler docker fonttools gunicorn joblib kiwisolver matplotlib narwhals pillow prettytable pyparsing \
+  pywin32 scikit-learn skops threadpoolctl waitress wcwidth; do
+  unused+=(--no-emit-package "$name")
+done
+compile "$@" "${unused[@]}" requirements/mlflow.in -o requirements/mlflow.lock

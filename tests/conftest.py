@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("store_contract")
+pytest.register_assert_rewrite("store_contract", "registry_contract")
 
 TABLES = {
     "reference values": ("source | case | published | ours", "{} | {} | {} | {}"),
@@ -46,3 +46,12 @@ def postgres_url(postgres_address: str) -> str:
     from postgres_server import fresh_url
 
     return fresh_url(postgres_address)
+
+
+@pytest.fixture(scope="session")
+def mlflow_address() -> Iterator[str]:
+    """A real MLflow server, started when the first test wants it; ``scripts/mlflow_server.sh`` installs it."""
+    from mlflow_server import mlflow_server
+
+    with mlflow_server() as address:
+        yield address

@@ -15,6 +15,7 @@ from bench.parts import (
     limit,
     llm,
     promptfoo,
+    registry,
     report,
     scale,
     small,
@@ -41,4 +42,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
     "engine": engine.run,
     "cache": cache.run,
     "report": report.run,
+    "registry": registry.run,
 }

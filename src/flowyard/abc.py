@@ -13,9 +13,10 @@ from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequ
 if TYPE_CHECKING:
     from flowyard.decisions.model import Evidence
     from flowyard.llm.connection import Connection
+    from flowyard.notify.model import Notice
     from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
 
-__all__ = ["ConnectionSource", "Hold", "Provider", "RegistryStore", "ReportFormat", "Store"]
+__all__ = ["ConnectionSource", "Hold", "Notifier", "Provider", "RegistryStore", "ReportFormat", "Store"]
 
 
 class Provider(ABC):
@@ -151,6 +152,24 @@ class ReportFormat(ABC):
         """
 
 
+class Notifier(ABC):
+    """One way to tell people something."""
+
+    label: str
+    """How errors and listings name it, for example ``slack:SLACK_URL``; never the URL itself."""
+
+    person: str | None
+    """The one person that is reached, by the name that approvals know; None when many may read it."""
+
+    @abstractmethod
+    async def send(self, notice: Notice) -> None:
+        """Deliver the notice, trying again where that may help; it was accepted when this returns.
+
+        Raises UserError when it is refused or may not be sent there, OutsideError when nobody answers. Neither holds a
+        secret.
+        """
+
+
 class RegistryStore(ABC):
     """Where versions of datasets and flows are kept, for many processes and machines at once.
 
@@ -160,6 +179,9 @@ class RegistryStore(ABC):
 
     label: str
     """Where it is, without secrets."""
+
+    shares_files: bool = False
+    """Whether ``fetch`` gives files that are on this machine anyway, so that it costs next to nothing."""
 
     @abstractmethod
     def names(self, kind: Kind) -> Sequence[str]:
@@ -181,7 +203,8 @@ class RegistryStore(ABC):
     def fetch(self, version: Version, folder: Path) -> None:
         """Write the files of a version below ``folder``, which exists and is empty, byte for byte.
 
-        Every name and every byte is checked against the version before this returns; StoreError when one differs.
+        They may be read only. Every name and every byte is checked against the version before this returns; StoreError
+        when one differs.
         """
 
     @abstractmethod

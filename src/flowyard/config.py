@@ -44,11 +44,14 @@ KEYS: Mapping[str, str] = {
     "connection.key_vault": "an Azure Key Vault that connections are read from, as https://NAME.vault.azure.net",
     "run.output_path": "the folder that runs and experiments are kept in",
     "store.url": "the PostgreSQL database that records of runs are kept in; without it, a file in the runs' folder",
+    "registry.url": "where versions of data and flows are kept: mlflow+https://… or azureml://…; without it, the store",
+    "registry.files": "the folder or URL (s3://…) of the registry's files; without it, a folder in the runs' folder",
     "trace.destination": "local or none; runs keep what their nodes did, and flowyard sends it nowhere",
     "telemetry.enabled": "flowyard has no telemetry, so that either value changes nothing",
 }
 """The keys and what each means."""
 
+_REGISTRIES = ("mlflow+", "azureml")
 _OF_PROMPT_FLOW = ("service.host", "user_agent", "enable_internal_features", "cli.installation_id")
 _WITHOUT_EFFECT = ("connection.provider", "trace.destination", "telemetry.enabled")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -132,6 +135,8 @@ def _check(key: str, value: Any, where: str | None) -> str | bool:
         return _output_path(text, where)
     if key == "store.url":
         return _store_url(text, where)
+    if key in ("registry.url", "registry.files"):
+        return _plain_url(key, text, where)
     if key == "connection.key_vault":
         return check_key_vault(text, where)
     if text not in _ALLOWED[key]:
@@ -181,6 +186,24 @@ def _store_url(text: str, where: str | None) -> str:
         raise UserError(
             "store.url has a password in it, which does not belong into a configuration file.",
             hint="Leave it out and set PGPASSWORD or write ~/.pgpass; or set the whole URL as FLOWYARD_STORE.",
+            where=where,
+        )
+    return text
+
+
+def _plain_url(key: str, text: str, where: str | None) -> str:
+    """The URL or path, which no message repeats, since it may hold a secret."""
+    parts = urlsplit(text)
+    if key == "registry.url" and not parts.scheme.startswith(_REGISTRIES):
+        raise UserError(
+            "registry.url is none that flowyard knows.",
+            hint="Write mlflow+https://HOST or azureml://…; without it, versions are in the store.",
+            where=where,
+        )
+    if parts.password is not None or ("://" in text and parts.query):
+        raise UserError(
+            f"{key} may have a secret in it, which does not belong into a configuration file.",
+            hint="Leave out password and query; the environment has the credentials.",
             where=where,
         )
     return text

@@ -7,10 +7,12 @@
     │  └─ NotFound / Conflict                                                       404 / 409
     ├─ LineError                  one line failed; stored, the run goes on
     │  └─ NodeFailed  ProviderError(status, retry_after_s, retryable)
+    ├─ NotApproved                nobody allowed this deployment, or not any more      exit 4   HTTP 403
     └─ OutsideError               a database, a cloud, a container engine said no   exit 5   HTTP 502
        └─ StoreError
 
-Answers are not errors: failed lines (exit 1), a missed gate (3) and a denied approval (4) are values. A new class is
+Answers are not errors: failed lines (exit 1), a missed gate (3) and a denied approval (4) are values; only who wants to
+deploy without one gets an error, so that it cannot be overlooked. A new class is
 added only if someone catches it differently.
 """
 
@@ -32,6 +34,7 @@ __all__ = [
     "LineError",
     "MappingError",
     "NodeFailed",
+    "NotApproved",
     "NotFound",
     "OutsideError",
     "Problem",
@@ -178,6 +181,13 @@ class ProviderError(LineError):
         self.retry_after_s = retry_after_s
         self.retryable = retryable
         self.refused_calls = 0
+
+
+class NotApproved(FlowyardError):
+    """Something was to be deployed that no living approval allows."""
+
+    exit_code = ExitCode.NOT_APPROVED
+    http_status = 403
 
 
 class OutsideError(FlowyardError):

@@ -28,8 +28,10 @@ class Settings:
     ``env_file`` is a ``.env`` that a person named (a missing one is an error), while the project's own ``.env`` is
     optional. ``config`` is what configuration files say. ``image_hosts`` are hosts, or ``host:port``, from which flows
     may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
-    records of runs, and may hold a password; None is a file in ``home``. ``secrets`` says where the connection store
-    keeps new secrets (``auto``, ``keyring`` or ``file``), ``key_vault`` is the address of a vault to read others from.
+    records of runs, and may hold a password; None is a file in ``home``. ``registry`` is the URL of the registry, None
+    for that database; ``registry_files`` is the folder or URL of the files in it, None for a folder in ``home``.
+    ``secrets`` says where the connection store keeps new secrets (``auto``, ``keyring`` or ``file``), ``key_vault`` is
+    the address of a vault to read others from.
     """
 
     home: Path
@@ -41,6 +43,8 @@ class Settings:
     simulate: Path | None = None
     image_hosts: frozenset[str] = frozenset()
     store: str | None = None
+    registry: str | None = None
+    registry_files: str | None = None
     secrets: str = "auto"
     key_vault: str | None = None
 
@@ -56,8 +60,8 @@ class Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
-        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE`` and ``FLOWYARD_KEY_VAULT``, URLs, and
-        ``FLOWYARD_SECRETS``.
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE``, ``FLOWYARD_REGISTRY`` and
+        ``FLOWYARD_KEY_VAULT``, URLs, ``FLOWYARD_REGISTRY_FILES``, a path or URL, and ``FLOWYARD_SECRETS``.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -83,6 +87,8 @@ class Settings:
             simulate=Path(simulate).resolve() if simulate else None,
             image_hosts=frozenset(filter(None, re.split(r"[,\s]+", environ.get("FLOWYARD_IMAGE_HOSTS", "")))),
             store=environ.get("FLOWYARD_STORE") or _text(config, "store.url"),
+            registry=environ.get("FLOWYARD_REGISTRY") or _text(config, "registry.url"),
+            registry_files=_registry_files(environ, config, start),
             secrets=_secrets(environ.get("FLOWYARD_SECRETS")) or _text(config, "connection.secrets") or "auto",
             key_vault=_key_vault(environ.get("FLOWYARD_KEY_VAULT")) or _text(config, "connection.key_vault"),
         )
@@ -110,6 +116,17 @@ def _runs_folder(config: Mapping[str, ConfigValue], root: Path | None, user: Pat
 
 def _text(config: Mapping[str, ConfigValue], key: str) -> str | None:
     return str(config[key].value) if key in config else None
+
+
+def _registry_files(environ: Mapping[str, str], config: Mapping[str, ConfigValue], start: Path) -> str | None:
+    """The URL or the absolute path; a relative one is meant from where it is written."""
+    given = environ.get("FLOWYARD_REGISTRY_FILES")
+    if given:
+        return given if "://" in given else str((start / Path(given).expanduser()).resolve())
+    value = config.get("registry.files")
+    if value is None:
+        return None
+    return str(value.value) if "://" in str(value.value) else str(value.path)
 
 
 def _secrets(given: str | None) -> str | None:

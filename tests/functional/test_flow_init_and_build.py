@@ -94,8 +94,7 @@ def test_a_build_context_holds_no_secret(project: Project):
     assert "beautifulsoup4" in (out / "requirements.txt").read_text("utf-8")
     assert "promptflow" not in (out / "requirements.txt").read_text("utf-8")
     definition = (out / "flow" / "flow.dag.yaml").read_text("utf-8")
-    assert "node_variants" not in definition
-    assert "short.jinja2" in definition
+    assert "default_variant_id: short" in definition
     project.write("rules.yaml", RULES)
     words = ["--source", "asking", "--output", "out", "--simulate", "rules.yaml"]
     assert "not empty" in project.rejected("flow", "build", *words)

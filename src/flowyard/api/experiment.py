@@ -13,11 +13,12 @@ from flowyard.api.frames import Frame, frame_of
 from flowyard.api.results import ExperimentResult
 from flowyard.api.running import Running, RunningOptions, open_place, price_table
 from flowyard.api.text import facts_html, facts_text, plain, table_html, table_text
-from flowyard.experiments import ExperimentPlan, execute_experiment, load_experiment, plan_experiment
 from flowyard.experiments.connections import ExperimentConnections
-from flowyard.experiments.plan import PlannedRun
+from flowyard.experiments.execute import execute_experiment
+from flowyard.experiments.load import load_experiment
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun, plan_experiment
 from flowyard.experiments.policy import decide, read_policy
-from flowyard.registry import DatasetRegistry
+from flowyard.registry import open_registry
 from flowyard.reports import write_reports
 
 __all__ = ["Experiment", "Plan"]
@@ -67,7 +68,7 @@ class Experiment:
         self, path: str | PathLike[str], env: str | None = None, *, home: str | PathLike[str] | None = None
     ) -> None:
         place = Path(fspath(path)).expanduser()
-        registry = DatasetRegistry(open_place(place, home=home).settings.home)
+        registry = open_registry(open_place(place, home=home).settings)
         self.experiment = load_experiment(place, env, resolve_dataset=registry.resolve)
 
     @property

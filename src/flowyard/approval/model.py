@@ -8,13 +8,23 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-__all__ = ["Answer", "Approval", "ApprovalPolicy", "ApprovalRequest", "ApprovalState", "ApprovalSubject"]
+__all__ = [
+    "Answer",
+    "Approval",
+    "ApprovalPolicy",
+    "ApprovalRequest",
+    "ApprovalState",
+    "ApprovalSubject",
+    "Decision",
+    "Via",
+]
 
+Decision = Literal["approve", "reject"]
 Via = Literal["cli", "link", "github", "azure-devops", "jenkins"]
 
 
 class ApprovalState(StrEnum):
-    """Where a request stands. Only ``approved`` lets a deployment happen, and only until ``expires_at``."""
+    """Where a request stands. Only ``approved`` lets a deployment happen, and only until ``live_until``."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -46,7 +56,8 @@ class ApprovalPolicy:
 
     ``approvers`` are names (as ``by`` of an answer has them); empty means anyone. ``notify`` lists where the request is
     announced: ``mailto:ADDRESS``, ``slack:VARIABLE``, ``teams:VARIABLE`` or ``webhook:VARIABLE``, where the variable of
-    the environment holds the URL, because such URLs are secrets.
+    the environment holds the URL, because such URLs are secrets. ``valid_for`` is how long a yes holds from the moment
+    on that it was complete; None is until the time for answers ends.
     """
 
     timeout: timedelta = timedelta(minutes=60)
@@ -54,6 +65,7 @@ class ApprovalPolicy:
     approvers: tuple[str, ...] = ()
     self_approval: bool = True
     notify: tuple[str, ...] = ()
+    valid_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +85,28 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one person said, and by which way it came."""
+    """What one person said, and by which way it came. ``evidence`` says where that can be looked up: ``run`` a URL."""
 
     by: str
-    decision: Literal["approve", "reject"]
+    decision: Decision
     reason: str
     at: str
     via: Via = "cli"
+    evidence: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A request with its answers and the state they come to at a moment; ``why`` says it in a sentence."""
+    """A request with its answers and the state they come to at a moment; ``why`` says it in a sentence.
+
+    ``live_until`` is when an approval ends, None for all others; it ``is_live`` until then. ``head`` is the hash of the
+    newest entry of the ledger that this was read from.
+    """
 
     request: ApprovalRequest
     answers: tuple[Answer, ...]
     state: ApprovalState
     why: str
+    live_until: str | None = None
+    is_live: bool = False
+    head: str = ""

@@ -49,17 +49,21 @@ def _say_effect(setting: ConfigValue, home: str | None) -> None:
 
 
 _OVERRULED = {
-    "connection.key_vault": "FLOWYARD_KEY_VAULT",
-    "connection.secrets": "FLOWYARD_SECRETS",
     "run.output_path": "FLOWYARD_HOME",
     "store.url": "FLOWYARD_STORE",
+    "registry.url": "FLOWYARD_REGISTRY",
+    "registry.files": "FLOWYARD_REGISTRY_FILES",
+    "connection.key_vault": "FLOWYARD_KEY_VAULT",
+    "connection.secrets": "FLOWYARD_SECRETS",
 }
 """Which variable of the environment goes over a key."""
 
 
 def _from_here(key: str, value: str) -> str:
     """The user's file holds for every folder, so a path in it is said in full."""
-    is_path = key == "run.output_path" and value.strip() and "${" not in value
+    is_path = (
+        key in ("run.output_path", "registry.files") and value.strip() and "${" not in value and "://" not in value
+    )
     return str(Path(value).expanduser().resolve()) if is_path else value
 
 

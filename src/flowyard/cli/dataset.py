@@ -10,7 +10,7 @@ import click
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import print_table, printable
-from flowyard.registry import DatasetRegistry, DatasetVersion
+from flowyard.registry import Registry, Version, open_registry
 
 __all__ = ["dataset"]
 
@@ -50,7 +50,7 @@ def list_(home: str | None, as_json: bool) -> None:
 
 
 @dataset.command()
-@click.argument("label", metavar="NAME[:VERSION]")
+@click.argument("label", metavar="NAME[:VERSION|@ALIAS]")
 @store_options
 def show(label: str, home: str | None, as_json: bool) -> None:
     """Show a version, by default the newest, with its files; their bytes are checked."""
@@ -64,29 +64,36 @@ def show(label: str, home: str | None, as_json: bool) -> None:
     click.echo(f"Description: {printable(found.description)}")
     click.echo(f"Registered:  {found.created_at}")
     click.echo(f"Digest:      {found.digest}")
+    click.echo(f"Aliases:     {', '.join(_aliases(registry, found)) or 'none'}")
     click.echo(f"Data:        {path}")
     print_table(["file", "bytes"], [(printable(file.name), file.size) for file in found.files])
 
 
-def _registry(home: str | None) -> DatasetRegistry:
-    return DatasetRegistry(read_settings(home).home)
+def _registry(home: str | None) -> Registry:
+    return open_registry(read_settings(home))
 
 
-def _size(version: DatasetVersion) -> str:
+def _aliases(registry: Registry, version: Version) -> list[str]:
+    return [alias for alias, number in registry.aliases(version.name).items() if number == version.version]
+
+
+def _size(version: Version) -> str:
     return f"{len(version.files)} file{'s' if len(version.files) != 1 else ''}, {version.size:,} bytes"
 
 
-def _view(registry: DatasetRegistry, version: DatasetVersion) -> dict[str, Any]:
-    """What machines get of a version: the names in it are a contract."""
+def _view(registry: Registry, version: Version) -> dict[str, Any]:
+    """What machines get of a version: the names in it are a contract. ``path`` is null until the files are fetched."""
+    path = registry.path(version)
     return {
         "name": version.name,
         "version": version.version,
         "source": f"registry:{version.label}",
+        "aliases": _aliases(registry, version),
         "digest": version.digest,
         "files": [{"name": file.name, "bytes": file.size, "digest": file.digest} for file in version.files],
         "bytes": version.size,
         "is_folder": version.is_folder,
         "description": version.description,
         "created_at": version.created_at,
-        "path": str(registry.path(version)),
+        "path": str(path) if path.exists() else None,
     }

@@ -15,9 +15,10 @@ from flowyard.cli.lazy import LazyGroup
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_warnings
-from flowyard.experiments import load_experiment, plan_experiment
+from flowyard.experiments.load import load_experiment
+from flowyard.experiments.plan import plan_experiment
 from flowyard.experiments.policy import read_policy, read_racing
-from flowyard.registry import DatasetRegistry
+from flowyard.registry import open_registry
 
 __all__ = ["experiment"]
 
@@ -63,7 +64,7 @@ def run(
     Exits 3 when a gate says no or the budget is used up, else 1 when lines failed.
     """
     app = open_app(read_settings(home, env_file, simulate), Path(path))
-    loaded = load_experiment(Path(path), env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
+    loaded = load_experiment(Path(path), env, resolve_dataset=open_registry(app.settings).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
     plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app), gates=not no_gates)
     print_warnings(plan.warnings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -17,13 +18,26 @@ from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.decisions.model import Evidence
 from flowyard.decisions.policy import DecisionPolicy
-from flowyard.experiments import ExperimentPlan, execute_experiment
 from flowyard.experiments.connections import ExperimentConnections
+from flowyard.experiments.execute import execute_experiment
+from flowyard.experiments.plan import ExperimentPlan
 from flowyard.experiments.policy import decide
 from flowyard.records import Comparison, ExperimentRecord
 from flowyard.reports import comparison_table, report_paths, summarize, write_reports
+from flowyard.runs.budget import Budget
 
-__all__ = ["carry_out_experiment"]
+__all__ = ["carry_out_experiment", "run_and_decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What an execution came to; ``files`` are its reports by format, ``budget`` what it may have used up."""
+
+    record: ExperimentRecord
+    comparison: Comparison
+    evidence: Evidence
+    files: Mapping[str, Sequence[Path]]
+    budget: Budget
 
 
 def carry_out_experiment(
@@ -37,25 +51,38 @@ def carry_out_experiment(
     as_json: bool,
 ) -> int:
     """Run the plan, or what is left of it in ``earlier``, decide, write reports and print; returns the exit code."""
-    experiment = plan.experiment
-    declared = [ExperimentConnections(experiment, app.environ)]
-    parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
     begun: list[ExperimentRecord] = []
-    work = execute_experiment(plan, parts, options=many.options, earlier=earlier, on_begin=begun.append)
     try:
-        record = many.carry_out(app, work)
+        decided = run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=begun.append)
     except BaseException:
         for each in begun:
             _say_unfinished(each)
         raise
-    record, comparison, evidence = decide(record, policy, app.store)
-    files = write_reports(record, evidence, record.path)
-    _print_result(record, comparison, evidence, policy, files, as_json=as_json)
+    record, evidence = decided.record, decided.evidence
+    _print_result(record, decided.comparison, evidence, policy, decided.files, as_json=as_json)
     if not record.is_finished:
         _say_unfinished(record)
     planned = sum(1 + len(each.evaluations) for each in plan.runs)
-    stopped = budget_code(record.runs, parts.budget, planned=planned)
+    stopped = budget_code(record.runs, decided.budget, planned=planned)
     return stopped or gate_code(evidence, policy) or failed_lines_code(record.runs, max_failed_lines)
+
+
+def run_and_decide(
+    plan: ExperimentPlan,
+    policy: DecisionPolicy,
+    app: App,
+    many: ManyLines,
+    *,
+    earlier: ExperimentRecord | None = None,
+    on_begin: Callable[[ExperimentRecord], None],
+) -> Decided:
+    """Run the plan, or what is left of it in ``earlier``, decide and write the reports; tells of the beginning."""
+    experiment = plan.experiment
+    declared = [ExperimentConnections(experiment, app.environ)]
+    parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
+    work = execute_experiment(plan, parts, options=many.options, earlier=earlier, on_begin=on_begin)
+    record, comparison, evidence = decide(many.carry_out(app, work), policy, app.store)
+    return Decided(record, comparison, evidence, write_reports(record, evidence, record.path), parts.budget)
 
 
 def _say_unfinished(record: ExperimentRecord) -> None:

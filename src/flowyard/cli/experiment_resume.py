@@ -12,10 +12,11 @@ from flowyard.cli.experiment_end import carry_out_experiment
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import open_store, read_settings, running_options
 from flowyard.cli.output import print_warnings
-from flowyard.experiments import load_experiment, plan_experiment
+from flowyard.experiments.load import load_experiment
+from flowyard.experiments.plan import plan_experiment
 from flowyard.experiments.policy import read_policy, read_racing
 from flowyard.experiments.resume import changed_versions, require_request
-from flowyard.registry import DatasetRegistry
+from flowyard.registry import open_registry
 
 __all__ = ["resume"]
 
@@ -46,7 +47,7 @@ def resume(
     request = require_request(record)
     file = Path(request["file"])
     app = open_app(read_settings(home, env_file, simulate), file)
-    loaded = load_experiment(file, record.env, resolve_dataset=DatasetRegistry(app.settings.home).resolve)
+    loaded = load_experiment(file, record.env, resolve_dataset=open_registry(app.settings).resolve)
     policy, _ = read_policy(loaded), read_racing(loaded)
     plan = plan_experiment(
         loaded, request["variants"], request["parameters"], prices=many.price_table(app), gates=not no_gates

@@ -16,7 +16,7 @@ from flowyard.experiments.load import load_experiment
 from flowyard.experiments.mappings import check_experiment
 from flowyard.experiments.model import Experiment
 from flowyard.experiments.origins import Origin, merged_blocks
-from flowyard.registry import DatasetRegistry
+from flowyard.registry import open_registry
 
 __all__ = ["show"]
 
@@ -27,7 +27,7 @@ __all__ = ["show"]
 @store_options
 def show(path: str, env: str | None, home: str | None, as_json: bool) -> int:
     """Show the experiment at PATH with an overlay applied: every value, and the file and line that it comes from."""
-    registry = DatasetRegistry(read_settings(home).home)
+    registry = open_registry(read_settings(home))
     experiment = load_experiment(Path(path), env, resolve_dataset=registry.resolve)
     merged, origins = merged_blocks(Path(path), env)
     warnings, wrong = check_experiment(experiment)

@@ -16,6 +16,7 @@ from flowyard.errors import ExitCode, FlowyardError, OutsideError
 __all__ = ["cli", "main"]
 
 _NOUNS = {
+    "approval": ("flowyard.cli.approval:approval", "Ask people whether a version may be deployed, and answer."),
     "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
@@ -28,6 +29,8 @@ _NOUNS = {
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
+    "registry": ("flowyard.cli.registry:registry", "Keep flows in versions, with what is known of each."),
+    "release": ("flowyard.cli.release:release", "Experiment, gates, registration and approval in one go."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),

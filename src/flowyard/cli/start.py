@@ -17,10 +17,12 @@ from pathlib import Path
 
 from flowyard._util.spare_process import start_spare
 from flowyard._util.worker_command import ASKS_MODELS, WORKER_ARGV
+from flowyard.sessions.forked import start_fork_server
 
 __all__ = ["start"]
 
-_RUN_LINES = frozenset({("run", "create"), ("run", "resume"), ("experiment", "run")})
+_RUN_LINES = frozenset({("run", "create"), ("run", "resume")})
+_RUN_MANY = frozenset({("experiment", "run"), ("experiment", "resume")})
 _FIRST_COLLECTION = 50_000
 """New objects before the garbage collector looks; with 700, as Python has it, it looks 60 times during the import."""
 
@@ -28,8 +30,8 @@ _FIRST_COLLECTION = 50_000
 def start() -> None:
     """Run the command line and end the process with its exit code."""
     words = sys.argv[1:]
-    if tuple(words[:2]) in _RUN_LINES and not {"--help", "-h"} & set(words):
-        start_spare(WORKER_ARGV, {ASKS_MODELS: "1"} if _asks_models(words) else None)
+    if not {"--help", "-h", "--dry-run"} & set(words):
+        _start_early(tuple(words[:2]), words)
     gc.set_threshold(_FIRST_COLLECTION, 10, 10)
     code: object = 0
     try:
@@ -37,6 +39,14 @@ def start() -> None:
     except SystemExit as end:
         code = end.code
     _leave(code)
+
+
+def _start_early(command: tuple[str, ...], words: list[str]) -> None:
+    """Start what a command that runs lines will need."""
+    if command in _RUN_MANY:
+        start_fork_server()
+    elif command in _RUN_LINES:
+        start_spare(WORKER_ARGV, {ASKS_MODELS: "1"} if _asks_models(words) else None)
 
 
 def _asks_models(words: list[str]) -> bool:

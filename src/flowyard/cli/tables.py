@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from rich import box, cells
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from flowyard._util.files import dump_json
 from flowyard._util.printable import printable_text
 from flowyard.records import LineResult
 
-__all__ = ["print_line", "print_table", "printable", "shortened"]
+__all__ = ["print_line", "print_table", "print_tree", "printable", "shortened"]
+
+
+class _Branch(Protocol):
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def below(self) -> Sequence[_Branch]: ...
 
 
 def print_table(
@@ -40,6 +49,18 @@ def print_line(line: LineResult) -> None:
         table.add_row(Text(name, style="red" if name == "failed" else "dim"), Text(_cell(value)))
     click.secho(f"line {line.line_number}", bold=True)
     Console().print(table)
+
+
+def print_tree(root: _Branch) -> None:
+    """A sentence with sentences below it, each in as many lines as it needs."""
+    tree = Tree(Text(printable(root.text), style="bold"), guide_style="dim")
+    _grow(tree, root)
+    Console().print(tree)
+
+
+def _grow(tree: Tree, branch: _Branch) -> None:
+    for each in branch.below:
+        _grow(tree.add(Text(printable(each.text))), each)
 
 
 def _cell(value: Any) -> str:

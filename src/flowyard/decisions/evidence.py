@@ -25,7 +25,7 @@ def gather_evidence(comparison: Comparison, policy: DecisionPolicy | None = None
     Reads the lines of all runs and the columns of the data that slices need. Raises StoreError for a damaged line.
     """
     policy = policy or DecisionPolicy()
-    versions = find_versions(comparison)
+    versions = find_versions(comparison, policy.ships)
     measured = measure(versions, policy.metrics)
     columns = read_data_columns(versions, policy.slices, _needed(policy)) if versions.runs else DataColumns()
     warnings = [*measured.warnings, *columns.warnings]

@@ -112,7 +112,7 @@ class _Judge:
         against = self._against(gate, labels) if gate.is_relative else None
         if gate.version is not None:
             return match_versions(gate.version, labels)
-        ships = self.estimator.versions.defaults
+        ships = self.estimator.versions.ships
         if ships in labels and ships != against:
             return (ships,) if ships else ()
         return tuple(label for label in labels if label != against and (dataset, label) not in self.dropped)

@@ -93,8 +93,9 @@ class Racing:
 class DecisionPolicy:
     """All of it. ``inconclusive`` is what an inconclusive gate does to the exit code.
 
-    ``cluster`` is a column of the data: lines with the same value in it belong together and are resampled together.
-    ``alpha`` is the error that all tests of the gates together may have, ``seed`` makes resampling repeatable.
+    ``ships`` names the version that would be deployed, None for the flow as its files have it. ``cluster`` is a column
+    of the data: lines with the same value in it belong together and are resampled together. ``alpha`` is the error that
+    all tests of the gates together may have, ``seed`` makes resampling repeatable.
     """
 
     metrics: Mapping[str, MetricRule] = field(default_factory=dict)
@@ -103,5 +104,6 @@ class DecisionPolicy:
     gates: tuple[Gate, ...] = ()
     inconclusive: Literal["fail", "pass"] = "fail"
     cluster: str | None = None
+    ships: str | None = None
     alpha: float = 0.05
     seed: int = 0

@@ -18,6 +18,7 @@ __all__ = [
     "parse_metrics_block",
     "parse_policy_block",
     "parse_racing_block",
+    "parse_ships_block",
     "parse_slices_block",
 ]
 
@@ -66,6 +67,13 @@ def parse_cluster_block(value: Any, file: YamlFile, *keys: str | int) -> str | N
     """The name of a column. Raises UserError with file:line."""
     if value is not None and (not isinstance(value, str) or not value):
         raise UserError("'cluster' is the name of a column.", hint="cluster: conversation", where=file.where(*keys))
+    return value
+
+
+def parse_ships_block(value: Any, file: YamlFile, *keys: str | int) -> str | None:
+    """The label of a version, or a part of one. Raises UserError with file:line."""
+    if value is not None and (not isinstance(value, str) or not value):
+        raise UserError("'ships' is a version's label.", hint="ships: classify=few_shot", where=file.where(*keys))
     return value
 
 
@@ -142,6 +150,7 @@ POLICY_BLOCKS: Mapping[str, Any] = {
     "gates": parse_gates_block,
     "inconclusive": parse_inconclusive_block,
     "cluster": parse_cluster_block,
+    "ships": parse_ships_block,
 }
 """The blocks that make up a DecisionPolicy, each under the name of its field."""
 

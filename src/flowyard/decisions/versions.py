@@ -24,10 +24,13 @@ class VersionRun:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """All of them in the order they ran. ``defaults`` is the version that would ship, None when it was not run."""
+    """All of them in the order they ran. ``defaults`` is the flow as its files have it and ``ships`` the version that
+    would be deployed, each None when it was not run.
+    """
 
     runs: tuple[VersionRun, ...]
     defaults: str | None = None
+    ships: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -47,8 +50,10 @@ class Versions:
         return tuple(dict.fromkeys(name for each in self.runs for name in each.evaluations))
 
 
-def find_versions(comparison: Comparison) -> Versions:
-    """The versions of a comparison, under the labels that reports show."""
+def find_versions(comparison: Comparison, ships: str | None = None) -> Versions:
+    """The versions of a comparison, under the labels that reports show; ``ships`` names the one that would be deployed
+    where that is not the flow as its files have it.
+    """
     found: list[VersionRun] = []
     taken: set[tuple[str, str]] = set()
     for run in comparison.runs:
@@ -59,8 +64,9 @@ def find_versions(comparison: Comparison) -> Versions:
             label = f"{label} ({run.name})"
         taken.add((dataset, label))
         found.append(VersionRun(dataset, label, run, _evaluations(run, comparison)))
-    labels = {each.version for each in found}
-    return Versions(tuple(found), comparison.defaults if comparison.defaults in labels else None)
+    labels = tuple(dict.fromkeys(each.version for each in found))
+    defaults = comparison.defaults if comparison.defaults in labels else None
+    return Versions(tuple(found), defaults, next(iter(match_versions(ships, labels)), None) if ships else defaults)
 
 
 def match_versions(wanted: str, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowyard.abc import ConnectionSource
 from flowyard.errors import UserError
-from flowyard.experiments.model import Experiment
 from flowyard.llm import Connection, parse_connection
+
+if TYPE_CHECKING:  # workers load this module, and need no experiment
+    from flowyard.experiments.model import Experiment
 
 __all__ = ["ExperimentConnections"]
 

@@ -30,6 +30,7 @@ from flowyard.flows.parameters import apply_parameters
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts, RunRequest, execute_run, resume_run, session_request
+from flowyard.sessions.forked import forked_workers
 from flowyard.sessions.kept import KeptSessions
 
 __all__ = ["execute_experiment"]
@@ -54,26 +55,35 @@ async def execute_experiment(
     was interrupted: it goes on under its key, and only what it has no result of is run. ``on_begin`` gets the record
     before the first run. Raises Conflict while another process carries ``earlier`` out.
     """
-    kept = KeptSessions(parts.open_session)
-    parts = replace(parts, open_session=kept)
-    options = options or RunOptions()
-    try:
-        policy = read_policy(plan.experiment)
-        require_baselines(policy, parts.store)
-        flows = PlannedFlows(plan.experiment)
-        await _require_runnable(plan, parts, options, flows)
-        execution = Execution(plan, parts, parts.store, options, flows, earlier)
-        with held_execution(plan.experiment.name, execution.path):
-            begun = execution.record()
-            if on_begin is not None:
-                on_begin(begun)
-            try:
-                await _carry_out(execution, policy, read_racing(plan.experiment))
-                execution.is_finished = not execution.is_stopped
-            finally:
-                record = execution.record()  # what was paid for is kept, also when the rest is not run
-    finally:
-        await kept.close()
+    with forked_workers():
+        kept = KeptSessions(parts.open_session)
+        try:
+            return await _execute(plan, replace(parts, open_session=kept), options or RunOptions(), earlier, on_begin)
+        finally:
+            await kept.close()
+
+
+async def _execute(
+    plan: ExperimentPlan,
+    parts: RunParts,
+    options: RunOptions,
+    earlier: ExperimentRecord | None,
+    on_begin: Callable[[ExperimentRecord], None] | None,
+) -> ExperimentRecord:
+    policy = read_policy(plan.experiment)
+    require_baselines(policy, parts.store)
+    flows = PlannedFlows(plan.experiment)
+    await _require_runnable(plan, parts, options, flows)
+    execution = Execution(plan, parts, parts.store, options, flows, earlier)
+    with held_execution(plan.experiment.name, execution.path):
+        begun = execution.record()
+        if on_begin is not None:
+            on_begin(begun)
+        try:
+            await _carry_out(execution, policy, read_racing(plan.experiment))
+            execution.is_finished = not execution.is_stopped
+        finally:
+            record = execution.record()  # what was paid for is kept, also when the rest is not run
     return record
 
 

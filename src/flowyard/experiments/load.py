@@ -24,7 +24,7 @@ from flowyard.experiments.schema import BLOCKS, IGNORED_IN_OVERLAYS, ExperimentS
 from flowyard.llm.cache.block import CacheBlock, parse_cache_block
 from flowyard.llm.pacing import RateLimit, read_limits
 
-__all__ = ["find_experiment_file", "find_overlay_file", "load_experiment"]
+__all__ = ["environment_overlay", "find_experiment_file", "find_overlay_file", "load_experiment"]
 
 
 def load_experiment(path: Path, env: str | None = None, *, resolve_dataset: ResolveDataset | None = None) -> Experiment:
@@ -61,6 +61,18 @@ def find_overlay_file(base: Path, env: str) -> Path:
         hint = did_you_mean(env, known) or f"Environments here: {known_names(known)}."
         raise UserError(f"There is no overlay {file.name} for the environment {env!r}.", hint=hint)
     return file
+
+
+def environment_overlay(path: Path, env: str) -> str | None:
+    """The environment whose overlay applies: None for an experiment without any overlay, which is the same everywhere.
+
+    Raises UserError when there are overlays, but none for this one.
+    """
+    base = find_experiment_file(path)
+    if not any(base.parent.glob(f"{base.stem}.*{base.suffix}")):
+        return None
+    find_overlay_file(base, env)
+    return env
 
 
 @dataclass(slots=True)

@@ -45,6 +45,10 @@ def require_references(
         problems += baseline
     else:
         warnings += [str(problem) for problem in baseline]
+    if policy.ships is not None:
+        problems += names.no_version(
+            policy.ships, "The version that ships,", experiment.blocks["ships"].where(), one=True
+        )
     if gates:
         problems += [problem for gate in policy.gates for problem in _of_gate(gate, names)]
     if problems:

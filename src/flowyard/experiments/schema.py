@@ -61,6 +61,9 @@ class _Blocks(_Strict):
     gates: list[Any] | None = None
     inconclusive: str | None = None
     cluster: str | None = None
+    ships: str | None = None
+    approval: dict[str, Any] | None = None
+    registry: dict[str, Any] | None = None
 
 
 BLOCKS = tuple(_Blocks.model_fields)

@@ -7,6 +7,7 @@ followed: inside the folder they point to the same place of the copy, outside to
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowyard._util.left_out import LEFT_OUT
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import FlowInvalid, Problem
 from flowyard.flows.model import Flow
@@ -24,7 +26,7 @@ from flowyard.flows.model import Flow
 if TYPE_CHECKING:
     from flowyard._util.yamlfile import YamlFile
 
-__all__ = ["FlowFolder", "MergedFolder", "lost_files", "merged_folder", "resolve_folder"]
+__all__ = ["FlowFolder", "MergedFolder", "lost_files", "merged_folder", "resolve_folder", "without_keys"]
 
 _LEFT_OUT = {".git", ".flowyard", ".promptflow", ".venv", "__pycache__"}
 
@@ -130,13 +132,23 @@ def merged_folder(
 
 def _forget_includes(copy: Path, file: YamlFile) -> None:
     """Empty the lines of ``additional_includes`` in the copied flow file, so that the copy stands for itself."""
-    tops = sorted(line for keys, line in file.lines.items() if len(keys) == 1)
-    start = file.line(("additional_includes",))
-    end = next((line for line in tops if line > start), None)
-    lines = copy.read_text("utf-8-sig").split("\n")
-    stop = len(lines) if end is None else end - 1
+    text = without_keys(file, ("additional_includes",))
     copy.unlink()  # it may be a link, or not writable
-    copy.write_text("\n".join([*lines[: start - 1], *("" for _ in lines[start - 1 : stop]), *lines[stop:]]), "utf-8")
+    copy.write_text(text, "utf-8")
+
+
+def without_keys(file: YamlFile, keys: Sequence[str]) -> str:
+    """The text of a flow's file with the lines of some of its top keys empty."""
+    tops = sorted(line for found, line in file.lines.items() if len(found) == 1)
+    lines = file.path.read_text("utf-8-sig").split("\n")
+    for key in keys:
+        if (key,) not in file.lines:
+            continue
+        start = file.line((key,))
+        end = next((line for line in tops if line > start), None)
+        stop = len(lines) if end is None else end - 1
+        lines[start - 1 : stop] = [""] * (stop - start + 1)
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +256,27 @@ def _copy_link(link: Path, target: Path, root: Path) -> None:
 
 
 def _zip_folder(folder: Path, archive: Path) -> None:
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
-        writer.write(folder, folder.name)
+    """An archive that depends on names and contents alone: no times, no modes, nothing that a library decides."""
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr(_member(f"{folder.name}/"), b"")
         for path in _walk(folder):
-            writer.write(path, Path(folder.name) / path.relative_to(folder))
+            if any(_is_left_out(part) for part in path.relative_to(folder).parts):
+                continue
+            name = (Path(folder.name) / path.relative_to(folder)).as_posix()
+            with path.open("rb") as source, writer.open(_member(name), "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target)
+
+
+def _is_left_out(name: str) -> bool:
+    """Whether it is a cache or may hold secrets: nobody can take that out of an archive again."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in LEFT_OUT)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name)
+    member.create_system = 3
+    member.external_attr = 0o40755 << 16 if name.endswith("/") else 0o100644 << 16
+    return member
 
 
 def _files_in(folder: Path) -> Iterator[str]:

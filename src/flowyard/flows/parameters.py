@@ -30,7 +30,7 @@ from flowyard.flows.model import DagFlow, FlexFlow, Flow, Node, PromptyFlow
 from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.tool_definitions import check_tools
 
-__all__ = ["Target", "apply_parameters", "change_flow", "find_target", "require_parameter"]
+__all__ = ["Target", "apply_parameters", "change_flow", "find_target", "iter_targets", "require_parameter"]
 
 _SOURCE = ("prompt", "source.path")
 _DAG_FORMS = (
@@ -56,10 +56,14 @@ def apply_parameters(flow: Flow, parameters: Mapping[str, Any]) -> Flow:
     """
     if not parameters:
         return flow
-    targets = {name: require_parameter(flow, name) for name in parameters}
-    for name, target in _with_both_model_keys(flow, targets):
+    for name, target in iter_targets(flow, parameters):
         flow = _changed(flow, target, parameters[name], name)
     return _checked(flow)
+
+
+def iter_targets(flow: Flow, parameters: Iterable[str]) -> Iterable[tuple[str, Target]]:
+    """Each parameter's name with all that it changes. Raises UserError for a name that means nothing in the flow."""
+    return list(_with_both_model_keys(flow, {name: require_parameter(flow, name) for name in parameters}))
 
 
 def change_flow(flow: Flow, name: str, value: Any) -> Flow:

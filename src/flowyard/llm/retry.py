@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from flowyard.errors import ProviderError
 
-__all__ = ["RetryPolicy", "call_with_retries", "is_retryable", "parse_retry_after"]
+__all__ = ["RetryPolicy", "call_with_retries", "is_retryable"]
 
 Answer = TypeVar("Answer")
 
@@ -54,30 +53,3 @@ async def call_with_retries(policy: RetryPolicy, call: Callable[[], Awaitable[An
 def is_retryable(status: int, code: str | None = None) -> bool:
     """Whether asking again may help. An exhausted quota answers 429 too, but waiting does not refill it."""
     return (status in _AGAIN or status >= 500) and code != "insufficient_quota"
-
-
-def parse_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds from ``retry-after-ms`` or ``Retry-After`` (seconds or an HTTP date); None when absent or unreadable."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("Retry-After")
-    seconds = _number(text)
-    if seconds is not None or text is None:
-        return seconds
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings all of e-mail, for an answer few servers give
-
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return number if number is not None and 0 <= number < float("inf") else None

@@ -10,7 +10,8 @@ from typing import Any
 from flowyard._util.suggest import known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import ExperimentInvalid, FlowyardError, Problem, UserError
-from flowyard.experiments import ExperimentPlan, load_experiment, plan_experiment
+from flowyard.experiments.load import load_experiment
+from flowyard.experiments.plan import ExperimentPlan, plan_experiment
 from flowyard.migration.notes import Notes, looks_secret, read_structured
 from flowyard.migration.places import overlays
 from flowyard.reports.values import plural

@@ -1,87 +1,187 @@
-"""Contents of files, each kept once under its digest, and whole trees made of them."""
+"""Contents of files, each kept once under its digest."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from flowyard.errors import StoreError
-from flowyard.registry.tree import TreeFile, file_digest, tree_digest
+from flowyard.errors import Conflict, OutsideError, StoreError
+from flowyard.registry.tree import TreeFile
 
-__all__ = ["BlobStore"]
+__all__ = ["Blobs", "LocalBlobs", "changed_while_read", "copy_checked", "damaged", "missing", "outside_errors"]
 
 _PIECE = 1 << 20
 _READ_ONLY = 0o444
+_THREADS = 8
+_LONG_AGO_S = 24 * 3600.0
 
 
-class BlobStore:
-    """``blobs/<digest>`` and ``trees/<digest>/<names>`` in a folder; the files of a tree are links to blobs.
+class Blobs(ABC):
+    """Contents by digest, for many processes at once. What was put is never changed.
 
-    Both appear whole, by renaming. Several processes may add the same at once. Folders are made when first needed.
+    Methods raise OutsideError when the place cannot be reached, read or written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._blobs = folder / "blobs"
-        self._trees = folder / "trees"
+    label: str
+    """Where it is, without secrets."""
 
-    def add(self, name: str, path: Path, work: Path) -> TreeFile:
-        """Copy a file's content in, unless it is there; what is kept is what was read. ``work`` is for half a copy."""
-        self._blobs.mkdir(parents=True, exist_ok=True)
-        copy, whole, size = work / "content", hashlib.sha256(), 0
-        with path.open("rb") as source, copy.open("wb") as target:
-            while piece := source.read(_PIECE):
-                whole.update(piece)
-                target.write(piece)
-                size += len(piece)
-            target.flush()
-            os.fsync(target.fileno())
-        place = self._blobs / whole.hexdigest()
-        if place.exists():
-            copy.unlink()
-        else:
-            copy.chmod(_READ_ONLY)
-            copy.replace(place)
-        return TreeFile(name, size, whole.hexdigest())
+    shares_files = False
+    """Whether ``get`` gives the kept files themselves, so that it copies nothing."""
 
-    def add_tree(self, files: Iterable[TreeFile], work: Path) -> None:
-        """Lay the files of a tree out under their names, unless they are."""
+    @abstractmethod
+    def has(self, file: TreeFile) -> bool:
+        """Whether the content is there, whole by its size."""
+
+    @abstractmethod
+    def put(self, file: TreeFile, place: Path) -> None:
+        """Keep what is read at ``place``, unless it is there. Raises Conflict, and keeps nothing, if it is other bytes
+        than ``file`` says."""
+
+    @abstractmethod
+    def get(self, file: TreeFile, target: Path) -> None:
+        """Make the new file ``target``, read only, of the content; every byte is checked.
+
+        Raises StoreError when the content is missing or damaged.
+        """
+
+    def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> None:
+        """Keep the contents that are not there yet, several at once."""
+        first = {file.digest: (file, place) for file, place in zip(files, places, strict=True)}
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(lambda each: None if self.has(each[0]) else self.put(*each), first.values()))
+
+    def get_all(self, files: Iterable[TreeFile], folder: Path) -> None:
+        """Write files below a folder under their names, several at once; the names have been checked."""
         listed = list(files)
-        place = self.tree(tree_digest(listed))
-        if place.exists():
-            return
-        whole = work / "tree"
-        for file in listed:
-            target = whole / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _link(self._blobs / file.digest, target)
-        self._trees.mkdir(parents=True, exist_ok=True)
-        try:
-            whole.rename(place)
-        except OSError:
-            if not place.exists():
-                raise
-            shutil.rmtree(whole)  # another process was quicker with the same
+        with outside_errors(folder):
+            for parent in {(folder / file.name).parent for file in listed}:
+                parent.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(lambda file: self.get(file, folder / file.name), listed))
 
-    def tree(self, digest: str) -> Path:
-        """The folder of a tree, whether it is there or not."""
-        return self._trees / digest
 
-    def check_tree(self, files: Iterable[TreeFile], digest: str) -> None:
-        """Raise StoreError when a file of the tree is missing or has other bytes than were put in."""
-        for file in files:
-            path = self.tree(digest) / file.name
-            if not path.is_file():
-                raise StoreError(f"{path} of the registry is missing.", hint="Restore it from a backup.")
-            if path.stat().st_size != file.size or file_digest(path) != file.digest:
-                raise StoreError(f"{path} of the registry was changed.", hint="Restore it from where the data came.")
+class LocalBlobs(Blobs):
+    """``blobs/<digest>`` in a folder, which is made when it is first needed. Files are read only and appear whole."""
+
+    shares_files = True
+
+    def __init__(self, folder: Path) -> None:
+        self.label = str(folder)
+        self._blobs = folder / "blobs"
+        self._incoming = folder / "incoming"
+
+    def has(self, file: TreeFile) -> bool:
+        with outside_errors(self._blobs):
+            try:
+                return (self._blobs / file.digest).stat().st_size == file.size
+            except FileNotFoundError:
+                return False
+
+    def put(self, file: TreeFile, place: Path) -> None:
+        with outside_errors(self._blobs):
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            self._incoming.mkdir(exist_ok=True)
+            copy = self._incoming / uuid.uuid4().hex
+            try:
+                with place.open("rb") as source, copy.open("xb") as target:
+                    digest = copy_checked(source, target)
+                    target.flush()
+                    os.fsync(target.fileno())
+                if digest != file.digest:
+                    raise changed_while_read(place)
+                copy.chmod(_READ_ONLY)
+                copy.replace(self._blobs / file.digest)
+            finally:
+                copy.unlink(missing_ok=True)
+
+    def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> None:
+        with outside_errors(self._blobs):
+            _clear(self._incoming)
+        super().put_all(files, places)
+        with outside_errors(self._blobs):
+            _sync_folder(self._blobs)
+
+    def get(self, file: TreeFile, target: Path) -> None:
+        blob = self._blobs / file.digest
+        with outside_errors(self._blobs):
+            try:
+                _link(blob, target)
+            except FileNotFoundError:
+                raise missing(str(blob)) from None
+            with target.open("rb") as kept:
+                if hashlib.file_digest(kept, "sha256").hexdigest() != file.digest:
+                    raise damaged(str(blob))
+
+
+def copy_checked(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copy everything; returns the SHA-256, in hex, of what was copied."""
+    whole = hashlib.sha256()
+    while piece := source.read(_PIECE):
+        whole.update(piece)
+        target.write(piece)
+    return whole.hexdigest()
+
+
+def missing(place: str) -> StoreError:
+    """What is said of a content that is not there."""
+    return StoreError(f"{place} of the registry is missing.", hint="Restore it from a backup.")
+
+
+def damaged(place: str) -> StoreError:
+    """What is said of a content that has other bytes than were put in."""
+    return StoreError(f"{place} of the registry was changed.", hint="Restore it from where the data came.")
+
+
+def changed_while_read(place: Path) -> Conflict:
+    """What is said of a file that somebody wrote to while it was registered."""
+    return Conflict(f"{place} changed while it was read. Nothing was registered.", hint="Try again when it is at rest.")
 
 
 def _link(blob: Path, target: Path) -> None:
     try:
         os.link(blob, target)
-    except OSError:  # not every file system has links
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError:  # not every file system has links, and none has them to another one
         shutil.copyfile(blob, target)
         target.chmod(_READ_ONLY)
+
+
+def _clear(folder: Path) -> None:
+    """Remove the half copies that killed processes left long ago; whoever still writes one is quicker than that."""
+    if folder.is_dir():
+        for copy in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if copy.stat().st_mtime < time.time() - _LONG_AGO_S:
+                    copy.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring names to the disk, too, where folders can be opened and there is one."""
+    if os.name == "posix" and folder.is_dir():
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+@contextmanager
+def outside_errors(path: Path) -> Iterator[None]:
+    """What the file system refuses is an error outside."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        raise OutsideError(
+            f"{error.strerror or error}: {where}", hint="Nothing was registered or given out."
+        ) from error

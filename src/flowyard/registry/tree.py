@@ -11,19 +11,22 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 from flowyard.errors import NotFound, UserError
+from flowyard.registry.ignore import Ignored, is_never_kept, read_ignored
 
-__all__ = ["TreeFile", "file_digest", "is_plain_name", "iter_files", "tree_digest"]
-
-LEFT_OUT = frozenset({".git", ".flowyard", "__pycache__", ".DS_Store"})
-"""Never part of a dataset, wherever they lie in its folder."""
+__all__ = ["TreeFile", "file_digest", "hash_files", "is_plain_name", "iter_files", "tree_digest"]
 
 _HEAD = b"flowyard tree 1\n"
 _PIECE = 1 << 20
+_MOST_THREADS = 8
 _PLAIN_NAME = re.compile(r"[^/\\\x00-\x1f\x7f:*?\"<>|]+")
+_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +45,91 @@ def tree_digest(files: Iterable[TreeFile]) -> str:
     content; lengths and sizes as 8 bytes, so that no two different trees read the same.
     """
     whole = hashlib.sha256(_HEAD)
-    for file in sorted(files, key=lambda each: each.name.encode()):
-        name = file.name.encode()
+    for name, file in sorted((file.name.encode(), file) for file in files):
         whole.update(len(name).to_bytes(8, "big") + name + file.size.to_bytes(8, "big") + bytes.fromhex(file.digest))
     return whole.hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file's content in hex, read in pieces."""
-    whole = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            whole.update(piece)
-    return whole.hexdigest()
+    """The SHA-256 of a file's content in hex, read in pieces. Raises OSError."""
+    return _read(path, memoryview(bytearray(_PIECE)))[1]
+
+
+def hash_files(found: Iterable[tuple[str, Path]]) -> tuple[TreeFile, ...]:
+    """Files, given as (name in the tree, path), with their sizes and digests, in the same order. Raises OSError.
+
+    They are read once, on as many threads as there are cores, while ``found`` is still going on; nothing is written.
+    """
+    read: dict[int, TreeFile] = {}
+    numbered, turn = enumerate(found), Lock()
+
+    def work() -> None:
+        buffer = memoryview(bytearray(_PIECE))
+        while True:
+            with turn:
+                entry = next(numbered, None)
+            if entry is None:
+                return
+            number, (name, path) = entry
+            read[number] = TreeFile(name, *_read(path, buffer))
+
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        for each in [pool.submit(work) for _ in range(threads)]:
+            each.result()
+    return tuple(read[number] for number in sorted(read))
+
+
+def _read(path: Path, buffer: memoryview) -> tuple[int, str]:
+    """The size and the digest of what is read."""
+    whole, size = hashlib.sha256(), 0
+    with FileIO(path) as file:
+        while count := file.readinto(buffer):
+            whole.update(buffer[:count])
+            size += count
+    return size, whole.hexdigest()
 
 
 def iter_files(path: Path) -> Iterator[tuple[str, Path]]:
-    """(name in the tree, path) of a file, or of all files below a folder; names are sorted within a folder.
+    """(name in the tree, path) of a file, or of all files below a folder that are not left out (``ignore.py``).
 
-    Raises NotFound when nothing is there, UserError for links, devices and names that not every platform can have: what
-    they stand for would differ from place to place.
+    Raises NotFound when nothing is there, UserError for a file that is never kept, links, devices and names that not
+    every platform can have: what they stand for would differ from place to place.
     """
     if not path.exists():
         raise NotFound(f"There is no file or folder {path}.")
     if path.is_dir():
-        yield from _below(path, "")
+        yield from _below(path, read_ignored(path))
     else:
-        _require_plain(path, path.name)
+        _require_plain(path, path.name, is_plain=stat.S_ISREG(path.lstat().st_mode))
+        if is_never_kept(path.name):
+            raise UserError(f"{path} is never registered, because such files hold secrets or are caches.")
         yield path.name, path
 
 
-def _below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+def _below(folder: Path, ignored: Ignored) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
-        if entry.name in LEFT_OUT:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if ignored.has(entry.name, is_folder=is_folder):
             continue
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
+        path = Path(entry.path)
+        if is_folder:
             _require_name(path, entry.name)
-            yield from _below(path, f"{prefix}{entry.name}/")
+            yield from _below(path, ignored.below(path))
         else:
-            _require_plain(path, entry.name)
-            yield prefix + entry.name, path
+            _require_plain(path, entry.name, is_plain=entry.is_file(follow_symlinks=False))
+            yield ignored.prefix + entry.name, path
 
 
 def is_plain_name(name: str) -> bool:
     """Whether each part of a name in a tree is one that every platform can have, and leads nowhere else."""
-    return all(_PLAIN_NAME.fullmatch(part) and part not in (".", "..") and _is_text(part) for part in name.split("/"))
+    return all(map(_is_plain_part, name.split("/"))) and _is_text(name)
+
+
+def _is_plain_part(part: str) -> bool:
+    return bool(_PLAIN_NAME.fullmatch(part)) and part[-1] not in ". " and not _OF_DEVICES.fullmatch(part)
 
 
 def _is_text(name: str) -> bool:
@@ -105,7 +145,7 @@ def _require_name(path: Path, name: str) -> None:
         raise UserError(f"The name of {str(path)!r} cannot be kept on every platform.", hint="Rename it first.")
 
 
-def _require_plain(path: Path, name: str) -> None:
+def _require_plain(path: Path, name: str, *, is_plain: bool) -> None:
     _require_name(path, name)
-    if not stat.S_ISREG(path.lstat().st_mode):
+    if not is_plain:
         raise UserError(f"{path} is not a plain file.", hint="Put a copy in place of a link, and leave out devices.")

@@ -44,12 +44,15 @@ class TableWriter:
         self._columns = columns
         self._plain = csv.writer(file, lineterminator="\n")
         self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        self._put([safe_cell(name) for name in columns])
+        self.put([safe_cell(name) for name in columns])
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        self._put([safe_cell(record.get(name)) for name in self._columns])
+    def write(self, record: Mapping[str, Any]) -> Sequence[str]:
+        """Write a record; returns its cells, which ``put`` takes in a table with the same columns."""
+        cells = [safe_cell(record.get(name)) for name in self._columns]
+        self.put(cells)
+        return cells
 
-    def _put(self, cells: Sequence[str]) -> None:
+    def put(self, cells: Sequence[str]) -> None:
         """Python quotes a carriage return from 3.13 on only; without quotes it ends the row for readers."""
         (self._quoted if any("\r" in cell for cell in cells) else self._plain).writerow(cells)
 

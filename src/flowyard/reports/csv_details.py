@@ -23,6 +23,8 @@ _LINE_END = (
     *("error.type", "error.message", "error.node", "duration_ms"),
     *("prompt_tokens", "completion_tokens", "total_tokens", "cost_usd", "cached_calls", "simulated"),
 )
+_MOST_HELD_BYTES = 16 * 1024 * 1024
+"""Up to so much of stored lines is held while the tables are written, instead of being read once more."""
 _MOST_FILES = 200
 """Of more versions than this there is no file each; an open file is held for each while the lines are read."""
 
@@ -49,22 +51,23 @@ def identity(comparison: Comparison, row: VariantRow) -> dict[str, Any]:
 def write_details(comparison: Comparison, summary: Summary, evidence: Evidence | None, folder: Path) -> list[Path]:
     """``details.csv`` with a row for each line of each version, and the same rows as a file for each version."""
     scores = _LineScores(evidence)
-    columns = _columns(summary, scores)
+    lines = _Lines(summary.datasets)
+    columns = _columns(summary, scores, lines)
     whole = folder / "details.csv"
     own = _own_files(summary, folder / "details")
     with ExitStack() as stack:
         everything = stack.enter_context(open_table(whole, columns))
         tables = {name: stack.enter_context(open_table(path, columns)) for name, path in own.items()}
-        for number, cell in _cells(summary.datasets):
+        for number, cell in lines:
             record = _line_record(comparison, number, cell) | scores.of(cell.row, number)
-            everything.write(record)
+            cells = everything.write(record)
             if cell.row.run.name in tables:
-                tables[cell.row.run.name].write(record)
+                tables[cell.row.run.name].put(cells)
     return [whole, *own.values()]
 
 
-def _columns(summary: Summary, scores: _LineScores) -> list[str]:
-    names = dict.fromkeys(name for _, cell in _cells(summary.datasets) for name in _line_fields(cell))
+def _columns(summary: Summary, scores: _LineScores, lines: _Lines) -> list[str]:
+    names = dict.fromkeys(name for _, cell in lines for name in _line_fields(cell))
     fields = [name for kind in ("inputs.", "outputs.", "eval.") for name in names if name.startswith(kind)]
     return [*identity_columns(summary), "line_number", "status", *fields, *scores.columns, *_LINE_END]
 
@@ -78,12 +81,26 @@ def _own_files(summary: Summary, folder: Path) -> dict[str, Path]:
     return {row.run.name: folder / f"{file_stem(row.dataset, row.label)}.csv" for row in rows}
 
 
-def _cells(tables: Sequence[DatasetTable]) -> Iterator[tuple[int, VariantLine]]:
-    for table in tables:
-        for line in iter_lines(table):
-            for cell in line.cells:
-                if cell.line is not None:
-                    yield line.line_number, cell
+class _Lines:
+    """Every line of every version, with its number, as often as it is asked for: from memory where they are few."""
+
+    def __init__(self, tables: Sequence[DatasetTable]) -> None:
+        self._tables = tables
+        runs = [
+            run for table in tables for row in table.rows for run in (row.run, *(use.run for use in row.evaluations))
+        ]
+        sizes = (run.lines_path.stat().st_size for run in runs if run.lines_path.exists())
+        self._held = list(self._read()) if sum(sizes) <= _MOST_HELD_BYTES else None
+
+    def __iter__(self) -> Iterator[tuple[int, VariantLine]]:
+        return self._read() if self._held is None else iter(self._held)
+
+    def _read(self) -> Iterator[tuple[int, VariantLine]]:
+        for table in self._tables:
+            for line in iter_lines(table):
+                for cell in line.cells:
+                    if cell.line is not None:
+                        yield line.line_number, cell
 
 
 class _LineScores:

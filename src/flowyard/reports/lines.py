@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 LineKind = Literal["failed", "disagree", "same"]
+_KINDS: tuple[LineKind, ...] = ("failed", "disagree", "same")
 _Tagged = tuple[int, int, str, LineResult]
 """Line number, place of the variant in its dataset, evaluator or "" for the variant's own line, the line."""
 
@@ -116,18 +117,10 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class LineChoice:
-    """Lines to show, failed ones first, and how many there are of each kind in the whole dataset."""
+    """Lines to show, failed ones first, and how many there are of each kind."""
 
     lines: tuple[LineRow, ...]
     totals: Mapping[LineKind, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.totals.values())
-
-    @property
-    def hidden(self) -> int:
-        return self.total - len(self.lines)
 
 
 def iter_lines(table: DatasetTable) -> Iterator[LineRow]:
@@ -141,22 +134,21 @@ def iter_lines(table: DatasetTable) -> Iterator[LineRow]:
         yield _line_row(table, number, parts)
 
 
-def choose_lines(table: DatasetTable, *, most: int = 500) -> LineChoice:
-    """Up to ``most`` lines: failed ones, then those on which variants disagree, then the rest.
-
-    Reads the lines twice so that only the chosen ones are held.
-    """
-    numbers = _numbers_by_kind(table)
-    wanted = _first_numbers(numbers, most)
-    order = list(numbers)
-    chosen = [line for line in iter_lines(table) if line.line_number in wanted]
-    chosen.sort(key=lambda line: (order.index(wanted[line.line_number]), line.line_number))
-    return LineChoice(tuple(chosen), {kind: len(members) for kind, members in numbers.items()})
+def choose_lines(lines: Sequence[LineRow]) -> LineChoice:
+    """All of these lines: failed ones, then those on which variants disagree, then the rest."""
+    kinds: dict[LineKind, list[LineRow]] = {kind: [] for kind in _KINDS}
+    for line in lines:
+        kinds[line.kind].append(line)
+    chosen = (line for kind in _KINDS for line in kinds[kind])
+    return LineChoice(tuple(chosen), {kind: len(members) for kind, members in kinds.items()})
 
 
 def choose_numbers(table: DatasetTable, most: int) -> frozenset[int]:
-    """The numbers of the lines that ``choose_lines`` would choose; holds none of the lines."""
-    return frozenset(_first_numbers(_numbers_by_kind(table), most))
+    """The numbers of up to ``most`` lines, in the order of ``choose_lines``; holds none of the lines."""
+    numbers: dict[LineKind, list[int]] = {kind: [] for kind in _KINDS}
+    for line in iter_lines(table):
+        numbers[line.kind].append(line.line_number)
+    return frozenset([number for kind in _KINDS for number in numbers[kind]][:most])
 
 
 def find_failures(table: DatasetTable) -> tuple[Failure, ...]:
@@ -167,18 +159,6 @@ def find_failures(table: DatasetTable) -> tuple[Failure, ...]:
         for line in iter_lines(table):
             failures.add(line)
     return failures.most_first()
-
-
-def _numbers_by_kind(table: DatasetTable) -> dict[LineKind, list[int]]:
-    numbers: dict[LineKind, list[int]] = {"failed": [], "disagree": [], "same": []}
-    for line in iter_lines(table):
-        numbers[line.kind].append(line.line_number)
-    return numbers
-
-
-def _first_numbers(numbers: Mapping[LineKind, list[int]], most: int) -> dict[int, LineKind]:
-    wanted = {number: kind for kind, members in numbers.items() for number in members[: max(0, most)]}
-    return dict(list(wanted.items())[:most])
 
 
 def _tagged(run: RunRecord, place: int, evaluator: str) -> Iterator[_Tagged]:

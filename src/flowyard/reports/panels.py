@@ -72,22 +72,24 @@ class Panel:
 
 
 def read_panel(index: int, table: DatasetTable, summary: Summary, evidence: Evidence | None) -> Panel:
-    """Read the lines of a dataset once; again where only some of them fit, and where they are few."""
+    """Read the lines of a dataset once; before that once more where only some of them fit."""
     colours = [summary.labels.index(row.label) % 8 for row in table.rows]
     blocks = LineBlocks(index, [row.label for row in table.rows])
     failures, pairs, seen = Failures(), LabelPairs(table), SeenScores(len(table.rows))
     expected = max((row.lines.total for row in table.rows), default=0)
     wanted = choose_numbers(table, MOST_LINES) if expected > MOST_LINES else None
-    total = 0
+    total, few = 0, list[LineRow]()
     for line in iter_lines(table):
         total += 1
+        if total <= MOST_OPEN_LINES:
+            few.append(line)
         failures.add(line)
         pairs.add(line)
         seen.add(line)
         if wanted is None or line.line_number in wanted:
             blocks.add(line)
     scores = _scores(table, evidence, seen)
-    choice = choose_lines(table, most=MOST_OPEN_LINES) if total <= MOST_OPEN_LINES else None
+    choice = choose_lines(few) if total <= MOST_OPEN_LINES else None
     return Panel(
         index=index,
         table=table,

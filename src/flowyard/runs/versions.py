@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from flowyard._util.left_out import LEFT_OUT
 from flowyard.errors import UserError
 from flowyard.flows.model import FlexFlow, Flow, PromptyFlow
 from flowyard.runs.data.files import DataFile, local_file
@@ -25,11 +26,7 @@ __all__ = ["data_digest", "flow_digest"]
 _WHOLE = 64 * 1024 * 1024
 _ENDS = 1024 * 1024
 _PIECE = 1024 * 1024
-_LEFT_OUT = (
-    *(".git", ".svn", ".hg", ".venv", "venv", "node_modules", "__pycache__", "*.pyc", ".ipynb_checkpoints"),
-    *(".flowyard", ".promptflow", ".runs", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store"),
-    *(".env", "*.env", "*.log", "*.tmp"),
-)
+_LEFT_OUT = (*LEFT_OUT, "*.log", "*.tmp")
 """What may change in a flow's folder without the flow being another one: caches, results, environments, logs."""
 
 

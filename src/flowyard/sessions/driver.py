@@ -1,7 +1,10 @@
 """Handing lines to worker processes, and finding out which line to blame when one of them ends.
 
-A worker has more lines than it runs, so that it never waits for the next one. When a worker ends by itself, the lines
-that it was running are suspects: a single one is to blame, several are run again one by one. The others just run again.
+A worker whose lines end quickly has more than it runs, so that it never waits for the next one. Slow lines are given
+out when one was stored, so that a kill finds no answer that was paid for and is not stored yet.
+
+When a worker ends by itself, the lines that it was running are suspects: a single one is to blame, several are run
+again one by one. The others just run again.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from flowyard.sessions.session import Concurrency, FinishedLine, LimitSeen, Line
 __all__ = ["LineDriver", "LineHand", "Share"]
 
 _AHEAD_S = 0.03
-"""How much work, in seconds, waits in a worker beside the lines that it runs."""
+"""How much work, in seconds, waits in a worker beside the lines that it runs; none where a line takes longer."""
 _MOST_AHEAD = 1000
 _LONGEST_GRACE_S = 5.0
 _MOST_FAILED_STARTS = 3
@@ -53,19 +56,29 @@ class Share:
     told: int = 0
     alone: bool = False
     rate: float = 0.0
+    line_s: float | None = None
     rated_at_s: float = field(default_factory=time.monotonic)
     limit: int = 0
     number: int = 0
     seen: LimitSeen = LimitSeen()
     late: LineTask | None = None
 
-    def rated(self, count: int) -> None:
+    def rated(self, lines: list[FinishedLine]) -> None:
         """Note that lines ended."""
-        self.told += count
+        self.told += len(lines)
+        self.line_s = sum(line.duration_s for line in lines) / len(lines)
         now_s = time.monotonic()
         passed_s = now_s - self.rated_at_s
         if self.told and passed_s > 0.02:
             self.rate, self.told, self.rated_at_s = self.told / passed_s, 0, now_s
+
+    @property
+    def ahead(self) -> int:
+        """How many lines it should have beside those that it runs."""
+        if self.line_s is None or self.line_s >= _AHEAD_S:
+            return 0
+        rate = self.rate or self.limit / max(self.line_s, 1e-6)
+        return min(_MOST_AHEAD, int(rate * _AHEAD_S))
 
 
 class LineDriver:
@@ -133,7 +146,7 @@ class LineDriver:
                     line.duration_s, line.usage.refused_calls, now_s, line.limit_seen.began, self._earlier_left()
                 )
             self._sink(wanted)
-            share.rated(len(lines))
+            share.rated(lines)
             self._supply()
         except BaseException as error:
             self.fail(error)
@@ -211,8 +224,7 @@ class LineDriver:
         share.alone = bool(self._suspects)
         if share.alone:
             return 1
-        ahead = min(_MOST_AHEAD, max(share.limit // 4, int(share.rate * _AHEAD_S), 2))
-        return share.limit + ahead - len(share.lines)
+        return share.limit + share.ahead - len(share.lines)
 
     def _next_tasks(self, share: Share, room: int) -> list[LineTask]:
         if share.alone:

@@ -13,8 +13,10 @@ import threading
 from collections.abc import Callable, Mapping
 
 from flowyard._util.spare_process import take_spare
+from flowyard._util.worker_command import WORKER_ARGV
 from flowyard.errors import OutsideError
 from flowyard.sessions.environments.worker_environment import WorkerCommand
+from flowyard.sessions.forked import ForkedProcess, fork_worker
 from flowyard.sessions.messages import Channel, Message
 
 __all__ = ["WorkerCommand", "WorkerProcess"]
@@ -28,8 +30,7 @@ class WorkerProcess:
     def __init__(self, command: WorkerCommand, on_message: Callable[[WorkerProcess, Message | None], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_message = on_message
-        spare = take_spare(command.argv) if not command.env else None
-        self._process = spare or start_process(command.argv, command.env)
+        self._process = _ready_process(command) or start_process(command.argv, command.env)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._channel = Channel(self._process.stdout, self._process.stdin)  # type: ignore[arg-type]
@@ -116,6 +117,13 @@ class WorkerProcess:
             except OSError:
                 return  # its end is noticed by whoever receives
         self._channel.close()
+
+
+def _ready_process(command: WorkerCommand) -> subprocess.Popen[bytes] | ForkedProcess | None:
+    """A process that imported before it was asked for, if one can be had."""
+    if command.env or command.argv != WORKER_ARGV:
+        return None
+    return take_spare(command.argv) or fork_worker()
 
 
 def start_process(argv: tuple[str, ...], env: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import collections
-import ctypes
 import gc
 import json
 import os
@@ -25,6 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from flowyard._util.end_with import end_with
 from flowyard._util.files import dump_json
 from flowyard._util.worker_command import ASKS_MODELS
 from flowyard.engine.prepare import prepare
@@ -40,7 +40,6 @@ from flowyard.sessions.session import FinishedLine, Place, SessionRequest
 
 __all__ = ["main"]
 
-_PR_SET_PDEATHSIG = 1
 _TELL_EVERY_S = 0.004
 """Lines that end within this time are told of in one message."""
 _FEW_AT_ONCE = 16
@@ -249,7 +248,7 @@ def _tellable_aggregation(result: AggregationResult) -> AggregationResult:
 
 def main() -> None:
     """Serve the session at the other end of standard input and output."""
-    _end_with(os.getppid())
+    end_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the session's to answer
     channel = _own_channel()
     loop = asyncio.new_event_loop()
@@ -273,14 +272,6 @@ def _give_up() -> None:
     traceback.print_exc()
     sys.stderr.flush()
     os._exit(1)
-
-
-def _end_with(session: int) -> None:
-    """Have the kernel end this process when the session's does, also while code holds the interpreter (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != session:
-            os._exit(1)
 
 
 def _own_channel() -> Channel:

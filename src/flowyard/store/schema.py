@@ -41,6 +41,53 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             left_out {text} NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE flowyard_registry_versions (
+            kind {text} NOT NULL,
+            name {text} NOT NULL,
+            version INTEGER NOT NULL,
+            digest {text} NOT NULL,
+            description {text} NOT NULL,
+            created {text} NOT NULL,
+            content {text} NOT NULL,
+            PRIMARY KEY (kind, name, version),
+            UNIQUE (kind, name, digest)
+        )""",
+        """CREATE TABLE flowyard_registry_aliases (
+            kind {text} NOT NULL,
+            name {text} NOT NULL,
+            number INTEGER NOT NULL,
+            alias {text} NOT NULL,
+            version INTEGER,
+            changed_by {text} NOT NULL,
+            reason {text} NOT NULL,
+            changed {text} NOT NULL,
+            PRIMARY KEY (kind, name, number)
+        )""",
+        """CREATE TABLE flowyard_registry_facts (
+            kind {text} NOT NULL,
+            name {text} NOT NULL,
+            version INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            fact {text} NOT NULL,
+            value {text} NOT NULL,
+            noted_by {text} NOT NULL,
+            noted {text} NOT NULL,
+            PRIMARY KEY (kind, name, version, number)
+        )""",
+    ),
+    (
+        """CREATE TABLE flowyard_approval_ledger (
+            seq INTEGER PRIMARY KEY,
+            at {text} NOT NULL,
+            kind {text} NOT NULL,
+            body {text} NOT NULL,
+            previous {text} NOT NULL,
+            hash {text} NOT NULL,
+            sealed_by {text} NOT NULL,
+            seal {text} NOT NULL
+        )""",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 

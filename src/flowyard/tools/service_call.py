@@ -10,9 +10,10 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from flowyard._util.retry_after import parse_retry_after
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import Connection
-from flowyard.llm.retry import call_with_retries, is_retryable, parse_retry_after
+from flowyard.llm.retry import call_with_retries, is_retryable
 from flowyard.llm.services import Services
 
 __all__ = ["ServiceRequest", "address_of", "ask_service", "secret_of"]

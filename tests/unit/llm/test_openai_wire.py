@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from flowyard._util.retry_after import parse_retry_after
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import AzureOpenAIConnection, Connection, OpenAIConnection, ServerlessConnection
 from flowyard.llm.pacing import RateLimit
@@ -17,7 +18,7 @@ from flowyard.llm.pacing.pacer import PacerRules, open_pacer
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.providers.openai_wire import OpenAIWireProvider
 from flowyard.llm.providers.paced import PacedProvider
-from flowyard.llm.retry import RetryPolicy, parse_retry_after
+from flowyard.llm.retry import RetryPolicy
 from flowyard.records import ModelRequest, Usage
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
+from flowyard._util.addresses import is_number_host, is_public, parse_address
 from flowyard.media import UrlRules
-from flowyard.media.urls import is_number_host, is_public, parse_address
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from flowyard._util.retry_after import parse_retry_after
 from flowyard.abc import Provider
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.connection import TOKEN_AUTH, AzureOpenAIConnection, Connection, ServerlessConnection
 from flowyard.llm.http import HttpSessions
 from flowyard.llm.parameters import NOTED_USAGE, read_usage
 from flowyard.llm.providers.sse import iter_events
-from flowyard.llm.retry import is_retryable, parse_retry_after
+from flowyard.llm.retry import is_retryable
 from flowyard.records import ModelReply, ModelRequest
 
 __all__ = ["SIMULATED_HEADER", "OpenAIWireProvider"]

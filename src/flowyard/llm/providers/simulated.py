@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from flowyard._util.retry_after import parse_retry_after
 from flowyard.abc import Provider
 from flowyard.errors import ProviderError, UserError
 from flowyard.llm.parameters import read_usage
-from flowyard.llm.retry import RetryPolicy, call_with_retries, is_retryable, parse_retry_after
+from flowyard.llm.retry import RetryPolicy, call_with_retries, is_retryable
 from flowyard.records import ModelReply, ModelRequest
 from flowyard.simulation.rules import load_rules
 from flowyard.simulation.simulator import Simulator

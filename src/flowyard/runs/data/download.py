@@ -20,8 +20,8 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from flowyard._util.addresses import is_public, parse_address
 from flowyard.errors import OutsideError, UserError
-from flowyard.media.urls import is_public, parse_address
 from flowyard.runs.data.places import shown_source
 
 __all__ = ["WebCopy", "download"]

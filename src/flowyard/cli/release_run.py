@@ -1,0 +1,168 @@
+"""``flowyard release run``"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+
+from flowyard._util.person import person_name
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard.app import App, open_app
+from flowyard.approval.desk import ApprovalDesk
+from flowyard.approval.model import Approval
+from flowyard.approval.open import open_desk
+from flowyard.approval.policy import read_approval_policy
+from flowyard.cli.approval_notices import tell_people
+from flowyard.cli.approval_wait import watch
+from flowyard.cli.experiment_end import run_and_decide
+from flowyard.cli.experiment_options import SpaceOptions, space_options
+from flowyard.cli.many_lines import ManyLines, many_lines_options
+from flowyard.cli.options import read_settings, running_options
+from flowyard.cli.output import print_json, print_warnings
+from flowyard.cli.release_view import print_begin, print_end, print_step, release_view
+from flowyard.decisions.policy import DecisionPolicy
+from flowyard.decisions.versions import match_versions
+from flowyard.errors import ExitCode, UserError
+from flowyard.experiments.load import environment_overlay, load_experiment
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun, plan_experiment
+from flowyard.experiments.policy import read_policy, read_racing
+from flowyard.experiments.resume import execution_request
+from flowyard.records import ExperimentRecord
+from flowyard.registry.labels import require_alias
+from flowyard.registry.open import open_registry
+from flowyard.release import ReleaseLog, ReleaseRecord, carry_out
+from flowyard.release.parts import OnBegin, ReleaseParts
+from flowyard.release.steps import STEPS, release_steps
+
+__all__ = ["run"]
+
+
+@click.command()
+@click.argument("path", metavar="USECASE")
+@click.option("--env", required=True, metavar="NAME", help="Where it is to go; the overlay experiment.NAME.yaml holds.")
+@click.option(
+    "--target", default="local", show_default=True, metavar="NAME", help="What it is to be deployed to there."
+)
+@click.option(
+    "--ship", metavar="LABEL", help="The variant that would be deployed (default: the flow as its files are)."
+)
+@click.option("--until", type=click.Choice(STEPS), help="Stop after this step; the same command goes on.")
+@click.option("--no-wait", is_flag=True, help="Ask for approval, but do not wait; the same command goes on.")
+@click.option("--new", is_flag=True, help="Begin anew, although an earlier release did not get to its end.")
+@click.option("--by", metavar="NAME", help="Who releases (default: who the pipeline or the account says).")
+@space_options
+@many_lines_options
+@running_options
+def run(
+    path: str,
+    env: str,
+    target: str,
+    ship: str | None,
+    until: str | None,
+    no_wait: bool,
+    new: bool,
+    by: str | None,
+    space: SpaceOptions,
+    many: ManyLines,
+    home: str | None,
+    env_file: str | None,
+    simulate: str | None,
+    as_json: bool,
+) -> int:
+    """Register the data, run the experiment, judge it, register the version, and ask for approval.
+
+    USECASE is a folder with experiment.yaml, or the file. When it is stopped, at any step, the same command goes on.
+    Exits 3 when a gate says no, 4 when the version is not approved.
+    """
+    require_alias(f"approved@{env}")
+    app = open_app(read_settings(home, env_file, simulate), Path(path))
+    registry = open_registry(app.settings)
+    loaded = load_experiment(Path(path), environment_overlay(Path(path), env), resolve_dataset=registry.resolve)
+    policy, _ = read_policy(loaded), read_racing(loaded)
+    policy = replace(policy, ships=ship or policy.ships)
+    plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app))
+    print_warnings(plan.warnings)
+    desk = open_desk(app.settings)
+    parts = ReleaseParts(
+        experiment=loaded,
+        plan=plan,
+        ships=_shipped(plan, policy.ships),
+        inconclusive_passes=policy.inconclusive == "pass",
+        approval=read_approval_policy(loaded),
+        store=app.store,
+        registry=registry,
+        desk=desk,
+        by=by or person_name(app.environ),
+        run_experiment=partial(_run_experiment, plan, policy, app, many),
+        announce=lambda asked: _announce(app, desk, asked),
+        wait=None if no_wait else lambda asked: watch(desk, asked.request.id),
+    )
+    log = ReleaseLog(app.settings.home)
+    with log.alone(loaded.name, env):
+        record = _begun(log, parts, env, target, new=new)
+        print_begin(record, len(STEPS))
+        record = carry_out(record, release_steps(parts), log, until=until, on_begin=print_step, on_end=print_end)
+    if as_json:
+        print_json(release_view(record))
+    return _code(record, until)
+
+
+def _shipped(plan: ExperimentPlan, wanted: str | None) -> PlannedRun:
+    """The planned run of the version that would be deployed. Raises UserError when it is not among those that run."""
+    by_label = {each.label: each for each in plan.runs}
+    if wanted is None:
+        found = next((each for each in plan.runs if not each.selected and not each.parameters), None)
+        if found is None:
+            hint = f"Run it too, or choose one of: {known_names(by_label)}: --ship LABEL"
+            raise UserError(
+                "The experiment does not run the flow as its files are, which would be deployed.", hint=hint
+            )
+        return found
+    fitting = match_versions(wanted, tuple(by_label))
+    if len(fitting) != 1:
+        hint = did_you_mean(wanted, by_label) or f"It runs: {known_names(by_label)}."
+        raise UserError(f"{wanted!r} does not name one variant that the experiment runs.", hint=hint)
+    return by_label[fitting[0]]
+
+
+def _begun(log: ReleaseLog, parts: ReleaseParts, env: str, target: str, *, new: bool) -> ReleaseRecord:
+    """The release that was stopped, if nothing that it is made from has changed since; else a new one."""
+    versions = {**execution_request(parts.plan)["versions"], "what ships": parts.ships.label}
+    name = parts.experiment.name
+    earlier = None if new else log.unfinished(name, env, target)
+    if earlier is not None:
+        changed = [
+            what for what in {**earlier.versions, **versions} if earlier.versions.get(what) != versions.get(what)
+        ]
+        if not changed:
+            return earlier
+        print_warnings([f"Release {name}/{earlier.key} is left as it is, because this changed: {', '.join(changed)}."])
+    return log.create(name, env=env, target=target, by=parts.by, versions=versions, steps=STEPS)
+
+
+def _run_experiment(
+    plan: ExperimentPlan,
+    policy: DecisionPolicy,
+    app: App,
+    many: ManyLines,
+    earlier: ExperimentRecord | None,
+    on_begin: OnBegin,
+) -> ExperimentRecord:
+    return run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=on_begin).record
+
+
+def _announce(app: App, desk: ApprovalDesk, asked: Approval) -> None:
+    id_ = asked.request.id
+    click.echo(f"      Answer with: flowyard approval approve {id_} --reason … (or reject)", err=True)
+    tell_people(app.settings, desk, asked.request)
+
+
+def _code(record: ReleaseRecord, until: str | None) -> int:
+    """The code of the no, if there was one; 4 while an approval is waited for; 1 when the experiment is not done."""
+    if record.state != "unfinished" or (until is not None and record.step(until).state == "done"):
+        return record.exit_code
+    waiting = next(step for step in record.steps if step.state != "done")
+    return ExitCode.NOT_APPROVED if waiting.name == "approval" else ExitCode.FAILED_LINES

@@ -1,0 +1,69 @@
+"""A release on the terminal and for machines."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from flowyard.cli.tables import printable
+from flowyard.release.carry_out import Step
+from flowyard.release.model import ReleaseRecord, StepRecord
+
+__all__ = ["print_begin", "print_end", "print_record", "print_step", "release_view"]
+
+_MARKS = {"done": ("✓", "green"), "refused": ("✗", "red"), "running": ("…", "yellow"), "waiting": ("·", "white")}
+_WIDTH = 80
+
+
+def release_view(record: ReleaseRecord) -> dict[str, Any]:
+    """What machines get of a release: the names in it are a contract."""
+    version = record.step("register").result
+    return {
+        "name": record.name,
+        "key": record.key,
+        "env": record.env,
+        "target": record.target,
+        "by": record.by,
+        "created_at": record.created_at,
+        "state": record.state,
+        "exit_code": record.exit_code,
+        "version": version.get("version"),
+        "digest": version.get("digest"),
+        "steps": [asdict(step) for step in record.steps],
+        "path": str(record.path),
+    }
+
+
+def print_begin(record: ReleaseRecord, steps: int) -> None:
+    """What begins, or goes on."""
+    done = sum(step.state == "done" for step in record.steps)
+    goes_on = f", {done} of {steps} steps done before" if done else ""
+    click.echo(f"Release {record.name}/{record.key} to {record.target} of {record.env}{goes_on}", err=True)
+
+
+def print_step(step: Step, number: int) -> None:
+    """A step begins."""
+    click.echo(f"{number:>3}. {step.summary}", err=True)
+
+
+def print_end(step: StepRecord) -> None:
+    """A step ended, or waits."""
+    mark, colour = _MARKS[step.state]
+    for line in textwrap.wrap(
+        f"{mark} {printable(step.said)}", _WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 7
+    ):
+        click.secho(line, fg=colour, err=True)
+
+
+def print_record(record: ReleaseRecord) -> None:
+    """A release with all its steps."""
+    click.echo(f"Release:  {record.name}/{record.key}: {record.state}")
+    click.echo(f"To:       {record.target} of {record.env}")
+    click.echo(f"Begun:    {record.created_at} by {printable(record.by)}")
+    for step in record.steps:
+        mark, colour = _MARKS[step.state]
+        text = f"{mark} {step.name:<11} {printable(step.said)}"
+        click.secho("\n".join(textwrap.wrap(text, _WIDTH, subsequent_indent=" " * 14)), fg=colour)

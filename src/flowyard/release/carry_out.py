@@ -1,0 +1,85 @@
+"""Going through the steps of a release: what is done is not done again, and everything is written down first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flowyard.release.log import ReleaseLog
+from flowyard.release.model import Outcome, ReleaseRecord, StepRecord
+
+__all__ = ["Step", "Work", "carry_out"]
+
+
+class Work:
+    """What a step knows of its release, and where it notes what it must not do twice."""
+
+    def __init__(self, record: ReleaseRecord, log: ReleaseLog) -> None:
+        self.record = record
+        self._log = log
+
+    def result(self, step: str) -> Mapping[str, Any]:
+        """What a step came to, or what it has noted so far."""
+        return self.record.step(step).result
+
+    def note(self, step: str, **values: Any) -> None:
+        """Write down part of what a step comes to, before it goes on; it is there again after a kill."""
+        self.change(step, result={**self.result(step), **values})
+
+    def change(self, step: str, **changes: Any) -> None:
+        """Change the step's record, on disk when this returns."""
+        self.record = self.record.with_step(step, **changes)
+        self._log.save(self.record)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its name, what it does in a few words, and the function that does it.
+
+    The function may be called again after a kill at any instant, and must then come to the same.
+    """
+
+    name: str
+    summary: str
+    act: Callable[[Work], Outcome]
+
+
+def carry_out(
+    record: ReleaseRecord,
+    steps: Sequence[Step],
+    log: ReleaseLog,
+    *,
+    until: str | None = None,
+    on_begin: Callable[[Step, int], None],
+    on_end: Callable[[StepRecord], None],
+) -> ReleaseRecord:
+    """Do what is left, up to the step ``until``; stops at a no and where people are waited for."""
+    work = Work(record, log)
+    for number, step in enumerate(steps, start=1):
+        if work.record.step(step.name).state != "done":
+            on_begin(step, number)
+            outcome = _do(step, work)
+            on_end(work.record.step(step.name))
+            if outcome.refused is not None or outcome.pending:
+                break
+        if step.name == until:
+            break
+    return work.record
+
+
+def _do(step: Step, work: Work) -> Outcome:
+    started = work.record.step(step.name).started_at or _now()
+    work.change(step.name, state="running", started_at=started)
+    outcome = step.act(work)
+    state = "running" if outcome.pending else "done" if outcome.refused is None else "refused"
+    ended = None if outcome.pending else _now()
+    code = int(outcome.refused or 0)
+    said, result = outcome.said, {**work.result(step.name), **outcome.result}
+    work.change(step.name, state=state, said=said, result=result, exit_code=code, ended_at=ended)
+    return outcome
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,40 @@
+"""What the steps of a release work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flowyard.abc import Store
+from flowyard.approval.desk import ApprovalDesk
+from flowyard.approval.model import Approval, ApprovalPolicy
+from flowyard.experiments.model import Experiment
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun
+from flowyard.records import ExperimentRecord
+from flowyard.registry import Registry
+
+__all__ = ["OnBegin", "ReleaseParts", "RunExperiment"]
+
+OnBegin = Callable[[ExperimentRecord], None]
+RunExperiment = Callable[[ExperimentRecord | None, OnBegin], ExperimentRecord]
+"""Runs the experiment, or what is left of an execution, decides and writes its reports; tells of its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseParts:
+    """``ships`` is the planned run whose version would be deployed. ``announce`` tells people of a request, and
+    ``wait`` waits for the answer; it is None when the release is to go on another time instead.
+    """
+
+    experiment: Experiment
+    plan: ExperimentPlan
+    ships: PlannedRun
+    inconclusive_passes: bool
+    approval: ApprovalPolicy
+    store: Store
+    registry: Registry
+    desk: ApprovalDesk
+    by: str
+    run_experiment: RunExperiment
+    announce: Callable[[Approval], None]
+    wait: Callable[[Approval], Approval] | None

@@ -1,0 +1,213 @@
+"""The server: who may, what was asked, what goes wrong, and which part answers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+from aiohttp import web
+
+from azure_ml.assets import SHAPES, FakeAssets
+from azure_ml.blobs import FakeBlobs
+from azure_ml.certificate import write_certificate
+from azure_ml.endpoints import FakeEndpoints
+from azure_ml.faults import Fault, as_json, refused, send_half
+
+WORKSPACE = (
+    "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/tests"
+    "/providers/Microsoft.MachineLearningServices/workspaces/bench"
+)
+URL = "azureml://subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/tests/workspaces/bench"
+KEY = base64.b64encode(b"the key of the storage account of the tests").decode()
+VERSION = "2024-10-01"
+TENANT = "99999999-1111-2222-3333-444444444444"
+_PAGE = 3
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it came; ``body`` is None for what is no JSON."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+
+
+@dataclass
+class FakeAzure:
+    """One workspace and its storage. ``faults`` and the parts may be changed while it runs."""
+
+    address: str
+    ca_file: Path
+    token: str
+    faults: list[Fault] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    logins: list[dict[str, str]] = field(default_factory=list)
+    versions: set[str] = field(default_factory=lambda: {VERSION})
+    """The versions of the API that are answered."""
+    datastore_credentials: str = "AccountKey"
+    url: str = URL
+
+    def __post_init__(self) -> None:
+        self.blobs = FakeBlobs("bench", KEY, lambda header: header == f"Bearer {self.token}")
+        self.assets = {each: FakeAssets(each, f"{WORKSPACE}/{each}", _PAGE) for each in SHAPES}
+        self.endpoints = FakeEndpoints(f"{WORKSPACE}/onlineEndpoints")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process needs to find it."""
+        return {
+            "FLOWYARD_AZURE_MANAGEMENT": self.address,
+            "FLOWYARD_AZURE_BLOBS": f"{self.address}/blobs/{{account}}",
+            "FLOWYARD_AZURE_TOKEN": self.token,
+            "REQUESTS_CA_BUNDLE": str(self.ca_file),
+        }
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        fault = next((each for each in self.faults if each.takes(request.method, request.path)), None)
+        if fault is not None and fault.kind == "status":
+            return fault.refusal()
+        if fault is not None and fault.kind == "reset":
+            return _abort(request)
+        response = self._answer(request, content)
+        response.headers["x-ms-request-id"] = str(uuid4())
+        if fault is None:
+            return response
+        if fault.kind == "reset_after":
+            return _abort(request)
+        return await send_half(request, response, announced_whole=fault.kind == "cut")
+
+    def _answer(self, request: web.Request, content: bytes) -> web.Response:
+        if request.path.startswith("/blobs/"):
+            _, _, account, container, *rest = request.path.split("/", 4)
+            if account != self.blobs.account:
+                return web.Response(status=404)
+            return self.blobs.answer(request, container, rest[0] if rest else "", content)
+        if request.path.startswith(f"/{TENANT}/"):
+            return self._authority(request, content)
+        try:
+            body = as_json(content)
+        except ValueError:
+            return refused(400, "InvalidRequestContent", "The body is no JSON.")
+        self.seen.append(Seen(request.method, request.path, dict(request.query), body))
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return refused(401, "InvalidAuthenticationToken", "The access token is invalid.")
+        if request.query.get("api-version") not in self.versions:
+            return refused(400, "InvalidApiVersionParameter", "The api-version is missing or unknown.")
+        return self._resource(request, body)
+
+    def _authority(self, request: web.Request, content: bytes) -> web.Response:
+        """Logins of one application, by its secret or by a token of another issuer."""
+        base = f"{self.address}/{TENANT}"
+        if request.method == "GET":
+            urls = {f"{each}_endpoint": f"{base}/oauth2/v2.0/{each}" for each in ("token", "authorization")}
+            return web.json_response({"issuer": f"{base}/v2.0", **urls})
+        form = {name: values[0] for name, values in parse_qs(content.decode()).items()}
+        self.logins.append(form)
+        proof = form.get("client_secret") or form.get("client_assertion")
+        if form.get("client_id") != "the-application" or proof != "the-proof":
+            reason = {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
+            return web.json_response(reason, status=401)
+        return web.json_response({"token_type": "Bearer", "expires_in": 3599, "access_token": self.token})
+
+    def _resource(self, request: web.Request, body: Any) -> web.Response:
+        parts = request.path.removeprefix(WORKSPACE).strip("/").split("/")
+        if parts[0] == "operations":
+            return self.endpoints.operation(parts[2], as_location=parts[1] == "results")
+        if not request.path.lower().startswith(WORKSPACE.lower()):
+            return refused(404, "ResourceNotFound", "The resource was not found.")
+        if parts[0] in self.assets:
+            return self._asset(request, self.assets[parts[0]], parts[1:], body)
+        if parts[0] == "datastores":
+            return self._datastore(request.method, parts[1:])
+        if parts[0] == "onlineEndpoints" and len(parts) > 1:
+            return self.endpoints.answer(request.method, "/".join(parts[1:]), self.address, body)
+        if parts == [""] and request.method == "GET":
+            fields = {"workspaceId": "bench", "provisioningState": "Succeeded"}
+            return web.json_response({"id": WORKSPACE, "name": "bench", "location": "westeurope", "properties": fields})
+        return refused(404, "ResourceNotFound", "The resource was not found.")
+
+    def _asset(self, request: web.Request, assets: FakeAssets, parts: list[str], body: Any) -> web.Response:
+        match (request.method, parts):
+            case ("GET", []):
+                return assets.containers(self.address, request.query)
+            case ("GET", [name]):
+                return assets.container(name)
+            case ("GET", [name, "versions"]):
+                return assets.list(name, self.address, request.query)
+            case ("GET", [name, "versions", version]):
+                return assets.get(name, version)
+            case ("PUT", [name, "versions", version]):
+                return assets.put(name, version, body)
+        return refused(405, "MethodNotAllowed", "")
+
+    def _datastore(self, method: str, parts: list[str]) -> web.Response:
+        record = {
+            "id": f"{WORKSPACE}/datastores/workspaceblobstore",
+            "name": "workspaceblobstore",
+            "properties": {
+                "datastoreType": "AzureBlob",
+                "accountName": "bench",
+                "containerName": "azureml-blobstore",
+                "endpoint": "core.windows.net",
+                "protocol": "https",
+                "isDefault": True,
+                "credentials": {"credentialsType": self.datastore_credentials},
+            },
+        }
+        match (method, parts):
+            case ("GET", []):
+                return web.json_response({"value": [record]})
+            case ("GET", ["workspaceblobstore"]):
+                return web.json_response(record)
+            case ("POST", ["workspaceblobstore", "listSecrets"]) if self.datastore_credentials == "AccountKey":
+                return web.json_response({"secretsType": "AccountKey", "key": KEY})
+        return refused(404, "ResourceNotFound", "The datastore was not found.")
+
+
+def _abort(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+@contextmanager
+def running_azure(folder: Path) -> Iterator[FakeAzure]:
+    """A server on a port of its own, in a thread, until the context ends. ``folder`` is for its certificate."""
+    certificate, key = write_certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop = asyncio.new_event_loop()
+    azure = FakeAzure("", certificate, f"token-{uuid4().hex}")
+
+    async def start() -> web.AppRunner:
+        app = web.Application(client_max_size=64 << 20)
+        app.router.add_route("*", "/{path:.*}", azure.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        azure.address = f"https://localhost:{runner.addresses[0][1]}"
+        return runner
+
+    runner = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever, name="fake Azure")
+    thread.start()
+    try:
+        yield azure
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
