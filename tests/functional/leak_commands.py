@@ -123,6 +123,33 @@ COMMANDS: dict[str, Calls] = {
     "dataset register": (("data.jsonl", "--name", "rows"),),
     "dataset list": ((),),
     "dataset show": (("rows",),),
+    "registry register": (
+        ("leaks", "--name", "leaks", "--experiment", "leaking"),
+        ("ok", "--name", "ok", "--note", "a note"),
+        ("broken_yaml", "--name", "broken"),
+    ),
+    "registry list": ((), ("--json",)),
+    "registry show": (("leaks",), ("leaks:1", "--json"), ("nothing",)),
+    "registry alias set": (("leaks", "candidate", "1", "--reason", "why"),),
+    "registry alias list": (("leaks",),),
+    "registry alias remove": (("leaks", "candidate", "--reason", "why"),),
+    "registry diff": (("leaks:1", "ok:1"), ("leaks:1", "ok:1", "--html", "diff.html")),
+    "registry lineage": (("leaks:1",),),
+    "registry checkout": (("ok:1", "checked_out"),),
+    "registry copy": (("ok:1", "--to", "mlflow+http://u:{url}@127.0.0.1:1"), ("ok:1", "--to", "other")),
+    "approval request": (("leaks:1", "--env", "dev", "--target", "t", "--experiment", "leaking", "--by", "a"),),
+    "approval list": ((), ("--json",)),
+    "approval show": (("1",),),
+    "approval link": (("1", "--for", "b", "--public-url", "https://u:{url}@flows.example"),),
+    "approval approve": (("1", "--reason", "why", "--by", "b"),),
+    "approval reject": (("1", "--reason", "why", "--by", "c"),),
+    "approval record": (("1", "--via", "github", "--by", "d", "--decision", "approve"),),
+    "approval wait": (("1",),),
+    "approval require": (("leaks:1", "--env", "dev", "--target", "t"),),
+    "approval verify": ((),),
+    "release run": (("experiment.yaml", "--env", "dev", "--no-wait"), ("wrong_experiment.yaml", "--env", "dev")),
+    "release list": ((),),
+    "release show": (("leaking",),),
     "migrate": ((".",), (".", "--json")),
     "price list": ((),),
     "price show": (("gpt-4o",),),
@@ -136,5 +163,5 @@ COMMANDS: dict[str, Calls] = {
 }
 """In the order in which they are called."""
 
-PROCESSES = frozenset({"exec", "flow serve", "simulate"})
+PROCESSES = frozenset({"approval serve", "exec", "flow serve", "simulate"})
 """Commands that run a script or serve until they are stopped; the test calls them as processes."""

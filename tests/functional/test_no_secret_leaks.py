@@ -132,6 +132,7 @@ def test_processes_show_no_secret(world: World):
         question = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
         sent = {"Authorization": f"Bearer {world.secrets.plain('sent')}"}
         shown += served(world, ["simulate", "rules.yaml"], [("chat/completions", question), ("nothing", None)], sent)
+        shown += served(world, ["approval", "serve", "--port", "0"], [("", None), ("nothing", None)], sent)
     assert [done.returncode for done in said[1:]] == [0, 1, 1], shown
     assert world.secrets.found_in(shown) == set()
     assert world.left() == {}

@@ -31,8 +31,9 @@ FROM_A_TABLE = {
     "compat/promptflow/tools/common.py", "engine/nodes/prepare.py", "engine/prepare.py",
     "evaluation/builtin/libraries.py", "evaluation/subjects.py", "evaluation/whole_run.py", "llm/connection_base.py",
     "llm/connection_import.py", "llm/keyring_items.py", "llm/providers/__init__.py", "llm/providers/layers.py",
-    "llm/token_estimate.py", "llm/vault.py", "sessions/cluster/ray_cluster.py", "sessions/environments/choice.py",
-    "sessions/local.py", "sessions/worker_start.py", "tools/faiss_store.py",
+    "llm/token_estimate.py", "llm/vault.py", "registry/open.py", "sessions/cluster/ray_cluster.py",
+    "sessions/environments/choice.py", "sessions/fork_server.py", "sessions/local.py", "sessions/worker_start.py",
+    "tools/faiss_store.py",
 }  # fmt: skip
 """Imports that are late: the name is written in our source."""
 
