@@ -8,6 +8,7 @@ the socket, and its workers, if any are left, with the process.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import selectors
@@ -69,6 +70,8 @@ def _serve(asked: socket.socket) -> None:
             for each in (asked, woken, waker):
                 each.close()
             _become_worker(files)
+        with contextlib.suppress(OSError):  # it did so itself, or has ended
+            os.setpgid(pid, pid)
         for file in files:
             os.close(file)
         asked.sendall(f"started {pid}\n".encode())
@@ -93,7 +96,8 @@ def _become_worker(files: list[int]) -> None:
     """In the forked process: be what a worker is that was started, until it ends."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setpgid(0, 0)  # Ctrl-C reaches the session only
+    with contextlib.suppress(OSError):  # whoever comes first does it: Ctrl-C reaches the session only
+        os.setpgid(0, 0)
     for place, file in enumerate(files):
         os.dup2(file, place)
         os.close(file)
