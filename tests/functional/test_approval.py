@@ -230,19 +230,19 @@ def test_an_edited_ledger_approves_nothing(project: Project):
 def test_a_machine_without_the_key_verifies_nothing(project: Project):
     asked = ask(project)
     answered = project.json("approval", "approve", asked["id"], "--reason", "good")
-    other = {"FLOWYARD_KEY": "A" * 43 + "="}
+    other = {"FLOWYARD_APPROVAL_KEY": "A" * 43 + "="}
     words = ("approval", "require", "triage:3", *PLACE, "--digest", DIGEST)
     assert "key that is not here" in project.run(*words, code=4, env=other).stderr
     found = project.json("approval", "verify", code=4, env=other)
     assert (found["broken_at"], found["unverified"]) == (None, [1, 2])
-    assert "not 32 bytes" in project.run(*words, code=2, env={"FLOWYARD_KEY": "short"}).stderr
+    assert "not 32 bytes" in project.run(*words, code=2, env={"FLOWYARD_APPROVAL_KEY": "short"}).stderr
     key = (project.home / "approval" / "key").read_text().strip()
     (project.home / "approval" / "key").unlink()
     project.run(*words, code=4)
-    project.run(*words, code=0, env={"FLOWYARD_KEY": key})
-    missing = project.run("approval", "verify", "--head", "0" * 63 + "1", code=4, env={"FLOWYARD_KEY": key})
+    project.run(*words, code=0, env={"FLOWYARD_APPROVAL_KEY": key})
+    missing = project.run("approval", "verify", "--head", "0" * 63 + "1", code=4, env={"FLOWYARD_APPROVAL_KEY": key})
     assert "does not have that head" in missing.stderr
-    project.run("approval", "verify", "--head", answered["ledger_head"], env={"FLOWYARD_KEY": key})
+    project.run("approval", "verify", "--head", answered["ledger_head"], env={"FLOWYARD_APPROVAL_KEY": key})
 
 
 def test_a_registered_version_brings_its_digest_and_its_lineage(project: Project):

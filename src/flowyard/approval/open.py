@@ -18,7 +18,7 @@ __all__ = ["approval_key", "open_desk", "open_ledger"]
 
 
 def approval_key(settings: Settings) -> SecretKey:
-    """The key that seals approvals and signs their links: ``FLOWYARD_KEY``, or a file in the user's folder."""
+    """The key that seals approvals and signs their links: ``FLOWYARD_APPROVAL_KEY``, or a file in the user's folder."""
     return SecretKey(_folder(settings) / "key", settings.environ)
 
 
