@@ -218,6 +218,8 @@ def test_a_yes_that_was_asked_for_under_weaker_rules_is_none(use_case: UseCase):
     (pending,) = use_case.json("approval", "list", "--pending")
     assert pending["id"] != asked["id"]
     assert pending["report"]["metrics"]["accuracy"].keys() >= {"value", "low", "high", "higher_is_better"}
+    shown = use_case("approval", "show", pending["id"]).stdout
+    assert "3,159 " in shown
     use_case.json("approval", "approve", pending["id"], "--reason", "seen", "--by", "ann")
     assert use_case("approval", "require", *subject, "--policy", "experiment.yaml").returncode == 0
     assert use_case.release()["state"] == "done"

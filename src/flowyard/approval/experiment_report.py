@@ -10,6 +10,7 @@ from flowyard.decisions.model import Estimate, Evidence
 from flowyard.errors import UserError
 from flowyard.records import ExperimentRecord
 from flowyard.reports.json_file import read_evidence
+from flowyard.reports.values import count_or_number
 
 __all__ = ["report_of_experiment"]
 
@@ -56,7 +57,8 @@ def _estimated(evidence: Evidence | None, label: str) -> dict[str, dict[str, Any
 
 def _metric(estimate: Estimate) -> dict[str, Any]:
     """A metric with its direction, and with its interval where it has one."""
-    known = {"value": estimate.value, "higher_is_better": estimate.metric.higher_is_better}
+    value = count_or_number(estimate.metric.name, estimate.value)
+    known = {"value": value, "higher_is_better": estimate.metric.higher_is_better}
     return known | ({"low": estimate.interval.low, "high": estimate.interval.high} if estimate.interval else {})
 
 
