@@ -51,6 +51,7 @@ KEYS: Mapping[str, str] = {
 }
 """The keys and what each means."""
 
+_REGISTRIES = ("mlflow+", "azureml")
 _OF_PROMPT_FLOW = ("service.host", "user_agent", "enable_internal_features", "cli.installation_id")
 _WITHOUT_EFFECT = ("connection.provider", "trace.destination", "telemetry.enabled")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -193,6 +194,12 @@ def _store_url(text: str, where: str | None) -> str:
 def _plain_url(key: str, text: str, where: str | None) -> str:
     """The URL or path, which no message repeats, since it may hold a secret."""
     parts = urlsplit(text)
+    if key == "registry.url" and not parts.scheme.startswith(_REGISTRIES):
+        raise UserError(
+            "registry.url is none that flowyard knows.",
+            hint="Write mlflow+https://HOST or azureml://…; without it, versions are in the store.",
+            where=where,
+        )
     if parts.password is not None or ("://" in text and parts.query):
         raise UserError(
             f"{key} may have a secret in it, which does not belong into a configuration file.",

@@ -97,8 +97,8 @@ class RegistryContract:
     processes = 16
     times = 50
     fact_writers = 8
-    facts_each = 100
-    kills = 4
+    facts_each = 60
+    kills = 3
     separate_processes = True
     """Whether other processes can reach what an address leads to."""
 
@@ -302,7 +302,9 @@ class RegistryContract:
         self._require_processes()
         context = multiprocessing.get_context("spawn")
         barrier = context.Barrier(len(arguments))
-        workers = [context.Process(target=work, args=(open_store, address, barrier, *each)) for each in arguments]
+        workers = [
+            context.Process(target=work, args=(open_store, address, barrier, *each), daemon=True) for each in arguments
+        ]
         for worker in workers:
             worker.start()
         for worker in workers:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from functional_helper import ECHO_TOOL, one_node_flow
@@ -55,10 +56,13 @@ class Faults:
     seen: int = 0
     place: str = ""
     note: Path = field(default_factory=Path)
+    counting: Any = field(default_factory=Lock)
 
     def around(self, place: str, call: Callable[[], Any], half: Callable[[], Any] | None = None) -> Any:
-        self.seen += 1
-        if self.seen != self.at:
+        with self.counting:
+            self.seen += 1
+            is_here = self.seen == self.at
+        if not is_here:
             return call()
         with self._real_open(self.note, "w") as file:
             file.write(place)

@@ -64,12 +64,17 @@ def show(label: str, home: str | None, as_json: bool) -> None:
     click.echo(f"Description: {printable(found.description)}")
     click.echo(f"Registered:  {found.created_at}")
     click.echo(f"Digest:      {found.digest}")
+    click.echo(f"Aliases:     {', '.join(_aliases(registry, found)) or 'none'}")
     click.echo(f"Data:        {path}")
     print_table(["file", "bytes"], [(printable(file.name), file.size) for file in found.files])
 
 
 def _registry(home: str | None) -> Registry:
     return open_registry(read_settings(home))
+
+
+def _aliases(registry: Registry, version: Version) -> list[str]:
+    return [alias for alias, number in registry.aliases(version.name).items() if number == version.version]
 
 
 def _size(version: Version) -> str:
@@ -83,7 +88,7 @@ def _view(registry: Registry, version: Version) -> dict[str, Any]:
         "name": version.name,
         "version": version.version,
         "source": f"registry:{version.label}",
-        "aliases": [alias for alias, number in registry.aliases(version.name).items() if number == version.version],
+        "aliases": _aliases(registry, version),
         "digest": version.digest,
         "files": [{"name": file.name, "bytes": file.size, "digest": file.digest} for file in version.files],
         "bytes": version.size,
