@@ -19,14 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.suggest import did_you_mean, known_names
-from flowyard.decisions.model import Evidence
 from flowyard.errors import UserError
-from flowyard.records import ExperimentRecord
 from flowyard.registry.model import LineageFact
-from flowyard.reports.json_file import read_evidence
 
-__all__ = ["MetricRow", "metric_rows", "read_report", "report_of_experiment", "report_of_facts", "serving_of_facts"]
+__all__ = ["MetricRow", "flat_metrics", "gate_row", "metric_rows", "read_report", "report_of_facts", "serving_of_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +62,6 @@ def read_report(path: Path) -> dict[str, Any]:
     return values
 
 
-def report_of_experiment(record: ExperimentRecord, variant: str | None = None) -> dict[str, Any]:
-    """The report of an execution for the variant of this label; by default the flow as its files have it.
-
-    Raises UserError for a variant that it has not.
-    """
-    shipped = variant or record.defaults or ""
-    if shipped not in record.labels.values():
-        known = sorted(set(record.labels.values()))
-        hint = did_you_mean(shipped, known) or f"Variants: {known_names(known)}."
-        raise UserError(f"The experiment {record.name}/{record.key} has no variant {shipped!r}.", hint=hint)
-    evidence = _evidence(record)
-    return {
-        "title": f"{record.name}/{record.key}: {shipped}",
-        "verdict": record.verdict,
-        "gates": [_gate(gate) for gate in record.gates],
-        "metrics": _flat(_estimated(evidence, shipped) or _logged(record, shipped)),
-        "serving": None,
-        "simulated": record.simulated,
-    }
-
-
 def report_of_facts(title: str, facts: Iterable[LineageFact]) -> dict[str, Any]:
     """The report of a registered version: what its lineage knows."""
     listed = list(facts)
@@ -95,16 +70,16 @@ def report_of_facts(title: str, facts: Iterable[LineageFact]) -> dict[str, Any]:
     return {
         "title": title,
         "verdict": gates.get("verdict"),
-        "gates": [_gate(gate) for gate in gates.get("gates", ()) if isinstance(gate, Mapping)],
-        "metrics": _flat(_metrics_of(listed)),
+        "gates": [gate_row(gate) for gate in gates.get("gates", ()) if isinstance(gate, Mapping)],
+        "metrics": flat_metrics(_metrics_of(listed)),
         "serving": None,
-        "simulated": False,
+        "simulated": any(fact.value.get("simulated") for fact in listed if fact.kind == "run"),
     }
 
 
 def serving_of_facts(label: str, facts: Iterable[LineageFact]) -> dict[str, Any]:
     """The field ``serving`` of a report for the version that serves now."""
-    return {"label": label, "metrics": _flat(_metrics_of(facts))}
+    return {"label": label, "metrics": flat_metrics(_metrics_of(facts))}
 
 
 def _metrics_of(facts: Iterable[LineageFact]) -> dict[str, dict[str, Any]]:
@@ -116,41 +91,12 @@ def _metrics_of(facts: Iterable[LineageFact]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _evidence(record: ExperimentRecord) -> Evidence | None:
-    try:
-        return read_evidence(record.path)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The report of {record.name}/{record.key} cannot be read: {error}.",
-            hint=f"Write it again: flowyard experiment report {record.key}",
-        ) from None
-
-
-def _estimated(evidence: Evidence | None, label: str) -> dict[str, dict[str, Any]]:
-    """{dataset: metrics} of a version, as they were measured line by line."""
-    found: dict[str, dict[str, Any]] = {}
-    for each in evidence.estimates if evidence else ():
-        if each.version == label and not each.slice:
-            found.setdefault(each.dataset, {})[each.metric.name] = each.value
-    return found
-
-
-def _logged(record: ExperimentRecord, label: str) -> dict[str, dict[str, Any]]:
-    """{dataset: metrics} of a version, as its runs and their evaluations logged them."""
-    datasets = {run.name: run.dataset or "" for run in record.runs if record.labels.get(run.name) == label}
-    found: dict[str, dict[str, Any]] = {}
-    for run in record.runs:
-        dataset = datasets.get(run.name, datasets.get(run.base_run or ""))
-        if dataset is not None:
-            found.setdefault(dataset, {}).update(run.metrics)
-    return found
-
-
-def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
+def gate_row(gate: Mapping[str, Any]) -> dict[str, Any]:
+    """A gate's result without what only machines need."""
     return {name: gate.get(name) for name in ("gate", "verdict", "reason")}
 
 
-def _flat(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def flat_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Metrics by one name each, which says the dataset when there are several."""
     if len(metrics) == 1:
         return dict(next(iter(metrics.values())))
@@ -168,8 +114,15 @@ def _is_number(value: Any) -> bool:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:,.4g}" if _is_number(value) else str(value)
+    return _number_text(value) if _is_number(value) else str(value)
 
 
 def _change(ours: Any, theirs: Any) -> str:
-    return f"{ours - theirs:+,.4g}" if _is_number(ours) and _is_number(theirs) else ""
+    if not (_is_number(ours) and _is_number(theirs)):
+        return ""
+    return ("+" if ours >= theirs else "") + _number_text(ours - theirs)
+
+
+def _number_text(value: float) -> str:
+    """Four digits, and for large numbers all before the point."""
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

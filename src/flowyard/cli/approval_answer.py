@@ -31,14 +31,14 @@ def _answer_options(command: F) -> F:
 @_answer_options
 def approve(id_: str, reason: str, by: str | None, home: str | None, as_json: bool) -> int:
     """Say yes to the request ID. Exits with 4 when it is too late."""
-    return _answer(id_, by or person_here(), "approve", reason, home, as_json=as_json)
+    return _answer(id_, by, "approve", reason, home, as_json=as_json)
 
 
 @click.command()
 @_answer_options
 def reject(id_: str, reason: str, by: str | None, home: str | None, as_json: bool) -> int:
     """Say no to the request ID, or take back a yes as long as it holds."""
-    return _answer(id_, by or person_here(), "reject", reason, home, as_json=as_json)
+    return _answer(id_, by, "reject", reason, home, as_json=as_json)
 
 
 @click.command()
@@ -69,7 +69,7 @@ def record(
 
 def _answer(
     id_: str,
-    by: str,
+    by: str | None,
     decision: Decision,
     reason: str,
     home: str | None,
@@ -78,9 +78,10 @@ def _answer(
     via: Via = "cli",
     evidence: Mapping[str, str] | None = None,
 ) -> int:
-    desk = open_desk(read_settings(home))
+    settings = read_settings(home)
+    desk = open_desk(settings)
     try:
-        approval = desk.answer(id_, by, decision, reason, via=via, evidence=evidence)
+        approval = desk.answer(id_, by or person_here(settings.environ), decision, reason, via=via, evidence=evidence)
     except Conflict as error:
         if answer_code(desk.get(id_)):
             error.exit_code = ExitCode.NOT_APPROVED

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from flowyard.approval.experiment_report import report_of_experiment
 from flowyard.approval.lineage import find_subject, registered_report, with_serving
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.approval.policy import read_approval_policy
-from flowyard.approval.report import read_report, report_of_experiment
+from flowyard.approval.report import read_report
 from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_person import person_here
 from flowyard.cli.approval_subject import require_digest, subject_options
@@ -62,7 +63,7 @@ def request(
         report = registered_report(registry, subject)
     desk = open_desk(settings)
     asked = desk.request(
-        subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here()
+        subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here(settings.environ)
     )
     tell_people(settings, desk, asked.request)
     if waits:

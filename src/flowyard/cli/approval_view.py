@@ -66,6 +66,7 @@ def print_approval(approval: Approval, *, as_json: bool) -> None:
         "Answer by": moment_text(request.expires_at),
         "Needs": f"{policy.approvals} of {', '.join(policy.approvers) or 'anyone'}",
         "State": approval.why,
+        "Ledger": f"head {approval.head}",
     }
     for name, value in facts.items():
         click.echo(f"{name + ':':<11}{printable(value)}")

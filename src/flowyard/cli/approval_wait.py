@@ -56,15 +56,18 @@ def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> i
 def watch(desk: ApprovalDesk, id_: str, poll_s: float = 2.0) -> Approval:
     """Wait with a countdown on stderr; Ctrl-C leaves the request as it is."""
     try:
-        with _countdown() as on_look:
+        with _countdown(id_) as on_look:
             return desk.wait(id_, poll_s, on_look=on_look)
     except KeyboardInterrupt:
         click.echo(f"It is still pending. Go on waiting: flowyard approval wait {id_}", err=True)
         raise
 
 
-def _countdown() -> AbstractContextManager[Callable[[Approval, timedelta], None] | None]:
-    return _Countdown() if sys.stderr.isatty() else nullcontext(None)
+def _countdown(id_: str) -> AbstractContextManager[Callable[[Approval, timedelta], None] | None]:
+    if sys.stderr.isatty():
+        return _Countdown()
+    click.echo(f"Waiting for the answers to {id_}.", err=True)
+    return nullcontext(None)
 
 
 class _Countdown(AbstractContextManager[Callable[[Approval, timedelta], None]]):

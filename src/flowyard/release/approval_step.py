@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowyard.approval.experiment_report import report_of_experiment
 from flowyard.approval.lineage import add_approval_fact, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
-from flowyard.approval.report import report_of_experiment
 from flowyard.errors import ExitCode
 from flowyard.registry.model import Version
 from flowyard.release.carry_out import Work

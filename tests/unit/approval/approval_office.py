@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 from flowyard._util.secret_key import SecretKey
 from flowyard.approval.chain import Seals
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.ledger import Ledger
 from flowyard.approval.model import Approval, ApprovalPolicy, ApprovalSubject
 from flowyard.store.open import open_database
+
+patient = settings(deadline=None, derandomize=True, max_examples=100, suppress_health_check=list(HealthCheck))
+"""The same examples each time, however slow the machine is."""
 
 SUBJECT = ApprovalSubject("triage", 3, "ab" * 32, "prod", "endpoint")
 

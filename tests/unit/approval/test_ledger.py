@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from approval_office import Office
+from approval_office import Office, patient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -226,6 +226,7 @@ NOTES = st.builds(
 )
 
 
+@patient
 @given(st.lists(NOTES, min_size=1, max_size=6), st.data())
 def test_any_change_of_any_field_is_found(notes: list[Note], data: st.DataObject):
     seals = Seals(SecretKey(Path("unused"), {"FLOWYARD_KEY": "A" * 43 + "="}))

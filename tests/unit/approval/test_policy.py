@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from approval_office import patient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,12 +87,14 @@ def test_what_nobody_could_meet_or_read(block: str):
         policy_of(f"approval: {block}")
 
 
+@patient
 @given(st.integers(0, 20), st.integers(0, 100), st.integers(0, 300), st.integers(1, 3000))
 def test_any_duration(days: int, hours: int, minutes: int, seconds: int):
     text = f"{days}d{hours}h{minutes}m{seconds}s"
     assert parse_duration(text) == timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+@patient
 @given(st.text(max_size=8))
 def test_any_text_is_a_duration_or_refused(text: str):
     try:
