@@ -25,7 +25,7 @@ from flowyard.approval.model import (
     Decision,
     Via,
 )
-from flowyard.approval.names import count_people, require_name
+from flowyard.approval.names import count_people, require_name, same_person
 from flowyard.approval.notes import answer_note, parse_time, request_note, time_text, timeout_note
 from flowyard.approval.states import BROKEN, approvals_at, latest_time, noted_timeouts, refusal, shortfall
 from flowyard.errors import Conflict, NotApproved, NotFound, OutsideError, UserError
@@ -99,11 +99,19 @@ class ApprovalDesk:
 
         chain = self.ledger.append(decide)
         if refused:
+            self._tell_again(chain, id_, said)
             raise Conflict(f"The answer to {id_} does not count. {refused[0]}", hint=f"flowyard approval show {id_}")
         answered = self._found(chain, id_)
         if answered.state is not ApprovalState.PENDING:
             self.on_decision(answered)
         return answered
+
+    def _tell_again(self, chain: Chain, id_: str, said: Answer) -> None:
+        """Tell of a decision by this very answer, for whoever gave it may have been killed before that was told."""
+        found = self._found(chain, id_)
+        given = any(same_person(said.by, each.by) and each.decision == said.decision for each in found.answers)
+        if given and found.state in (ApprovalState.APPROVED, ApprovalState.REJECTED):
+            self.on_decision(found)
 
     def note_notices(self, id_: str, notices: Sequence[Mapping[str, str | None]]) -> None:
         """Write down who was told of a request, and what went wrong; it changes nothing about the request."""

@@ -73,7 +73,7 @@ def add_approval_fact(registry: Registry, approval: Approval) -> None:
     )
     try:
         version = _version_of(registry, subject)
-        if version is not None and not _is_known(registry, version, fact):
+        if version is not None and not _is_written_down(registry, version, fact):
             registry.add_fact(version, fact)
     except OutsideError as error:
         raise OutsideError(
@@ -83,11 +83,13 @@ def add_approval_fact(registry: Registry, approval: Approval) -> None:
         ) from error
 
 
-def _is_known(registry: Registry, version: Version, fact: LineageFact) -> bool:
-    """Whether that was written down already, by the answer or by a release that waited for it."""
-    said = {name: fact.value[name] for name in ("request", "decision")}
-    known = (each.value for each in registry.facts(version) if each.kind == fact.kind)
-    return any({name: value.get(name) for name in said} == said for value in known)
+def _is_written_down(registry: Registry, version: Version, fact: LineageFact) -> bool:
+    """Whether the same was decided on the same request before; the ledger may have gone on since."""
+    same = ("request", "decision", "by")
+    return any(
+        each.kind == fact.kind and all(each.value.get(key) == fact.value[key] for key in same)
+        for each in registry.facts(version)
+    )
 
 
 def _version_of(registry: Registry, subject: ApprovalSubject) -> Version | None:
