@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+from contextlib import suppress
 from importlib import import_module
 
 from flowyard._util.end_with import end_with
@@ -41,7 +42,8 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    _serve(asked)
+    with suppress(ConnectionError):  # whoever asked was killed: as if it had ended
+        _serve(asked)
 
 
 def _serve(asked: socket.socket) -> None:
@@ -69,6 +71,8 @@ def _serve(asked: socket.socket) -> None:
             for each in (asked, woken, waker):
                 each.close()
             _become_worker(files)
+        with suppress(OSError):  # the worker does it, too, but may not have come to it
+            os.setpgid(pid, pid)
         for file in files:
             os.close(file)
         asked.sendall(f"started {pid}\n".encode())
