@@ -106,6 +106,22 @@ class BrowserPage:
         """Text into what has the focus."""
         await self.call("Input.insertText", text=text)
 
+    async def click(self, selector: str) -> None:
+        """Press the mouse in the middle of an element, wherever it is on the page."""
+        place = f"document.querySelector({json.dumps(selector)})"
+        await self.get(f"{place}.scrollIntoView({{block: 'center'}})")
+        box = f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({place}.getBoundingClientRect())"
+        x, y = await self.get(box)
+        event = {"x": x, "y": y, "button": "left", "clickCount": 1}
+        await self.call("Input.dispatchMouseEvent", type="mousePressed", **event)
+        await self.call("Input.dispatchMouseEvent", type="mouseReleased", **event)
+
+    async def follow(self, selector: str) -> None:
+        """Click what leads to another page, until that is loaded."""
+        self._loaded.clear()
+        await self.click(selector)
+        await asyncio.wait_for(self._loaded.wait(), PATIENCE_S)
+
     async def look(self, *, width: int, height: int = 900, dark: bool = False) -> None:
         """Set the window's size and the reader's preference of colours."""
         await self.call(

@@ -46,6 +46,7 @@ KEYS: Mapping[str, str] = {
     "store.url": "the PostgreSQL database that records of runs are kept in; without it, a file in the runs' folder",
     "registry.url": "where versions of data and flows are kept: mlflow+https://… or azureml://…; without it, the store",
     "registry.files": "the folder or URL (s3://…) of the registry's files; without it, a folder in the runs' folder",
+    "tracking.url": "the MLflow that experiments are published to when they end: mlflow+https://…; without it, none",
     "trace.destination": "local or none; runs keep what their nodes did, and flowyard sends it nowhere",
     "telemetry.enabled": "flowyard has no telemetry, so that either value changes nothing",
 }
@@ -112,6 +113,9 @@ def _values(file: YamlFile) -> dict[str, ConfigValue]:
         return {}
     if not isinstance(file.data, dict):
         raise UserError("A configuration file must be a mapping.", where=f"{file.path}:1")
+    for repeated in file.repeated:
+        message = f"{repeated.key!r} is given twice: in line {repeated.first} and here."
+        raise UserError(message, hint="Remove one of them.", where=f"{file.path}:{repeated.line}")
     found: dict[str, ConfigValue] = {}
     for section, inner in file.data.items():
         if not isinstance(inner, dict):
@@ -135,7 +139,7 @@ def _check(key: str, value: Any, where: str | None) -> str | bool:
         return _output_path(text, where)
     if key == "store.url":
         return _store_url(text, where)
-    if key in ("registry.url", "registry.files"):
+    if key in ("registry.url", "registry.files", "tracking.url"):
         return _plain_url(key, text, where)
     if key == "connection.key_vault":
         return check_key_vault(text, where)

@@ -30,8 +30,9 @@ class Settings:
     may download pictures although they are not on the public internet. ``store`` is the URL of the database with the
     records of runs, and may hold a password; None is a file in ``home``. ``registry`` is the URL of the registry, None
     for that database; ``registry_files`` is the folder or URL of the files in it, None for a folder in ``home``.
-    ``secrets`` says where the connection store keeps new secrets (``auto``, ``keyring`` or ``file``), ``key_vault`` is
-    the address of a vault to read others from.
+    ``tracking`` is the URL to which experiments are published when they end. ``secrets`` says where the connection
+    store keeps new secrets (``auto``, ``keyring`` or ``file``), ``key_vault`` is the address of a vault to read others
+    from.
     """
 
     home: Path
@@ -45,6 +46,7 @@ class Settings:
     store: str | None = None
     registry: str | None = None
     registry_files: str | None = None
+    tracking: str | None = None
     secrets: str = "auto"
     key_vault: str | None = None
 
@@ -60,8 +62,9 @@ class Settings:
         """Settings from flags first, then the environment, then configuration files, then defaults. Raises UserError.
 
         The environment's variables are ``FLOWYARD_HOME``, ``FLOWYARD_SIMULATE`` and ``FLOWYARD_ENV_FILE`` (paths), and
-        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE``, ``FLOWYARD_REGISTRY`` and
-        ``FLOWYARD_KEY_VAULT``, URLs, ``FLOWYARD_REGISTRY_FILES``, a path or URL, and ``FLOWYARD_SECRETS``.
+        ``FLOWYARD_IMAGE_HOSTS``, a list with commas or blanks, ``FLOWYARD_STORE``, ``FLOWYARD_REGISTRY``,
+        ``FLOWYARD_TRACKING`` and ``FLOWYARD_KEY_VAULT``, URLs, ``FLOWYARD_REGISTRY_FILES``, a path or URL, and
+        ``FLOWYARD_SECRETS``.
         """
         environ = dict(os.environ)
         start = (start or Path.cwd()).resolve()
@@ -89,6 +92,7 @@ class Settings:
             store=environ.get("FLOWYARD_STORE") or _text(config, "store.url"),
             registry=environ.get("FLOWYARD_REGISTRY") or _text(config, "registry.url"),
             registry_files=_registry_files(environ, config, start),
+            tracking=environ.get("FLOWYARD_TRACKING") or _text(config, "tracking.url"),
             secrets=_secrets(environ.get("FLOWYARD_SECRETS")) or _text(config, "connection.secrets") or "auto",
             key_vault=_key_vault(environ.get("FLOWYARD_KEY_VAULT")) or _text(config, "connection.key_vault"),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from functional_helper import Project
+from functional_helper import Project, ending, start_flowyard
 from solving_experiment import BETTER, EXPERIMENT, decided, solving, verdicts
 
 
@@ -110,6 +112,27 @@ def test_a_stored_experiment_is_judged_again(project: Project):
     said = project.run("experiment", "gate", "solving", "--gates", "wrong.yaml", code=2).stderr
     assert "wrong.yaml:2" in said
     assert len(project.json("run", "list")) == 2
+
+
+def test_two_that_judge_at_once_do_not_mix_their_reports(project: Project):
+    solving(project, plain=(8, 99))
+    result = decided(project, "gates: ['accuracy >= 0.1']\n")
+    folder = Path(result["path"])
+    numbers = ("0.2", "0.3", "0.4")
+    for number in numbers:
+        project.write(f"gates_{number}.yaml", f"gates: ['accuracy >= {number}']\n")
+    with ExitStack() as stack:
+        words = ("experiment", "gate", "solving", "--home", project.home, "--gates")
+        started = [start_flowyard(*words, f"gates_{number}.yaml", cwd=project.root) for number in numbers]
+        judging = [stack.enter_context(ending(process)) for process in started]
+        assert [process.wait(timeout=120) for process in judging] == [0, 0, 0]
+    said = {gate["gate"] for gate in json.loads((folder / "experiment.json").read_text())["gates"]}
+    assert said < {f"accuracy >= {number}" for number in numbers}
+    (gate,) = said
+    for name in ("report.md", "report.junit.xml", "report.json", "gates.csv"):
+        text = html.unescape((folder / name).read_text()).replace("\\", "")
+        assert gate in text, name
+        assert not [n for n in numbers if n not in gate and f"accuracy >= {n}" in text], name
 
 
 def test_an_experiment_without_gates_cannot_be_judged(project: Project):

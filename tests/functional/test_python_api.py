@@ -353,6 +353,26 @@ def test_a_gate_that_says_no_is_a_value(triage: Path) -> None:
     assert experiment.run(variants="defaults", gates=False).verdict is None
 
 
+def test_an_execution_that_was_stopped_goes_on(triage: Path) -> None:
+    experiment = flowyard.Experiment(triage, env="dev")
+    stopped = experiment.run(max_tokens=1)
+    assert not stopped.record.is_finished
+    before = {run.name: run.lines.completed for run in stopped.record.runs}
+    with pytest.raises(UserError, match="another experiment") as other:
+        flowyard.Experiment(triage).resume(stopped.key)
+    assert "env='dev'" in str(other.value.hint)
+    whole = experiment.resume(stopped.key)
+    assert whole.key == stopped.key
+    assert whole.record.is_finished
+    assert before.keys() < {run.name for run in whole.record.runs}
+    assert {run.lines.completed for run in whole.record.runs} == {24}
+    with (triage / "flows" / "triage" / "flow.dag.yaml").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(UserError, match="this changed"):
+        experiment.resume(stopped.key)
+    assert any("this changed" in each for each in experiment.resume(stopped.key, anyway=True).warnings)
+
+
 def test_several_datasets_need_a_name(triage: Path) -> None:
     result = flowyard.Experiment(triage).run(variants="defaults")
     with pytest.raises(UserError, match="several datasets") as several:

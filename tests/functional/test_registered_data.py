@@ -98,3 +98,41 @@ def test_an_experiment_in_python(registered: Project, monkeypatch: pytest.Monkey
     assert [run.properties["registered_dataset"] for run in record.runs] == ["tickets:2"] * 2
     stored = json.loads((record.path / "experiment.json").read_text())
     assert {run["properties"]["registered_dataset"] for run in stored["runs"]} == {"tickets:2"}
+
+
+def test_a_run_and_an_evaluation_of_it_name_registered_data(registered: Project):
+    made = registered.json(
+        "run", "create", "--flow", "echo", "--data", "registry:tickets:1", "--column-mapping", MAPPED
+    )
+    assert made["lines"]["completed"] == 3
+    stored = registered.json("run", "show", "-n", made["name"])
+    assert stored["properties"] == {"registered_dataset": "tickets:1"}
+    judged = registered.json(
+        *("evaluation", "create", "--run", made["name"], "--type", "exact_match", "--data", "registry:tickets:1"),
+        *("--column-mapping", "answer=${run.outputs.out}", "ground_truth=${data.x}"),
+    )
+    (evaluation,) = judged["evaluations"]
+    assert evaluation["metrics"]["exact_match"] == 1.0
+    stored = registered.json("run", "show", "-n", evaluation["name"])
+    assert stored["properties"]["registered_dataset"] == "tickets:1"
+    assert stored["properties"]["evaluator"]
+
+
+def test_a_name_alone_is_recorded_with_its_version(registered: Project):
+    registered.write("run.yaml", "flow: echo\ndata: registry:tickets\ncolumn_mapping: {x: '${data.x}'}\n")
+    made = registered.json("run", "create", "--file", "run.yaml")
+    stored = registered.json("run", "show", "-n", made["name"])
+    assert stored["properties"] == {"registered_dataset": "tickets:2"}
+    assert stored["lines"]["total"] == 4
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [("registry:", "names no registered dataset"), ("registry:tickts:1", "tickets")]
+)
+def test_a_run_over_what_is_not_registered_is_not_begun(registered: Project, data: str, said: str):
+    error = registered.run("run", "create", "--flow", "echo", "--data", data, code=2).stderr
+    assert said in error
+    assert not (registered.home / "runs").exists()
+
+
+MAPPED = "x=${data.x}"

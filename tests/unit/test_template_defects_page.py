@@ -27,7 +27,7 @@ def functions_of(file: str) -> frozenset[str]:
 def test_every_defect_is_there_in_order():
     numbers = [int(row[0]) for row in ROWS]
     assert numbers == sorted(numbers)
-    assert set(numbers) == set(range(1, 21))
+    assert set(numbers) == {*range(1, 21), *range(29, 33)}
     assert all(len(row) == 4 and all(row) and "::" in row[3] for row in ROWS)
 
 
@@ -38,11 +38,11 @@ def test_each_test_exists(test: str):
     assert name in functions_of(file)
 
 
-def test_every_test_that_names_a_defect_of_an_experiment_is_on_the_page():
+def test_every_test_that_names_a_defect_is_on_the_page():
     named = {
         f"{file.relative_to(ROOT).as_posix()}::{name}"
         for file in (ROOT / "tests" / "functional").glob("test_*.py")
         for name in functions_of(file.relative_to(ROOT).as_posix())
-        if (found := re.match(r"test_defect_(\d+)_", name)) and int(found[1]) <= 20
+        if (found := re.match(r"test_defect_(\d+)_", name)) and int(found[1]) <= 32
     }
     assert named <= set(TESTS)

@@ -1,4 +1,4 @@
-"""What git says of a folder. Git itself is asked, without running anything that the repository configures."""
+"""What git says of a folder. Git itself is asked, without hooks and without a monitor of files."""
 
 from __future__ import annotations
 

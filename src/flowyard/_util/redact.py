@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
-__all__ = ["HIDDEN", "may_be_secret", "redact", "redact_json"]
+__all__ = ["HIDDEN", "may_be_secret", "redact", "redact_json", "secrets_among"]
 
 HIDDEN = "******"
 """What stands for a secret wherever one would be shown."""
@@ -23,10 +27,16 @@ def may_be_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text with every secret replaced, also as Python or JSON would quote it.
+def secrets_among(fields: Mapping[str, str]) -> list[str]:
+    """The values of fields, of headers for one, whose names say that they are secret; also without ``Bearer``."""
+    found = [value for name, value in fields.items() if may_be_secret(name)]
+    return [*found, *(value.rpartition(" ")[2] for value in found if " " in value)]
 
-    Values under four characters are too common to be told apart.
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text with every secret replaced, also as Python, JSON, HTML, a URL or base64 would write it.
+
+    Values under four characters are too common to be told apart; base64 is looked for from eight.
     """
     forms = {form for secret in secrets if len(secret) >= 4 for form in _forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
@@ -52,6 +62,27 @@ def _redact_value(value: Any, secrets: list[str]) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)
 def _forms(secret: str) -> tuple[str, ...]:
-    quoted = json.dumps(secret)[1:-1]
-    return secret, repr(secret)[1:-1], quoted, json.dumps(secret, ensure_ascii=False)[1:-1]
+    """The ways in which a secret may stand in a text; for a plain one nearly all are the same."""
+    addressed = quote(secret, safe="", errors="replace")
+    encoded = {_base64(secret.encode("utf-8", "replace"), before) for before in range(3) if len(secret) >= 8}
+    written = {
+        secret,
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        addressed,
+        addressed.replace("%20", "+"),
+        quote(secret, errors="replace"),
+    }
+    return tuple(written | encoded | {form.replace("+", "-").replace("/", "_") for form in encoded})
+
+
+def _base64(secret: bytes, before: int) -> str:
+    """What base64 makes of a secret after ``before`` other bytes, without what depends on its neighbours."""
+    whole = base64.b64encode(b"\0" * before + secret).decode().rstrip("=")
+    first, last = (0, 2, 3)[before], (before + len(secret)) * 8 // 6
+    return whole[first:last]

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from flowyard.errors import UserError
+from flowyard.errors import Problem, UserError
 
-__all__ = ["YamlFile", "parse_yaml", "read_yaml"]
+__all__ = ["RepeatedKey", "YamlFile", "parse_yaml", "read_yaml"]
 
 Path_ = tuple[str | int, ...]
 
 
+class RepeatedKey(NamedTuple):
+    """A key that one mapping has twice. The value of the ``first`` line counts; lines are 1-based."""
+
+    key: str
+    first: int
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """Parsed YAML: ``data`` plain Python values, ``lines`` the 1-based line of each key path's key."""
+    """Parsed YAML: ``data`` plain Python values, ``lines`` the 1-based line of each key path's key.
+
+    ``repeated`` are keys that are there twice, in the order of the file.
+    """
 
     path: Path
     data: Any
     lines: dict[Path_, int] = field(repr=False)
+    repeated: tuple[RepeatedKey, ...] = ()
 
     def where(self, *keys: str | int) -> str:
         """``file:line`` of the deepest known part of a key path."""
         return f"{self.path.name}:{self.line(keys)}"
+
+    def repeated_problems(self) -> list[Problem]:
+        """What is wrong with each repeated key, with both places."""
+        name = self.path.name
+        return [
+            Problem(f"{key!r} is given twice: in {name}:{first} and here.", f"{name}:{line}", "Remove one of them.")
+            for key, first, line in self.repeated
+        ]
+
+    def repeated_warnings(self) -> list[str]:
+        """The same for files that are used all the same: the first value counts."""
+        name = self.path.name
+        return [
+            f"{name}:{line}: {key!r} is given twice, in {name}:{first} and here; the first one counts."
+            for key, first, line in self.repeated
+        ]
 
     def line(self, keys: Sequence[str | int]) -> int:
         for end in range(len(keys), -1, -1):
@@ -57,6 +85,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
     yaml.allow_duplicate_keys = True
     try:
         node = yaml.compose(text)
+        repeated = sorted(_repeated(node), key=lambda each: each.line)  # before merged mappings are put together
         data = None if node is None else yaml.constructor.construct_document(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -68,7 +97,29 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
     lines: dict[Path_, int] = {}
     if node is not None:
         _collect_lines(node, (), lines)
-    return YamlFile(path, data, lines)
+    return YamlFile(path, data, lines, tuple(repeated))
+
+
+def _repeated(root: Node | None) -> Iterator[RepeatedKey]:
+    """Looks at each node once, however often it is referred to."""
+    seen: set[int] = set()
+    waiting = [] if root is None else [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, MappingNode | SequenceNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            waiting += node.value
+            continue
+        lines: dict[tuple[Any, Any], int] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            if isinstance(key, ScalarNode):
+                line, name = key.start_mark.line + 1, (key.tag, key.value)
+                if name in lines:
+                    yield RepeatedKey(key.value, lines[name], line)
+                lines.setdefault(name, line)
 
 
 def _collect_lines(node: Node, keys: Path_, lines: dict[Path_, int]) -> None:

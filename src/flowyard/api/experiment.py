@@ -13,13 +13,17 @@ from flowyard.api.frames import Frame, frame_of
 from flowyard.api.results import ExperimentResult
 from flowyard.api.running import Running, RunningOptions, open_place, price_table
 from flowyard.api.text import facts_html, facts_text, plain, table_html, table_text
+from flowyard.app import App
+from flowyard.errors import UserError
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.execute import execute_experiment
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun, plan_experiment
-from flowyard.experiments.policy import decide, read_policy
+from flowyard.experiments.policy import read_policy
+from flowyard.experiments.resume import changed_versions, require_request
+from flowyard.records import ExperimentRecord
 from flowyard.registry import open_registry
-from flowyard.reports import write_reports
+from flowyard.reports import decide_and_report
 
 __all__ = ["Experiment", "Plan"]
 
@@ -103,16 +107,47 @@ class Experiment:
         ExperimentInvalid before anything is run.
         """
         how = Running(**running)
+        app = how.open(self.experiment.folder)
+        plan = plan_experiment(self.experiment, variants, parameters, prices=price_table(app.settings), gates=gates)
+        return self._carried_out(plan, how, app, gates=gates)
+
+    def resume(
+        self, key: str, *, anyway: bool = False, gates: bool = True, **running: Unpack[RunningOptions]
+    ) -> ExperimentResult:
+        """Go on with an execution that was stopped: the one with that key. Only lines without a result are run.
+
+        What was selected when it began is selected again; the keywords of ``run`` are given again. Raises NotFound when
+        there is none, Conflict while another process carries it out, and UserError when it is of another experiment or
+        environment or, unless ``anyway``, when the file, the flow, the data or an evaluator changed.
+        """
+        how = Running(**running)
         experiment = self.experiment
         app = how.open(experiment.folder)
+        earlier = app.store.get_experiment(key)
+        request = require_request(earlier)
+        if (earlier.env, request["file"]) != (experiment.env, str(experiment.files[0])):
+            env = f", env={earlier.env!r}" if earlier.env else ""
+            hint = f"flowyard.Experiment({request['file']!r}{env}).resume({earlier.key!r})"
+            raise UserError(f"{earlier.name}/{earlier.key} is an execution of another experiment.", hint=hint)
+        prices = price_table(app.settings)
+        plan = plan_experiment(experiment, request["variants"], request["parameters"], prices=prices, gates=gates)
+        plan = replace(plan, warnings=(*plan.warnings, *changed_versions(earlier, plan, anyway=anyway)))
+        return self._carried_out(plan, how, app, gates=gates, earlier=earlier)
+
+    def _carried_out(
+        self, plan: ExperimentPlan, how: Running, app: App, *, gates: bool, earlier: ExperimentRecord | None = None
+    ) -> ExperimentResult:
+        experiment = self.experiment
         policy = read_policy(experiment)
-        plan = plan_experiment(experiment, variants, parameters, prices=price_table(app.settings), gates=gates)
         declared = [ExperimentConnections(experiment, app.environ)]
         parts = how.parts(app, declared, limits=experiment.limits, cache=experiment.cache)
-        record = run_blocking(execute_experiment(plan, parts, options=how.options))
-        record, comparison, evidence = decide(record, policy if gates else replace(policy, gates=()), app.store)
-        files = [file for each in write_reports(record, evidence, record.path).values() for file in each]
-        return ExperimentResult(record, comparison, evidence, files, app.settings.home, warnings=plan.warnings)
+        record = run_blocking(execute_experiment(plan, parts, options=how.options, earlier=earlier))
+        decided = decide_and_report(record, policy if gates else replace(policy, gates=()), app.store)
+        files = [file for each in decided.files.values() for file in each]
+        home = app.settings.home
+        return ExperimentResult(
+            decided.record, decided.comparison, decided.evidence, files, home, warnings=plan.warnings
+        )
 
     def _facts(self) -> dict[str, Any]:
         experiment = self.experiment

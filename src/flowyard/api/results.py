@@ -61,6 +61,11 @@ class ExperimentResult:
         return self.record.name
 
     @property
+    def key(self) -> str:
+        """The key of the execution, for ``Experiment.resume`` and the commands."""
+        return self.record.key
+
+    @property
     def verdict(self) -> Verdict | None:
         """``pass``, ``fail`` or ``inconclusive``; None when the experiment has no gates."""
         return self.evidence.verdict if self.evidence else None

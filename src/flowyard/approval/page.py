@@ -88,6 +88,8 @@ class _DeskPage:
         decision, reason = form.get("decision"), form.get("reason", "").replace("\r\n", "\n")
         if decision not in ("approve", "reject"):
             raise UserError("The form says neither yes nor no.")
+        if not reason.strip():
+            raise UserError("An answer has a reason, for everyone who looks later.")
         if len(reason) > LONGEST_REASON:
             raise UserError(f"A reason has at most {LONGEST_REASON:,} characters.")
         said_by = claim.approver or form.get("name", "")
@@ -135,7 +137,8 @@ def _error_page(error: Exception, complain: Callable[[str], None]) -> web.Respon
             return _message(status, title, text or str(error))
     if isinstance(error, FlowyardError):
         complain(str(error))
-        return _message(502, "Not now", "The approvals cannot be reached at the moment. Nothing was answered.")
+        text = "Something that this needs cannot be reached. Open the link again later to see what was answered."
+        return _message(502, "Not now", text)
     complain(f"This is a bug of flowyard: {type(error).__name__}")
     return _message(500, "Our mistake", "Something went wrong. Open the link again to see what was answered.")
 

@@ -53,6 +53,7 @@ _OVERRULED = {
     "store.url": "FLOWYARD_STORE",
     "registry.url": "FLOWYARD_REGISTRY",
     "registry.files": "FLOWYARD_REGISTRY_FILES",
+    "tracking.url": "FLOWYARD_TRACKING",
     "connection.key_vault": "FLOWYARD_KEY_VAULT",
     "connection.secrets": "FLOWYARD_SECRETS",
 }

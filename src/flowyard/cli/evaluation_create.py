@@ -14,6 +14,7 @@ from flowyard.cli.options import SpreadCommand, pairs, read_settings, running_op
 from flowyard.cli.output import failed_lines_code, print_json, print_run_record, run_view
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
+from flowyard.cli.registered_data import registered_data
 from flowyard.errors import UserError
 from flowyard.evaluation.again import NamedEvaluator, evaluate_again
 from flowyard.evaluation.subjects import EvaluatorSource
@@ -30,7 +31,7 @@ __all__ = ["create"]
 @click.option("--flow", "flows", multiple=True, metavar="PATH", help="An evaluation flow.")
 @click.option("--options", "given", multiple=True, metavar="k=v…", help="Options; of one among several: TYPE.k=v.")
 @click.option("--column-mapping", multiple=True, metavar="k=v…", help="answer='${run.outputs.x}' label='${data.y}'")
-@click.option("--data", metavar="PATH", help="The data with what is expected (default: that of the run).")
+@click.option("--data", metavar="PATH", help="What is expected: as --data of run create (default: that of the run).")
 @click.option("-n", "--name", metavar="NAME", help="The name of the new run, when there is one evaluator.")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
 @many_lines_options
@@ -59,9 +60,13 @@ def create(
     base = open_app(settings).store.get_run(base_run)
     app = open_app(settings, Path(base.flow))
     parts = many.parts(app, choose_progress())
-    source = absolute_source(data) if data else None
+    found = registered_data(data, settings)
+    source = found.path if found else absolute_source(data) if data else None
     mapping = pairs(column_mapping, "--column-mapping")
-    work = evaluate_again(base, evaluators, source, mapping, parts, name=name, options=many.options)
+    properties = found.properties if found else {}
+    work = evaluate_again(
+        base, evaluators, source, mapping, parts, name=name, options=many.options, properties=properties
+    )
     runs = many.carry_out(app, work)
     _print(base, runs, as_json=as_json)
     return budget_code(list(runs.values()), parts.budget) or failed_lines_code(runs.values(), max_failed_lines)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from flowyard.app import open_app
 from flowyard.cli.experiment_end import carry_out_experiment
+from flowyard.cli.experiment_load import planned_experiment
 from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.experiment_plan import print_plan
 from flowyard.cli.lazy import LazyGroup
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_warnings
-from flowyard.experiments.load import load_experiment
-from flowyard.experiments.plan import plan_experiment
-from flowyard.experiments.policy import read_policy, read_racing
-from flowyard.registry import open_registry
+from flowyard.cli.track_option import track_url
 
 __all__ = ["experiment"]
 
@@ -28,6 +25,7 @@ _COMMANDS = {
     "resume": ("flowyard.cli.experiment_resume:resume", "Go on with an execution that was stopped."),
     "gate": ("flowyard.cli.experiment_gate:gate", "Judge an experiment by its gates again, without running anything."),
     "list": ("flowyard.cli.experiment_look:list_", "List executions of experiments, newest first."),
+    "publish": ("flowyard.cli.experiment_publish:publish", "Put an execution into MLflow with its runs and reports."),
     "report": ("flowyard.cli.experiment_look:report", "Write the reports of an execution again."),
 }
 
@@ -43,6 +41,7 @@ def experiment() -> None:
 @space_options
 @click.option("--dry-run", is_flag=True, help="Print what would run and stop.")
 @click.option("--no-gates", is_flag=True, help="Measure and compare, but judge no gate.")
+@click.option("--track", metavar="URL", help="Publish to this MLflow at the end (mlflow+https://HOST).")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
 @many_lines_options
 @running_options
@@ -53,6 +52,7 @@ def run(
     dry_run: bool,
     no_gates: bool,
     many: ManyLines,
+    track: str | None,
     max_failed_lines: int,
     home: str | None,
     env_file: str | None,
@@ -64,12 +64,12 @@ def run(
     Exits 3 when a gate says no or the budget is used up, else 1 when lines failed.
     """
     app = open_app(read_settings(home, env_file, simulate), Path(path))
-    loaded = load_experiment(Path(path), env, resolve_dataset=open_registry(app.settings).resolve)
-    policy, _ = read_policy(loaded), read_racing(loaded)
-    plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app), gates=not no_gates)
+    url = track_url(app.settings, track)
+    plan, policy = planned_experiment(
+        Path(path), env, app, many, variants=space.variants, parameters=space.parameters, gates=not no_gates
+    )
     print_warnings(plan.warnings)
     if dry_run:
         print_plan(plan, as_json=as_json)
         return 0
-    policy = replace(policy, gates=()) if no_gates else policy
-    return carry_out_experiment(plan, policy, app, many, max_failed_lines=max_failed_lines, as_json=as_json)
+    return carry_out_experiment(plan, policy, app, many, max_failed_lines=max_failed_lines, track=url, as_json=as_json)

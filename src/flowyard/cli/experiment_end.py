@@ -16,14 +16,14 @@ from flowyard.cli.many_lines import ManyLines
 from flowyard.cli.output import failed_lines_code, print_json, print_warnings
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
+from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.model import Evidence
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.execute import execute_experiment
 from flowyard.experiments.plan import ExperimentPlan
-from flowyard.experiments.policy import decide
 from flowyard.records import Comparison, ExperimentRecord
-from flowyard.reports import comparison_table, report_paths, summarize, write_reports
+from flowyard.reports import comparison_table, decide_and_report, report_paths, summarize
 from flowyard.runs.budget import Budget
 
 __all__ = ["carry_out_experiment", "run_and_decide"]
@@ -48,9 +48,13 @@ def carry_out_experiment(
     *,
     earlier: ExperimentRecord | None = None,
     max_failed_lines: int,
+    track: str | None = None,
     as_json: bool,
 ) -> int:
-    """Run the plan, or what is left of it in ``earlier``, decide, write reports and print; returns the exit code."""
+    """Run the plan, or what is left of it in ``earlier``, decide, write reports and print; returns the exit code.
+
+    Then publish it to ``track``, which changes nothing of the answer when it fails.
+    """
     begun: list[ExperimentRecord] = []
     try:
         decided = run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=begun.append)
@@ -62,6 +66,8 @@ def carry_out_experiment(
     _print_result(record, decided.comparison, evidence, policy, decided.files, as_json=as_json)
     if not record.is_finished:
         _say_unfinished(record)
+    elif track:
+        publish_at_the_end(record, track, app)
     planned = sum(1 + len(each.evaluations) for each in plan.runs)
     stopped = budget_code(record.runs, decided.budget, planned=planned)
     return stopped or gate_code(evidence, policy) or failed_lines_code(record.runs, max_failed_lines)
@@ -81,8 +87,7 @@ def run_and_decide(
     declared = [ExperimentConnections(experiment, app.environ)]
     parts = many.parts(app, choose_progress(), declared, limits=experiment.limits, cache=experiment.cache)
     work = execute_experiment(plan, parts, options=many.options, earlier=earlier, on_begin=on_begin)
-    record, comparison, evidence = decide(many.carry_out(app, work), policy, app.store)
-    return Decided(record, comparison, evidence, write_reports(record, evidence, record.path), parts.budget)
+    return Decided(*decide_and_report(many.carry_out(app, work), policy, app.store), parts.budget)
 
 
 def _say_unfinished(record: ExperimentRecord) -> None:

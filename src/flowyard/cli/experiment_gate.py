@@ -10,8 +10,8 @@ from flowyard.cli.experiment_result import check_finished, experiment_view, gate
 from flowyard.cli.options import open_store, store_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.errors import UserError
-from flowyard.experiments.policy import decide, read_gates_file, stored_policy
-from flowyard.reports import report_paths, write_reports
+from flowyard.experiments.policy import read_gates_file, stored_policy
+from flowyard.reports import decide_and_report, report_paths
 
 __all__ = ["gate"]
 
@@ -35,8 +35,7 @@ def gate(key: str, gates_file: str | None, home: str | None, as_json: bool) -> i
         raise UserError(
             f"The experiment {record.name}/{record.key} has no gates.", hint="Give a file with some: --gates FILE"
         )
-    record, _, evidence = decide(record, policy, store)
-    files = write_reports(record, evidence, record.path)
+    record, _, evidence, files = decide_and_report(record, policy, store)
     if as_json:
         print_json({**experiment_view(record, evidence), "reports": report_paths(files)})
     else:

@@ -22,6 +22,7 @@ __all__ = ["check_finished", "experiment_view", "gate_code", "print_gates", "pri
 
 _WIDTH = 80
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+_ORDER: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
 _WORDS = {"pass": "passed", "fail": "failed", "inconclusive": "inconclusive"}
 
 
@@ -70,15 +71,21 @@ def gate_code(evidence: Evidence, policy: DecisionPolicy) -> ExitCode | None:
 
 
 def print_gates(gates: Sequence[GateResult], policy: DecisionPolicy) -> None:
-    """Every gate with its reason, the failed ones last, where they are seen."""
+    """Every gate with its reason, the failed ones last, where they are seen.
+
+    Of a gate that judged several versions on a dataset, one with the worst verdict is shown, and how it went for all.
+    """
     if not gates:
         return
-    order: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
     click.echo("\nGates")
-    for gate in sorted(gates, key=lambda gate: order.index(gate.verdict)):
-        _print_gate(gate)
+    judged: dict[tuple[object, ...], list[GateResult]] = {}
+    for gate in gates:
+        judged.setdefault((gate.gate, gate.where, gate.dataset, *gate.slice.items()), []).append(gate)
+    worst = [(max(each, key=_severity), each) for each in judged.values()]
+    for gate, several in sorted(worst, key=lambda each: _severity(each[0])):
+        _print_gate(gate, several)
     counts = Counter(gate.verdict for gate in gates)
-    said = ", ".join(f"{counts[verdict]} {_WORDS[verdict]}" for verdict in order if counts[verdict])
+    said = _counted(gates)
     lenient = " (inconclusive: pass)" if counts["inconclusive"] and policy.inconclusive == "pass" else ""
     click.echo(f"Of {len(gates)}: {said}{lenient}.")
 
@@ -118,7 +125,18 @@ def _run_view(record: ExperimentRecord, name: str) -> dict[str, Any]:
     }
 
 
-def _print_gate(gate: GateResult) -> None:
+def _severity(gate: GateResult) -> int:
+    return _ORDER.index(gate.verdict)
+
+
+def _counted(gates: Sequence[GateResult]) -> str:
+    """``3 passed, 1 failed``"""
+    counts = Counter(gate.verdict for gate in gates)
+    return ", ".join(f"{counts[verdict]} {_WORDS[verdict]}" for verdict in _ORDER if counts[verdict])
+
+
+def _print_gate(gate: GateResult, several: Sequence[GateResult]) -> None:
+    """One gate; ``several`` are its results for all versions that it judged, this one among them."""
     click.secho(f"  {gate.verdict:<13}", fg=_COLOURS[gate.verdict], nl=False)
     click.echo(printable(gate.gate))
     place = ", ".join(
@@ -126,6 +144,8 @@ def _print_gate(gate: GateResult) -> None:
         + [f"{column}={value}" for column, value in gate.slice.items()]
     )
     _print_wrapped(f"{place}: {gate.reason}" if place else gate.reason, " " * 15)
+    if len(several) > 1:
+        _print_wrapped(f"Of {len(several)} versions: {_counted(several)}. The others are in the reports.", " " * 15)
 
 
 def _print_wrapped(text: str, indent: str) -> None:

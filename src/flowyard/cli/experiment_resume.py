@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from flowyard.app import open_app
 from flowyard.cli.experiment_end import carry_out_experiment
+from flowyard.cli.experiment_load import planned_experiment
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import open_store, read_settings, running_options
 from flowyard.cli.output import print_warnings
-from flowyard.experiments.load import load_experiment
-from flowyard.experiments.plan import plan_experiment
-from flowyard.experiments.policy import read_policy, read_racing
+from flowyard.cli.track_option import track_url
 from flowyard.experiments.resume import changed_versions, require_request
-from flowyard.registry import open_registry
 
 __all__ = ["resume"]
 
@@ -25,6 +22,7 @@ __all__ = ["resume"]
 @click.argument("key", metavar="KEY|NAME")
 @click.option("--anyway", is_flag=True, help="Go on although the file, the flow, the data or an evaluator changed.")
 @click.option("--no-gates", is_flag=True, help="Measure and compare, but judge no gate.")
+@click.option("--track", metavar="URL", help="Publish to this MLflow at the end (mlflow+https://HOST).")
 @click.option("--max-failed-lines", type=click.IntRange(0), default=0, help="Exit 0 although up to N lines failed.")
 @many_lines_options
 @running_options
@@ -33,6 +31,7 @@ def resume(
     anyway: bool,
     no_gates: bool,
     many: ManyLines,
+    track: str | None,
     max_failed_lines: int,
     home: str | None,
     env_file: str | None,
@@ -47,15 +46,13 @@ def resume(
     request = require_request(record)
     file = Path(request["file"])
     app = open_app(read_settings(home, env_file, simulate), file)
-    loaded = load_experiment(file, record.env, resolve_dataset=open_registry(app.settings).resolve)
-    policy, _ = read_policy(loaded), read_racing(loaded)
-    plan = plan_experiment(
-        loaded, request["variants"], request["parameters"], prices=many.price_table(app), gates=not no_gates
+    url = track_url(app.settings, track)
+    plan, policy = planned_experiment(
+        file, record.env, app, many, variants=request["variants"], parameters=request["parameters"], gates=not no_gates
     )
     print_warnings([*plan.warnings, *changed_versions(record, plan, anyway=anyway)])
     if record.is_finished:
         click.echo(f"The experiment {record.name}/{record.key} is complete: nothing is left to run.", err=True)
-    policy = replace(policy, gates=()) if no_gates else policy
     return carry_out_experiment(
-        plan, policy, app, many, earlier=record, max_failed_lines=max_failed_lines, as_json=as_json
+        plan, policy, app, many, earlier=record, max_failed_lines=max_failed_lines, track=url, as_json=as_json
     )

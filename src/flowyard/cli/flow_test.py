@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.redact import redact_json
 from flowyard.app import App, open_app
 from flowyard.cli.chat import chat
 from flowyard.cli.options import (
@@ -111,7 +113,8 @@ class _Trial:
                 print_warnings(runner.late_warnings())
             finally:
                 await runner.close()
-        return _print(result, detail, indent)
+        hidden = redact_json(dump_json(result.outputs), runner.secrets())
+        return _print(replace(result, outputs=json.loads(hidden)), detail, indent)
 
     async def _prepared(self, only: str | None) -> LineRunner:
         app = self.app

@@ -72,6 +72,7 @@ def _view(found: VersionDiff) -> dict[str, Any]:
         ],
         "unchanged_files": found.unchanged_files,
         "settings": [{"name": each.name, "before": each.before, "after": each.after} for each in found.settings],
+        "simulated": found.simulated,
         "metrics": [
             {
                 "metric": each.metric,
@@ -121,6 +122,8 @@ def _print_metrics(found: VersionDiff) -> None:
         count = sum(getattr(each, side) is not None for each in found.metrics if each.moved is None)
         if count:
             click.echo(f"{plural(count, 'metric')} {'is' if count == 1 else 'are'} known of {version.label} only.")
+    if found.simulated and found.metrics:
+        click.echo("Simulated: answers in these runs come from a simulated model.")
 
 
 def _summary(found: VersionDiff) -> str:

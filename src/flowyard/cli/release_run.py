@@ -18,17 +18,18 @@ from flowyard.approval.policy import read_approval_policy
 from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_wait import watch
 from flowyard.cli.experiment_end import run_and_decide
+from flowyard.cli.experiment_load import planned_experiment
 from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.release_view import print_begin, print_end, print_step, release_view, warn_of_damaged
+from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.versions import match_versions
 from flowyard.errors import ExitCode, UserError
-from flowyard.experiments.load import environment_overlay, load_experiment
-from flowyard.experiments.plan import ExperimentPlan, PlannedRun, plan_experiment
-from flowyard.experiments.policy import read_policy, read_racing
+from flowyard.experiments.load import environment_overlay
+from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.experiments.resume import execution_request
 from flowyard.records import ExperimentRecord
 from flowyard.registry.labels import require_alias
@@ -79,21 +80,26 @@ def run(
     """
     require_alias(f"approved@{env}")
     app = open_app(read_settings(home, env_file, simulate), Path(path))
-    registry = open_registry(app.settings)
-    loaded = load_experiment(Path(path), environment_overlay(Path(path), env), resolve_dataset=registry.resolve)
-    policy, _ = read_policy(loaded), read_racing(loaded)
+    plan, policy = planned_experiment(
+        Path(path),
+        environment_overlay(Path(path), env),
+        app,
+        many,
+        variants=space.variants,
+        parameters=space.parameters,
+        gates=True,
+    )
     policy = replace(policy, ships=ship or policy.ships)
-    plan = plan_experiment(loaded, space.variants, space.parameters, prices=many.price_table(app))
     print_warnings(plan.warnings)
     desk = open_desk(app.settings)
     parts = ReleaseParts(
-        experiment=loaded,
+        experiment=plan.experiment,
         plan=plan,
         ships=_shipped(plan, policy.ships),
         inconclusive_passes=policy.inconclusive == "pass",
-        approval=read_approval_policy(loaded),
+        approval=read_approval_policy(plan.experiment),
         store=app.store,
-        registry=registry,
+        registry=open_registry(app.settings),
         desk=desk,
         by=by or person_name(app.environ),
         run_experiment=partial(_run_experiment, plan, policy, app, many),
@@ -101,8 +107,8 @@ def run(
         wait=None if no_wait else lambda asked: watch(desk, asked.request.id),
     )
     log = ReleaseLog(app.settings.home)
-    warn_of_damaged(log, loaded.name)
-    with log.alone(loaded.name, env):
+    warn_of_damaged(log, plan.experiment.name)
+    with log.alone(plan.experiment.name, env):
         record = _begun(log, parts, env, target, new=new)
         print_begin(record, len(STEPS))
         record = carry_out(record, release_steps(parts), log, until=until, on_begin=print_step, on_end=print_end)
@@ -152,7 +158,10 @@ def _run_experiment(
     earlier: ExperimentRecord | None,
     on_begin: OnBegin,
 ) -> ExperimentRecord:
-    return run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=on_begin).record
+    record = run_and_decide(plan, policy, app, many, earlier=earlier, on_begin=on_begin).record
+    if record.is_finished and app.settings.tracking:
+        publish_at_the_end(record, app.settings.tracking, app)
+    return record
 
 
 def _announce(app: App, desk: ApprovalDesk, asked: Approval) -> None:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "archive": ("flowyard.cli.run_change:archive", "Leave a run out of lists; nothing is deleted."),
     "restore": ("flowyard.cli.run_change:restore", "Show an archived run in lists again."),
     "delete": ("flowyard.cli.run_change:delete", "Delete a run with everything in its folder."),
+    "publish": ("flowyard.cli.run_publish:publish", "Put runs into MLflow: metrics, files and a trace of each line."),
     "export": ("flowyard.cli.run_files:export", "Write a run as the folder that prompt flow leaves."),
 }
 

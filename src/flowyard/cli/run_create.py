@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from flowyard.cli.output import failed_lines_code, print_run_record, print_warni
 from flowyard.cli.pacing_options import budget_code
 from flowyard.cli.progress import choose_progress
 from flowyard.cli.recorded_judge import recorded_judge
+from flowyard.cli.registered_data import registered_data
 from flowyard.errors import UserError
 from flowyard.flows.overrides import parse_overrides
 from flowyard.records import RunRecord
@@ -41,9 +43,7 @@ __all__ = ["create"]
 @click.command(cls=SpreadCommand)
 @click.option("-f", "--file", metavar="FILE", help="A run.yaml; what is given beside it goes over it.")
 @click.option("--flow", metavar="PATH", help="The flow's folder or file.")
-@click.option(
-    "--data", metavar="PATH", help="The data: a file, a folder, a pattern or a URL; docs/data.md has the forms."
-)
+@click.option("--data", metavar="PATH", help="The data: a file, a folder, a pattern, a URL, or registry:NAME:VERSION.")
 @click.option("--column-mapping", multiple=True, metavar="k=v…", help="Input from column: question='${data.q}'.")
 @click.option("--run", "base_run", metavar="NAME", help="Evaluate this run: its outputs are ${run.outputs.…}.")
 @click.option("--variant", metavar="'${node.variant}'", help="Use this variant; other nodes use their defaults.")
@@ -140,7 +140,12 @@ def _execute(
 
 def _requested(described: RunDescription, settings: Settings, options: RunOptions) -> tuple[App, RunRequest]:
     if "resume_from" not in described.values:
+        found = registered_data(described.values.get("data"), settings)
+        if found is not None:
+            described = described.over({"data": str(found.path)})
         request = described.request(options=options)
+        if found is not None:
+            request = replace(request, properties={**request.properties, **found.properties})
         return open_app(settings, described.path("flow")), request
     earlier = open_app(settings).store.get_run(described.values["resume_from"])
     judge = recorded_judge(earlier)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flowyard.decisions.model import Estimate, Interval, Metric, Scores
 from flowyard.statistics.agreement import ConfusionMatrix, Weights, cohen_kappa, confusion_matrix
-from flowyard.statistics.judge_error import JudgedMean, judged_mean, judged_share
+from flowyard.statistics.judge_error import (
+    JudgedMean,
+    judged_mean,
+    judged_mean_of_clusters,
+    judged_share,
+    mean_of_clusters,
+)
 from flowyard.statistics.proportions import newcombe_paired_interval, wilson_interval
 from flowyard.statistics.special import student_t_quantile
 
@@ -105,6 +111,7 @@ def corrected_estimate(
     lines: Collection[int] | None = None,
     *,
     labelled: str | None = None,
+    clusters: Mapping[int, Hashable] | None = None,
 ) -> Estimate:
     """The estimate with the judge's error taken out of its value and into its interval.
 
@@ -112,10 +119,11 @@ def corrected_estimate(
     lines, which have to be a random choice; ``lines`` are those of the estimate's slice. Failed lines keep the value
     that the metric's rule gives them. Another version's estimate is moved by as much as the labelled one's, so that the
     difference of the two stays what the judge's grades say line by line. Without two labelled lines in a slice the
-    shift is that of the whole dataset; without two at all the estimate comes back as it is.
+    shift is that of the whole dataset; without two at all the estimate comes back as it is. ``clusters`` has the
+    cluster of each line where lines belong together: then every interval is one of clusters.
     """
     version, confidence = labelled or estimate.version, _confidence(estimate)
-    found = _graded(estimate, scores, version, labels, lines)
+    found = _graded(estimate, scores, version, labels, lines, clusters)
     if found is not None and version == estimate.version:
         return found.corrected
     if estimate.failed_lines >= estimate.lines:
@@ -123,10 +131,29 @@ def corrected_estimate(
     if found is not None:
         rows, others = (dict(_values(scores, each)) for each in (estimate.version, version))
         common = [number for number in rows.keys() & others.keys() if lines is None or number in lines]
-        return _shifted(estimate, found, [(rows[number], others[number]) for number in sorted(common)], confidence)
-    whole = _graded(estimate, scores, version, labels, None)
-    pairs = [pair for pair in _pairs(scores, version, labels) if not math.isnan(pair[1])]
-    return estimate if whole is None else _moved(estimate, whole.shift, pairs, confidence)
+        numbers = sorted(common)
+        pairs = [(rows[number], others[number]) for number in numbers]
+        return _shifted(estimate, found, _Beside(pairs, _clusters_of(numbers, clusters)), confidence)
+    whole = _graded(estimate, scores, version, labels, None, clusters)
+    if whole is None:
+        return estimate
+    judged = [row for row in _labelled(scores, version, labels) if not math.isnan(row[2])]
+    people = [(label, value) for _, label, value in judged]
+    beside = _Beside(people, _clusters_of([number for number, _, _ in judged], clusters))
+    return _moved(estimate, whole.shift, beside, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Two values of each line, and the cluster of each where lines belong together."""
+
+    pairs: Sequence[tuple[float, float]]
+    clusters: Sequence[Hashable] | None = None
+
+
+def _clusters_of(numbers: Sequence[int], clusters: Mapping[int, Hashable] | None) -> list[Hashable] | None:
+    """The cluster of each line; a line without one is a cluster of its own."""
+    return None if clusters is None else [clusters.get(number) or number for number in numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +170,7 @@ def _graded(
     version: str,
     labels: Mapping[int, float],
     lines: Collection[int] | None,
+    clusters: Mapping[int, Hashable] | None,
 ) -> _Graded | None:
     """The version's mean with the judge's error taken out; None without two labelled lines."""
     confidence = _confidence(estimate)
@@ -153,10 +181,18 @@ def _graded(
     if sum(not math.isnan(label) for label in asked) < _FEWEST_LABELS:
         return None
     values = [value for _, value in judged]
+    lost = [(number, value) for number, value in rows if number in failed]
+    if clusters is not None:
+        of_lines, of_lost = (_clusters_of([number for number, _ in each], clusters) or [] for each in (judged, lost))
+        known = [(value, cluster) for (_, value), cluster in zip(lost, of_lost, strict=True)]
+        mean = judged_mean_of_clusters(values, asked, of_lines, known=known, confidence=confidence)
+        bounds = mean.interval
+        corrected = _replaced(estimate, mean.value, bounds.low, bounds.high, "prediction-powered (PPI++), of clusters")
+        return _Graded(corrected, corrected.value - math.fsum(value for _, value in rows) / len(rows))
     is_binary = _are_binary([*values, *(label for label in asked if not math.isnan(label))])
     mean = (judged_share if is_binary else judged_mean)(values, asked, confidence)
     method = "double sampling with labels of people" if is_binary else "prediction-powered (PPI++)"
-    value, low, high = _with_failed(mean, [value for number, value in rows if number in failed], confidence)
+    value, low, high = _with_failed(mean, [value for _, value in lost], confidence)
     corrected = _replaced(estimate, value, low, high, method)
     return _Graded(corrected, corrected.value - math.fsum(value for _, value in rows) / len(rows))
 
@@ -169,15 +205,12 @@ def _are_binary(values: Sequence[float]) -> bool:
     return set(values) <= {0.0, 1.0}
 
 
-def _shifted(estimate: Estimate, graded: _Graded, pairs: Sequence[tuple[float, float]], confidence: float) -> Estimate:
-    """The estimate beside that of the graded version: its interval is joined with that of the difference (MOVER).
-
-    ``pairs`` are the values of both versions on the same lines.
-    """
+def _shifted(estimate: Estimate, graded: _Graded, versions: _Beside, confidence: float) -> Estimate:
+    """The estimate beside that of the graded version: its interval is joined with that of the difference (MOVER)."""
     base = graded.corrected
-    if len(pairs) < _FEWEST_LABELS or base.interval is None:
+    if len(versions.pairs) < _FEWEST_LABELS or base.interval is None:
         return estimate
-    difference, low, high = _shift(pairs, confidence)
+    difference, low, high = _shift(versions, confidence)
     value = estimate.value + graded.shift
     below = math.hypot(base.value - base.interval.low, difference - low)
     above = math.hypot(base.interval.high - base.value, high - difference)
@@ -185,7 +218,7 @@ def _shifted(estimate: Estimate, graded: _Graded, pairs: Sequence[tuple[float, f
     return _replaced(estimate, value, value - below, value + above, method)
 
 
-def _moved(estimate: Estimate, shift: float, graded: Sequence[tuple[float, float]], confidence: float) -> Estimate:
+def _moved(estimate: Estimate, shift: float, graded: _Beside, confidence: float) -> Estimate:
     """A slice's estimate moved by the shift of the whole; its interval is joined with the judge's error (MOVER)."""
     if estimate.interval is None:
         return estimate
@@ -197,10 +230,14 @@ def _moved(estimate: Estimate, shift: float, graded: Sequence[tuple[float, float
     return _replaced(estimate, value, value - below, value + above, method)
 
 
-def _shift(graded: Sequence[tuple[float, float]], confidence: float) -> tuple[float, float, float]:
+def _shift(beside: _Beside, confidence: float) -> tuple[float, float, float]:
     """The first mean minus the second on the same lines, such as people's minus the judge's, and its interval."""
+    graded = beside.pairs
     differences = [label - value for label, value in graded]
     shift = math.fsum(differences) / len(differences)
+    if beside.clusters is not None:
+        bounds = mean_of_clusters(differences, beside.clusters, confidence)
+        return shift, bounds.low, bounds.high
     if _are_binary([each for pair in graded for each in pair]):
         both, people, judge, neither = (graded.count(pair) for pair in ((1, 1), (1, 0), (0, 1), (0, 0)))
         bounds = newcombe_paired_interval(both, people, judge, neither, confidence)
@@ -237,11 +274,16 @@ def _within(metric: Metric, value: float) -> float:
 
 def _pairs(scores: Scores, version: str, labels: Mapping[int, float]) -> Iterator[tuple[float, float]]:
     """``(people's, the judge's)`` of each line that people graded; the judge's may be NaN."""
+    return ((label, value) for _, label, value in _labelled(scores, version, labels))
+
+
+def _labelled(scores: Scores, version: str, labels: Mapping[int, float]) -> Iterator[tuple[int, float, float]]:
+    """The same with the line's number."""
     failed = scores.failed.get(version, frozenset())
     for number, value in zip(scores.lines, scores.values[version], strict=True):
         label = labels.get(number, math.nan)
         if not math.isnan(label):
-            yield label, (math.nan if number in failed else value)
+            yield number, label, (math.nan if number in failed else value)
 
 
 def _values(scores: Scores, version: str) -> Iterator[tuple[int, float]]:

@@ -92,7 +92,7 @@ class Estimator:
         failed = sum(number in scores.failed.get(version, ()) for number in numbers)
         value = math.fsum(values) / len(values)
         found = Estimate(metric, version, dataset, value, len(values), failed, interval, dict(slice_))
-        return self.people.corrected(found, scores, lines)
+        return self.people.corrected(found, scores, lines, self._clusters_by_line(dataset))
 
     def _total(
         self,
@@ -165,10 +165,12 @@ class Estimator:
 
     def _clusters(self, dataset: str, numbers: Sequence[int]) -> list[Hashable] | None:
         """The cluster of each line; a line without one is a cluster of its own."""
-        values = self.columns.values.get(dataset, {}).get(self.policy.cluster or "")
-        if not values:
-            return None
-        return [values.get(number) or number for number in numbers]
+        values = self._clusters_by_line(dataset)
+        return None if values is None else [values.get(number) or number for number in numbers]
+
+    def _clusters_by_line(self, dataset: str) -> Mapping[int, Hashable] | None:
+        """None where lines do not belong together, or nobody knows which do."""
+        return self.columns.values.get(dataset, {}).get(self.policy.cluster or "") or None
 
 
 def _known_lines(scores: Scores, version: str, lines: Collection[int] | None) -> tuple[list[int], list[float]]:

@@ -157,6 +157,10 @@ class _Judge:
         verdict = verdict_of(gate, found)
         reason = estimate_text(found)
         reason += self._doubt(found)
+        unknown = self._unknown_cost(found)
+        if verdict == "pass" and unknown:
+            verdict = "inconclusive"
+            reason += unknown
         if verdict == "pass" and self._leaves_out_failed(found):
             verdict = "inconclusive"
             reason += f" {found.failed_lines:,} failed lines are not in that number; leaving them out flatters."
@@ -186,8 +190,20 @@ class _Judge:
         if usage.cached_calls and name.startswith(("latency", "tokens")) and found.metric.evaluator is None:
             calls = usage.calls + usage.cached_calls
             return f" {usage.cached_calls:,} of {calls:,} answers were kept from before, so it would be more anew."
-        if usage.unpriced_calls and name.startswith("cost") and found.metric.evaluator is None:
-            return f" {usage.unpriced_calls:,} model calls have no known price and are not in it."
+        return ""
+
+    def _unknown_cost(self, found: Estimate) -> str:
+        """Why a number of money is no more than a part of what it would be; empty when all of it is known."""
+        if not found.metric.name.startswith("cost") or found.metric.evaluator is not None:
+            return ""
+        runs = self.estimator.versions.over(found.dataset)
+        usage = next(each.run.usage for each in runs if each.version == found.version)
+        calls = usage.calls + usage.cached_calls
+        if usage.simulated_calls:
+            said = f"{usage.simulated_calls:,} of {calls:,} answers of {found.version} are a simulated model's"
+            return f" {said}: what they cost is not known."
+        if usage.unpriced_calls:
+            return f" {usage.unpriced_calls:,} model calls of {found.version} have no known price and are not in it."
         return ""
 
     def _relative(self, gate: Gate, found: Estimate, lines: frozenset[int] | None) -> _Trial:
@@ -205,6 +221,9 @@ class _Judge:
         if against == found.version:
             verdict: Verdict = "pass" if gate.condition == "not_worse_than" else "fail"
             return _Trial(replace(result, verdict=verdict, reason=f"{against} is the baseline itself."))
+        other = replace(found, version=against)
+        if unknown := self._unknown_cost(found) or self._unknown_cost(other):
+            return _Trial(replace(result, reason=f"The two cannot be compared.{unknown}"))
         pairs = self.estimator.pairs(found.metric, found.version, against, found.dataset, lines)
         if pairs is None or not pairs.first:
             return _Trial(self._untested(result, found, against, gate, lines))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from flowyard.decisions.agreement import corrected_estimate, judge_agreement
@@ -25,13 +25,19 @@ class PeoplesLabels:
     sentences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def corrected(self, estimate: Estimate, scores: Scores, lines: Collection[int] | None) -> Estimate:
+    def corrected(
+        self,
+        estimate: Estimate,
+        scores: Scores,
+        lines: Collection[int] | None,
+        clusters: Mapping[int, Hashable] | None = None,
+    ) -> Estimate:
         """The estimate with the error of its judge in it, as far as people graded lines."""
         labels = self.labels.get((estimate.metric.name, estimate.dataset))
         if not labels:
             return estimate
         labelled = self.version if self.version in scores.values else None
-        return corrected_estimate(estimate, scores, labels, lines, labelled=labelled)
+        return corrected_estimate(estimate, scores, labels, lines, labelled=labelled, clusters=clusters)
 
 
 def read_labels(policy: DecisionPolicy, measured: Measured, columns: DataColumns, version: str | None) -> PeoplesLabels:

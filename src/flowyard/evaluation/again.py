@@ -52,11 +52,13 @@ async def evaluate_again(
     *,
     name: str | None = None,
     options: RunOptions | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> dict[str, RunRecord]:
     """Judge ``base`` by each evaluator, one after the other, and return the runs by the evaluators' names.
 
     Without ``data`` what is expected comes from the data of ``base``. ``mapping`` is for all; each takes what it
-    has inputs for. ``name`` is that of the run of a single evaluator. Raises UserError as ``execute_run`` does.
+    has inputs for. ``name`` is that of the run of a single evaluator, ``properties`` is what
+    the record of every run says besides. Raises UserError as ``execute_run`` does.
     """
     source = data if data is not None else (data_source(base.data) if base.data else None)
     if source is None:
@@ -75,7 +77,7 @@ async def evaluate_again(
             parts,
             name=name or new_evaluation_name(base, each.name),
             options=options,
-            properties=each.subject.properties,
+            properties={**each.subject.properties, **(properties or {})},
         )
     return runs
 

@@ -17,6 +17,9 @@ __all__ = ["Origin", "merged_blocks"]
 
 
 _SECRET = re.compile(r"(?i)key|secret|token|passw|pwd|credential|sig")
+_PLAIN = frozenset({"name", "type", "connection_type", "api_type", "api_base", "base_url", "endpoint"})
+_PLAIN |= {"azure_endpoint", "api_version", "organization", "auth_mode", "resource_id", "rules", "seed"}
+_PLAIN |= {"custom_type", "module", "package"}
 _PLACEHOLDER = re.compile(r"^\$\{[^{}]*\}$")
 
 
@@ -58,8 +61,14 @@ def _without_secrets(keys: tuple[str | int, ...], value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets((*keys, index), item) for index, item in enumerate(value)]
     is_secret = any(may_be_secret(str(key)) for key in keys[1:])
-    is_secret = is_secret or (keys[0] == "connections" and any(_SECRET.search(str(key)) for key in keys[1:]))
+    is_secret = is_secret or (keys[0] == "connections" and _may_be_key(keys[2:]))
     return HIDDEN if is_secret and value and not _PLACEHOLDER.match(str(value)) else value
+
+
+def _may_be_key(keys: tuple[str | int, ...]) -> bool:
+    """Whether a field of a connection may be secret: one that is none of the plain ones, misspelt ones included."""
+    plain = bool(keys) and (keys[0] == "configs" or keys[0] in _PLAIN)
+    return not plain or any(_SECRET.search(str(key)) for key in keys[1:])
 
 
 def _leaves(keys: tuple[str | int, ...], value: Any, file: YamlFile) -> Iterator[Origin]:

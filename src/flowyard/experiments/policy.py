@@ -61,6 +61,8 @@ def read_gates_file(path: Path, policy: DecisionPolicy) -> DecisionPolicy:
     """
     file = read_yaml(path)
     title = f"{path} cannot be used:"
+    if repeated := file.repeated_problems():
+        raise ExperimentInvalid(title, repeated)
     if isinstance(file.data, list):
         found = _collected(title, {"gates": lambda: POLICY_BLOCKS["gates"](file.data, file)})
         return replace(policy, gates=found["gates"])

@@ -116,11 +116,14 @@ def parse_schema(schema: type[S], file: YamlFile) -> S:
         raise ExperimentInvalid(
             f"{file.path} cannot be used:", [Problem("The file is not a YAML mapping.", file.where())]
         )
+    problems = file.repeated_problems()
     try:
-        return schema.model_validate(data)
+        parsed = schema.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(item, schema, file) for item in error.errors(include_url=False)]
-        raise ExperimentInvalid(f"{file.path} cannot be used:", list(dict.fromkeys(problems))) from None
+        problems += [_problem(item, schema, file) for item in error.errors(include_url=False)]
+    if problems:
+        raise ExperimentInvalid(f"{file.path} cannot be used:", list(dict.fromkeys(problems)))
+    return parsed
 
 
 def _problem(error: ErrorDetails, schema: type[BaseModel], file: YamlFile) -> Problem:

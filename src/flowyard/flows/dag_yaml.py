@@ -44,7 +44,7 @@ class _DagReader:
     def __init__(self, file: YamlFile) -> None:
         self.file = file
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []
+        self.warnings = file.repeated_warnings()
         self.place = resolve_folder(file)
         self.folder = self.place.folder
 

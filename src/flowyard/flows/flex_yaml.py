@@ -41,7 +41,7 @@ class _FlexReader:
         self.file = file
         self.home = file.path.parent.resolve()
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []
+        self.warnings = file.repeated_warnings()
 
     def read(self) -> FlexFlow:
         raw = self.file.data

@@ -53,7 +53,7 @@ class _PromptyReader:
         self.overrides = overrides
         self.instead = configuration
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []
+        self.warnings = self.file.yaml.repeated_warnings()
 
     def read(self) -> PromptyFlow:
         data = self._front_matter()

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flowyard._util.inheritance import inherited
+from flowyard._util.redact import secrets_among
 from flowyard.abc import Provider
 from flowyard.errors import ProviderError
 from flowyard.llm.connection import Connection
@@ -142,6 +143,7 @@ class Services:
 
     async def call(self, connection: Connection, request: ModelRequest) -> ModelReply:
         """Ask a model and count the usage. Raises ProviderError."""
+        self.connections.hide(secrets_among(request.headers))
         if (asking := self._count()) is not self.unclaimed:
             asking.note_prompt(request)
         try:
@@ -157,6 +159,7 @@ class Services:
 
         Whoever counts now gets the usage when they end; when that is over by then, whoever counts while they are read.
         """
+        self.connections.hide(secrets_among(request.headers))
         if (asking := self._count()) is not self.unclaimed:
             asking.note_prompt(request)
         return self._chunks(connection, request, self._count())

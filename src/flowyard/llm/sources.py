@@ -198,10 +198,15 @@ class Connections:
     def __init__(self, sources: Sequence[ConnectionSource]) -> None:
         self.sources = tuple(sources)
         self._given: list[Connection] = []
+        self._hidden: dict[str, None] = {}
 
     def secrets(self) -> list[str]:
-        """Every secret of the connections that were handed out, for redaction."""
-        return [secret for connection in self._given for secret in connection.secret_values()]
+        """Every secret of the connections that were handed out, and what is to be hidden beside them, for redaction."""
+        return [*(secret for connection in self._given for secret in connection.secret_values()), *self._hidden]
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Count these as secrets, too."""
+        self._hidden.update(dict.fromkeys(secrets))
 
     def given(self) -> list[Connection]:
         """The connections that were handed out, each once, in the order of their first use."""

@@ -54,15 +54,21 @@ class MailNotifier(Notifier):
             raise self._failed(error.smtp_code, "refused the message", "Check FLOWYARD_SMTP_FROM.") from None
         except smtplib.SMTPNotSupportedError:
             raise UserError(f"{self._said} lacks what this message needs, such as STARTTLS or UTF-8 names.") from None
+        except ValueError:  # its text has what could not be sent, which may be the password
+            hint = f"User and password in {URL_VARIABLE} are ASCII, and the host is a name or an address."
+            raise UserError(f"{self._said} cannot be spoken to as its variables are.", hint=hint) from None
         except (smtplib.SMTPException, OSError) as error:
             reason = OutsideError(f"{self._said} cannot be reached ({type(error).__name__}).", hint=_LATER)
             raise TryAgain(reason) from None
 
     def _connected(self) -> smtplib.SMTP:
         server, timeout = self.server, self.patience.timeout_s
+        # Without a name, smtplib looks this machine's own up, which may take long, and tells it to the server.
+        name = self.sender.domain if self.sender.domain.isascii() else "localhost"
         if server.tls == "always":
-            return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout, context=ssl.create_default_context())
-        smtp = smtplib.SMTP(server.host, server.port, timeout=timeout)
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(server.host, server.port, name, timeout=timeout, context=context)
+        smtp = smtplib.SMTP(server.host, server.port, name, timeout=timeout)
         try:
             if server.tls == "starttls":
                 smtp.starttls(context=ssl.create_default_context())

@@ -91,7 +91,9 @@ class WebhookNotifier(Notifier):
         if not self.signing_key:
             return {}
         moment = str(int(time.time()))
-        signed = hmac.new(self.signing_key.encode(), moment.encode() + b"." + body, "sha256").hexdigest()
+        signed = hmac.new(
+            self.signing_key.encode("utf-8", "surrogateescape"), moment.encode() + b"." + body, "sha256"
+        ).hexdigest()
         return {"Flowyard-Signature": f"t={moment},v1={signed}"}
 
     def _parsed(self) -> URL:

@@ -15,6 +15,8 @@ __all__ = ["FileChange", "MetricChange", "SettingChange", "SideRow", "VersionDif
 MOST_TEXT_BYTES = 400_000
 """Of larger files it is said that they changed, not where."""
 
+_LONG = 2_000
+
 _PROMPTS = (".jinja2", ".jinja", ".j2", ".prompty")
 
 
@@ -75,7 +77,8 @@ class MetricChange:
 class VersionDiff:
     """From ``before`` to ``after``. ``unchanged_files`` is how many files are the same in both.
 
-    ``metrics`` are those that differ or that are known of one version only.
+    ``metrics`` are those that differ or that are known of one version only; ``simulated`` says that a simulated model
+    answered in a run of either.
     """
 
     before: Version
@@ -84,6 +87,7 @@ class VersionDiff:
     settings: tuple[SettingChange, ...]
     metrics: tuple[MetricChange, ...]
     unchanged_files: int
+    simulated: bool = False
 
     @property
     def moved(self) -> tuple[MetricChange, ...]:
@@ -126,14 +130,16 @@ def compare_versions(
     )
     settings = tuple(_setting_changes(before.settings, after.settings))
     metrics = tuple(_metric_changes(*facts))
-    return VersionDiff(before, after, files, settings, metrics, len({**old, **new}) - len(changed))
+    simulated = any(fact.kind == "run" and fact.value.get("simulated") is True for side in facts for fact in side)
+    return VersionDiff(before, after, files, settings, metrics, len({**old, **new}) - len(changed), simulated)
 
 
 def side_by_side(before: str, after: str, *, context: int | None = None) -> list[SideRow]:
     """Two texts line by line; of equal stretches only ``context`` lines beside a change, or all of them."""
     old, new = before.splitlines(), after.splitlines()
     rows: list[SideRow] = []
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    is_long = len(old) + len(new) > _LONG  # then lines that come again and again are no landmarks
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=is_long).get_opcodes():
         if tag == "equal":
             same = [SideRow("same", line, line) for line in old[a:b]]
             rows += same if context is None else _shortened(same, context, is_first=a == 0, is_last=b == len(old))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowyard.registry.model import LineageFact, Version
+from flowyard.registry.lineage import is_same_fact
+from flowyard.registry.model import LineageFact, LineageKind, Version
 
 __all__ = ["Branch", "lineage_tree"]
 
@@ -27,7 +28,7 @@ def lineage_tree(version: Version, aliases: Sequence[str], facts: Facts) -> Bran
     """Commit, data and evaluators, runs with their metrics, gates, approvals, images, deployments."""
     named = f", {', '.join(aliases)}" if aliases else ""
     head = f"{version.kind} {version.label}{named}  sha256:{version.digest[:12]}  {version.created_at[:16]}"
-    by_kind = {kind: [fact for fact in facts if fact.kind == kind] for kind in {fact.kind for fact in facts}}
+    by_kind = {kind: _told_once(facts, kind) for kind in {fact.kind for fact in facts}}
     branches = [
         *(Branch(_commit(fact)) for fact in by_kind.get("commit", ())),
         *_group("data", [_content(fact) for fact in by_kind.get("dataset", ())]),
@@ -40,6 +41,15 @@ def lineage_tree(version: Version, aliases: Sequence[str], facts: Facts) -> Bran
         *(Branch(f"note: {_word(fact, 'text')} ({_who(fact)})") for fact in by_kind.get("note", ())),
     ]
     return Branch(head, tuple(branches) or (Branch("Nothing is known of it yet."),))
+
+
+def _told_once(facts: Facts, kind: LineageKind) -> list[LineageFact]:
+    """The facts of a kind; those that two processes wrote down at once are one. Where it was served is an event."""
+    found: list[LineageFact] = []
+    for fact in facts:
+        if fact.kind == kind and (kind == "deployment" or not any(is_same_fact(fact, each) for each in found)):
+            found.append(fact)
+    return found
 
 
 def _group(name: str, below: Iterable[Branch]) -> list[Branch]:

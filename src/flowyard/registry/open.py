@@ -36,7 +36,8 @@ def open_registry(settings: Settings) -> Registry:
     if settings.registry is None:
         database = open_database(settings.home, settings.store)
         return Registry(SqlRegistryStore(database, _open_blobs(settings.registry_files, cache)), cache)
-    return Registry(_opener(settings.registry)(settings.registry, settings.environ), cache)
+    files = {"FLOWYARD_REGISTRY_FILES": settings.registry_files} if settings.registry_files else {}
+    return Registry(_opener(settings.registry)(settings.registry, {**settings.environ, **files}), cache)
 
 
 def _opener(url: str) -> Callable[[str, Mapping[str, str]], RegistryStore]:

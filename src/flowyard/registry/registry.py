@@ -14,6 +14,7 @@ from flowyard.registry.blobs import copy_checked, damaged, outside_errors
 from flowyard.registry.cache import TreeCache
 from flowyard.registry.labels import Label, parse_label, require_alias, require_name
 from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
+from flowyard.registry.seen import SeenFiles
 from flowyard.registry.tree import hash_files, iter_files
 
 __all__ = ["Registry", "dataset_draft"]
@@ -30,6 +31,7 @@ class Registry:
         self.store = store
         self.label = store.label
         self._cache = TreeCache(cache_folder)
+        self._seen_folder = cache_folder / "seen"
 
     def register(self, path: Path, name: str, description: str = "", kind: Kind = "dataset") -> Registered:
         """Keep a file or folder under a name; a new version only when no earlier one has the same names and bytes.
@@ -37,7 +39,10 @@ class Registry:
         What ``ignore.py`` names is left out. Raises UserError for a bad name, an empty folder and what is no
         plain file, NotFound when nothing is there, Conflict when it changes meanwhile.
         """
-        return self.add(dataset_draft(path, name, description, kind))
+        seen = SeenFiles(self._seen_folder, path)
+        registered = self.add(dataset_draft(path, name, description, kind, seen))
+        seen.save()
+        return registered
 
     def add(self, draft: Draft) -> Registered:
         """Keep what was drafted; a new version only when none of that name has its content."""
@@ -147,15 +152,17 @@ class Registry:
         return str(aliases[alias])
 
 
-def dataset_draft(path: Path, name: str, description: str = "", kind: Kind = "dataset") -> Draft:
+def dataset_draft(
+    path: Path, name: str, description: str = "", kind: Kind = "dataset", seen: SeenFiles | None = None
+) -> Draft:
     """A file or folder as it is to be registered; read once, on several threads, and nothing is written.
 
-    Raises as :meth:`Registry.register`.
+    Files that are as they were ``seen`` are not read. Raises as :meth:`Registry.register`.
     """
     require_name(name)
     with outside_errors(path):
         places: list[Path] = []
-        files = hash_files(_noting(iter_files(path), places))
+        files = hash_files(_noting(iter_files(path), places), seen)
         if not files:
             raise UserError(f"There is no file in {path}.", hint="What is never registered or ignored does not count.")
         order = sorted(range(len(files)), key=lambda number: files[number].name.encode())

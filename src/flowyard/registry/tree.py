@@ -19,6 +19,7 @@ from threading import Lock
 
 from flowyard.errors import NotFound, UserError
 from flowyard.registry.ignore import Ignored, is_never_kept, read_ignored
+from flowyard.registry.seen import SeenFiles
 
 __all__ = ["TreeFile", "file_digest", "hash_files", "is_plain_name", "iter_files", "tree_digest"]
 
@@ -55,10 +56,11 @@ def file_digest(path: Path) -> str:
     return _read(path, memoryview(bytearray(_PIECE)))[1]
 
 
-def hash_files(found: Iterable[tuple[str, Path]]) -> tuple[TreeFile, ...]:
+def hash_files(found: Iterable[tuple[str, Path]], seen: SeenFiles | None = None) -> tuple[TreeFile, ...]:
     """Files, given as (name in the tree, path), with their sizes and digests, in the same order. Raises OSError.
 
     They are read once, on as many threads as there are cores, while ``found`` is still going on; nothing is written.
+    Those that are as they were ``seen`` are not read.
     """
     read: dict[int, TreeFile] = {}
     numbered, turn = enumerate(found), Lock()
@@ -71,13 +73,28 @@ def hash_files(found: Iterable[tuple[str, Path]]) -> tuple[TreeFile, ...]:
             if entry is None:
                 return
             number, (name, path) = entry
-            read[number] = TreeFile(name, *_read(path, buffer))
+            read[number] = _hashed(name, path, buffer) if seen is None else _looked_up(name, path, buffer, seen)
 
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         for each in [pool.submit(work) for _ in range(threads)]:
             each.result()
     return tuple(read[number] for number in sorted(read))
+
+
+def _hashed(name: str, path: Path, buffer: memoryview) -> TreeFile:
+    return TreeFile(name, *_read(path, buffer))
+
+
+def _looked_up(name: str, path: Path, buffer: memoryview, seen: SeenFiles) -> TreeFile:
+    """The file without reading it, when that has been done."""
+    before = path.stat()
+    known = seen.digest(name, before)
+    if known is not None:
+        return TreeFile(name, before.st_size, known)
+    file = _hashed(name, path, buffer)
+    seen.note(name, before, path.stat(), file.digest)
+    return file
 
 
 def _read(path: Path, buffer: memoryview) -> tuple[int, str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from flowyard._util.files import write_atomic
-from flowyard.abc import ReportFormat
+from flowyard._util.lock import locked
+from flowyard.abc import ReportFormat, Store
 from flowyard.decisions.model import Evidence
+from flowyard.decisions.policy import DecisionPolicy
+from flowyard.experiments.policy import decide
 from flowyard.records import Comparison, ExperimentRecord
 from flowyard.reports.comparison import compare_runs, compare_variants, comparison_page, evidence_of_runs
 from flowyard.reports.csv_files import CsvFiles
@@ -24,6 +28,7 @@ __all__ = [
     "FORMATS",
     "MAIN_FILES",
     "DatasetTable",
+    "Decided",
     "Latency",
     "Summary",
     "VariantRow",
@@ -31,6 +36,7 @@ __all__ = [
     "compare_variants",
     "comparison_page",
     "comparison_table",
+    "decide_and_report",
     "evidence_of_runs",
     "report_paths",
     "summarize",
@@ -58,16 +64,49 @@ MAIN_FILES: Mapping[str, str] = {
 """The first file of each format."""
 
 
+_LOCK = "reports.lock"
+
+
+class Decided(NamedTuple):
+    """What was decided of an execution, and its reports."""
+
+    record: ExperimentRecord
+    comparison: Comparison
+    evidence: Evidence
+    files: dict[str, list[Path]]
+
+
 def write_reports(
     experiment: ExperimentRecord, evidence: Evidence | None, folder: Path, formats: Iterable[str] = tuple(FORMATS)
 ) -> dict[str, list[Path]]:
     """Write the formats of these names into ``folder``, made when missing; returns the files of each, main ones first.
 
-    In the experiment's own folder its outcome is written, too, and the index page over all experiments anew.
+    In the experiment's own folder its outcome is written, too, and the index page over all experiments anew; of several
+    processes one writes there at a time.
     """
+    if folder != experiment.path:
+        return _written(experiment, evidence, folder, formats)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / _LOCK):
+        return _written(experiment, evidence, folder, formats)
+
+
+def decide_and_report(record: ExperimentRecord, policy: DecisionPolicy, store: Store) -> Decided:
+    """Decide, store the record with the verdict, and write every report of it, as the only process that does.
+
+    Raises as ``decide`` does.
+    """
+    with locked(record.path / _LOCK):
+        record, comparison, evidence = decide(record, policy, store)
+        return Decided(record, comparison, evidence, _written(record, evidence, record.path, tuple(FORMATS)))
+
+
+def _written(
+    experiment: ExperimentRecord, evidence: Evidence | None, folder: Path, formats: Iterable[str]
+) -> dict[str, list[Path]]:
     comparison = compare_variants(experiment)
     summary = summarize(comparison)
-    files = _written(comparison, summary, evidence, folder, formats)
+    files = _files(comparison, summary, evidence, folder, formats)
     if folder == experiment.path:
         write_outcome(experiment_outcome(experiment, summary, evidence), folder)
         write_index(folder.parent.parent)
@@ -78,10 +117,10 @@ def write_formats(
     comparison: Comparison, evidence: Evidence | None, folder: Path, formats: Iterable[str]
 ) -> dict[str, list[Path]]:
     """Write the formats of these names for any comparison into ``folder``, made when missing."""
-    return _written(comparison, summarize(comparison), evidence, folder, formats)
+    return _files(comparison, summarize(comparison), evidence, folder, formats)
 
 
-def _written(
+def _files(
     comparison: Comparison, summary: Summary, evidence: Evidence | None, folder: Path, formats: Iterable[str]
 ) -> dict[str, list[Path]]:
     folder.mkdir(parents=True, exist_ok=True)

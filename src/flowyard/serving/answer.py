@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -26,9 +26,9 @@ def accepts_json(accept: str) -> bool:
     return not accept.strip() or any(kind in ("application/json", "application/*", "*/*") for kind in kinds)
 
 
-def json_answer(value: Any, status: int = 200) -> web.Response:
-    """JSON as the flow returned it."""
-    return web.Response(text=dump_json(value), status=status, content_type="application/json")
+def json_answer(value: Any, status: int = 200, secrets: Iterable[str] = ()) -> web.Response:
+    """JSON as the flow returned it, secrets of its connections hidden."""
+    return web.Response(text=redact_json(dump_json(value), secrets), status=status, content_type="application/json")
 
 
 def error_answer(status: int, message: str) -> web.Response:

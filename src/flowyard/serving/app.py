@@ -70,7 +70,7 @@ class _Service:
         if accepts_events(accept):
             return await self._stream(request, outputs)
         whole = await joined_streams(outputs)
-        return json_answer(whole["output"] if line.is_bare else whole)
+        return json_answer(whole["output"] if line.is_bare else whole, secrets=self.runner.secrets())
 
     async def _stream(self, request: web.Request, outputs: Mapping[str, Any]) -> web.StreamResponse:
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}

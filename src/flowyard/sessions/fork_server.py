@@ -8,12 +8,12 @@ the socket, and its workers, if any are left, with the process.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import selectors
 import signal
 import socket
-from contextlib import suppress
 from importlib import import_module
 
 from flowyard._util.end_with import end_with
@@ -42,7 +42,7 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    with suppress(ConnectionError):  # whoever asked was killed: as if it had ended
+    with contextlib.suppress(ConnectionError):  # whoever asked was killed: as if it had ended
         _serve(asked)
 
 
@@ -71,7 +71,7 @@ def _serve(asked: socket.socket) -> None:
             for each in (asked, woken, waker):
                 each.close()
             _become_worker(files)
-        with suppress(OSError):  # the worker does it, too, but may not have come to it
+        with contextlib.suppress(OSError):  # it did so itself, or has ended
             os.setpgid(pid, pid)
         for file in files:
             os.close(file)
@@ -97,7 +97,8 @@ def _become_worker(files: list[int]) -> None:
     """In the forked process: be what a worker is that was started, until it ends."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setpgid(0, 0)  # Ctrl-C reaches the session only
+    with contextlib.suppress(OSError):  # whoever comes first does it: Ctrl-C reaches the session only
+        os.setpgid(0, 0)
     for place, file in enumerate(files):
         os.dup2(file, place)
         os.close(file)

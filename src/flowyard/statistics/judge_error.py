@@ -8,6 +8,8 @@ is; a bad judge costs width only, down to what the labels alone would give.
   inference with the best possible weight). The interval joins three Wilson intervals (Newcombe's squares, Zou and
   Donner 2008), so that a judge without a seen error on 20 lines is not taken to be perfect.
 - Scores and differences: prediction-powered inference with a tuned weight (Angelopoulos, Duchi and Zrnic 2023, PPI++).
+  Where lines belong to clusters, the variance is that of the clusters' sums of the estimate's linear form (as for any
+  estimate from a cluster sample), for 0 and 1 as well; then whole clusters have to be the random choice.
 
 Rogan and Gladen's estimator (1978) is not used: it needs sensitivity and specificity, divides by their sum minus 1,
 which explodes for weak judges and leaves 0..1, and is never narrower than the first method on the same labels.
@@ -16,14 +18,14 @@ which explodes for weak judges and leaves 0..1, and is never narrower than the f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from flowyard.statistics.inputs import Bounds, require_finite
 from flowyard.statistics.proportions import wilson_interval
 from flowyard.statistics.special import student_t_quantile
 
-__all__ = ["JudgedMean", "judged_mean", "judged_share"]
+__all__ = ["JudgedMean", "judged_mean", "judged_mean_of_clusters", "judged_share", "mean_of_clusters"]
 
 Label = float | None
 """What a person says of a line; None or NaN where nobody was asked."""
@@ -126,6 +128,56 @@ def judged_mean(judged: Sequence[float], labels: Sequence[Label], confidence: fl
         variance += weight**2 * _variance(others) / len(others)
     half = student_t_quantile((1 + confidence) / 2, labelled - 1) * math.sqrt(variance)
     return JudgedMean(value, judge_alone, Bounds(value - half, value + half), lines, labelled, weight)
+
+
+def judged_mean_of_clusters(
+    judged: Sequence[float],
+    labels: Sequence[Label],
+    clusters: Sequence[Hashable],
+    *,
+    known: Sequence[tuple[float, Hashable]] = (),
+    confidence: float = 0.95,
+) -> JudgedMean:
+    """The true mean of a score whose lines belong to clusters, such as the turns of one conversation.
+
+    The value is that of ``judged_mean``, with the lines of ``known`` value, which nobody judged, beside the others. The
+    interval is Student's over the sums of each cluster's influences (linearised), with labelled clusters - 1 degrees of
+    freedom; one labelled cluster: no ends. ``clusters`` has the cluster of each judged line. ValueError as there.
+    """
+    alone = judged_mean(judged, labels, confidence)
+    if len(clusters) != len(judged):
+        raise ValueError(f"{len(clusters)} clusters do not fit {len(judged)} lines")
+    weight = alone.weight
+    asked = [
+        None if label is None or math.isnan(label) else label - weight * value
+        for value, label in zip(judged, labels, strict=True)
+    ]
+    rest = [each for each in asked if each is not None]
+    others = [value for value, each in zip(judged, asked, strict=True) if each is None]
+    lines, whole = len(judged), len(judged) + len(known)
+    value = (alone.value * lines + math.fsum(each for each, _ in known)) / whole
+    mean_rest, mean_others = _mean(rest), _mean(others) if others else 0.0
+    sums: dict[Hashable, float] = {}
+    for verdict, each, cluster in zip(judged, asked, clusters, strict=True):
+        if each is None:
+            influence = lines / len(others) * weight * (verdict - mean_others)
+        else:
+            influence = lines / len(rest) * (each - mean_rest)
+        sums[cluster] = sums.get(cluster, 0.0) + influence + alone.value - value
+    for each, cluster in known:
+        sums[cluster] = sums.get(cluster, 0.0) + each - value
+    labelled = len({cluster for cluster, each in zip(clusters, asked, strict=True) if each is not None})
+    if labelled == 1:
+        return JudgedMean(value, alone.judged, Bounds(-math.inf, math.inf), lines, alone.labelled_lines, weight)
+    count = len(sums)
+    error = math.sqrt(count / (count - 1) * math.fsum(each**2 for each in sums.values())) / whole
+    half = student_t_quantile((1 + confidence) / 2, labelled - 1) * error
+    return JudgedMean(value, alone.judged, Bounds(value - half, value + half), lines, alone.labelled_lines, weight)
+
+
+def mean_of_clusters(values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 0.95) -> Bounds:
+    """Where the mean of lines in clusters is: ``judged_mean_of_clusters`` with every line labelled."""
+    return judged_mean_of_clusters(values, values, clusters, confidence=confidence).interval
 
 
 def _tuned_weight(seen: Sequence[float], truth: Sequence[float], others: Sequence[float]) -> float:

@@ -71,10 +71,17 @@ def _made(body: dict[str, Any], folder: Path) -> ExperimentRecord:
         **{name: body[name] for name in _PLAIN_FIELDS},
         **later,
         path=folder,
-        runs=tuple(run_from_json(run, runs_folder / run["name"]) for run in body["runs"]),
+        runs=tuple(run_from_json(run, _inside(runs_folder, run["name"])) for run in body["runs"]),
         variants={name: dict(assignment) for name, assignment in body["variants"].items()},
         evaluations={name: _pair(pair) for name, pair in body["evaluations"].items()},
     )
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The folder of a run. Raises ValueError for a name that leads elsewhere: the file may come from anybody."""
+    if Path(name).name != name or "\0" in name or name in ("", ".."):
+        raise ValueError(f"{name!r} cannot be a run's name")
+    return folder / name
 
 
 def _pair(pair: Sequence[str]) -> tuple[str, str]:

@@ -317,6 +317,7 @@ async def test_only_forms_of_a_reasonable_size_are_read(site: Site):
     assert (await site.ask("POST", link, data={**form, "reason": "x" * 20_000}, headers=OWN))[0] == 413
     assert (await site.ask("POST", link, data={**form, "reason": "x" * 2001}, headers=OWN))[0] == 400
     assert (await site.ask("POST", link, data={**form, "decision": "maybe"}, headers=OWN))[0] == 400
+    assert (await site.ask("POST", link, data={**form, "reason": " "}, headers=OWN))[0] == 400
     assert (await site.ask("PUT", link, data=form, headers=OWN))[0] == 405
     assert site.state(asked) is ApprovalState.PENDING
 
@@ -353,7 +354,7 @@ async def test_behind_a_public_name(site: Site):
         cookie = headers["Set-Cookie"].partition(";")[0]
         assert form_token
         sent = {"Host": "approvals.example.com", "Origin": "https://approvals.example.com", "Cookie": cookie}
-        data = {"form_token": form_token[1], "decision": "approve"}
+        data = {"form_token": form_token[1], "decision": "approve", "reason": "good"}
         assert (await site.ask("POST", link, data=data, headers=sent))[0] == 303
     finally:
         await server.close()

@@ -340,7 +340,27 @@ def test_kept_answers_and_unknown_prices_are_said(bench: Bench):
     bench.version("defaults", grades("++"), usage=Usage(calls=1, cached_calls=3, unpriced_calls=2))
     latency, cost = bench.evidence("latency_p95_ms <= 800", "cost_usd <= 1").gates
     assert "6 of 8 answers were kept from before" in latency.reason
-    assert "4 model calls have no known price" in cost.reason
+    assert "4 model calls of defaults have no known price" in cost.reason
+    assert cost.verdict == "inconclusive"
+
+
+def test_what_a_simulated_model_costs_is_not_known(bench: Bench):
+    usage = Usage(calls=1, cached_calls=1, simulated_calls=2)
+    bench.version("defaults", grades("++"), usage=usage, accuracy=1.0)
+    bench.version("new", grades("++"), usage=usage, accuracy=1.0)
+    cost, per_line, cheaper, dear, quality = bench.evidence(
+        "cost_usd < 1",
+        "cost_usd_per_line < 0.01",
+        {"metric": "cost_usd_per_line", "not_worse_than": "baseline", "by": 0.1, "variant": "new"},
+        "cost_usd > 1",
+        "accuracy >= 0.5",
+    ).gates
+    for gate in (cost, per_line, cheaper):
+        assert gate.verdict == "inconclusive"
+        assert "4 of 4 answers of" in gate.reason
+        assert "a simulated model's: what they cost is not known." in gate.reason
+    assert dear.verdict == "fail"
+    assert quality.verdict == "pass"
 
 
 def test_what_a_race_dropped_is_judged_only_when_it_is_named(bench: Bench):

@@ -203,6 +203,18 @@ async def test_starttls_then_a_password(
     assert len(mailbox.taken) == (password == PASSWORD)
 
 
+async def test_a_password_that_mail_cannot_carry_is_not_shown(
+    mailbox: Mailbox, certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+):
+    file, context = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    async with serving(mailbox, tls_context=context, authenticator=mailbox.login) as port:
+        mail = open_mail(f"smtp://ann:very-s%C3%A9cret@127.0.0.1:{port}?starttls=always")
+        error = await failure(mail)
+    assert isinstance(error, UserError)
+    assert "cret" not in f"{error} {error.hint} {error.__cause__!r}"
+
+
 async def test_a_server_without_starttls_gets_nothing(mailbox: Mailbox, plain_server: str):
     error = await failure(open_mail(f"{plain_server}?starttls=always"))
     assert "STARTTLS" in error.message

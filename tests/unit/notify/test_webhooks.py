@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from flowyard.notify import Link, Notice, open_notifier
 from flowyard.notify.patience import Patience
 from flowyard.notify.webhook import WebhookNotifier
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "notifications.md"
 SECRET_PATH = "/services/T0-secret-path/B1?token=very-secret"
 NOTICE = Notice(
     "Approval needed: triage:4",
@@ -99,6 +101,18 @@ async def test_any_webhook_gets_json_signed_with_the_time(receiver: Receiver):
     assert headers["Content-Type"] == "application/json"
 
 
+async def test_the_page_checks_a_signature_as_it_is_made(receiver: Receiver):
+    await notifier("webhook:HOOK", {**receiver.environ, "FLOWYARD_WEBHOOK_SECRET": "s3"}).send(NOTICE)
+    code = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    headers, body = receiver.posts[0]
+    assert names["is_from_flowyard"](headers["Flowyard-Signature"], body, "s3")
+    assert not names["is_from_flowyard"](headers["Flowyard-Signature"], body + b" ", "s3")
+    old = headers["Flowyard-Signature"].replace("t=1", "t=0")
+    assert not names["is_from_flowyard"](old, body, "s3")
+
+
 async def test_without_a_key_nothing_is_signed(receiver: Receiver):
     await notifier("webhook:HOOK", receiver.environ).send(NOTICE)
     assert "Flowyard-Signature" not in receiver.posts[0][0]
@@ -124,6 +138,20 @@ async def test_slack_keeps_to_its_limits(receiver: Receiver):
     assert len(blocks[0]["text"]["text"]) <= 150
     assert len(blocks[1]["text"]["text"]) <= 3000
     assert all(len(block["fields"]) <= 10 for block in blocks if "fields" in block)
+
+
+async def test_links_that_are_too_many_do_not_keep_a_message_from_people(receiver: Receiver):
+    own = Link("Look and answer", "https://approvals.example.com/answer/abc")
+    many = Notice("t", "x", (), (own, *(Link(f"more {n}", "https://example.com/?" + "a&" * 400) for n in range(50))))
+    await notifier("slack:HOOK", receiver.environ).send(many)
+    text = receiver.body()["blocks"][-1]["text"]["text"]
+    assert text.startswith("<https://approvals.example.com/answer/abc|Look and answer>")
+    assert len(text) <= 3000
+    await notifier("teams:HOOK", receiver.environ).send(many)
+    card = receiver.body()["attachments"][0]["content"]
+    assert card["actions"][0]["url"] == own.url
+    assert len(card["actions"]) <= 6
+    assert len(receiver.posts[-1][1]) <= 28 * 1024
 
 
 async def test_teams_gets_an_adaptive_card_without_markdown(receiver: Receiver):
@@ -246,6 +274,11 @@ async def test_a_name_is_looked_up_once_and_the_connection_is_pinned(
 @pytest.mark.parametrize("url", ["ftp://a.test/x", "https://", "//secret", "https://a.test:99999/x", "file:///secret"])
 async def test_what_is_no_web_address_is_refused(url: str):
     assert "no complete https address" in (await failure(notifier("slack:HOOK", {"HOOK": url}))).message
+
+
+async def test_a_signing_key_of_any_bytes(receiver: Receiver):
+    await notifier("webhook:HOOK", {**receiver.environ, "FLOWYARD_WEBHOOK_SECRET": "s\udcff3"}).send(NOTICE)
+    assert "Flowyard-Signature" in receiver.posts[0][0]
 
 
 async def test_http_is_for_listed_hosts_only():

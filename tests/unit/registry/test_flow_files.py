@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ outputs: {out: {type: string, reference: "${work.output}"}}
 nodes:
 - {name: work, type: python, source: {type: code, path: work.py}, inputs: {x: "${inputs.x}"}}
 """
-TOOLS = '[{"type": "function", "function": {"name": "look_up"}}]'
+PARAMETERS = {"type": "object", "properties": {"x": {"type": "string"}}}
+TOOLS = json.dumps([{"type": "function", "function": {"name": "look_up", "parameters": PARAMETERS}}])
 TOOL = "from promptflow.core import tool\n\n\n@tool\ndef work(x: str):\n    return x\n"
 PROMPTY = """\
 ---

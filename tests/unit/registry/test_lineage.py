@@ -180,7 +180,7 @@ def test_the_commit_of_a_folder(tmp_path: Path):
     assert changed.changed == ("flow/a b.txt", "flow/ü.txt")
 
 
-def test_git_runs_nothing_that_a_repository_configures(tmp_path: Path):
+def test_no_monitor_of_a_repository_is_run(tmp_path: Path):
     git(tmp_path, "init", "-q")
     (tmp_path / "a.txt").write_text("1")
     git(tmp_path, "add", "-A")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import Conflict, ExitCode, NotFound, OutsideError, StoreError
@@ -25,6 +25,7 @@ def go(record: ReleaseRecord, steps: list[Step], log: ReleaseLog, until: str | N
     return carry_out(record, steps, log, until=until, on_begin=lambda *_: None, on_end=lambda _: None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([(name, place) for name in NAMES for place in ("before", "noted", "after")])))
 def test_killed_anywhere_it_comes_to_the_same(tmp_path_factory: pytest.TempPathFactory, kills: list[tuple[str, str]]):
     log = ReleaseLog(tmp_path_factory.mktemp("home"))

@@ -16,7 +16,7 @@ from flowyard.statistics.bootstrap import bootstrap_interval, cluster_interval, 
 from flowyard.statistics.corrections import benjamini_hochberg, bonferroni, holm
 from flowyard.statistics.cuped import cuped
 from flowyard.statistics.group_sequential import group_sequential_bounds
-from flowyard.statistics.judge_error import judged_mean, judged_share
+from flowyard.statistics.judge_error import judged_mean, judged_mean_of_clusters, judged_share, mean_of_clusters
 from flowyard.statistics.mcnemar import mcnemar_asymptotic, mcnemar_corrected, mcnemar_exact, mcnemar_mid_p
 from flowyard.statistics.noninferiority import bounded_not_worse, scores_not_worse, shares_not_worse
 from flowyard.statistics.paired import paired_t, sign_flip, wilcoxon_signed_rank
@@ -300,3 +300,27 @@ def test_decisions_import_nothing_heavy(heavy: str):
         ]
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lines_that_are_clusters_of_their_own_are_independent_lines():
+    judged, labels = [0.5, 0.9, 0.2, 0.7, 0.4], [0.4, 1.0, 0.3, 0.6, 0.1]
+    plain, clustered = judged_mean(judged, labels), judged_mean_of_clusters(judged, labels, range(5))
+    assert clustered.value == pytest.approx(plain.value)
+    assert clustered.interval == pytest.approx(plain.interval)
+
+
+def test_one_labelled_cluster_says_nothing_of_the_rest():
+    found = judged_mean_of_clusters([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, None, None], ["a", "a", "b", "b"])
+    assert found.interval == ENDLESS
+
+
+def test_lines_of_known_value_are_in_the_mean_of_clusters():
+    found = judged_mean_of_clusters([1.0, 1.0], [1.0, 1.0], ["a", "b"], known=[(0.0, "b"), (0.0, "c")])
+    assert found.value == 0.5
+    middle = mean_of_clusters([1.0, 1.0, 0.0, 0.0], "abbc")
+    assert found.interval.low < middle.low  # two labelled clusters, not three
+
+
+def test_clusters_have_to_fit_the_lines():
+    with pytest.raises(ValueError, match="1 clusters do not fit 2 lines"):
+        judged_mean_of_clusters([1.0, 2.0], [1.0, 2.0], ["a"])

@@ -18,7 +18,7 @@ from flowyard.statistics.betting import BettingTest, betting_interval
 from flowyard.statistics.bootstrap import cluster_interval, mean_interval
 from flowyard.statistics.corrections import benjamini_hochberg, holm
 from flowyard.statistics.group_sequential import group_sequential_bounds
-from flowyard.statistics.judge_error import judged_mean, judged_share
+from flowyard.statistics.judge_error import judged_mean, judged_mean_of_clusters, judged_share
 from flowyard.statistics.mcnemar import mcnemar_exact, mcnemar_mid_p
 from flowyard.statistics.noninferiority import scores_not_worse, shares_not_worse
 from flowyard.statistics.paired import paired_t, sign_flip
@@ -247,6 +247,26 @@ def test_a_judges_error_in_scores(held: Held):
         narrower += high - low < alone.high - alone.low
     held("judged_mean", "judge + 0.3, 30 of 150 labelled", wrong, experiments=experiments)
     assert narrower > 0.95 * experiments
+
+
+def test_a_judges_error_where_lines_belong_together(held: Held):
+    """Turns of one conversation share most of what they are; taken as independent, intervals are far too narrow."""
+    experiments, clusters, turns, labelled = EXPERIMENTS // 10, 60, 5, 25
+    generator = numpy.random.default_rng(23)
+    shape = (experiments, clusters, turns)
+    shared, doubt = generator.normal(size=shape[:2]), generator.normal(size=shape[:2])
+    truth = (shared[..., None] + 0.3 * generator.normal(size=shape)).reshape(experiments, -1)
+    kind = (0.3 + 0.5 * doubt[..., None] + 0.1 * generator.normal(size=shape)).reshape(experiments, -1)
+    names = [cluster for cluster in range(clusters) for _ in range(turns)]
+    wrong = naive = 0
+    for verdicts, true in zip((truth + kind).tolist(), truth.tolist(), strict=True):
+        labels = [*true[: labelled * turns], *[None] * ((clusters - labelled) * turns)]
+        low, high = judged_mean_of_clusters(verdicts, labels, names).interval
+        wrong += not low <= 0 <= high
+        low, high = judged_mean(verdicts, labels).interval
+        naive += not low <= 0 <= high
+    held("judged_mean_of_clusters", "25 of 60 conversations labelled", wrong, experiments=experiments)
+    assert naive > 0.25 * experiments
 
 
 def test_percentiles(held: Held):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
 
+from flowyard._util.redact import secrets_among
 from flowyard.abc import Provider
 from flowyard.llm.cache.answer_form import KeptAnswer, cached_chunks, cached_reply
 from flowyard.llm.cache.answer_key import connection_identity, digest, request_text
@@ -29,6 +30,7 @@ class CachedProvider(Provider):
         self._inner = inner
         self._rules = rules
         self._identity = connection_identity(connection)
+        self._secrets = connection.secret_values()
         self._flights = Flights()
         self._file = open_kept(rules.file, rules.most_bytes)
 
@@ -94,4 +96,6 @@ class CachedProvider(Provider):
         return reply, answer
 
     def _keep(self, key: bytes, request: ModelRequest, answer: KeptAnswer) -> None:
+        if answer.without([*self._secrets, *secrets_among(request.headers)]) != answer:
+            return  # it repeats a secret: with that hidden, it would not be the answer any more
         self._file.put(key, answer.to_bytes(), request.model or "(one model)")

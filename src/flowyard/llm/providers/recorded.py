@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from flowyard._util.redact import secrets_among
 from flowyard.abc import Provider
 from flowyard.errors import UserError
 from flowyard.llm.cache.answer_form import KeptAnswer, cached_chunks, cached_reply
@@ -33,7 +34,7 @@ class RecordingProvider(Provider):
         asked, place = _asked(request, self._secrets, streamed=False), current_place()
         with _calls(place, self._recorder.outside).numbered(_label(asked, place)) as number:
             reply = await self._inner.call(request)
-            self._add(asked, KeptAnswer.from_reply(reply), place, number)
+            self._add(request, asked, KeptAnswer.from_reply(reply), place, number)
             return reply
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Mapping[str, Any]]:
@@ -44,13 +45,14 @@ class RecordingProvider(Provider):
                 async for piece in pieces:
                     chunks.append(piece)
                     yield piece
-            self._add(asked, KeptAnswer.from_chunks(chunks), place, number)
+            self._add(request, asked, KeptAnswer.from_chunks(chunks), place, number)
 
     async def close(self) -> None:
         await self._inner.close()
 
-    def _add(self, asked: Asked, answer: KeptAnswer, place: CallPlace, number: int) -> None:
-        self._recorder.add(RecordedCall.made(asked, answer.without(self._secrets), place, number))
+    def _add(self, request: ModelRequest, asked: Asked, answer: KeptAnswer, place: CallPlace, number: int) -> None:
+        plain = answer.without([*self._secrets, *secrets_among(request.headers)])
+        self._recorder.add(RecordedCall.made(asked, plain, place, number))
 
 
 class ReplayProvider(Provider):
@@ -78,7 +80,7 @@ class ReplayProvider(Provider):
 
 def _asked(request: ModelRequest, secrets: list[str], *, streamed: bool) -> Asked:
     try:
-        return Asked.by(request, secrets, streamed=streamed)
+        return Asked.by(request, [*secrets, *secrets_among(request.headers)], streamed=streamed)
     except TypeError as error:
         raise UserError(f"A value in the model request is not JSON: {error}.") from None
 

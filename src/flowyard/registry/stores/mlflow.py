@@ -37,7 +37,7 @@ from flowyard.registry.stores.mlflow_notes import new_note, read_json, read_note
 from flowyard.registry.stores.mlflow_rest import MlflowRest
 from flowyard.registry.tree import TreeFile
 
-__all__ = ["MlflowStore", "open_rest", "open_store"]
+__all__ = ["MlflowStore", "open_rest", "open_store", "registry_prefix"]
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -215,6 +215,11 @@ def open_store(url: str, environ: Mapping[str, str]) -> MlflowStore:
 
     Nothing is asked before it is used. Raises UserError.
     """
+    return MlflowStore(open_rest(url, environ), environ.get("FLOWYARD_REGISTRY_FILES") or None, registry_prefix(url))
+
+
+def registry_prefix(url: str) -> str:
+    """What stands behind ``?prefix=`` of an address. Raises UserError for anything else there."""
     query = parse_qs(urlsplit(url).query, keep_blank_values=True)
     prefix = query.pop("prefix", [""])[-1]
     if query or not _PREFIX.fullmatch(prefix):
@@ -222,7 +227,7 @@ def open_store(url: str, environ: Mapping[str, str]) -> MlflowStore:
             "What is behind the ? of the registry's URL is none that flowyard knows.",
             hint="Only ?prefix=TEXT, of letters, digits, dots, dashes and underscores, at most 50.",
         )
-    return MlflowStore(open_rest(url, environ), environ.get("FLOWYARD_REGISTRY_FILES") or None, prefix)
+    return prefix
 
 
 def _all(work: Callable[[_A], _B], things: Iterable[_A]) -> list[_B]:

@@ -34,13 +34,18 @@ _ATTEMPTS = 6
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 60.0
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_CONFLICT = "BAD_REQUEST"
+"""What MLflow says when its database refuses a row, because somebody was quicker to write the same."""
 _PIECE = 1 << 18
 _MOST_JSON = 256 << 20
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Refused(OutsideError):
-    """MLflow understood what was asked and said no; ``code`` is its word for why, such as RESOURCE_DOES_NOT_EXIST."""
+    """What was asked was not done. ``code`` is MLflow's word for why, such as RESOURCE_DOES_NOT_EXIST.
+
+    It is the HTTP status where something else than MLflow's API answered, which never says that a thing is not there.
+    """
 
     def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -185,14 +190,14 @@ class MlflowRest:
         code, message = _error_of(text)
         said = _shown(redact(message, self._login.secrets()))
         what = f"answered {status}" + (f": {said}" if said else "")
-        if status in _AGAIN:
+        if status in _AGAIN or code == _CONFLICT:
             raise _TryAgain(what, _seconds(retry_after))
         if status in (401, 403):
             raise OutsideError(f"{self.label} {what}.", hint=self._login.hint)
-        if not code:
-            hint = "Is that the address of an MLflow, with its path? A page for signing in is in front of some."
-            raise OutsideError(f"{self.label} {what}.", hint=hint)
-        raise Refused(f"{self.label} {what}", code=code, hint=f"MLflow calls it {code}.")
+        hint = (
+            f"MLflow calls it {code}." if code else "Is that MLflow's address, with its path? Is a sign-in before it?"
+        )
+        raise Refused(f"{self.label} {what}.", code=code or str(status), hint=hint)
 
 
 def _json_body(body: Mapping[str, Any]) -> Sent:

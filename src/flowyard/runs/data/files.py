@@ -19,6 +19,10 @@ __all__ = ["COMPRESSIONS", "BrokenData", "DataFile", "line_chunks", "local_file"
 
 _BUFFER = 256 * 1024
 _CHUNK = 1024 * 1024
+_PACKED = 4 * 1024  # Zstandard gives all of it at once, up to 32,000 times as much
+_UNPACKED_FREELY = 64 * 1024 * 1024
+_LARGEST_RATIO = 500
+"""What is made to unpack without end has a ratio of a thousand and more; rows that repeat each other stay far below."""
 
 
 class BrokenData(Exception):
@@ -60,7 +64,7 @@ class DataFile:
                 yield raw
             else:
                 unpacked = stack.enter_context(COMPRESSIONS[self.compression](self.name, raw))
-                yield stack.enter_context(io.BufferedReader(_Unpacked(unpacked), _BUFFER))
+                yield stack.enter_context(io.BufferedReader(_Unpacked(unpacked, raw), _BUFFER))
 
 
 def local_file(
@@ -93,8 +97,10 @@ def line_chunks(stream: io.BufferedReader) -> Iterator[bytes]:
 class _Unpacked(io.RawIOBase):
     """Gives out what was unpacked at once, so that all that comes before a broken place is read."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, packed: io.BufferedReader) -> None:
         self._source = source
+        self._packed = packed
+        self._given = 0
 
     def readable(self) -> bool:
         return True
@@ -106,6 +112,9 @@ class _Unpacked(io.RawIOBase):
             raise
         except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise BrokenData(f"The rest of the file cannot be unpacked: {error}.") from None
+        self._given += len(data)
+        if self._given > _UNPACKED_FREELY and self._given > _LARGEST_RATIO * self._packed.tell():
+            raise BrokenData(f"It unpacks to more than {_LARGEST_RATIO} times its size, as no data does.")
         buffer[: len(data)] = data
         return len(data)
 
@@ -122,16 +131,16 @@ class _Zstandard:
         self._raw = raw
         self._frame: Any = None
         self._packed = b""
-        self._ready = b""
+        self._ready = memoryview(b"")
 
-    def read1(self, size: int) -> bytes:
+    def read1(self, size: int) -> memoryview:
         while not self._ready:
-            self._packed = self._packed or self._raw.read(16 * 1024)
+            self._packed = self._packed or self._raw.read(_PACKED)
             if not self._packed:
                 if self._frame is not None:
                     raise EOFError("Compressed file ended before the end-of-stream marker was reached")
-                return b""
-            self._ready = self._unpack()
+                return self._ready
+            self._ready = memoryview(self._unpack())
         given, self._ready = self._ready[:size], self._ready[size:]
         return given
 

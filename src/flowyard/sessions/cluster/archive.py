@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -85,19 +86,24 @@ def _too_large(folder: Path, most_bytes: int, most_files: int) -> UserError:
     )
 
 
-def unpack_folder(data: bytes, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
-    """Unpack into ``folder``, which only the owner can read. Raises UserError for what points outside of it."""
+def unpack_folder(data: bytes, folder: Path, *, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES) -> None:
+    """Unpack into ``folder``, which only the owner can read.
+
+    Raises UserError for what points outside of it, is larger or has more files than may be, or is no archive.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     root = folder.resolve()
     links: list[tuple[Path, str]] = []
     bytes_left = most_bytes
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with _opened(data) as archive:
+        if len(archive.infolist()) > most_files:
+            raise UserError("The archive of the flow's folder holds more files than a flow's folder may.")
         for entry in archive.infolist():
             path = _inside(root, entry.filename)
             bytes_left -= entry.file_size  # reading fails when a file is longer than it says
             if bytes_left < 0:
                 raise UserError("The archive of the flow's folder is larger than a flow's folder may be.")
-            content = archive.read(entry)
+            content = _read(archive, entry)
             mode = entry.external_attr >> 16
             if stat.S_ISLNK(mode):
                 links.append((path, content.decode()))
@@ -109,9 +115,23 @@ def unpack_folder(data: bytes, folder: Path, *, most_bytes: int = MOST_BYTES) ->
         _link(root, path, target)
 
 
+def _opened(data: bytes) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise UserError("The archive of the flow's folder is damaged.") from None
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        raise UserError("The archive of the flow's folder is damaged.") from None
+
+
 def _inside(root: Path, name: str) -> Path:
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or "\\" in name or ".." in parts or ":" in parts[0]:
+    if not parts or name.startswith("/") or "\\" in name or ".." in parts or ":" in parts[0] or name.endswith("/"):
         raise UserError(f"The archive of the flow's folder holds an unsafe path: {name!r}.")
     return root.joinpath(*parts)
 
