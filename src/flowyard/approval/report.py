@@ -25,6 +25,9 @@ from flowyard.registry.model import LineageFact
 __all__ = ["MetricRow", "flat_metrics", "gate_row", "metric_rows", "read_report", "report_of_facts", "serving_of_facts"]
 
 
+_REPORT = '{"metrics": {"accuracy": 0.91}, "gates": []}'
+
+
 @dataclass(frozen=True, slots=True)
 class MetricRow:
     """A metric as text: of the version, of what serves now, and by how much they differ; empty where it is unknown."""
@@ -53,7 +56,10 @@ def read_report(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UserError(f"The report {path} cannot be read: {error}.") from None
     if not isinstance(values, dict):
-        raise UserError(f"The report {path} is no JSON object.", hint='{"metrics": {"accuracy": 0.91}, "gates": []}')
+        raise UserError(f"The report {path} is no JSON object.", hint=f"For example: {_REPORT}")
+    for name, form, wanted in (("metrics", dict, "object"), ("gates", list, "list"), ("serving", dict, "object")):
+        if not isinstance(values.get(name), form | None):
+            raise UserError(f"{name!r} in the report {path} is no {wanted}.", hint=f"For example: {_REPORT}")
     if "datasets" in values:
         raise UserError(
             f"{path} is the report of a whole experiment, which does not say what would ship.",
