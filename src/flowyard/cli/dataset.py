@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from flowyard._util.printable import minute
+from flowyard._util.moments import minute
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import print_table, printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flowyard._util.printable import minute
+from flowyard._util.moments import minute
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.registry_options import (

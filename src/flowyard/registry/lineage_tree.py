@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowyard._util.printable import minute
+from flowyard._util.moments import minute
 from flowyard.registry.lineage import is_same_fact
 from flowyard.registry.model import LineageFact, LineageKind, Version
 
