@@ -25,7 +25,7 @@ def list_(name: str | None, home: str | None, as_json: bool) -> None:
     if as_json:
         print_json([release_view(each) for each in found])
         return
-    print_table(["release", "to", "state", "step", "version"], map(_row, found))
+    print_table(["release", "to", "state", "step"], map(_row, found), whole=("release", "state"))
 
 
 @click.command()
@@ -45,5 +45,4 @@ def show(key: str, home: str | None, as_json: bool) -> None:
 def _row(record: ReleaseRecord) -> tuple[object, ...]:
     at = next((step.name for step in record.steps if step.state != "done"), "")
     place = f"{record.target} of {record.env}"
-    version = record.step("register").result.get("version", "")
-    return f"{record.name}/{record.key}", place, record.state, at, version
+    return f"{record.name}/{record.key}", place, record.state, at

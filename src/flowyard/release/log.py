@@ -99,7 +99,7 @@ class ReleaseLog:
             if key in (each.key, f"{each.name}/{each.key}", each.name):
                 return each
         near = did_you_mean(key, [text for each in everything for text in (each.name, each.key)])
-        raise NotFound(f"There is no release {key!r}.", hint=near or "See: flowyard release --list")
+        raise NotFound(f"There is no release {key!r}.", hint=near or "See: flowyard release list")
 
     def unfinished(self, name: str, env: str, target: str) -> ReleaseRecord | None:
         """The newest release of that use case to that place, if it did not get to its end."""
