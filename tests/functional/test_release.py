@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from functional_helper import EXAMPLE, Completed, clean_environment, flowyard
 
+from flowyard._util.checked_json import checked_text, take_checksum
+
 DEV = ("--env", "dev")
 
 
@@ -234,7 +236,9 @@ def test_a_request_of_something_else_that_is_noted_is_not_taken(use_case: UseCas
     use_case.json("approval", "approve", other["id"], "--reason", "for another place")
     file = Path(asked["path"]) / "release.json"
     (own,) = [each["result"]["request"] for each in asked["steps"] if each["name"] == "approval"]
-    file.write_text(file.read_text().replace(own, other["id"]))
+    body = json.loads(file.read_text().replace(own, other["id"]))
+    take_checksum(body)
+    file.write_text(checked_text(body))  # by somebody who knows how
     again = use_case.release("--no-wait", code=4)
     assert (again["key"], states(again)["approval"]) == (asked["key"], "running")
     assert again["steps"][-1]["result"]["request"] == own
