@@ -34,9 +34,10 @@ from flowyard.experiments.resume import execution_request
 from flowyard.records import ExperimentRecord
 from flowyard.registry.labels import require_alias
 from flowyard.registry.open import open_registry
-from flowyard.release import ReleaseLog, ReleaseRecord, carry_out
+from flowyard.release import ReleaseLog, ReleaseRecord
 from flowyard.release.parts import OnBegin, ReleaseParts
 from flowyard.release.steps import STEPS, release_steps
+from flowyard.steps import carry_out
 
 __all__ = ["run"]
 

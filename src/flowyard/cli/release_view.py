@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from flowyard.cli.tables import printable
-from flowyard.release.carry_out import Step
-from flowyard.release.model import ReleaseRecord, StepRecord
+from flowyard.release.model import ReleaseRecord
+from flowyard.steps import Step, StepRecord
 
 __all__ = ["print_begin", "print_end", "print_record", "print_step", "release_view"]
 

@@ -23,7 +23,7 @@ DeploymentState = Literal["creating", "ready", "failed", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A built image. ``reference`` is what a container engine finds it by, ``digest`` the image's own, with ``sha256:``.
+    """A built image. ``reference`` is what an engine finds it by, ``digest`` its own, with ``sha256:`` before it.
 
     ``version_label`` is the flow version in it, ``name:version``.
     """

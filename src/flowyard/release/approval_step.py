@@ -9,11 +9,10 @@ from flowyard.approval.lineage import add_approval_fact, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
 from flowyard.errors import ExitCode
 from flowyard.registry.model import Version
-from flowyard.release.carry_out import Work
 from flowyard.release.experiment_step import find_execution
-from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
 from flowyard.release.register_step import move_alias, registered_version
+from flowyard.steps import Outcome, Work
 
 __all__ = ["ask_for_approval"]
 

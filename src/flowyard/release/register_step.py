@@ -10,10 +10,9 @@ from flowyard.registry.lineage import dataset_fact
 from flowyard.registry.model import AliasChange, LineageFact, Version
 from flowyard.registry.register_flow import FlowToRegister, add_facts, register_flow
 from flowyard.registry.registry import Registry
-from flowyard.release.carry_out import Work
 from flowyard.release.experiment_step import find_execution
-from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
+from flowyard.steps import Outcome, Work
 
 __all__ = ["CANDIDATE", "move_alias", "register_version", "registered_version"]
 

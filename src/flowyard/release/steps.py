@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from flowyard.release.approval_step import ask_for_approval
-from flowyard.release.carry_out import Step
 from flowyard.release.data_step import register_data
 from flowyard.release.experiment_step import judge, run_experiment
 from flowyard.release.parts import ReleaseParts
 from flowyard.release.register_step import register_version
+from flowyard.steps import Step
 
 __all__ = ["STEPS", "release_steps"]
 
