@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.moments import moment_text
 from flowyard.cli.tables import printable
 from flowyard.release.model import ReleaseRecord
 from flowyard.steps import Step, StepRecord
@@ -62,7 +63,7 @@ def print_record(record: ReleaseRecord) -> None:
     """A release with all its steps."""
     click.echo(f"Release:  {record.name}/{record.key}: {record.state}")
     click.echo(f"To:       {record.target} of {record.env}")
-    click.echo(f"Begun:    {record.created_at} by {printable(record.by)}")
+    click.echo(f"Begun:    {moment_text(record.created_at)} by {printable(record.by)}")
     for step in record.steps:
         mark, colour = _MARKS[step.state]
         text = f"{mark} {step.name:<11} {printable(step.said)}"
