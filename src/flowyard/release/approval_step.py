@@ -10,9 +10,10 @@ from flowyard.approval.lineage import add_approval_fact, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
 from flowyard.errors import ExitCode, NotApproved
 from flowyard.registry.model import Version
+from flowyard.registry.point_alias import point_alias
 from flowyard.release.experiment_step import find_execution
 from flowyard.release.parts import ReleaseParts
-from flowyard.release.register_step import move_alias, registered_version
+from flowyard.release.register_step import registered_version
 from flowyard.steps import Outcome, Work
 
 __all__ = ["ask_for_approval"]
@@ -72,7 +73,7 @@ def _write_down(parts: ReleaseParts, version: Version, approval: Approval) -> No
     add_approval_fact(parts.registry, approval)
     if approval.is_live:
         alias = f"approved@{approval.request.subject.environment}"
-        move_alias(parts.registry, version, alias, parts.by, f"approval {approval.request.id}")
+        point_alias(parts.registry, version, alias, parts.by, f"approval {approval.request.id}")
 
 
 def _result(approval: Approval) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flowyard.deploy.endpoint_test.schema import EndpointSchema
 from flowyard.deploy.model import Address
 from flowyard.errors import UserError
 
-__all__ = ["percentiles", "run_endpoint_test"]
+__all__ = ["percentiles", "require_usable", "run_endpoint_test"]
 
 _LOOK_S = 0.25
 _USUAL = {"smoke": (5, 1), "integration": (50, 4)}
@@ -38,6 +38,13 @@ async def run_endpoint_test(address: Address, test: EndpointTest, shown: str) ->
         course = _Course(client, test, sample, golden)
         checks = [check async for check in course.checks()]
     return EndpointReport(shown, test.suite, tuple(checks), percentiles(course.latencies))
+
+
+def require_usable(test: EndpointTest) -> None:
+    """Raises UserError when a file of the test cannot be used."""
+    _read_sample(test)
+    if test.golden:
+        read_golden(test.golden)
 
 
 def percentiles(latencies: Sequence[float]) -> dict[str, float]:

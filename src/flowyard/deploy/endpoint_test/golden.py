@@ -109,10 +109,9 @@ def _expectation(given: Any) -> Expectation:
     inputs, options = [each.name for each in entry.inputs if each.name != answer], [each.name for each in entry.options]
     unknown = [key for key in given if key not in (*_OWN, *inputs, *options)]
     if unknown:
-        near = did_you_mean(unknown[0], [*_OWN, *inputs, *options])
-        raise UserError(
-            f"{entry.name} takes no {unknown[0]!r}.", hint=near or f"It takes {known_names([*inputs, *options])}."
-        )
+        takes = f"It takes {known_names([*inputs, *options])}."
+        hint = did_you_mean(unknown[0], [*_OWN, *inputs, *options]) or takes
+        raise UserError(f"{entry.name} takes no {unknown[0]!r}.", hint=hint)
     missing = [
         each.name
         for each in entry.inputs
