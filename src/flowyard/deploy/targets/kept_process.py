@@ -46,7 +46,7 @@ class KeptProcess:
         """Whether somebody holds the lock."""
         if not self._lock.exists():
             return False
-        with self._lock.open("r+b") as file:
+        with self._lock.open("rb") as file:
             if not try_lock(file):
                 return True
             unlock(file)
