@@ -24,6 +24,15 @@ from promptflow.core import tool
 def work(x: str):
     return f"%s {x}"
 """
+EXPERIMENT = """\
+name: shop
+flow: flow
+datasets:
+  - {name: orders, source: orders.jsonl, mappings: {x: "${data.x}"}}
+gates:
+  - error_rate <= 0.05
+approval: {timeout: 1h}
+"""
 DEPLOYMENT = """\
 environments:
   dev:
@@ -53,8 +62,9 @@ class Shop:
         self.root = root
         self.home = root.parent / "home"
         root.mkdir()
-        (root / "experiment.yaml").write_text("name: shop\nflow: flow\n")
+        (root / "experiment.yaml").write_text(EXPERIMENT)
         (root / "deployment.yaml").write_text(DEPLOYMENT)
+        (root / "orders.jsonl").write_text('{"x": "tea"}\n{"x": "milk"}\n')
         (root / "golden.yaml").write_text(GOLDEN)
         (root / "sample-request.json").write_text('{"x": "tea"}')
 
@@ -70,10 +80,14 @@ class Shop:
 
     def register(self, word: str, tool: str = TOOL) -> None:
         """Register a version whose answers begin with ``word``."""
+        self.write_flow(word, tool)
+        self.json("registry", "register", "flow", "--name", "shop")
+
+    def write_flow(self, word: str, tool: str = TOOL) -> None:
+        """Have the flow's files answer like that."""
         (self.root / "flow").mkdir(exist_ok=True)
         (self.root / "flow" / "flow.dag.yaml").write_text(one_node_flow({"x": "string"}))
         (self.root / "flow" / "work.py").write_text(tool % word if "%s" in tool else tool)
-        self.json("registry", "register", "flow", "--name", "shop")
 
     def deploy(self, *words: str, env: str = "dev", code: int = 0) -> Any:
         return self.json("deploy", "apply", ".", "--env", env, *words, code=code)

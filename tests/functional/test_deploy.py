@@ -130,3 +130,24 @@ def test_a_variable_that_is_missing_is_named(shop: Shop):
     assert done.returncode == 2
     assert "'SHOP_MISSING', 'SHOP_TOO'" in done.stderr
     assert "deployment.yaml:2" in done.stderr
+
+
+def test_a_release_ends_with_what_serves(shop: Shop):
+    shop.write_flow("one")
+    asked = shop.json("release", ".", "--env", "prod", "--no-wait", code=4)
+    assert [step["name"] for step in asked["steps"]][-3:] == ["approval", "deploy", "test"]
+    assert shop.status("prod")["deployments"] == []
+    (pending,) = shop.json("approval", "list")
+    shop.json("approval", "approve", pending["id"], "--reason", "seen")
+    done = shop.json("release", ".", "--env", "prod")
+    assert (done["key"], done["state"]) == (asked["key"], "done")
+    assert shop.alias("prod") == 1
+    assert ask(shop.status("prod")["address"]) == "one tea"
+    shop.write_flow("four")  # which the golden cases of dev do not know
+    refused = shop.json("release", ".", "--env", "dev", code=1)
+    said = {step["name"]: step["said"] for step in refused["steps"]}
+    assert "approval: not_required" in said["approval"]
+    assert "golden: echo" in said["test"]
+    assert "nothing serves, as before" in said["test"]
+    assert shop.status()["deployments"] == []
+    assert shop("release", ".", "--env", "stage", "--deploy").returncode == 2

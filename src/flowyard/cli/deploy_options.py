@@ -33,6 +33,7 @@ class Place:
     environment: DeployEnvironment
     target: Target
     app: App
+    path: Path
 
     @property
     def endpoint(self) -> str:
@@ -55,7 +56,7 @@ def open_place(path: Path, env: str, target: str | None, home: str | None) -> Pl
     environment = config.find(env, target)
     print_warnings(config.warnings)
     opened = open_target(environment.target, settings.home, inherited_environment(), environment.options)
-    return Place(use_case_name(path), environment, opened, open_app(settings, path))
+    return Place(use_case_name(path), environment, opened, open_app(settings, path), path)
 
 
 def use_case_name(path: Path) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
+from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.deploy_options import Place
 from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
 from flowyard.deploy.model import Address
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
 from flowyard.deploy.wanted import wanted_deployment
+from flowyard.registry import Registry
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
 
@@ -46,7 +49,15 @@ def rollout_parts(place: Place, version: Version, by: str) -> RolloutParts:
         desk=open_desk(settings),
         by=by,
         run_test=run_test,
+        policy=_policy(place, registry) if place.environment.needs_approval else None,
     )
+
+
+def _policy(place: Place, registry: Registry) -> ApprovalPolicy | None:
+    """What ``experiment.yaml`` says of approvals for that environment; None when the use case has no experiment."""
+    folder = place.path if place.path.is_dir() else place.path.parent
+    file = folder / "experiment.yaml"
+    return policy_at(str(folder), place.environment.name, registry) if file.is_file() else None
 
 
 def earlier_parts(place: Place, by: str) -> RolloutParts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flowyard.abc import ImageBuilder, Target
 from flowyard.approval.desk import ApprovalDesk
-from flowyard.approval.model import ApprovalSubject
+from flowyard.approval.model import ApprovalPolicy, ApprovalSubject
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.environment import DeployEnvironment
 from flowyard.deploy.model import Address, WantedDeployment
@@ -26,6 +26,7 @@ class RolloutParts:
     and pushes them to ``repository`` if there is one. ``name`` is the use case, ``by`` who deploys.
 
     ``was_live`` says that the deployment served here before and is still there, which nobody has to allow again.
+    An approval has to fulfil ``policy``, too.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RolloutParts:
     builder: ImageBuilder | None = None
     repository: str | None = None
     was_live: bool = False
+    policy: ApprovalPolicy | None = None
 
     @property
     def subject(self) -> ApprovalSubject:

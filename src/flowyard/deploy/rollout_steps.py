@@ -25,7 +25,7 @@ def require_allowed(parts: RolloutParts) -> str:
         return "it served here before and is still there"
     if not parts.environment.needs_approval:
         return f"{parts.environment.name} needs no approval ({parts.environment.where})"
-    approval = parts.desk.require_live(parts.subject, parts.version.digest)
+    approval = parts.desk.require_live(parts.subject, parts.version.digest, parts.policy)
     return f"approved until {approval.live_until} ({approval.request.id})"
 
 

@@ -22,6 +22,8 @@ __all__ = ["ask_for_approval"]
 def ask_for_approval(parts: ReleaseParts, work: Work) -> Outcome:
     """Ask once, wait, and write the answer down. A request that stands already for the same is taken."""
     version = registered_version(parts, work)
+    if parts.no_approval is not None:
+        return Outcome({"request": None}, f"none is needed ({parts.no_approval})")
     approval = _asked(parts, work, version)
     if approval.state is ApprovalState.PENDING:
         if parts.wait is None:
