@@ -50,7 +50,7 @@ class DeployConfig:
 
 def find_deploy_config(use_case: Path) -> Path | None:
     """The file that says where a use case is deployed; our own goes first. None when there is none."""
-    folder = use_case if use_case.is_dir() else use_case.parent
+    folder = use_case.parent if use_case.is_file() else use_case
     places = (folder / name for name in (OWN_FILE, *TEMPLATE_FILES))
     return next((place for place in places if place.is_file()), None)
 
@@ -63,7 +63,7 @@ def read_deploy_config(use_case: Path) -> DeployConfig:
         hint = "environments: {dev: {target: local, approval: not_required, test: {file: sample-request.json}}}"
         raise NotFound(message, hint=f"Write one:\n{hint}")
     file = read_yaml(path)
-    folder = use_case if use_case.is_dir() else use_case.parent
+    folder = use_case.parent if use_case.is_file() else use_case
     if path.name == OWN_FILE:
         return DeployConfig(path, parse_deployment_file(file, folder))
     environments, warnings = parse_template_file(file, folder)

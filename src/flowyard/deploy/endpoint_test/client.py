@@ -69,9 +69,8 @@ class EndpointClient:
         return await self._ask("GET", route, None)
 
     async def score(self, body: Any) -> Answer:
-        """``POST /score`` with a value as JSON, or bytes as they are. Raises Unreached."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self._ask("POST", "/score", data)
+        """``POST /score`` with a value as JSON. Raises Unreached."""
+        return await self._ask("POST", "/score", json.dumps(body).encode())
 
     async def _ask(self, method: str, route: str, data: bytes | None) -> Answer:
         headers: Mapping[str, str] = {"Accept": "application/json", **self._address.headers}

@@ -20,7 +20,7 @@ from flowyard.deploy.targets.switch import switch_process
 from flowyard.deploy.targets.under_way import none_under_way
 from flowyard.errors import Conflict, NotFound, OutsideError
 
-__all__ = ["BehindSwitch"]
+__all__ = ["BehindSwitch", "free_port"]
 
 _READY_S = 120.0
 _SWITCH_READY_S = 60.0
@@ -58,7 +58,7 @@ class BehindSwitch(Target):
 
     def plan(self, wanted: WantedDeployment) -> Sequence[Change]:
         """See Target."""
-        place, changes = self._place(wanted.endpoint), []
+        place, changes = self.place(wanted.endpoint), []
         if not place.exists:
             changes.append(Change(f"endpoint {wanted.endpoint}", None, self._where(wanted)))
         found = self.status(wanted.endpoint).find(wanted.name)
@@ -69,7 +69,7 @@ class BehindSwitch(Target):
 
     def apply(self, wanted: WantedDeployment) -> Deployment:
         """See Target."""
-        place = self._place(wanted.endpoint)
+        place = self.place(wanted.endpoint)
         self._ensure_endpoint(place, wanted)
         found = self._seen(place, wanted.name) if wanted.name in place.names() else None
         if found is not None and found.state in ("failed", "stopped"):
@@ -86,7 +86,7 @@ class BehindSwitch(Target):
 
     def status(self, endpoint: str) -> EndpointState:
         """See Target."""
-        place = self._place(endpoint)
+        place = self.place(endpoint)
         if not place.exists:
             return EndpointState(endpoint)
         address = f"http://127.0.0.1:{place.port}" if switch_process(place.path).is_running() else None
@@ -95,28 +95,28 @@ class BehindSwitch(Target):
     @contextmanager
     def reach(self, endpoint: str, deployment: str | None = None) -> Iterator[Address]:
         """See Target."""
-        place = self._place(endpoint)
+        place = self.place(endpoint)
         if deployment is not None:
             place.require(deployment)
         address = self.status(endpoint).address if deployment is None else place.address(deployment)
         if address is None:
             what = f"The deployment {deployment}" if deployment else f"The endpoint {endpoint}"
             raise NotFound(f"{what} does not answer.", hint="flowyard deploy apply USECASE --env E starts it again")
-        yield Address(address, self._headers())
+        yield Address(address, self.headers(endpoint))
 
     def set_shares(self, endpoint: str, shares: Mapping[str, int]) -> None:
         """See Target."""
-        self._place(endpoint).set_shares(shares)
+        self.place(endpoint).set_shares(shares)
 
     def logs(self, endpoint: str, deployment: str, lines: int = 100) -> Sequence[str]:
         """See Target."""
-        place = self._place(endpoint)
+        place = self.place(endpoint)
         place.require(deployment)
         return self.log_lines(endpoint, deployment, place.deployment(deployment), lines)
 
     def remove(self, endpoint: str, deployment: str | None = None) -> None:
         """See Target."""
-        place = self._place(endpoint)
+        place = self.place(endpoint)
         if deployment is not None:
             place.require_no_requests(deployment)
             with none_under_way(place.deployment(deployment), _FINISH_S):
@@ -128,10 +128,13 @@ class BehindSwitch(Target):
             self.end(endpoint, folder.name, folder)
         place.forget_all()
 
-    def _place(self, endpoint: str) -> EndpointFolder:
+    def place(self, endpoint: str) -> EndpointFolder:
+        """Where the endpoint is kept."""
         return EndpointFolder(self._home / "deployments" / self.label / endpoint)
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self, endpoint: str) -> dict[str, str]:
+        """What requests to that endpoint need."""
+        del endpoint
         key = self.environ.get("FLOWYARD_SERVE_KEY")
         return {"Authorization": f"Bearer {key}"} if key else {}
 
