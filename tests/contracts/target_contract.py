@@ -151,6 +151,8 @@ class TargetContract:
         broken = self.wanted(tmp_path, "v1", "one")
         assert broken.folder is not None
         (broken.folder / "work.py").write_text("import nothing_of_that_name\n")
+        broken = self.rebuilt(broken)
+        assert broken.folder is not None
         with pytest.raises(OutsideError, match="nothing_of_that_name"):
             target.apply(broken)
         found = target.status("shop-dev").find("v1")

@@ -16,6 +16,7 @@ from flowyard._util.files import write_atomic
 from flowyard.deploy.model import DeploymentState, Image, WantedDeployment
 from flowyard.deploy.targets.behind_switch import BehindSwitch, free_port
 from flowyard.deploy.targets.compose import write_compose
+from flowyard.deploy.targets.ready import answers
 from flowyard.errors import Conflict, NotFound, OutsideError, UserError
 
 __all__ = ["DockerTarget"]
@@ -71,16 +72,15 @@ class DockerTarget(BehindSwitch):
             self._docker("rm", "--force", _container(endpoint, name))
 
     def look(self, endpoint: str, name: str, folder: Path) -> tuple[DeploymentState, str]:
-        """See BehindSwitch."""
-        del folder
+        """See BehindSwitch. One that crashed often runs now and then; whether it recovered, only its answer says."""
         found = self._inspected(endpoint, name)
         if found is None:
             return "stopped", "It has no container."
-        state = found["State"]
+        state, crashes = found["State"], int(found.get("RestartCount", 0))
         if not state["Running"] and not state.get("Restarting"):
             return "stopped", f"Its container ended with {state['ExitCode']}."
-        if int(found.get("RestartCount", 0)) >= _CRASHES and state.get("Restarting"):
-            return "failed", f"Its container ended {found['RestartCount']} times, last with {state['ExitCode']}."
+        if crashes >= _CRASHES and not answers(f"http://127.0.0.1:{self._port(folder)}"):
+            return "failed", f"Its container ended {crashes} times, and does not answer."
         return "creating", ""
 
     def log_lines(self, endpoint: str, name: str, folder: Path, count: int) -> Sequence[str]:
