@@ -27,7 +27,7 @@ from fault_points import NEVER, UNCLEAN, WRONG, Faults, import_what_is_imported
 from functional_helper import ECHO_TOOL, clean_environment, one_node_flow
 from whole_home import call, content_below, require_whole
 
-KINDS = ("kill before", "kill after")
+KINDS = ("kill before", "kill after", "fail")
 SECRET = "sk-Zq8vT3mLw0/cB+tested=="
 PLACE = ("--env", "dev", "--target", "here")
 ASK = ("approval", "request", "echo:1", *PLACE, "--report", "report.json", "--by", "Ann")
@@ -237,9 +237,9 @@ def attempts(scene: Scene, most: int) -> Iterator[dict[str, Any]]:
         scene.anew()
         note.unlink(missing_ok=True)
         ended = forked(partial(harmed, scene, Places(kind, at, str(scene.root / "home"), note=note)))
-        place = note.read_text() if note.exists() else ""
-        after = forked(lambda: scene.check(expected)) if place else 0
-        yield {"kind": kind, "at": at, "place": place, "ended": ended if place else 0, "after": after}
+        if note.exists():  # threads make a place more or less
+            after = forked(lambda: scene.check(expected))
+            yield {"kind": kind, "at": at, "place": note.read_text(), "ended": ended, "after": after}
 
 
 def harmed(scene: Scene, places: Places) -> int:

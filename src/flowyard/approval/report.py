@@ -24,6 +24,8 @@ from flowyard.registry.model import LineageFact
 
 __all__ = ["flat_metrics", "gate_row", "read_report", "report_of_facts", "serving_of_facts", "with_warning"]
 
+_REPORT = '{"metrics": {"accuracy": 0.91}, "gates": []}'
+
 
 def read_report(path: Path) -> dict[str, Any]:
     """The report in a JSON file. Raises UserError."""
@@ -32,7 +34,10 @@ def read_report(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UserError(f"The report {path} cannot be read: {error}.") from None
     if not isinstance(values, dict):
-        raise UserError(f"The report {path} is no JSON object.", hint='{"metrics": {"accuracy": 0.91}, "gates": []}')
+        raise UserError(f"The report {path} is no JSON object.", hint=f"For example: {_REPORT}")
+    for name, form, wanted in (("metrics", dict, "object"), ("gates", list, "list"), ("serving", dict, "object")):
+        if not isinstance(values.get(name), form | None):
+            raise UserError(f"{name!r} in the report {path} is no {wanted}.", hint=f"For example: {_REPORT}")
     if "datasets" in values:
         raise UserError(
             f"{path} is the report of a whole experiment, which does not say what would ship.",

@@ -95,7 +95,9 @@ def carry_out_rollout(parts: RolloutParts, place: Place, *, as_json: bool) -> in
     """Roll out with the steps on stderr; returns the exit code."""
     where = f"{parts.target.label} of {parts.environment.name}"
     click.echo(f"Deploy {parts.version.label} to {parts.wanted.endpoint}, {where}", err=True)
-    record = roll_out(parts, RolloutLog(place.app.settings.home), on_begin=print_step, on_end=print_end)
+    log = RolloutLog(place.app.settings.home)
+    print_warnings(f"Rollout {each} is damaged and left out." for each in log.damaged(parts.name))
+    record = roll_out(parts, log, on_begin=print_step, on_end=print_end)
     state = parts.target.status(parts.wanted.endpoint)
     if as_json:
         print_json(rollout_view(record, state))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from flowyard._util.moments import minute
 from flowyard._util.person import person_name
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
@@ -65,8 +66,8 @@ def list_(name: str, kind: Kind | None, home: str | None, as_json: bool) -> None
     print_table(["alias", "version"], list(aliases.items()))
     if changes:
         click.echo()
-        rows = [(each.at[:16], each.alias, each.version or "removed", each.by, each.reason) for each in changes]
-        print_table(["when", "alias", "version", "by", "reason"], rows)
+        rows = [(minute(each.at), each.alias, each.version or "removed", each.by, each.reason) for each in changes]
+        print_table(["when (UTC)", "alias", "version", "by", "reason"], rows)
 
 
 def _change(

@@ -25,7 +25,7 @@ from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.release_deploy import no_approval, place_of_release, roll_out_version
-from flowyard.cli.release_view import print_begin, print_end, print_step, release_view
+from flowyard.cli.release_view import print_begin, print_end, print_step, release_view, warn_of_damaged
 from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.versions import match_versions
@@ -119,6 +119,7 @@ def run(
     )
     steps = release_steps(parts)
     log = ReleaseLog(app.settings.home)
+    warn_of_damaged(log, plan.experiment.name)
     with log.alone(plan.experiment.name, env):
         to = place.environment.target if place else target or "local"
         record = _begun(log, parts, env, to, [step.name for step in steps], new=new)

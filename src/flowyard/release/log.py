@@ -1,4 +1,7 @@
-"""Where releases are written down: ``<home>/releases/<use case>/<key>/release.json``, replaced whole at every step."""
+"""Where releases are written down: ``<home>/releases/<use case>/<key>/release.json``, replaced whole at every step.
+
+A checksum in it says when it is not what was written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where journals are: ``<folder>/<use case>/<key>/<noun>.json``, replaced whole at every step."""
+"""Where journals are: ``<folder>/<use case>/<key>/<noun>.json``, replaced whole at every step.
+
+A checksum in it says when it is not what was written.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.checked_json import checked_text, take_checksum
+from flowyard._util.files import write_atomic
 from flowyard._util.lock import try_lock
 from flowyard._util.suggest import did_you_mean
-from flowyard.errors import Conflict, NotFound, OutsideError
+from flowyard.errors import Conflict, NotFound, OutsideError, StoreError
 from flowyard.steps.model import Journal, StepRecord
 
 __all__ = ["Journals"]
@@ -73,17 +77,30 @@ class Journals(Generic[J]):
         """Write the journal down, on disk when this returns. Raises OutsideError."""
         body = {key: value for key, value in asdict(record).items() if key != "path"}
         with _written():
-            write_atomic(record.path / self._file, dump_json(body, indent=2))
+            write_atomic(record.path / self._file, checked_text(body))
 
     def list(self, name: str | None = None) -> list[J]:
-        """The journals of a use case, or of all, newest first; what is no record is left out."""
-        found = (self._read(file) for file in self._folder.glob(f"*/*/{self._file}"))
-        fitting = [each for each in found if each is not None and name in (None, each.name)]
-        return sorted(fitting, key=lambda each: each.key, reverse=True)
+        """The journals of a use case, or of all, newest first; those that are ``damaged`` are left out."""
+        found = [each for each in map(self._read, self._files(name)) if each is not None]
+        return sorted(found, key=lambda each: each.key, reverse=True)
+
+    def damaged(self, name: str | None = None) -> Sequence[str]:
+        """The journals, as ``NAME/KEY``, whose file is not what was written."""
+        return [
+            f"{file.parent.parent.name}/{file.parent.name}" for file in self._files(name) if self._read(file) is None
+        ]
 
     def get(self, key: str) -> J:
-        """The one with that key, or the newest of the use case with that name. Raises NotFound."""
+        """The one with that key, or the newest of the use case with that name.
+
+        Raises NotFound, and StoreError for one that is damaged.
+        """
         everything = self.list()
+        if damaged := [each for each in self.damaged() if key in (each, each.partition("/")[2])]:
+            raise StoreError(
+                f"{self._folder / damaged[0] / self._file} is damaged: it is not what was written.",
+                hint="Give the command that made it again; it begins anew. What is registered stays.",
+            )
         for each in everything:
             if key in (each.key, f"{each.name}/{each.key}", each.name):
                 return each
@@ -96,9 +113,15 @@ class Journals(Generic[J]):
         newest = next(same, None)
         return newest if newest is not None and newest.state == "unfinished" else None
 
+    def _files(self, name: str | None) -> Sequence[Path]:
+        files = self._folder.glob(f"*/*/{self._file}")
+        return sorted(file for file in files if name in (None, file.parent.parent.name))
+
     def _read(self, file: Path) -> J | None:
         try:
             body: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if not take_checksum(body):
+                return None
             steps = tuple(StepRecord(**step) for step in body.pop("steps"))
             return replace(self._made(**body, steps=(), path=file.parent), steps=steps)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
