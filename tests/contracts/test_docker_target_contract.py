@@ -124,8 +124,12 @@ class TestDocker(TargetContract):
             target.apply(wanted)
         with pytest.raises(UserError, match="no option 'net'"):
             open_target("docker", tmp_path, {}, {"net": "host"})
+        far = open_target("docker", tmp_path / "far", {**os.environ, "DOCKER_HOST": "unix:///nowhere"}, {})
         with pytest.raises(OutsideError):
-            open_target("docker", tmp_path, {**os.environ, "DOCKER_HOST": "unix:///nowhere"}, {}).apply(wanted)
+            far.apply(wanted)
+        with pytest.raises(OutsideError):  # the switch is gone all the same
+            far.remove("shop-dev")
+        assert far.status("nothing").deployments == ()
 
     def test_the_compose_file_is_complete(self, target: Target, tmp_path: Path):
         wanted = self.wanted(tmp_path, "v1", "one", cpu=0.5, memory_mb=300, port=8090)

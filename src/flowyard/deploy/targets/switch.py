@@ -31,7 +31,7 @@ _OF_ONE_CONNECTION = frozenset(
         *("transfer-encoding", "upgrade", "expect"),
     }
 )
-_PATIENCE_S = 15.0
+_PATIENCE_S = 30.0
 _AGAIN_S = 0.1
 _SHUTDOWN_S = 30.0
 _PIECE = 64 * 1024
