@@ -22,6 +22,8 @@ _NOUNS = {
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),
     "dataset": ("flowyard.cli.dataset:dataset", "Keep data under a name, in versions that never change."),
+    "deploy": ("flowyard.cli.deploy:deploy", "Bring an approved version to where it is served, and back."),
+    "endpoint": ("flowyard.cli.endpoint:endpoint", "Test a served flow."),
     "evaluation": ("flowyard.cli.evaluation:evaluation", "Judge runs, without an experiment."),
     "evaluator": ("flowyard.cli.evaluator:evaluator", "List the evaluators that come with flowyard, and show one."),
     "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
+from flowyard.cli.release_deploy import no_approval, place_of_release, roll_out_version
 from flowyard.cli.release_view import print_begin, print_end, print_step, release_view, warn_of_damaged
 from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.policy import DecisionPolicy
@@ -34,9 +36,10 @@ from flowyard.experiments.resume import execution_request
 from flowyard.records import ExperimentRecord
 from flowyard.registry.labels import require_alias
 from flowyard.registry.open import open_registry
-from flowyard.release import ReleaseLog, ReleaseRecord, carry_out
+from flowyard.release import ReleaseLog, ReleaseRecord
 from flowyard.release.parts import OnBegin, ReleaseParts
-from flowyard.release.steps import STEPS, release_steps
+from flowyard.release.steps import BEFORE_DEPLOYMENT, STEPS, release_steps
+from flowyard.steps import carry_out
 
 __all__ = ["run"]
 
@@ -45,7 +48,10 @@ __all__ = ["run"]
 @click.argument("path", metavar="USECASE")
 @click.option("--env", required=True, metavar="NAME", help="Where it is to go; the overlay experiment.NAME.yaml holds.")
 @click.option(
-    "--target", default="local", show_default=True, metavar="NAME", help="What it is to be deployed to there."
+    "--target", metavar="NAME", help="What it is deployed to there (default: what deployment.yaml says, or local)."
+)
+@click.option(
+    "--deploy", "deploys", is_flag=True, help="Insist on deploying; done anyway where deployment.yaml has it."
 )
 @click.option(
     "--ship", metavar="LABEL", help="The variant that would be deployed (default: the flow as its files are)."
@@ -60,7 +66,8 @@ __all__ = ["run"]
 def run(
     path: str,
     env: str,
-    target: str,
+    target: str | None,
+    deploys: bool,
     ship: str | None,
     until: str | None,
     no_wait: bool,
@@ -73,10 +80,11 @@ def run(
     simulate: str | None,
     as_json: bool,
 ) -> int:
-    """Register the data, run the experiment, judge it, register the version, and ask for approval.
+    """Register the data, run the experiment, judge it, register the version, ask for approval, and deploy it.
 
     USECASE is a folder with experiment.yaml, or the file. When it is stopped, at any step, the same command goes on.
-    Exits 3 when a gate says no, 4 when the version is not approved.
+    It is deployed, and tested there, when deployment.yaml has the environment. Exits 3 when a gate says no, 4 when the
+    version is not approved, 1 or 5 when it is not deployed.
     """
     require_alias(f"approved@{env}")
     app = open_app(read_settings(home, env_file, simulate), Path(path))
@@ -91,7 +99,8 @@ def run(
     )
     policy = replace(policy, ships=ship or policy.ships)
     print_warnings(plan.warnings)
-    desk = open_desk(app.settings)
+    desk, person = open_desk(app.settings), by or person_name(app.environ)
+    place = place_of_release(Path(path), env, target, home, deploys=deploys)
     parts = ReleaseParts(
         experiment=plan.experiment,
         plan=plan,
@@ -101,17 +110,21 @@ def run(
         store=app.store,
         registry=open_registry(app.settings),
         desk=desk,
-        by=by or person_name(app.environ),
+        by=person,
         run_experiment=partial(_run_experiment, plan, policy, app, many),
         announce=lambda asked: _announce(app, desk, asked),
         wait=None if no_wait else lambda asked: watch(desk, asked.request.id),
+        no_approval=no_approval(place),
+        roll_out=partial(roll_out_version, place, person) if place else None,
     )
+    steps = release_steps(parts)
     log = ReleaseLog(app.settings.home)
     warn_of_damaged(log, plan.experiment.name)
     with log.alone(plan.experiment.name, env):
-        record = _begun(log, parts, env, target, new=new)
-        print_begin(record, len(STEPS))
-        record = carry_out(record, release_steps(parts), log, until=until, on_begin=print_step, on_end=print_end)
+        to = place.environment.target if place else target or "local"
+        record = _begun(log, parts, env, to, [step.name for step in steps], new=new)
+        print_begin(record, len(steps))
+        record = carry_out(record, steps, log, until=until, on_begin=print_step, on_end=print_end)
     if as_json:
         print_json(release_view(record))
     return _code(record, until)
@@ -135,9 +148,13 @@ def _shipped(plan: ExperimentPlan, wanted: str | None) -> PlannedRun:
     return by_label[fitting[0]]
 
 
-def _begun(log: ReleaseLog, parts: ReleaseParts, env: str, target: str, *, new: bool) -> ReleaseRecord:
+def _begun(
+    log: ReleaseLog, parts: ReleaseParts, env: str, target: str, steps: Sequence[str], *, new: bool
+) -> ReleaseRecord:
     """The release that was stopped, if nothing that it is made from has changed since; else a new one."""
     versions = {**execution_request(parts.plan)["versions"], "what ships": parts.ships.label}
+    if tuple(steps) != BEFORE_DEPLOYMENT:
+        versions["the steps"] = " ".join(steps)
     name = parts.experiment.name
     earlier = None if new else log.unfinished(name, env, target)
     if earlier is not None:
@@ -147,7 +164,7 @@ def _begun(log: ReleaseLog, parts: ReleaseParts, env: str, target: str, *, new: 
         if not changed:
             return earlier
         print_warnings([f"Release {name}/{earlier.key} is left as it is, because this changed: {', '.join(changed)}."])
-    return log.create(name, env=env, target=target, by=parts.by, versions=versions, steps=STEPS)
+    return log.create(name, env=env, target=target, by=parts.by, versions=versions, steps=steps)
 
 
 def _run_experiment(

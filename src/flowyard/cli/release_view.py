@@ -12,8 +12,8 @@ from flowyard._util.moments import moment_text
 from flowyard.cli.output import print_warnings
 from flowyard.cli.tables import printable
 from flowyard.release import ReleaseLog
-from flowyard.release.carry_out import Step
-from flowyard.release.model import ReleaseRecord, StepRecord
+from flowyard.release.model import ReleaseRecord
+from flowyard.steps import Step, StepRecord
 
 __all__ = ["print_begin", "print_end", "print_record", "print_step", "release_view", "warn_of_damaged"]
 

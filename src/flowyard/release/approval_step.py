@@ -10,11 +10,11 @@ from flowyard.approval.lineage import add_approval_fact, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
 from flowyard.errors import ExitCode, NotApproved
 from flowyard.registry.model import Version
-from flowyard.release.carry_out import Work
+from flowyard.registry.point_alias import point_alias
 from flowyard.release.experiment_step import find_execution
-from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
-from flowyard.release.register_step import move_alias, registered_version
+from flowyard.release.register_step import registered_version
+from flowyard.steps import Outcome, Work
 
 __all__ = ["ask_for_approval"]
 
@@ -22,6 +22,8 @@ __all__ = ["ask_for_approval"]
 def ask_for_approval(parts: ReleaseParts, work: Work) -> Outcome:
     """Ask once, wait, and write the answer down. A request that stands already for the same is taken."""
     version = registered_version(parts, work)
+    if parts.no_approval is not None:
+        return Outcome({"request": None}, f"none is needed ({parts.no_approval})")
     approval = _asked(parts, work, version)
     if approval.state is ApprovalState.PENDING:
         if parts.wait is None:
@@ -73,7 +75,7 @@ def _write_down(parts: ReleaseParts, version: Version, approval: Approval) -> No
     add_approval_fact(parts.registry, approval)
     if approval.is_live:
         alias = f"approved@{approval.request.subject.environment}"
-        move_alias(parts.registry, version, alias, parts.by, f"approval {approval.request.id}")
+        point_alias(parts.registry, version, alias, parts.by, f"approval {approval.request.id}")
 
 
 def _result(approval: Approval) -> dict[str, Any]:

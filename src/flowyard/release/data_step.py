@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.experiments.model import ExperimentDataset
-from flowyard.release.carry_out import Work
-from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
+from flowyard.steps import Outcome, Work
 
 __all__ = ["register_data"]
 

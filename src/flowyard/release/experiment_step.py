@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from flowyard.errors import ExitCode, NotFound
 from flowyard.records import ExperimentRecord
-from flowyard.release.carry_out import Work
-from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
+from flowyard.steps import Outcome, Work
 
 __all__ = ["judge", "run_experiment"]
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from flowyard.registry.lineage import dataset_fact
-from flowyard.registry.model import AliasChange, LineageFact, Version
+from flowyard.registry.model import LineageFact, Version
+from flowyard.registry.point_alias import point_alias
 from flowyard.registry.register_flow import FlowToRegister, add_facts, register_flow
-from flowyard.registry.registry import Registry
-from flowyard.release.carry_out import Work
 from flowyard.release.experiment_step import find_execution
-from flowyard.release.model import Outcome
 from flowyard.release.parts import ReleaseParts
+from flowyard.steps import Outcome, Work
 
-__all__ = ["CANDIDATE", "move_alias", "register_version", "registered_version"]
+__all__ = ["CANDIDATE", "register_version", "registered_version"]
 
 CANDIDATE = "candidate"
 """The alias of the version that a release registered last."""
@@ -39,7 +37,7 @@ def register_version(parts: ReleaseParts, work: Work) -> Outcome:
     version = made.version
     datasets = _dataset_facts(work.result("data").get("datasets", {}), parts.by)
     add_facts(parts.registry, version, datasets, parts.registry.facts(version))
-    move_alias(parts.registry, version, CANDIDATE, parts.by, f"release {work.record.name}/{work.record.key}")
+    point_alias(parts.registry, version, CANDIDATE, parts.by, f"release {work.record.name}/{work.record.key}")
     said = version.label + ("" if made.is_new else ", which has this content already")
     return Outcome({"name": version.name, "version": version.version, "digest": version.digest}, said)
 
@@ -48,13 +46,6 @@ def registered_version(parts: ReleaseParts, work: Work) -> Version:
     """The version that the release registered. Raises NotFound."""
     noted = work.result("register")
     return parts.registry.find(f"{noted['name']}:{noted['version']}", "flow")
-
-
-def move_alias(registry: Registry, version: Version, alias: str, by: str, reason: str) -> None:
-    """Point an alias at the version, unless it does."""
-    if registry.aliases(version.name, version.kind).get(alias) != version.version:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        registry.move_alias(version.name, AliasChange(alias, version.version, by, reason, now), version.kind)
 
 
 def _dataset_facts(datasets: Mapping[str, Mapping[str, Any]], by: str) -> list[LineageFact]:

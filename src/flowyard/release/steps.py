@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from flowyard.release.approval_step import ask_for_approval
-from flowyard.release.carry_out import Step
 from flowyard.release.data_step import register_data
+from flowyard.release.deploy_step import deploy_version, test_and_shift
 from flowyard.release.experiment_step import judge, run_experiment
 from flowyard.release.parts import ReleaseParts
 from flowyard.release.register_step import register_version
+from flowyard.steps import Step
 
-__all__ = ["STEPS", "release_steps"]
+__all__ = ["BEFORE_DEPLOYMENT", "STEPS", "release_steps"]
 
 _ALL = (
     ("data", "Register the data", register_data),
@@ -21,10 +22,20 @@ _ALL = (
     ("approval", "Ask for approval", ask_for_approval),
 )
 
-STEPS = tuple(name for name, _, _ in _ALL)
+_DEPLOY = (
+    ("deploy", "Create the deployment, without requests", deploy_version),
+    ("test", "Test it, and shift the requests", test_and_shift),
+)
+"""Only where the use case says how it is deployed."""
+
+BEFORE_DEPLOYMENT = tuple(name for name, _, _ in _ALL)
+"""The names of those that every release has."""
+
+STEPS = tuple(name for name, _, _ in (*_ALL, *_DEPLOY))
 """Their names."""
 
 
 def release_steps(parts: ReleaseParts) -> tuple[Step, ...]:
     """The steps, with what they work with."""
-    return tuple(Step(name, summary, partial(act, parts)) for name, summary, act in _ALL)
+    chosen = _ALL if parts.roll_out is None else (*_ALL, *_DEPLOY)
+    return tuple(Step(name, summary, partial(act, parts)) for name, summary, act in chosen)

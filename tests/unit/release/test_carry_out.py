@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import Conflict, ExitCode, NotFound, OutsideError, StoreError
-from flowyard.release import Outcome, ReleaseLog, ReleaseRecord, Step, Work, carry_out
+from flowyard.release import ReleaseLog, ReleaseRecord
+from flowyard.steps import Outcome, Step, Work, carry_out
 
 NAMES = ("first", "second", "third")
 

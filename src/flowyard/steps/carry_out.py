@@ -1,22 +1,24 @@
-"""Going through the steps of a release: what is done is not done again, and everything is written down first."""
+"""Going through steps: what is done is not done again, and everything is written down first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from flowyard.release.log import ReleaseLog
-from flowyard.release.model import Outcome, ReleaseRecord, StepRecord
+from flowyard.steps.journals import Journals
+from flowyard.steps.model import Journal, Outcome, StepRecord
 
 __all__ = ["Step", "Work", "carry_out"]
 
+J = TypeVar("J", bound=Journal)
+
 
 class Work:
-    """What a step knows of its release, and where it notes what it must not do twice."""
+    """What a step knows of its journal, and where it notes what it must not do twice."""
 
-    def __init__(self, record: ReleaseRecord, log: ReleaseLog) -> None:
+    def __init__(self, record: Journal, log: Journals[Any]) -> None:
         self.record = record
         self._log = log
 
@@ -47,14 +49,14 @@ class Step:
 
 
 def carry_out(
-    record: ReleaseRecord,
+    record: J,
     steps: Sequence[Step],
-    log: ReleaseLog,
+    log: Journals[J],
     *,
     until: str | None = None,
     on_begin: Callable[[Step, int], None],
     on_end: Callable[[StepRecord], None],
-) -> ReleaseRecord:
+) -> J:
     """Do what is left, up to the step ``until``; stops at a no and where people are waited for."""
     work = Work(record, log)
     for number, step in enumerate(steps, start=1):
@@ -66,7 +68,7 @@ def carry_out(
                 break
         if step.name == until:
             break
-    return work.record
+    return cast("J", work.record)
 
 
 def _do(step: Step, work: Work) -> Outcome:

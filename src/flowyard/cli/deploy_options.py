@@ -1,0 +1,68 @@
+"""What the commands of ``flowyard deploy`` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from flowyard._util.yamlfile import read_yaml
+from flowyard.abc import Target
+from flowyard.app import App, open_app
+from flowyard.cli.options import read_settings, store_options
+from flowyard.cli.output import print_warnings
+from flowyard.deploy.config import read_deploy_config
+from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.targets import open_target
+from flowyard.errors import NotFound
+from flowyard.settings import inherited_environment
+
+__all__ = ["Place", "deploy_options", "open_place", "use_case_name"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a use case is deployed."""
+
+    name: str
+    environment: DeployEnvironment
+    target: Target
+    app: App
+    path: Path
+
+    @property
+    def endpoint(self) -> str:
+        return self.environment.endpoint_of(self.name)
+
+
+def deploy_options(command: F) -> F:
+    """``USECASE``, ``--env``, ``--target``, ``--home`` and ``--json``."""
+    env = click.option("--env", required=True, metavar="NAME", help="The environment in deployment.yaml, such as dev.")
+    target = click.option("--target", metavar="NAME", help="The target, where the environment has several.")
+    return click.argument("path", metavar="USECASE")(env(target(store_options(command))))
+
+
+def open_place(path: Path, env: str, target: str | None, home: str | None) -> Place:
+    """Read the configuration of a use case and open its target. Raises UserError, NotFound."""
+    settings = read_settings(home)
+    if not path.exists():
+        raise NotFound(f"There is no use case {path}.", hint="Name the folder with deployment.yaml.")
+    config = read_deploy_config(path)
+    environment = config.find(env, target)
+    print_warnings(config.warnings)
+    opened = open_target(environment.target, settings.home, inherited_environment(), environment.options)
+    return Place(use_case_name(path), environment, opened, open_app(settings, path), path)
+
+
+def use_case_name(path: Path) -> str:
+    """The name in ``experiment.yaml``, which its flow is registered under; the folder's without one."""
+    folder = path if path.is_dir() else path.parent
+    file = folder / "experiment.yaml"
+    body = read_yaml(file).data if file.is_file() else None
+    named = body.get("name") if isinstance(body, dict) else None
+    return str(named) if named else folder.resolve().name

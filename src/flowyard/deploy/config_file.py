@@ -1,0 +1,172 @@
+"""``deployment.yaml``, strictly: every problem at once, each with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from flowyard._util.redact import may_be_secret
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile
+from flowyard.deploy.endpoint_test.model import EndpointTest
+from flowyard.deploy.environment import DeployEnvironment
+from flowyard.errors import Problem, UserError
+from flowyard.registry.labels import require_alias
+
+__all__ = ["parse_deployment_file", "parse_memory"]
+
+TARGET_NAMES = ("local", "docker", "kubernetes", "azure-ml", "azure-webapp")
+WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
+"""Environments that may be deployed to without a person's yes, when their file says so."""
+
+_ENDPOINT = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Mi|MB|M|Gi|GB|G)i?B?")
+_MEGABYTES = {"M": 1, "G": 1024}
+
+
+def parse_memory(text: str) -> int:
+    """``512Mi``, ``1.5Gi`` or the like as megabytes. Raises ValueError."""
+    found = _MEMORY.fullmatch(text.strip())
+    if not found or float(found[1]) <= 0:
+        raise ValueError(f"{text!r} is no memory size: write 512Mi or 2Gi")
+    return int(float(found[1]) * _MEGABYTES[found[2][0]])
+
+
+def _memory(value: Any) -> int:
+    try:
+        return parse_memory(str(value))
+    except ValueError as error:
+        raise PydanticCustomError("memory", "{why}", {"why": str(error)}) from None
+
+
+def _endpoint(value: str) -> str:
+    if not _ENDPOINT.fullmatch(value):
+        raise PydanticCustomError("endpoint", "an endpoint's name has 3 to 32 letters, digits and '-', a letter first")
+    return value
+
+
+def _variable_value(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PydanticCustomError("variable", "a variable is one text; quote true and false")
+    return str(value)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Test(_Strict):
+    file: str | None = None
+    golden: str | None = None
+    suite: Literal["smoke", "integration"] = "smoke"
+    max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    requests: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=256)] | None = None
+    ready_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 180.0
+
+
+class _Environment(_Strict):
+    target: Literal["local", "docker", "kubernetes", "azure-ml", "azure-webapp"]
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    approval: Literal["required", "not_required"] = "required"
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    env: dict[str, Annotated[str, BeforeValidator(_variable_value)]] = {}
+    connections: list[str] = []
+    instances: Annotated[int, Field(ge=1, le=1000)] = 1
+    cpu: Annotated[float, Field(gt=0, le=1024)] | None = None
+    memory: Annotated[int, BeforeValidator(_memory)] | None = None
+    test: _Test = _Test()
+    traffic: Annotated[int, Field(ge=1, le=100)] = 100
+    options: dict[str, Any] = {}
+
+
+class _File(_Strict):
+    environments: dict[str, _Environment]
+
+
+_MODELS: Mapping[int, type[BaseModel]] = {1: _File, 3: _Environment, 4: _Test}
+"""Whose keys stand at which depth of the file."""
+
+
+def parse_deployment_file(file: YamlFile, folder: Path) -> tuple[DeployEnvironment, ...]:
+    """The environments; files that they name are seen from ``folder``. Raises UserError with every problem."""
+    problems = file.repeated_problems()
+    try:
+        body = _File.model_validate({} if file.data is None else file.data)
+    except ValidationError as error:
+        problems += [_problem(each, file) for each in error.errors(include_url=False)]
+        body = None
+    if body is not None:
+        problems += [each for name, given in body.environments.items() for each in _more(name, given, file, folder)]
+    if problems or body is None:
+        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+    return tuple(_made(name, given, file, folder) for name, given in body.environments.items())
+
+
+def _made(name: str, given: _Environment, file: YamlFile, folder: Path) -> DeployEnvironment:
+    test = given.test.model_dump()
+    for key in ("file", "golden"):
+        test[key] = folder / test[key] if test[key] else None
+    return DeployEnvironment(
+        name=name,
+        target=given.target,
+        endpoint=given.endpoint,
+        needs_approval=given.approval == "required",
+        port=given.port,
+        variables=given.env,
+        connections=tuple(given.connections),
+        instances=given.instances,
+        cpu=given.cpu,
+        memory_mb=given.memory,
+        test=EndpointTest(**test),
+        traffic=given.traffic,
+        options=given.options,
+        where=file.where("environments", name),
+    )
+
+
+def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Iterator[Problem]:
+    """What is wrong although each value by itself is right."""
+    try:
+        require_alias(f"production@{name}")
+    except UserError as error:
+        yield Problem(error.message, file.where("environments", name), error.hint)
+    if given.approval == "not_required" and name not in WITHOUT_APPROVAL:
+        yield Problem(
+            f"{name!r} is not deployed to without an approval.",
+            file.where("environments", name, "approval"),
+            f"Only these may: {known_names(WITHOUT_APPROVAL)}.",
+        )
+    for variable, value in given.env.items():
+        where = file.where("environments", name, "env", variable)
+        if not _VARIABLE.fullmatch(variable):
+            yield Problem(f"{variable!r} cannot be the name of a variable.", where)
+        elif may_be_secret(variable) and value and not _PLACEHOLDER.search(value):
+            yield Problem(f"{variable} looks like a secret, which does not belong here.", where, f"${{{variable}}}")
+    for key in ("file", "golden"):
+        place = getattr(given.test, key)
+        if place and not (folder / place).is_file():
+            yield Problem(f"There is no file {place}.", file.where("environments", name, "test", key))
+
+
+def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
+    inner = tuple(part for part in error["loc"] if part != "[key]")
+    place = ".".join(str(key) for key in inner)
+    where = file.where(*inner)
+    if error["type"] == "extra_forbidden":
+        known = list(_MODELS[len(inner)].model_fields)
+        return Problem(
+            f"Unknown key {place!r}.",
+            where,
+            did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known, most=20)}.",
+        )
+    message = error["msg"]
+    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)

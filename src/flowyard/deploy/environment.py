@@ -1,0 +1,39 @@
+"""One environment that a use case is deployed to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowyard.deploy.endpoint_test.model import EndpointTest
+
+__all__ = ["DeployEnvironment"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeployEnvironment:
+    """``variables`` are as they are written, ``${NAME}`` and all. ``endpoint`` None is the use case with the name.
+
+    ``traffic`` is the percent of the requests that a new deployment gets when it passed its test; what served before
+    keeps the rest. ``cpu`` counts cores. ``options`` are those of this kind of target. ``where`` is ``file:line``.
+    """
+
+    name: str
+    target: str
+    endpoint: str | None = None
+    needs_approval: bool = True
+    port: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    connections: tuple[str, ...] = ()
+    instances: int = 1
+    cpu: float | None = None
+    memory_mb: int | None = None
+    test: EndpointTest = EndpointTest()
+    traffic: int = 100
+    options: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+
+    def endpoint_of(self, use_case: str) -> str:
+        """The endpoint's name, which no other environment of the use case has."""
+        return self.endpoint or f"{use_case}-{self.name}".replace("_", "-")[:32].rstrip("-")

@@ -1,0 +1,29 @@
+"""Targets by name; a target's code is imported when it is first needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard.abc import Target
+from flowyard.errors import UserError
+
+__all__ = ["TARGETS", "open_target"]
+
+TARGETS: Mapping[str, str] = {
+    "local": "flowyard.deploy.targets.local:LocalTarget",
+    "docker": "flowyard.deploy.targets.docker:DockerTarget",
+}
+"""Where the class of each target is; it is made with the home, the environment and the options of deployment.yaml."""
+
+
+def open_target(name: str, home: Path, environ: Mapping[str, str], options: Mapping[str, object]) -> Target:
+    """The target of that name; nothing is connected yet. Raises UserError for an unknown one."""
+    if name not in TARGETS:
+        raise UserError(f"There is no target {name!r}.", hint=did_you_mean(name, TARGETS) or known_names(TARGETS))
+    module, _, attribute = TARGETS[name].partition(":")
+    make: Callable[[Path, Mapping[str, str], Mapping[str, object]], Target]
+    make = getattr(importlib.import_module(module), attribute)
+    return make(home, environ, options)

@@ -1,0 +1,34 @@
+"""The approved version is deployed where the use case says: created and tested alone, then it gets the requests."""
+
+from __future__ import annotations
+
+from flowyard.errors import ExitCode, UserError
+from flowyard.release.parts import ReleaseParts
+from flowyard.release.register_step import registered_version
+from flowyard.steps import Outcome, Work
+
+__all__ = ["deploy_version", "test_and_shift"]
+
+_LAST_OF_DEPLOY = "create"
+
+
+def deploy_version(parts: ReleaseParts, work: Work) -> Outcome:
+    """The deployment is there, and gets no requests yet."""
+    return _rolled_out(parts, work, _LAST_OF_DEPLOY)
+
+
+def test_and_shift(parts: ReleaseParts, work: Work) -> Outcome:
+    """The deployment is tested alone, gets its requests, and the endpoint is tested; or all is as before."""
+    return _rolled_out(parts, work, None)
+
+
+def _rolled_out(parts: ReleaseParts, work: Work, until: str | None) -> Outcome:
+    if parts.roll_out is None:
+        raise UserError(f"Nothing says how {work.record.name} is deployed to {work.record.env}.")
+    record = parts.roll_out(registered_version(parts, work), until)
+    result = {"rollout": f"{record.name}/{record.key}", "endpoint": record.versions["the endpoint"]}
+    refused = next((step for step in record.steps if step.state == "refused"), None)
+    if refused is not None:
+        return Outcome(result, f"{refused.name}: {refused.said}", ExitCode(refused.exit_code))
+    last = next(step for step in reversed(record.steps) if step.state == "done")
+    return Outcome(result, last.said)
