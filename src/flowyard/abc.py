@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowyard.notify.model import Notice
     from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
 
-__all__ = ["ConnectionSource", "Hold", "Notifier", "Provider", "RegistryStore", "ReportFormat", "Store"]
+__all__ = ["ConnectionSource", "Hold", "Notifier", "Provider", "RecordSink", "RegistryStore", "ReportFormat", "Store"]
 
 
 class Provider(ABC):
@@ -222,3 +222,20 @@ class RegistryStore(ABC):
     @abstractmethod
     def facts(self, version: Version) -> Sequence[LineageFact]:
         """What is known of a version, oldest first."""
+
+
+class RecordSink(ABC):
+    """Where production records of a served flow go. Called from one thread; never waits for what is slow."""
+
+    @abstractmethod
+    def put(self, text: Callable[[], str]) -> None:
+        """Keep one record, a JSON object that ``text`` makes, in any thread and once; raises nothing."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> int:
+        """How many records could not be kept."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Keep what is left, and then nothing more. Safe to call again."""
