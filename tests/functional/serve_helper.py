@@ -54,7 +54,7 @@ def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None 
     ready = project.root / f"{flow}.ready"
     words = ["flow", "serve", "--source", flow, "--port", "0", "--ready-file", ready, "--home", project.home, *more]
     with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
-        yield Asking(wait_for_text(ready), process)
+        yield Asking(wait_for_text(ready, 120), process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
 

@@ -66,6 +66,8 @@ class Service:
             response = await route.handler(request)
         except Refusal as refusal:
             response = refused(refusal)
+            if refusal.status == 401:  # a browser then asks the person, whose name does not matter
+                response.headers["www-authenticate"] = 'Basic realm="flowyard: the key is the password", charset="UTF-8"'
             self.metrics.refused(path if refusal.status not in (401, 403, 404) else "other", refusal.status)
         except asyncio.CancelledError:
             if request.is_gone or not request.is_stopping:
