@@ -52,6 +52,7 @@ class Asking:
 def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None = None) -> Iterator[Asking]:
     """A running server, which ends well when it is told to."""
     ready = project.root / f"{flow}.ready"
+    ready.unlink(missing_ok=True)
     words = ["flow", "serve", "--source", flow, "--port", "0", "--ready-file", ready, "--home", project.home, *more]
     with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
         yield Asking(wait_for_text(ready, 120), process)
@@ -61,5 +62,3 @@ def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None 
 
 def events(text: str) -> list[Any]:
     return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part.startswith("data: ")]
-
-

@@ -79,7 +79,9 @@ def test_more_than_fit_are_refused_at_once_and_the_others_answered(project: Proj
 
 @pytest.mark.parametrize("code", [GATE, GATE.replace("def work", "async def work")])
 def test_a_flow_that_takes_too_long_is_given_up(project: Project, code: str):
-    flow = gate_flow(project, code.replace("time.sleep(0.01)", "await asyncio.sleep(0.01)") if "async" in code else code)
+    flow = gate_flow(
+        project, code.replace("time.sleep(0.01)", "await asyncio.sleep(0.01)") if "async" in code else code
+    )
     if "async" in code:
         (flow / "work.py").write_text("import asyncio\n" + (flow / "work.py").read_text())
     with serving(project, "gate", env={"FLOWYARD_SERVE_LINE_S": "0.2"}) as ask:

@@ -144,7 +144,9 @@ def test_a_chat_flow_is_a_model_of_openais_api(project: Project):
 
 def test_the_history_of_openais_api_is_the_flows_history(project: Project):
     history = CHAT.replace("type: llm", "type: python").replace("ask.jinja2", "ask.py")
-    history = history.replace('{model: small, deployment_name: small, question: "${inputs.question}"}', "{h: '${inputs.chat_history}'}")
+    history = history.replace(
+        '{model: small, deployment_name: small, question: "${inputs.question}"}', "{h: '${inputs.chat_history}'}"
+    )
     history = history.replace("  connection: my_model\n  api: chat\n", "")
     code = "import json\nfrom promptflow.core import tool\n\n\n@tool\ndef ask(h: list):\n    return json.dumps(h)\n"
     flow = project.flow("talk", history, ask_py=code)
@@ -217,15 +219,17 @@ def test_without_a_key_pages_of_other_sites_get_nothing(project: Project, header
 
 
 def test_variables_are_the_fields_of_connections(project: Project):
-    """A connection's fields come from variables of its name, however the flow's file names it."""
+    """A connection's fields come from variables of its name, or another's are taken."""
     flow = chat_flow(project)
     file = project.root / flow / "flow.dag.yaml"
     file.write_text(file.read_text().replace("my_model", "My Model"))
     env = {"MY_MODEL_TYPE": "open_ai", "MY_MODEL_API_KEY": "k", "MY_MODEL_BASE_URL": "http://127.0.0.1:9/v1"}
-    with serving(project, flow, env=env) as ask:
-        said = ask("/score", {"question": ASKED})
-        assert said.status == 400
-        assert "127.0.0.1:9" in said.json()["error"]["message"]
+    other = {**{name.replace("MY_MODEL", "OTHER"): value for name, value in env.items()}}
+    for each in (env, {**other, "MY_MODEL": "${{azureml://connections/other}}"}):
+        with serving(project, flow, env=each) as ask:
+            said = ask("/score", {"question": ASKED})
+            assert said.status == 400
+            assert "127.0.0.1:9" in said.json()["error"]["message"]
 
 
 def test_events_of_a_chat(project: Project):

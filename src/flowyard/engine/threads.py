@@ -107,7 +107,6 @@ class CodeThreads:
         else:
             self._started += 1
 
-
     def _work(self) -> None:
         failure: BaseException | None = None
         try:

@@ -39,7 +39,7 @@ def _given(request: Request) -> tuple[bytes, bool] | None:
 
 
 def _require_own_page(request: Request, *, names_too: bool) -> None:
-    """Refuse other sites' pages; with ``names_too`` also other names, which someone may have pointed to this machine."""
+    """Refuse other sites' pages; with ``names_too`` other names, which someone may have pointed to this machine."""
     host = request.headers.get("host", "").lower()
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != host:

@@ -81,7 +81,9 @@ async def _ready(service: Service, _request: Request) -> Response:
     """Whether new requests should be sent here: not once the server is about to stop, nor while it is full."""
     admission = service.admission
     if admission.is_closing or admission.under_way >= admission.at_once:
-        raise Refusal(503, "The server is stopping." if admission.is_closing else "The server is full.", retry_after_s=1)
+        raise Refusal(
+            503, "The server is stopping." if admission.is_closing else "The server is full.", retry_after_s=1
+        )
     return json_answer({"status": "Ready", "version": service.settings.version})
 
 

@@ -93,4 +93,3 @@ class ServedLines:
 
     def _too_slow(self) -> Refusal:
         return Refusal(408, f"The flow did not answer within {self._line_s:g} s.")
-

@@ -35,6 +35,7 @@ class RecordFolder(RecordSink):
         self._waiting: queue.Queue[Callable[[], str] | None] = queue.Queue(_MOST_WAITING)
         self._dropped = 0
         self._files = 0
+        self._path = folder
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="flowyard-records", daemon=True)
         self._thread.start()

@@ -23,7 +23,7 @@ from flowyard.serving.record_folder import RecordFolder
 from flowyard.serving.schema import shown_outputs
 from flowyard.serving.settings import ServingSettings
 from flowyard.serving.trace_context import TraceContext
-from flowyard.wire import Refusal, Request, Response, Routes
+from flowyard.wire import Refusal, Request, Response, Route, Routes
 
 __all__ = ["Service", "exchange_of"]
 
@@ -67,7 +67,9 @@ class Service:
         except Refusal as refusal:
             response = refused(refusal)
             if refusal.status == 401:  # a browser then asks the person, whose name does not matter
-                response.headers["www-authenticate"] = 'Basic realm="flowyard: the key is the password", charset="UTF-8"'
+                response.headers["www-authenticate"] = (
+                    'Basic realm="flowyard: the key is the password", charset="UTF-8"'
+                )
             self.metrics.refused(path if refusal.status not in (401, 403, 404) else "other", refusal.status)
         except asyncio.CancelledError:
             if request.is_gone or not request.is_stopping:
@@ -83,7 +85,7 @@ class Service:
             headers["x-flowyard-simulated"] = "true"
         return response
 
-    def _route(self, request: Request) -> Any:
+    def _route(self, request: Request) -> Route:
         """The route, for whoever may use it: who may not learns nothing about which there are."""
         key = self.settings.key
         try:
@@ -131,9 +133,7 @@ class Service:
 
 def exchange_of(request: Request) -> Exchange:
     """A new exchange for a request."""
-    return Exchange(
-        _request_id(request), TraceContext.read(request.headers.get("traceparent", "")), request.path
-    )
+    return Exchange(_request_id(request), TraceContext.read(request.headers.get("traceparent", "")), request.path)
 
 
 def _request_id(request: Request) -> str:
@@ -141,4 +141,6 @@ def _request_id(request: Request) -> str:
     given = headers.get(_REQUEST_ID[0]) or headers.get(_REQUEST_ID[1])
     if given:
         return given[:200]
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))  # uuid4 asks the system, which gives up the thread's turn
+    return str(
+        uuid.UUID(int=random.getrandbits(128), version=4)
+    )  # uuid4 asks the system, which gives up the thread's turn

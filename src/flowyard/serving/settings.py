@@ -20,7 +20,7 @@ class ServingSettings:
     ``included_fields`` are the only outputs that answers show; None shows all but those for evaluation. ``build`` is
     what ``/version`` says of the build. ``at_once`` requests for lines may be under way, each for ``line_s`` seconds at
     most; ``body_bytes`` is the largest body. When the server has to stop, they get ``grace_s`` seconds to end.
-    ``records`` is the folder for production records, None for none; ``share`` of the requests are recorded, from 0 to 1,
+    ``records`` is the folder for production records, None for none; ``share`` of the requests is recorded, 0 to 1,
     without the values of the inputs and outputs called ``hidden``.
     """
 
@@ -59,9 +59,7 @@ class ServingSettings:
         )
 
 
-def _number(
-    environ: Mapping[str, str], name: str, default: float, *, least: float, most: float = math.inf
-) -> float:
+def _number(environ: Mapping[str, str], name: str, default: float, *, least: float, most: float = math.inf) -> float:
     text = environ.get(name, "").strip()
     if not text:
         return default

@@ -13,7 +13,7 @@ __all__ = ["Handler", "Request", "Response"]
 class Request:
     """A whole request. ``headers`` have lower-case names; a repeated one holds its values joined by commas.
 
-    ``path`` is as it was sent, still encoded, without the query. ``local`` is the address of the server's own end of the
+    ``path`` is as it was sent, still encoded, without the query. ``local`` is the address of our end of the
     connection. ``is_gone`` says that nobody waits for the answer any more, ``is_stopping`` that the server has to end.
     """
 

@@ -26,11 +26,11 @@ class WireServer:
     """
 
     def __init__(
-        self, handle: Handler, refused: Callable[[Refusal], Response], limits: WireLimits = WireLimits()
+        self, handle: Handler, refused: Callable[[Refusal], Response], limits: WireLimits | None = None
     ) -> None:
         self.handle = handle
         self.refused = refused
-        self.limits = limits
+        self.limits = limits or WireLimits()
         self.is_draining = False
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None

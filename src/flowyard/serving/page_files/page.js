@@ -78,7 +78,8 @@ function pictureIn(value) {
 
 // Any value as text and pictures.
 function show(element, value) {
-  const items = Array.isArray(value) && value.some((each) => pictureIn(each)) ? value : [value];
+  const plain = (each) => typeof each === "string" || typeof each?.text === "string" || pictureIn(each);
+  const items = Array.isArray(value) && value.length && value.every(plain) ? value : [value];
   element.replaceChildren(
     ...items.map((item) => {
       const src = pictureIn(item);
