@@ -34,6 +34,7 @@ class Asking(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._started = time.perf_counter()
+        self._is_answered = False
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -49,13 +50,14 @@ class Asking(asyncio.Protocol):
         if b" 200 " not in head[:20]:
             self._failed.append(self._data[:300])
         self._data = b""
-        if now < self._until:
+        self._is_answered = True
+        if now < self._until and b"\r\nconnection: close" not in head.lower():
             self._ask()
         else:
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if error is not None or time.perf_counter() < self._until:
+        if not self._is_answered and time.perf_counter() < self._until:
             self._failed.append(repr(error).encode())
         self.ended.set_result(None)
 
@@ -70,11 +72,14 @@ async def load(url: str, connections: int, seconds: float, body: bytes) -> dict[
     counted_from = time.perf_counter() + _WARM_S
     until = counted_from + seconds
     loop = asyncio.get_running_loop()
-    made = [
-        await loop.create_connection(lambda: Asking(request, until, times, failed), parts.hostname, parts.port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(protocol.ended for _, protocol in made))
+
+    async def ask() -> None:
+        while time.perf_counter() < until:  # a server that closes the connection after each answer gets a new one
+            made = loop.create_connection(lambda: Asking(request, until, times, failed), parts.hostname, parts.port)
+            _, protocol = await made
+            await protocol.ended
+
+    await asyncio.gather(*(ask() for _ in range(connections)))
     counted = sorted(took for at, took in times if counted_from <= at <= until)
     if not counted:
         sys.exit(f"Nothing was answered: {failed[:1]}")

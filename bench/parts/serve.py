@@ -1,4 +1,4 @@
-"""A flow over HTTP on one process: requests in a second, waiting times, memory and start, beside promptflow's server."""
+"""A flow over HTTP on one process: requests in a second, waiting times, memory, start, beside promptflow's."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _running(side: Side, flow: Path) -> Iterator[Running]:
             time.sleep(0.01)
         yield Running(url, server.pid, time.perf_counter() - started)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        os.killpg(server.pid, signal.SIGKILL)  # promptflow's does not end when it is asked to
         server.wait()
 
 
