@@ -5,6 +5,10 @@
 # needs, with hashes, and leaves out what only its client libraries do.
 set -euo pipefail
 
+if [ $# -gt 1 ] || [[ "${1-}" == -* ]]; then
+  echo "Usage: scripts/mlflow_server.sh [FOLDER]" >&2
+  exit 2
+fi
 cd "$(dirname "$0")/.."
 folder=${1:-.mlflow}
 lock=requirements/mlflow.lock

@@ -92,15 +92,7 @@ def _add_forever(open_store: OpenStore, address: Any, folder: Path, told: Any) -
 
 
 class RegistryContract:
-    """``processes`` add at once, each the same content ``times`` times; ``fact_writers`` write ``facts_each``."""
-
-    processes = 16
-    times = 50
-    fact_writers = 8
-    facts_each = 60
-    kills = 3
-    separate_processes = True
-    """Whether other processes can reach what an address leads to."""
+    """What every store does; ``address`` leads to one that is empty."""
 
     @pytest.fixture
     def address(self) -> Any:
@@ -120,13 +112,8 @@ class RegistryContract:
 
     @pytest.fixture
     def damage(self, address: Any) -> Callable[[str], None]:
-        """Changes a byte of the content with that digest behind the store's back; override, or the test is skipped."""
-        pytest.skip("this store has no way to damage a content")
-
-    @pytest.fixture
-    def unreachable(self) -> RegistryStore:
-        """A store whose outside does not answer; override, or the test is skipped."""
-        pytest.skip("this store has nothing outside")
+        """Changes a byte of the content with that digest behind the store's back."""
+        raise NotImplementedError
 
     def test_nothing_is_there_at_first(self, store: RegistryStore):
         assert list(store.names("dataset")) == list(store.names("flow")) == []
@@ -228,6 +215,43 @@ class RegistryContract:
         assert [each.version for each in found] == [1, 2, 3, 4, 5]
         assert len({each.digest for each in found}) == 5
 
+    def test_a_damaged_content_is_told_and_not_served(
+        self, store: RegistryStore, version: Version, damage: Callable[[str], None], tmp_path: Path
+    ):
+        damage(version.files[0].digest)
+        (tmp_path / "target").mkdir()
+        with pytest.raises(StoreError):
+            store.fetch(version, tmp_path / "target")
+        with pytest.raises(StoreError):
+            Registry(store, tmp_path / "cache").resolve("tickets:1")
+
+    def test_the_front_resolves_and_checks_out(self, store: RegistryStore, version: Version, tmp_path: Path):
+        registry = Registry(store, tmp_path / "cache")
+        registry.move_alias("tickets", alias_change("production@dev", 1))
+        assert registry.aliases("tickets") == {"production@dev": 1}
+        assert registry.find("tickets@production@dev") == version
+        assert files_below(registry.resolve("registry:tickets:1")) == FILES
+        registry.checkout(version, tmp_path / "out")
+        assert files_below(tmp_path / "out") == FILES
+
+
+class SharedRegistryContract(RegistryContract):
+    """What stores do besides that many processes reach, and that can fail to be reached.
+
+    ``processes`` add at once, each the same content ``times`` times; ``fact_writers`` write ``facts_each``.
+    """
+
+    processes = 16
+    times = 50
+    fact_writers = 8
+    facts_each = 60
+    kills = 3
+
+    @pytest.fixture
+    def unreachable(self) -> RegistryStore:
+        """A store whose outside does not answer."""
+        raise NotImplementedError
+
     def test_many_processes_add_at_once(self, open_store: OpenStore, address: Any, tmp_path: Path):
         arguments = [(tmp_path / str(number), self.times) for number in range(self.processes)]
         self._at_once(_add_many, open_store, address, arguments)
@@ -244,7 +268,6 @@ class RegistryContract:
         assert len(store.facts(version)) == len(found) == self.fact_writers * self.facts_each
 
     def test_a_kill_leaves_whole_versions(self, open_store: OpenStore, address: Any, tmp_path: Path):
-        self._require_processes()
         context = multiprocessing.get_context("spawn")
         for kill in range(self.kills):
             heard, told = context.Pipe(duplex=False)
@@ -267,16 +290,6 @@ class RegistryContract:
             store.fetch(each, target)
             assert len(files_below(target)) == len(each.files)
 
-    def test_a_damaged_content_is_told_and_not_served(
-        self, store: RegistryStore, version: Version, damage: Callable[[str], None], tmp_path: Path
-    ):
-        damage(version.files[0].digest)
-        (tmp_path / "target").mkdir()
-        with pytest.raises(StoreError):
-            store.fetch(version, tmp_path / "target")
-        with pytest.raises(StoreError):
-            Registry(store, tmp_path / "cache").resolve("tickets:1")
-
     def test_a_failure_outside_is_told_and_no_version(self, unreachable: RegistryStore, tmp_path: Path):
         with pytest.raises(OutsideError):
             unreachable.add(draft(tmp_path / "one"))
@@ -284,22 +297,8 @@ class RegistryContract:
             with pytest.raises(OutsideError):
                 work()
 
-    def test_the_front_resolves_and_checks_out(self, store: RegistryStore, version: Version, tmp_path: Path):
-        registry = Registry(store, tmp_path / "cache")
-        registry.move_alias("tickets", alias_change("production@dev", 1))
-        assert registry.aliases("tickets") == {"production@dev": 1}
-        assert registry.find("tickets@production@dev") == version
-        assert files_below(registry.resolve("registry:tickets:1")) == FILES
-        registry.checkout(version, tmp_path / "out")
-        assert files_below(tmp_path / "out") == FILES
-
-    def _require_processes(self) -> None:
-        if not self.separate_processes:
-            pytest.skip("what is in memory is of one process")
-
     def _at_once(self, work: Callable[..., None], open_store: OpenStore, address: Any, arguments: Any) -> None:
         """Carry out the work in processes that begin together. A process that fails fails the test."""
-        self._require_processes()
         context = multiprocessing.get_context("spawn")
         barrier = context.Barrier(len(arguments))
         workers = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from azure_ml import FakeAzure, Fault, running_azure
-from registry_contract import OpenStore, RegistryContract, draft
+from registry_contract import OpenStore, SharedRegistryContract, draft
 
 from flowyard.abc import RegistryStore
 from flowyard.azure import AzureCloud, AzureDenied, AzureError
@@ -38,7 +38,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeAzure]:
         yield running
 
 
-class TestAzureMl(RegistryContract):
+class TestAzureMl(SharedRegistryContract):
     processes = 4
     times = 5
     fact_writers = 3

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from mlflow_server import needs_mlflow
-from registry_contract import OpenStore, RegistryContract
+from registry_contract import OpenStore, SharedRegistryContract
 
 from flowyard.abc import RegistryStore
 from flowyard.registry.stores.mlflow import MlflowStore, open_store
@@ -22,7 +22,7 @@ def open_mlflow_store(url: str) -> RegistryStore:
     return open_store(url, {})
 
 
-class TestMlflow(RegistryContract):
+class TestMlflow(SharedRegistryContract):
     times = 1
     fact_writers = 4
     facts_each = 5

@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from registry_contract import OpenStore, RegistryContract
+from registry_contract import OpenStore, RegistryContract, SharedRegistryContract
 
 from flowyard.abc import RegistryStore
 from flowyard.registry.blobs import LocalBlobs
@@ -31,13 +31,15 @@ def overwrite(file: Path) -> None:
     file.write_bytes(bytes(each ^ 1 for each in file.read_bytes()))
 
 
-class SqlContract(RegistryContract):
+class SqlContract:
     @pytest.fixture
     def open_store(self) -> OpenStore:
         return open_sql_store
 
 
-class TestSqliteAndFolder(SqlContract):
+class TestSqliteAndFolder(SqlContract, SharedRegistryContract):
+    facts_each = 1000
+
     @pytest.fixture
     def address(self, tmp_path: Path) -> Address:
         return tmp_path / "home", None, None
@@ -53,9 +55,7 @@ class TestSqliteAndFolder(SqlContract):
         return open_sql_store((tmp_path / "blocked", None, None))
 
 
-class TestSqliteAndMemory(SqlContract):
-    separate_processes = False
-
+class TestSqliteAndMemory(SqlContract, RegistryContract):
     @pytest.fixture
     def address(self, tmp_path: Path) -> Address:
         return tmp_path / "home", None, f"memory://{tmp_path.name}"
@@ -66,7 +66,7 @@ class TestSqliteAndMemory(SqlContract):
         return lambda digest: files.pipe_file(f"{address[2]}/blobs/{digest[:2]}/{digest}", b"f1rst")
 
 
-class TestPostgresAndFiles(SqlContract):
+class TestPostgresAndFiles(SqlContract, SharedRegistryContract):
     processes = 8
     times = 10
     facts_each = 20

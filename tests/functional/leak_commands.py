@@ -71,6 +71,11 @@ COMMANDS: dict[str, Calls] = {
     "run update": (("--name", "run_ok", "--set", "description=x"),),
     "run archive": (("--name", "run_ok"),),
     "run restore": (("--name", "run_ok"),),
+    "run publish": (
+        ("run_leaks", "--to", "mlflow+http://u:{url}@127.0.0.1:1"),
+        ("run_leaks", "--to", "mlflow+http://127.0.0.1:1"),
+        ("run_leaks", "--to", "nonsense://{url}"),
+    ),
     "run export": (("--name", "run_leaks", "--output", "exported"),),
     "run delete": (("--name", "run_vars", "--yes"),),
     "evaluation create": (
@@ -105,6 +110,7 @@ COMMANDS: dict[str, Calls] = {
     "experiment list": ((),),
     "experiment resume": (("leaking",),),
     "experiment gate": (("leaking",),),
+    "experiment publish": (("leaking", "--to", "mlflow+http://127.0.0.1:1"),),
     "experiment report": (("leaking", "--format", "csv", "--output", "report"),),
     "judge check": (
         (

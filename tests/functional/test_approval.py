@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from functional_helper import Project, clean_environment, ending, start_flowyard
 
 from conftest import wait_for_text
@@ -229,19 +231,19 @@ def test_an_edited_ledger_approves_nothing(project: Project):
 def test_a_machine_without_the_key_verifies_nothing(project: Project):
     asked = ask(project)
     answered = project.json("approval", "approve", asked["id"], "--reason", "good")
-    other = {"FLOWYARD_KEY": "A" * 43 + "="}
+    other = {"FLOWYARD_APPROVAL_KEY": "A" * 43 + "="}
     words = ("approval", "require", "triage:3", *PLACE, "--digest", DIGEST)
     assert "key that is not here" in project.run(*words, code=4, env=other).stderr
     found = project.json("approval", "verify", code=4, env=other)
     assert (found["broken_at"], found["unverified"]) == (None, [1, 2])
-    assert "not 32 bytes" in project.run(*words, code=2, env={"FLOWYARD_KEY": "short"}).stderr
+    assert "not 32 bytes" in project.run(*words, code=2, env={"FLOWYARD_APPROVAL_KEY": "short"}).stderr
     key = (project.home / "approval" / "key").read_text().strip()
     (project.home / "approval" / "key").unlink()
     project.run(*words, code=4)
-    project.run(*words, code=0, env={"FLOWYARD_KEY": key})
-    missing = project.run("approval", "verify", "--head", "0" * 63 + "1", code=4, env={"FLOWYARD_KEY": key})
+    project.run(*words, code=0, env={"FLOWYARD_APPROVAL_KEY": key})
+    missing = project.run("approval", "verify", "--head", "0" * 63 + "1", code=4, env={"FLOWYARD_APPROVAL_KEY": key})
     assert "does not have that head" in missing.stderr
-    project.run("approval", "verify", "--head", answered["ledger_head"], env={"FLOWYARD_KEY": key})
+    project.run("approval", "verify", "--head", answered["ledger_head"], env={"FLOWYARD_APPROVAL_KEY": key})
 
 
 def test_a_registered_version_brings_its_digest_and_its_lineage(project: Project):
@@ -273,3 +275,58 @@ def test_wrong_words_are_refused(project: Project):
         done = project.run(*words, code=2)
         assert done.stdout == ""
         assert len(done.stderr.splitlines()) <= 5
+
+
+@pytest.mark.parametrize("report", ['{"metrics": 3}', '{"gates": {"a": 1}}', '{"serving": "triage:1"}', "[1]", "no"])
+def test_a_report_that_shows_nothing_is_refused(project: Project, report: str):
+    project.write("report.json", report)
+    words = ("approval", "request", "triage:3", *PLACE, "--digest", DIGEST, "--report", "report.json")
+    assert "report.json" in project.run(*words, code=2).stderr
+    assert project.json("approval", "list") == []
+
+
+def test_what_is_not_approved_says_how_to_ask(project: Project):
+    assert "approval request triage:3 --env prod --target endpoint" in require(project, 4)
+
+
+def test_times_are_for_people(project: Project):
+    asked = ask(project)
+    answered = project.run("approval", "approve", asked["id"], "--reason", "good").stdout
+    for text in (answered, project.run("approval", "list").stdout, project.run("approval", "show", asked["id"]).stdout):
+        assert " UTC" in text
+        assert "+00:00" not in text
+        assert not re.search(r"\d\d:\d\d:\d\d", text)
+    assert re.search(r"said yes: “good”\. It holds until \d{4}-\d\d-\d\d \d\d:\d\d UTC\.", " ".join(answered.split()))
+
+
+def test_a_no_that_is_deleted_from_the_database_is_missed(project: Project):
+    asked = ask(project)
+    project.run("approval", "approve", asked["id"], "--reason", "good")
+    project.run("approval", "reject", asked["id"], "--reason", "I misread")
+    with closing(sqlite3.connect(project.home / "flowyard.db")) as connection, connection:
+        connection.execute("DELETE FROM flowyard_approval_ledger WHERE seq = 3")
+    assert "were removed" in require(project, 5)
+    assert project.json("approval", "verify", code=4)["problem"]
+
+
+def test_reasons_do_not_steer_the_terminal(project: Project):
+    asked = ask(project)
+    project.run("approval", "reject", asked["id"], "--reason", "no\x1b[2J\x1b]0;x\x07")
+    for done in (
+        project.run("approval", "show", asked["id"]),
+        project.run("approval", "approve", asked["id"], "--reason", "late", code=4),
+        project.run("approval", "wait", asked["id"], code=4),
+    ):
+        assert "no" in done.stdout + done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" not in require(project, 4)
+
+
+def test_metrics_are_shown_with_interval_direction_and_warnings(project: Project):
+    metric = {"value": 0.9, "low": 0.85, "high": 0.94, "higher_is_better": True}
+    report = {"metrics": {"accuracy": metric}, "serving": {"metrics": {"accuracy": 0.8}}, "warnings": ["Few lines."]}
+    project.write("report.json", json.dumps(report))
+    asked = project.json("approval", "request", "triage:3", *PLACE, "--digest", DIGEST, "--report", "report.json")
+    shown = project.run("approval", "show", asked["id"]).stdout
+    for text in ("0.900 (0.850 to 0.940)", "+0.100 better", "Few lines.", "from a file"):
+        assert text in shown

@@ -108,7 +108,7 @@ def test_an_env_file_becomes_secrets(project: Project):
     made = project.json("connection", "create", "--file", ".env", "--name", "from_env")
     assert made["secrets"] == {"TOKEN": "******", "PLACE": "******"}
     (project.root / ".env").unlink()
-    assert used(project, "from_env", "CustomConnection", "TOKEN") == {"TOKEN": KEY[::-1], "PLACE": "the north"}
+    assert used(project, "from_env", "CustomConnection", "TOKEN") == {"TOKEN": KEY[::-1], "PLACE": "******"}
 
 
 def test_name_and_set_win_over_the_file(project: Project):

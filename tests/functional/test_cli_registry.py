@@ -325,3 +325,21 @@ def test_a_run_of_another_version_is_marked(project: Project):
     done = project.run("registry", "register", flow, "--run", "mine")
     assert "was of another version" in done.stderr
     assert "ANOTHER version" in project.run("registry", "lineage", "echo:2").stdout
+
+
+def test_a_name_of_the_other_kind_is_told(project: Project):
+    project.jsonl("rows.jsonl", [{"x": 1}])
+    project.run("dataset", "register", "rows.jsonl", "--name", "rows")
+    registered(project, project.echo_flow())
+    assert "'rows' is a dataset" in project.run("registry", "diff", "echo:1", "rows:1", code=2).stderr
+    assert "'echo' is a flow" in project.run("dataset", "show", "echo", code=2).stderr
+
+
+def test_defect_33_data_is_registered_only_when_it_changed(project: Project):
+    """The template's data pipeline registered whatever there was, each time it ran."""
+    words = ("dataset", "register", "rows.jsonl", "--name", "rows")
+    numbers = []
+    for value in (1, 1, 2, 1):
+        project.jsonl("rows.jsonl", [{"x": value}])
+        numbers.append(project.json(*words)["version"])
+    assert numbers == [1, 1, 2, 1]

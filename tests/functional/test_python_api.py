@@ -306,8 +306,9 @@ def triage(tmp_path: Path) -> Path:
 
 
 def test_an_experiment_is_planned_run_and_decided(triage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with (triage / "experiment.yaml").open("a") as file:
-        file.write('\ngates: ["accuracy >= 0.6", "error_rate <= 0.5"]\n')
+    file = triage / "experiment.yaml"
+    before, _, _ = file.read_text("utf-8").partition("\ngates:")
+    file.write_text(before + '\ngates: ["accuracy >= 0.6", "error_rate <= 0.5"]\n', "utf-8")
     experiment = flowyard.Experiment(triage, env="dev")
     assert "tickets_dev" in repr(experiment)
     plan = experiment.plan()

@@ -200,3 +200,48 @@ def test_what_people_see(use_case: UseCase):
     listed = use_case("release", "list").stdout
     assert "local of dev" in listed
     assert str(clean_environment()["HOME"]) not in listed
+
+
+def test_a_yes_that_was_asked_for_under_weaker_rules_is_none(use_case: UseCase):
+    block = "\napproval: {approvers: [ann], self_approval: false}\n"
+    (use_case.root / "experiment.yaml").write_text((use_case.root / "experiment.yaml").read_text() + block)
+    use_case.release("--until", "register")
+    subject = ("ticket_triage:1", *DEV, "--target", "local")
+    asked = use_case.json("approval", "request", *subject, "--by", "eve")
+    use_case.json("approval", "approve", asked["id"], "--reason", "mine", "--by", "eve")
+    assert use_case("approval", "require", *subject).returncode == 0
+    refused = use_case("approval", "require", *subject, "--policy", "experiment.yaml")
+    assert refused.returncode == 4
+    assert "0 of 1 approvals count" in refused.stderr
+    waiting = use_case.release("--no-wait", code=4)
+    assert states(waiting)["approval"] == "running"
+    (pending,) = use_case.json("approval", "list", "--pending")
+    assert pending["id"] != asked["id"]
+    assert pending["report"]["metrics"]["accuracy"].keys() >= {"value", "low", "high", "higher_is_better"}
+    shown = use_case("approval", "show", pending["id"]).stdout
+    assert "3,159 " in shown
+    use_case.json("approval", "approve", pending["id"], "--reason", "seen", "--by", "ann")
+    assert use_case("approval", "require", *subject, "--policy", "experiment.yaml").returncode == 0
+    assert use_case.release()["state"] == "done"
+    lineage = use_case.versions()[0]["lineage"]
+    facts = [fact["value"]["request"] for fact in lineage if fact["kind"] == "approval"]
+    assert sorted(facts) == sorted([asked["id"], pending["id"]])
+
+
+def test_a_request_of_something_else_that_is_noted_is_not_taken(use_case: UseCase):
+    asked = use_case.release("--no-wait", code=4)
+    other = use_case.json("approval", "request", "ticket_triage:1", "--env", "dev", "--target", "other")
+    use_case.json("approval", "approve", other["id"], "--reason", "for another place")
+    file = Path(asked["path"]) / "release.json"
+    (own,) = [each["result"]["request"] for each in asked["steps"] if each["name"] == "approval"]
+    file.write_text(file.read_text().replace(own, other["id"]))
+    again = use_case.release("--no-wait", code=4)
+    assert (again["key"], states(again)["approval"]) == (asked["key"], "running")
+    assert again["steps"][-1]["result"]["request"] == own
+
+
+def test_names_that_lead_elsewhere_are_refused(use_case: UseCase):
+    for env in ("../../x", "x/y", "..", ""):
+        assert use_case("release", ".", "--env", env).returncode == 2
+    assert use_case("release", "show", "../../x").returncode == 2
+    assert not [path for path in use_case.root.parent.iterdir() if path.name not in ("use_case", "home")]

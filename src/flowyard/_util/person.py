@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import subprocess
 from collections.abc import Mapping
 
 from flowyard._util.printable import printable_text
@@ -14,13 +15,34 @@ _VARIABLES = ("FLOWYARD_USER", "GITHUB_ACTOR", "BUILD_REQUESTEDFOR", "GITLAB_USE
 
 
 def person_name(environ: Mapping[str, str]) -> str:
-    """The name of who runs this command, in one line; ``unknown`` where nobody says."""
+    """The name of who runs this command, in one line: what the environment says, else ``account <address>``.
+
+    The address is the one that git knows. ``unknown`` where nobody says; whoever has the account can say otherwise.
+    """
     said = next((environ[name] for name in _VARIABLES if environ.get(name, "").strip()), None)
-    return " ".join(printable_text(said or _login()).split())[:200] or "unknown"
+    return " ".join(printable_text(said or _account()).split())[:200] or "unknown"
 
 
-def _login() -> str:
+def _account() -> str:
     try:
-        return getpass.getuser()
+        account = getpass.getuser()
     except (OSError, KeyError, ImportError):  # no such user in this container
-        return "unknown"
+        account = "unknown"
+    address = _git_address()
+    return f"{account} <{address}>" if address else account
+
+
+def _git_address() -> str:
+    try:
+        done = subprocess.run(
+            ["git", "config", "user.email"],  # noqa: S607 - the git of the person's own PATH
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    address = done.stdout.decode("utf-8", "replace").strip()
+    is_one = "@" in address and address.isprintable() and len(address) <= 100
+    return address if is_one and set("<> ").isdisjoint(address) else ""

@@ -15,8 +15,9 @@ from flowyard.errors import OutsideError, UserError
 
 __all__ = ["KEY_VARIABLE", "SecretKey"]
 
-KEY_VARIABLE = "FLOWYARD_KEY"
-"""The variable whose value is used instead of a key file: 32 random bytes in base64."""
+KEY_VARIABLE = "FLOWYARD_APPROVAL_KEY"
+"""The variable whose value is used instead of a key file: 32 random bytes in base64. It is none that also opens other
+things, such as connections: whoever needs those could approve."""
 
 
 class SecretKey:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +83,12 @@ def read_yaml(path: Path) -> YamlFile:
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """Parse YAML text that came from ``path``; an empty text gives None."""
+    data, lines, repeated = _parsed(text, path)
+    return YamlFile(path, copy.deepcopy(data), lines, repeated)  # what a caller changes is its own
+
+
+@lru_cache(maxsize=64)  # an experiment reads the same flow once for each of its versions
+def _parsed(text: str, path: Path) -> tuple[Any, dict[Path_, int], tuple[RepeatedKey, ...]]:
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
     try:
@@ -97,7 +105,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
     lines: dict[Path_, int] = {}
     if node is not None:
         _collect_lines(node, (), lines)
-    return YamlFile(path, data, lines, tuple(repeated))
+    return data, lines, tuple(repeated)
 
 
 def _repeated(root: Node | None) -> Iterator[RepeatedKey]:

@@ -11,7 +11,7 @@ from flowyard.abc import Notifier
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.link_place import LinkPlace
 from flowyard.approval.model import ApprovalRequest
-from flowyard.approval.names import is_approver, same_person
+from flowyard.approval.names import find_approver, same_person
 from flowyard.approval.notice import request_notice
 from flowyard.errors import FlowyardError
 from flowyard.notify.model import Link
@@ -85,8 +85,9 @@ def link_claimant(request: ApprovalRequest, person: str | None) -> str | None:
     if person is None:
         is_anyone = not policy.approvers and policy.self_approval and policy.approvals == 1
         return "" if is_anyone else None
-    if not is_approver(person, policy.approvers):
+    named = find_approver(person, policy.approvers) if policy.approvers else person
+    if named is None:
         return None
     if not policy.self_approval and same_person(person, request.requested_by):
         return None
-    return next((each for each in policy.approvers if same_person(each, person)), person)
+    return named if "@" in named else person  # the more of a name is known, the better it can be told from others

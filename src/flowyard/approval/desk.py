@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +26,9 @@ from flowyard.approval.model import (
     Decision,
     Via,
 )
-from flowyard.approval.names import require_name
+from flowyard.approval.names import count_people, require_name, same_person
 from flowyard.approval.notes import answer_note, parse_time, request_note, time_text, timeout_note
-from flowyard.approval.states import BROKEN, approvals_at, latest_time, noted_timeouts, refusal
+from flowyard.approval.states import BROKEN, approvals_at, latest_time, noted_timeouts, refusal, shortfall
 from flowyard.errors import Conflict, NotApproved, NotFound, OutsideError, UserError
 
 __all__ = ["ApprovalDesk"]
@@ -89,6 +90,7 @@ class ApprovalDesk:
         Everyone answers once, but whoever takes part may say no as long as it is pending or holds, which ends it.
         Raises NotFound, and Conflict when the answer would not count: then nothing is written.
         """
+        _require_evidence(evidence or {}, via)
         said = Answer(require_name(by), decision, _plain_reason(reason), time_text(self.clock()), via, evidence or {})
         refused: list[str] = []
 
@@ -98,11 +100,19 @@ class ApprovalDesk:
 
         chain = self.ledger.append(decide)
         if refused:
+            self._tell_again(chain, id_, said)
             raise Conflict(f"The answer to {id_} does not count. {refused[0]}", hint=f"flowyard approval show {id_}")
         answered = self._found(chain, id_)
         if answered.state is not ApprovalState.PENDING:
             self.on_decision(answered)
         return answered
+
+    def _tell_again(self, chain: Chain, id_: str, said: Answer) -> None:
+        """Tell of a decision by this very answer, for whoever gave it may have been killed before that was told."""
+        found = self._found(chain, id_)
+        given = any(same_person(said.by, each.by) and each.decision == said.decision for each in found.answers)
+        if given and found.state in (ApprovalState.APPROVED, ApprovalState.REJECTED):
+            self.on_decision(found)
 
     def note_notices(self, id_: str, notices: Sequence[Mapping[str, str | None]]) -> None:
         """Write down who was told of a request, and what went wrong; it changes nothing about the request."""
@@ -140,8 +150,12 @@ class ApprovalDesk:
             if cancel.wait(min(poll_s, max(left.total_seconds(), 0.05))):
                 return found
 
-    def require_live(self, subject: ApprovalSubject, current_digest: str | None = None) -> Approval:
+    def require_live(
+        self, subject: ApprovalSubject, current_digest: str | None = None, policy: ApprovalPolicy | None = None
+    ) -> Approval:
         """The approval that allows to deploy exactly this, now; ``current_digest`` is what would be deployed, as read.
+
+        With ``policy``, the answers have to fulfil that one, too: whoever asks chooses what a request is asked under.
 
         It may be used more than once: what it allows is a content at a target, and a deployment that failed half way is
         done again. Raises NotApproved when there is none, or this machine's clock cannot be right.
@@ -152,16 +166,24 @@ class ApprovalDesk:
         digest = subject.digest if current_digest is None else current_digest
         if digest != subject.digest:
             raise NotApproved(
-                f"{subject.label} has changed: its digest is {digest[:12]}, not {subject.digest[:12]}.", hint=_ASK
+                f"{subject.label} has changed: its digest is {digest[:12]}, not {subject.digest[:12]}.",
+                hint=_ask(subject),
             )
         asked = [each for each in approvals_at(chain, self.clock()).values() if each.request.subject == subject]
-        live = [each for each in asked if each.is_live and not self._is_behind(chain, each.request.id)]
+        reasons = [self._not_live(chain, each, policy) for each in asked]
+        live = [each for each, reason in zip(asked, reasons, strict=True) if reason is None]
         if not live:
-            why = f" Request {asked[-1].request.id}: {asked[-1].why}" if asked else ""
-            if asked and asked[-1].is_live:
-                why = f" {_BEHIND}"
-            raise NotApproved(f"No living approval allows {subject.label} ({digest[:12]}).{why}", hint=_ASK)
+            why = f" Request {asked[-1].request.id}: {reasons[-1]}" if asked else ""
+            raise NotApproved(f"No living approval allows {subject.label} ({digest[:12]}).{why}", hint=_ask(subject))
         return live[-1]
+
+    def _not_live(self, chain: Chain, approval: Approval, policy: ApprovalPolicy | None) -> str | None:
+        """Why nothing may be deployed on this approval; None when it may."""
+        if not approval.is_live:
+            return approval.why
+        if self._is_behind(chain, approval.request.id):
+            return _BEHIND
+        return shortfall(approval, policy, self.clock()) if policy else None
 
     def _current(self) -> Chain:
         """The ledger, in which what is over is written down as far as it can be."""
@@ -201,7 +223,6 @@ class ApprovalDesk:
         return self.clock() < latest_time(chain, id_) - _MOST_BEHIND
 
 
-_ASK = "Ask for it: flowyard approval request NAME:VERSION --env E --target T"
 _BEHIND = (
     "The clock of this machine is behind the times in the ledger, so that nobody knows whether there is time left."
 )
@@ -212,8 +233,9 @@ def _require_policy(policy: ApprovalPolicy) -> None:
         raise UserError("The time for an approval is more than none.", hint="timeout: 60m")
     if policy.approvals < 1:
         raise UserError("An approval takes one person or more.", hint="approvals: 1")
-    if policy.approvers and len(policy.approvers) < policy.approvals:
-        raise UserError(f"{policy.approvals} approvals are needed, but there are {len(policy.approvers)} approvers.")
+    people = count_people(policy.approvers)
+    if policy.approvers and people < policy.approvals:
+        raise UserError(f"{policy.approvals} approvals are needed, but the approvers are no more than {people}.")
 
 
 def _require_subject(subject: ApprovalSubject) -> None:
@@ -229,8 +251,22 @@ def _plain_report(report: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _require_evidence(evidence: Mapping[str, str], via: Via) -> None:
+    if sum(len(name) + len(value) for name, value in evidence.items()) > _LONGEST_REASON:
+        raise UserError(f"Evidence has at most {_LONGEST_REASON:,} characters.", hint="Give a URL: run=https://…")
+    if not all(text.isprintable() for pair in evidence.items() for text in pair):
+        raise UserError("Evidence is one line.", hint="Give a URL: run=https://…")
+    if "link" in evidence and via != "link":
+        raise UserError("Only an answer by a link has a link as its evidence.", hint="Use another name: run=https://…")
+
+
 def _plain_reason(reason: str) -> str:
     reason = reason.strip()
     if len(reason) > _LONGEST_REASON:
         raise UserError(f"A reason has at most {_LONGEST_REASON:,} characters.")
     return reason
+
+
+def _ask(subject: ApprovalSubject) -> str:
+    words = (f"{subject.name}:{subject.version}", "--env", subject.environment, "--target", subject.target)
+    return f"Ask for it: flowyard approval request {shlex.join(words)}"

@@ -6,10 +6,11 @@ from typing import Any
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.approval.report import flat_metrics, gate_row
-from flowyard.decisions.model import Evidence
+from flowyard.decisions.model import Estimate, Evidence
 from flowyard.errors import UserError
 from flowyard.records import ExperimentRecord
 from flowyard.reports.json_file import read_evidence
+from flowyard.reports.values import count_or_number
 
 __all__ = ["report_of_experiment"]
 
@@ -50,8 +51,15 @@ def _estimated(evidence: Evidence | None, label: str) -> dict[str, dict[str, Any
     found: dict[str, dict[str, Any]] = {}
     for each in evidence.estimates if evidence else ():
         if each.version == label and not each.slice:
-            found.setdefault(each.dataset, {})[each.metric.name] = each.value
+            found.setdefault(each.dataset, {})[each.metric.name] = _metric(each)
     return found
+
+
+def _metric(estimate: Estimate) -> dict[str, Any]:
+    """A metric with its direction, and with its interval where it has one."""
+    value = count_or_number(estimate.metric.name, estimate.value)
+    known = {"value": value, "higher_is_better": estimate.metric.higher_is_better}
+    return known | ({"low": estimate.interval.low, "high": estimate.interval.high} if estimate.interval else {})
 
 
 def _logged(record: ExperimentRecord, label: str) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What people decide on, read from the report of a request: the same for messages and for the page.
+"""What people decide on, read from the report of a request: the same for the terminal, messages and the page.
 
 A report is what a command, a script or a CI system put together, so whatever has another shape is left out, and nothing
 in it is trusted to be more than text.
@@ -21,6 +21,8 @@ UNKNOWN = metric_text(None)
 _VERDICTS = ("pass", "fail", "inconclusive")
 _MOST = 200
 """Metrics, and gates, that are shown; a report has at most 1 MB."""
+_MOST_LINKS = 10
+_LONGEST_URL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class GateFact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """``serving`` names what serves now, None when nothing is known to; ``links`` are (label, http or https URL)."""
+    """``serving`` names what serves now, None when nothing is known to; ``links`` are (label, http or https URL), where
+    the label ends with the host."""
 
     verdict: str | None
     metrics: Sequence[MetricFact]
@@ -56,9 +59,7 @@ class Facts:
 
 
 def read_facts(report: Mapping[str, Any]) -> Facts:
-    """The facts of a report with any of: ``verdict``, ``metrics`` ({name: number, or {value, low, high,
-    higher_is_better}}), ``gates`` ([{gate, verdict, reason}]), ``serving`` ({label, metrics}), ``simulated``, ``links``
-    ([{label, url}]) and ``warnings`` ([text])."""
+    """The facts of a report, whose form is in ``report.py``."""
     serving = _mapping(report.get("serving"))
     verdict = report.get("verdict")
     return Facts(
@@ -66,7 +67,7 @@ def read_facts(report: Mapping[str, Any]) -> Facts:
         list(_metrics(_mapping(report.get("metrics")), _mapping(serving.get("metrics"))))[:_MOST],
         list(_gates(report.get("gates")))[:_MOST],
         str(serving["label"]) if serving.get("label") else None,
-        list(_links(report.get("links")))[:_MOST],
+        list(_links(report.get("links")))[:_MOST_LINKS],
         list(_warnings(report))[:_MOST],
     )
 
@@ -88,7 +89,8 @@ def _metrics(metrics: Mapping[str, Any], serving: Mapping[str, Any]) -> Iterator
 
 def _text(value: Any) -> str:
     try:
-        return metric_text(value)
+        is_count = isinstance(value, float) and abs(value) >= 1000 and value.is_integer()
+        return metric_text(int(value) if is_count else value)
     except OverflowError:  # JSON has integers of any size
         return "too large to show"
 
@@ -127,7 +129,8 @@ def _links(links: Any) -> Iterator[tuple[str, str]]:
     for each in map(_mapping, _list(links)):
         url = each.get("url")
         if isinstance(url, str) and _is_web(url):
-            yield str(each.get("label") or "More"), url
+            # The place, because any label can be written: also that of the link on which people answer.
+            yield f"{each.get('label') or 'More'} ({urlsplit(url).hostname})", url
 
 
 def _is_web(url: str) -> bool:
@@ -135,7 +138,8 @@ def _is_web(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
+    fits = len(url) <= _LONGEST_URL and url.isprintable() and " " not in url
+    return fits and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

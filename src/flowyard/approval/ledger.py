@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flowyard.approval.chain import BEGINNING, Chain, Entry, Note, Seals, check_chain, next_entry
+from flowyard.approval.chain import Chain, Entry, Note, Seals, check_chain, next_entry
+from flowyard.approval.seen_head import SeenHead
 from flowyard.errors import StoreError
 from flowyard.store.database import Database, Session
 from flowyard.store.tables import Tables
@@ -24,10 +25,10 @@ class Ledger:
     Every method raises StoreError when the database cannot be read or written, UserError for a malformed key.
     """
 
-    def __init__(self, database: Database, seals: Seals) -> None:
+    def __init__(self, database: Database, seals: Seals, seen: SeenHead | None = None) -> None:
         self._tables = Tables(database)
         self._seals = seals
-        self._seen = BEGINNING
+        self._seen = seen or SeenHead()
 
     @property
     def label(self) -> str:
@@ -40,11 +41,21 @@ class Ledger:
         return self._seals.source
 
     def read(self) -> Chain:
-        """All entries, checked. Changes nothing, but for tables of an older version."""
-        seen = self._seen  # before reading: what another thread adds meanwhile need not be there
+        """All entries, checked. Changes nothing in the database, but for tables of an older version."""
+        seen = self._seen.get()  # before reading: what another thread adds meanwhile need not be there
         chain = self._checked(self._tables.read(_entries, []), seen)
-        self._seen = chain.head
+        self._seen.keep(chain.head)
         return chain
+
+    def look(self) -> Chain:
+        """All entries, checked but for what was taken away since; nothing is remembered."""
+        return check_chain(self._tables.read(_entries, []), self._seals)
+
+    def missing(self, chain: Chain) -> str | None:
+        """That entries are missing at the end of a chain which were seen from here before, in a sentence."""
+        if all(map(chain.has, self._seen.get())):
+            return None
+        return f"Entries that were at the end of the approval ledger in {self.label} were removed."
 
     def append(self, decide: Callable[[Chain], Sequence[Note]]) -> Chain:
         """Write down what ``decide`` makes of all that is there; returns the whole. It is on disk when this returns.
@@ -53,7 +64,7 @@ class Ledger:
         StoreError when the ledger was changed by others than flowyard.
         """
         self._seals.make()
-        seen = self._seen
+        seen = self._seen.get()
 
         def appending(session: Session) -> Chain:
             while True:
@@ -65,7 +76,7 @@ class Ledger:
                     return chain
 
         chain = self._tables.write(appending)
-        self._seen = chain.head
+        self._seen.keep(chain.head)
         return chain
 
     def _longer(self, chain: Chain, note: Note) -> Chain:
@@ -79,12 +90,13 @@ class Ledger:
         values = (last.seq, last.at, last.kind, last.text, last.previous, last.hash, last.sealed_by, last.seal)
         return session.execute(_INSERT, values).rowcount == 1
 
-    def _checked(self, entries: Sequence[Entry], seen: str) -> Chain:
+    def _checked(self, entries: Sequence[Entry], seen: Sequence[str]) -> Chain:
         chain = check_chain(entries, self._seals)
-        if not chain.has(seen):
+        if not all(map(chain.has, seen)):
+            anew = f"; if it was made anew on purpose, delete {self._seen.file}" if self._seen.file else ""
             raise StoreError(
-                f"The newest entries of the approval ledger in {self.label} were removed while it was in use.",
-                hint="Restore the database from a backup.",
+                f"Entries that were at the end of the approval ledger in {self.label} were removed.",
+                hint=f"Restore the database from a backup that has them{anew}.",
             )
         return chain
 

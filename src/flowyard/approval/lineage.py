@@ -9,7 +9,7 @@ from flowyard.approval.model import Approval, ApprovalSubject
 from flowyard.approval.report import report_of_facts, serving_of_facts
 from flowyard.errors import NotFound, OutsideError, UserError
 from flowyard.registry.lineage import approval_fact
-from flowyard.registry.model import Version
+from flowyard.registry.model import LineageFact, Version
 from flowyard.registry.registry import Registry
 
 __all__ = ["add_approval_fact", "find_subject", "registered_report", "with_serving"]
@@ -73,7 +73,7 @@ def add_approval_fact(registry: Registry, approval: Approval) -> None:
     )
     try:
         version = _version_of(registry, subject)
-        if version is not None:
+        if version is not None and not _is_written_down(registry, version, fact):
             registry.add_fact(version, fact)
     except OutsideError as error:
         raise OutsideError(
@@ -81,6 +81,15 @@ def add_approval_fact(registry: Registry, approval: Approval) -> None:
             f"in the registry: {error.message}",
             hint=error.hint,
         ) from error
+
+
+def _is_written_down(registry: Registry, version: Version, fact: LineageFact) -> bool:
+    """Whether the same was decided on the same request before; the ledger may have gone on since."""
+    same = ("request", "decision", "by")
+    return any(
+        each.kind == fact.kind and all(each.value.get(key) == fact.value[key] for key in same)
+        for each in registry.facts(version)
+    )
 
 
 def _version_of(registry: Registry, subject: ApprovalSubject) -> Version | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flowyard.approval.chain import Note
@@ -13,7 +13,6 @@ from flowyard.approval.model import Answer, ApprovalPolicy, ApprovalRequest, App
 __all__ = [
     "answer_from_body",
     "answer_note",
-    "moment_text",
     "parse_time",
     "request_from_body",
     "request_note",
@@ -25,11 +24,6 @@ __all__ = [
 def time_text(time: datetime) -> str:
     """ISO 8601 in UTC, to the millisecond."""
     return time.isoformat(timespec="milliseconds")
-
-
-def moment_text(text: str) -> str:
-    """A time of the ledger as people read it, to the second."""
-    return f"{parse_time(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def parse_time(text: str) -> datetime:

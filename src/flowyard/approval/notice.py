@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from flowyard._util.moments import moment_text
 from flowyard.approval.facts import UNKNOWN, Facts, MetricFact, read_facts
 from flowyard.approval.model import ApprovalRequest
-from flowyard.approval.notes import parse_time
 from flowyard.notify.model import Link, Notice
 
 __all__ = ["request_notice"]
@@ -16,12 +16,11 @@ def request_notice(request: ApprovalRequest, links: Sequence[Link] = ()) -> Noti
     """What is asked, by whom, until when, and what the answer is given on. Without links it names the commands."""
     facts = read_facts(request.report)
     subject = request.subject
-    until = f"{parse_time(request.expires_at):%Y-%m-%d %H:%M} UTC"
     text = [
         f"{request.requested_by} asks to put {subject.name} version {subject.version} on {subject.target}, "
         f"environment {subject.environment}.",
         f"Now serves: {facts.serving}." if facts.serving else "It is not known what serves now.",
-        f"Answer until {until}. No answer means no.",
+        f"Answer until {moment_text(request.expires_at)}. No answer means no.",
     ]
     if not any(link.label == ANSWER for link in links):
         text.append(f"To answer: flowyard approval approve {request.id}, or: flowyard approval reject {request.id}")

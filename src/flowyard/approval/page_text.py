@@ -10,6 +10,7 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flowyard import __version__
+from flowyard._util.moments import moment_text
 from flowyard.approval.facts import read_facts
 from flowyard.approval.links import LinkClaim
 from flowyard.approval.model import Approval
@@ -44,8 +45,8 @@ def request_page(claim: LinkClaim, approval: Approval, standing: Standing, now: 
         facts=read_facts(request.report),
         form_token=form_token,
         minutes=left_s // 60,
-        until=f"{parse_time(request.expires_at):%Y-%m-%d %H:%M} UTC",
-        asked=f"{parse_time(request.requested_at):%Y-%m-%d %H:%M} UTC",
+        until=moment_text(request.expires_at),
+        asked=moment_text(request.requested_at),
         longest_reason=LONGEST_REASON,
     )
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.approval.model import ApprovalPolicy
-from flowyard.approval.names import same_person
+from flowyard.approval.names import count_people
 from flowyard.errors import ExperimentInvalid, Problem
 from flowyard.experiments.model import Experiment
 
@@ -93,9 +93,9 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
     except ValidationError as error:
         problems = [_problem(each, file, keys) for each in error.errors(include_url=False)]
         raise ExperimentInvalid(title, problems) from None
-    people = _different_people(block.approvers)
+    people = count_people(block.approvers)
     if block.approvers and people < block.approvals:
-        message = f"{block.approvals} approvals are needed, but the approvers are {people} people."
+        message = f"{block.approvals} approvals are needed, but the approvers are no more than {people}."
         raise ExperimentInvalid(title, [Problem(message, file.where(*keys, "approvers"))])
     return ApprovalPolicy(
         block.timeout,
@@ -105,14 +105,6 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
         tuple(block.notify),
         block.valid_for,
     )
-
-
-def _different_people(names: list[str]) -> int:
-    known: list[str] = []
-    for name in names:
-        if not any(same_person(name, each) for each in known):
-            known.append(name)
-    return len(known)
 
 
 def _problem(error: ErrorDetails, file: YamlFile, keys: tuple[str | int, ...]) -> Problem:

@@ -1,49 +1,30 @@
-"""What people decide on: metrics and gates of the version, beside those of what serves now.
+"""The report that people decide on, as it is put together: from a file, and from the lineage of a version.
 
-A report is a mapping that JSON can hold:
+It is a mapping that JSON can hold; ``facts.py`` reads it for the terminal, messages and the page. All is optional:
 
     title      what it is, in a few words
     verdict    ``pass``, ``fail`` or ``inconclusive``; null without gates
     gates      [{gate, verdict, reason}]
-    metrics    {name: number}; with several datasets the names are ``dataset: metric``
+    metrics    {name: number, or {value, low, high, higher_is_better}}; with several datasets ``dataset: metric``
     serving    {label, metrics} of what serves at the target now, or null
     simulated  whether answers came from a simulated model
+    links      [{label, url}], of the web
+    warnings   [text]
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flowyard.errors import UserError
 from flowyard.registry.model import LineageFact
 
-__all__ = ["MetricRow", "flat_metrics", "gate_row", "metric_rows", "read_report", "report_of_facts", "serving_of_facts"]
+__all__ = ["flat_metrics", "gate_row", "read_report", "report_of_facts", "serving_of_facts", "with_warning"]
 
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """A metric as text: of the version, of what serves now, and by how much they differ; empty where it is unknown."""
-
-    name: str
-    value: str
-    serving: str
-    change: str
-
-
-def metric_rows(report: Mapping[str, Any]) -> tuple[MetricRow, ...]:
-    """The metrics of a report, which may have any form, for a table; those of the version first."""
-    ours = _numbers(report.get("metrics"))
-    serving = report.get("serving")
-    theirs = _numbers(serving.get("metrics")) if isinstance(serving, Mapping) else {}
-    return tuple(
-        MetricRow(name, _text(ours.get(name)), _text(theirs.get(name)), _change(ours.get(name), theirs.get(name)))
-        for name in dict.fromkeys([*ours, *theirs])
-    )
+_REPORT = '{"metrics": {"accuracy": 0.91}, "gates": []}'
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -53,13 +34,22 @@ def read_report(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UserError(f"The report {path} cannot be read: {error}.") from None
     if not isinstance(values, dict):
-        raise UserError(f"The report {path} is no JSON object.", hint='{"metrics": {"accuracy": 0.91}, "gates": []}')
+        raise UserError(f"The report {path} is no JSON object.", hint=f"For example: {_REPORT}")
+    for name, form, wanted in (("metrics", dict, "object"), ("gates", list, "list"), ("serving", dict, "object")):
+        if not isinstance(values.get(name), form | None):
+            raise UserError(f"{name!r} in the report {path} is no {wanted}.", hint=f"For example: {_REPORT}")
     if "datasets" in values:
         raise UserError(
             f"{path} is the report of a whole experiment, which does not say what would ship.",
             hint="Name the experiment instead: --experiment KEY",
         )
     return values
+
+
+def with_warning(report: Mapping[str, Any], warning: str) -> dict[str, Any]:
+    """The report with one more warning, before those that it has."""
+    own = report.get("warnings")
+    return {**report, "warnings": [warning, *(own if isinstance(own, list) else ())]}
 
 
 def report_of_facts(title: str, facts: Iterable[LineageFact]) -> dict[str, Any]:
@@ -101,28 +91,3 @@ def flat_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if len(metrics) == 1:
         return dict(next(iter(metrics.values())))
     return {f"{dataset}: {name}": value for dataset, named in metrics.items() for name, value in named.items()}
-
-
-def _numbers(metrics: Any) -> dict[str, Any]:
-    return {str(name): value for name, value in metrics.items()} if isinstance(metrics, Mapping) else {}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return _number_text(value) if _is_number(value) else str(value)
-
-
-def _change(ours: Any, theirs: Any) -> str:
-    if not (_is_number(ours) and _is_number(theirs)):
-        return ""
-    return ("+" if ours >= theirs else "") + _number_text(ours - theirs)
-
-
-def _number_text(value: float) -> str:
-    """Four digits, and for large numbers all before the point."""
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

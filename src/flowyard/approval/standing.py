@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from flowyard._util.moments import moment_text
 from flowyard.approval.links import LinkClaim
 from flowyard.approval.model import Answer, Approval, ApprovalState
 from flowyard.approval.names import same_person
-from flowyard.approval.notes import parse_time
 
 __all__ = ["Standing", "link_standing"]
 
@@ -44,7 +44,7 @@ def link_standing(claim: LinkClaim, approval: Approval, now: datetime) -> Standi
 
 def _used(answer: Answer, approval: Approval) -> Standing:
     said = "yes" if answer.decision == "approve" else "no"
-    text = f"{answer.by} said {said} on {parse_time(answer.at):%Y-%m-%d at %H:%M} UTC. This link has been used."
+    text = f"{answer.by} said {said} on {moment_text(answer.at)}. This link has been used."
     ended_it = approval.state is ApprovalState.REJECTED and answer is approval.answers[-1]
     more = f" The request is {_state(approval)}." + ("" if ended_it else f" {approval.why}")
     return Standing("done" if answer.decision == "approve" else "no", text + more, 409)

@@ -14,16 +14,17 @@ The rules, in the order of the entries:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from flowyard._util.moments import moment_text
 from flowyard.approval.chain import Chain, Entry
-from flowyard.approval.model import Answer, Approval, ApprovalRequest, ApprovalState
+from flowyard.approval.model import Answer, Approval, ApprovalPolicy, ApprovalRequest, ApprovalState
 from flowyard.approval.names import is_approver, same_person
-from flowyard.approval.notes import answer_from_body, moment_text, parse_time, request_from_body, time_text
+from flowyard.approval.notes import answer_from_body, parse_time, request_from_body, time_text
 
-__all__ = ["BROKEN", "approvals_at", "latest_time", "noted_timeouts", "refusal"]
+__all__ = ["BROKEN", "approvals_at", "latest_time", "noted_timeouts", "refusal", "shortfall"]
 
 BROKEN = "The ledger was changed by others than flowyard, so nothing in it counts."
 _UNVERIFIED = "The request was sealed with a key that is not here ({key}), so it cannot be verified."
@@ -92,6 +93,23 @@ def refusal(approval: Approval, by: str, decision: str) -> str | None:
     if decision == "reject":
         return None
     return _may_not_approve(approval.request, approval.answers, by)
+
+
+def shortfall(approval: Approval, policy: ApprovalPolicy, now: datetime) -> str | None:
+    """What an approval lacks of a policy, whatever the one was that it was asked for under; None when it has all."""
+    request = replace(approval.request, policy=policy)
+    asked = parse_time(request.requested_at)
+    counted: list[Answer] = []
+    for answer in approval.answers:
+        in_time = parse_time(answer.at) < asked + policy.timeout
+        if answer.decision == "approve" and in_time and _may_not_approve(request, counted, answer.by) is None:
+            counted.append(answer)
+    if len(counted) < policy.approvals:
+        return f"By the policy that holds here, {len(counted)} of {policy.approvals} approvals count."
+    start, lasts = (parse_time(counted[-1].at), policy.valid_for) if policy.valid_for else (asked, policy.timeout)
+    if now >= start + lasts:
+        return f"By the policy that holds here, it held until {moment_text(start + lasts)}."
+    return None
 
 
 def _parsed(entry: Entry) -> tuple[Mapping[str, Any], datetime] | None:

@@ -132,10 +132,11 @@ def _listed(content: bytes) -> tuple[list[str], str]:
     from xml.etree.ElementTree import ParseError, fromstring  # noqa: PLC0415 - only where blobs are listed
 
     try:
-        if b"<!DOCTYPE" in content:
+        text = content.decode("utf-8-sig")  # what is in another encoding would hide its document type
+        if "<!DOCTYPE" in text:
             raise ParseError("a document type")
-        page = fromstring(content)  # noqa: S314 - see above
-    except ParseError:
+        page = fromstring(text)  # noqa: S314 - see above
+    except (ParseError, UnicodeDecodeError):
         raise AzureError("The list of blobs that Azure answered is cut off.", hint="Run the command again.") from None
     names = [each.findtext("Name") or "" for each in page.iter("Blob")]
     return names, page.findtext("NextMarker") or ""

@@ -12,7 +12,9 @@ __all__ = ["AzureConflict", "AzureDenied", "AzureError", "AzureNotFound", "Azure
 _LONGEST_REASON = 400
 _ACTION = re.compile(r"perform action '(?P<action>[^']+)' (?:over|on) scope '(?P<scope>[^']+)'")
 _OBJECT = re.compile(r"object id '(?P<object>[0-9a-fA-F-]{36})'")
-_SIGNATURE = re.compile(r"(?i)\b(sig|sv|se|st|skoid|key|token)=[^&\s\"']+")
+_SIGNATURE = re.compile(r"(?i)\b(sig|sv|se|st|skoid|\w*key|\w*token|\w*secret|\w*assertion|password)=[^&;\s\"']+")
+_TOKEN = re.compile(r"\beyJ[\w-]{10,}(\.[\w-]*)*")
+"""A JSON web token, with or without its signature."""
 
 
 class AzureError(OutsideError):
@@ -62,7 +64,7 @@ class Refusal:
 def plain_reason(text: str) -> str:
     """A service's words for a message of ours: one line, of a bearable length, without what signs a URL."""
     line = " ".join(printable_text(text).split())
-    return _SIGNATURE.sub(r"\1=******", line)[:_LONGEST_REASON]
+    return _TOKEN.sub("******", _SIGNATURE.sub(r"\1=******", line))[:_LONGEST_REASON]
 
 
 def azure_error(what: str, refusal: Refusal, role: str) -> AzureError:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from flowyard._util.person import person_name
 from flowyard.approval.model import Decision, Via
 from flowyard.approval.open import open_desk
-from flowyard.cli.approval_person import person_here
 from flowyard.cli.approval_view import answer_code, print_approval
 from flowyard.cli.options import pairs, read_settings, store_options
 from flowyard.errors import Conflict, ExitCode
@@ -81,7 +81,7 @@ def _answer(
     settings = read_settings(home)
     desk = open_desk(settings)
     try:
-        approval = desk.answer(id_, by or person_here(settings.environ), decision, reason, via=via, evidence=evidence)
+        approval = desk.answer(id_, by or person_name(settings.environ), decision, reason, via=via, evidence=evidence)
     except Conflict as error:
         if answer_code(desk.get(id_)):
             error.exit_code = ExitCode.NOT_APPROVED

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from flowyard._util.moments import moment_text
 from flowyard.approval.chain import Chain
 from flowyard.approval.model import ApprovalState
-from flowyard.approval.notes import moment_text
 from flowyard.approval.open import open_desk, open_ledger
 from flowyard.cli.approval_view import approval_view, print_approval
 from flowyard.cli.options import read_settings, store_options
@@ -54,11 +54,12 @@ def show(id_: str, home: str | None, as_json: bool) -> None:
 def verify(head: str | None, home: str | None, as_json: bool) -> int:
     """Check every entry of the ledger: that none was edited, removed, moved or put in by others.
 
-    Entries that were taken away from the end are found with --head only. Exits with 4 unless everything was verified.
+    Entries that were taken away from the end are found if this account has seen them, or with --head. Exits with 4
+    unless everything was verified.
     """
     ledger = open_ledger(read_settings(home))
-    chain = ledger.read()
-    problem = _problem(chain, head, ledger.key_source)
+    chain = ledger.look()
+    problem = ledger.missing(chain) or _problem(chain, head, ledger.key_source)
     if as_json:
         print_json(
             {

@@ -8,25 +8,26 @@ from typing import Any
 
 import click
 
+from flowyard._util.person import person_name
 from flowyard.approval.experiment_report import report_of_experiment
 from flowyard.approval.lineage import find_subject, registered_report, with_serving
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
-from flowyard.approval.policy import read_approval_policy
-from flowyard.approval.report import read_report
+from flowyard.approval.report import read_report, with_warning
 from flowyard.cli.approval_notices import tell_people
-from flowyard.cli.approval_person import person_here
+from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.approval_subject import require_digest, subject_options
 from flowyard.cli.approval_view import print_approval
 from flowyard.cli.approval_wait import wait_for
 from flowyard.cli.options import read_settings, store_options
 from flowyard.errors import Conflict, UserError
-from flowyard.experiments.load import load_experiment
 from flowyard.registry.open import open_registry
 from flowyard.settings import Settings
 from flowyard.store import SqlStore
 
 __all__ = ["request"]
+
+_FROM_FILE = "The report comes from a file of whoever asks; flowyard did not measure what it says."
 
 
 @click.command()
@@ -62,9 +63,8 @@ def request(
     if report is None:
         report = registered_report(registry, subject)
     desk = open_desk(settings)
-    asked = desk.request(
-        subject, with_serving(registry, subject, report), _policy(policy_path, env), by or person_here(settings.environ)
-    )
+    policy = ApprovalPolicy() if policy_path is None else policy_at(policy_path, env, registry)
+    asked = desk.request(subject, with_serving(registry, subject, report), policy, by or person_name(settings.environ))
     tell_people(settings, desk, asked.request)
     if waits:
         click.echo(f"Request {asked.request.id}: flowyard approval approve {asked.request.id} --reason …", err=True)
@@ -73,21 +73,12 @@ def request(
     return 0
 
 
-def _policy(path: str | None, env: str) -> ApprovalPolicy:
-    """The policy of an experiment with the overlay of the environment, if it has one."""
-    if path is None:
-        return ApprovalPolicy()
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    overlay = env if (folder / f"experiment.{env}.yaml").is_file() else None
-    return read_approval_policy(load_experiment(Path(path), overlay))
-
-
 def _report(settings: Settings, file: str | None, key: str | None, variant: str | None) -> Mapping[str, Any] | None:
     """The report that was named; None when none was."""
     if file is not None and key is not None:
         raise UserError("Give --report or --experiment, not both.")
     if file is not None:
-        return read_report(Path(file))
+        return with_warning(read_report(Path(file)), _FROM_FILE)
     if key is not None:
         return report_of_experiment(SqlStore(settings.home, settings.store).get_experiment(key), variant)
     return None

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from flowyard._util.moments import moment_text
+from flowyard.approval.facts import MetricFact, read_facts
 from flowyard.approval.model import Approval, ApprovalState
-from flowyard.approval.notes import moment_text
-from flowyard.approval.report import metric_rows
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import print_table, printable
 from flowyard.errors import ExitCode
@@ -77,17 +77,16 @@ def print_approval(approval: Approval, *, as_json: bool) -> None:
 
 
 def _print_report(report: Mapping[str, Any]) -> None:
-    rows = metric_rows(report)
-    if rows:
-        serving = report.get("serving")
-        now = f"now ({serving['label']})" if isinstance(serving, Mapping) and serving.get("label") else "now"
-        table = [(row.name, row.value, row.serving, row.change) for row in rows]
+    facts = read_facts(report)
+    for warning in facts.warnings:
+        click.echo(f"{'Warning:':<11}{printable(warning)}")
+    if facts.metrics:
+        now = f"now ({facts.serving})" if facts.serving else "now"
+        table = [(each.name, each.value, each.serving, _change(each)) for each in facts.metrics]
         print_table(["metric", "this version", printable(now), "change"], table)
-    gates = report.get("gates")
-    if isinstance(gates, list) and gates:
-        listed = [gate for gate in gates if isinstance(gate, Mapping)]
-        print_table(
-            ["gate", "verdict", "reason"], [[gate.get(key) for key in ("gate", "verdict", "reason")] for gate in listed]
-        )
-    if report.get("simulated"):
-        click.echo("Simulated: answers came from a simulated model.")
+    if facts.gates:
+        print_table(["gate", "verdict", "reason"], [(each.gate, each.verdict, each.reason) for each in facts.gates])
+
+
+def _change(metric: MetricFact) -> str:
+    return f"{metric.change} {metric.trend}" if metric.trend in ("better", "worse") else metric.change

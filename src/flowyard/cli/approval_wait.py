@@ -16,6 +16,7 @@ from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.lineage import find_subject
 from flowyard.approval.model import Approval
 from flowyard.approval.open import open_desk
+from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.approval_subject import require_digest, subject_options
 from flowyard.cli.approval_view import answer_code, print_approval
 from flowyard.cli.options import read_settings, store_options
@@ -38,12 +39,31 @@ def wait(id_: str, poll_s: float, home: str | None, as_json: bool) -> int:
 
 @click.command()
 @subject_options
+@click.option(
+    "--policy",
+    "policy_path",
+    metavar="PATH",
+    help="The experiment.yaml, or its folder, whose 'approval' the answers have to fulfil, whatever was asked under.",
+)
 @store_options
-def require(label: str, env: str, target: str, digest: str | None, home: str | None, as_json: bool) -> None:
-    """Exit with 0 only if NAME:VERSION may be deployed to the target now; else with 4."""
+def require(
+    label: str,
+    env: str,
+    target: str,
+    digest: str | None,
+    policy_path: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Exit with 0 only if NAME:VERSION may be deployed to the target now; else with 4.
+
+    Whoever asks chooses the policy of a request: with --policy, whoever deploys does not depend on that.
+    """
     settings, content = read_settings(home), require_digest(digest)
-    subject = find_subject(open_registry(settings), label, env, target, content)
-    print_approval(open_desk(settings).require_live(subject, content), as_json=as_json)
+    registry = open_registry(settings)
+    subject = find_subject(registry, label, env, target, content)
+    policy = None if policy_path is None else policy_at(policy_path, env, registry)
+    print_approval(open_desk(settings).require_live(subject, content, policy), as_json=as_json)
 
 
 def wait_for(desk: ApprovalDesk, id_: str, poll_s: float, *, as_json: bool) -> int:

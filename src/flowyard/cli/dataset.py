@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.moments import minute
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import print_table, printable
@@ -45,8 +46,10 @@ def list_(home: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_view(registry, each) for each in newest])
         return
-    rows = [(each.name, each.version, _size(each), each.created_at, printable(each.description)) for each in newest]
-    print_table(["dataset", "version", "content", "registered", "description"], rows)
+    rows = [
+        (each.name, each.version, _size(each), minute(each.created_at), printable(each.description)) for each in newest
+    ]
+    print_table(["dataset", "version", "content", "registered (UTC)", "description"], rows)
 
 
 @dataset.command()
@@ -62,7 +65,7 @@ def show(label: str, home: str | None, as_json: bool) -> None:
         return
     click.echo(f"Dataset:     {found.label}")
     click.echo(f"Description: {printable(found.description)}")
-    click.echo(f"Registered:  {found.created_at}")
+    click.echo(f"Registered:  {minute(found.created_at)} UTC")
     click.echo(f"Digest:      {found.digest}")
     click.echo(f"Aliases:     {', '.join(_aliases(registry, found)) or 'none'}")
     click.echo(f"Data:        {path}")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from flowyard import __version__
+from flowyard._util.printable import printable_text
 from flowyard.cli.lazy import LazyGroup
 from flowyard.errors import ExitCode, FlowyardError, OutsideError
 
@@ -92,10 +93,11 @@ def _without_switches(args: list[str]) -> list[str]:
 
 
 def _say(error: FlowyardError) -> None:
+    """What data, a person or a service said in it cannot steer the terminal."""
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(str(error), err=True)
+    click.echo(printable_text(str(error)), err=True)
     if error.hint:
-        click.echo("\n".join(f"  {line}" for line in error.hint.splitlines()), err=True)
+        click.echo("\n".join(f"  {line}" for line in printable_text(error.hint).splitlines()), err=True)
 
 
 def _say_bug(error: Exception) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from flowyard._util.moments import minute
 from flowyard._util.person import person_name
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
@@ -32,7 +33,10 @@ def alias() -> None:
 def set_(
     name: str, alias_name: str, version: str, reason: str, kind: Kind | None, home: str | None, as_json: bool
 ) -> None:
-    """Point ALIAS of NAME at a version; VERSION is its number, or another alias as @ALIAS."""
+    """Point ALIAS of NAME at a version; VERSION is its number, or another alias as @ALIAS.
+
+    Nothing is written when it points there already.
+    """
     _change(name, alias_name, version, reason, kind, home, as_json=as_json)
 
 
@@ -62,8 +66,8 @@ def list_(name: str, kind: Kind | None, home: str | None, as_json: bool) -> None
     print_table(["alias", "version"], list(aliases.items()))
     if changes:
         click.echo()
-        rows = [(each.at[:16], each.alias, each.version or "removed", each.by, each.reason) for each in changes]
-        print_table(["when", "alias", "version", "by", "reason"], rows)
+        rows = [(minute(each.at), each.alias, each.version or "removed", each.by, each.reason) for each in changes]
+        print_table(["when (UTC)", "alias", "version", "by", "reason"], rows)
 
 
 def _change(
@@ -75,12 +79,15 @@ def _change(
     before = registry.aliases(name, kind).get(alias_name)
     number = None if version is None else registry.find(f"{name}{_ending(version)}", kind).version
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    change = AliasChange(alias_name, number, person_name(settings.environ), reason, now)
-    registry.move_alias(name, change, kind)
+    if number is not None and number == before:  # given again, as after a kill: it is in the history already
+        change = [each for each in registry.alias_changes(name, kind) if each.alias == alias_name][-1]
+    else:
+        change = AliasChange(alias_name, number, person_name(settings.environ), reason, now)
+        registry.move_alias(name, change, kind)
     if as_json:
         print_json({"name": name, "kind": kind, **_view(change), "before": before})
         return
-    was = f" (was {before})" if before is not None else ""
+    was = "" if before is None else " already" if before == number else f" (was {before})"
     click.echo(f"{printable(alias_name)} of {name}: {'removed' if number is None else number}{was}")
 
 

@@ -13,6 +13,7 @@ from flowyard.cli.registry_options import content_text, find_kind, kind_option
 from flowyard.registry.copies import copy_version, other_settings
 from flowyard.registry.model import Kind
 from flowyard.registry.open import open_registry
+from flowyard.reports.values import plural
 
 __all__ = ["checkout", "copy"]
 
@@ -58,4 +59,4 @@ def copy(label: str, target: str, to_files: str | None, kind: Kind | None, home:
         print_json({**view, "registry": other.label, "new": copied.is_new, "facts": len(copied.facts)})
         return
     known = "" if copied.is_new else ", which it had already"
-    click.echo(f"{version.label} is {made.label} of {other.label}{known}; {len(copied.facts)} facts were added.")
+    click.echo(f"{version.label} is {made.label} of {other.label}{known}; added: {plural(len(copied.facts), 'fact')}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from flowyard._util.moments import minute
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.registry_options import (
@@ -38,10 +39,10 @@ def list_(kind: Kind | None, home: str | None, as_json: bool) -> None:
         print_json([_summary(registry, version) for version in newest])
         return
     rows = [
-        (version.name, version.kind, version.version, _aliases_text(registry, version), version.created_at[:16])
+        (version.name, version.kind, version.version, _aliases_text(registry, version), minute(version.created_at))
         for version in newest
     ]
-    print_table(["name", "kind", "newest", "aliases", "registered"], rows)
+    print_table(["name", "kind", "newest", "aliases", "registered (UTC)"], rows)
 
 
 @click.command()
@@ -66,13 +67,15 @@ def show(label: str, kind: Kind | None, home: str | None, as_json: bool) -> None
             (
                 each.version,
                 each.digest[:12],
-                each.created_at[:16],
+                minute(each.created_at),
                 ", ".join(aliases_of(registry, each)),
                 each.description,
             )
             for each in versions
         ]
-        print_table(["version", "digest", "registered", "aliases", "description"], rows, title=f"{kind} {found.name}")
+        print_table(
+            ["version", "digest", "registered (UTC)", "aliases", "description"], rows, title=f"{kind} {found.name}"
+        )
 
 
 @click.command()
@@ -112,7 +115,7 @@ def _print_version(registry: Registry, version: Version) -> None:
     facts = {
         version.kind.capitalize(): version.label,
         "About": version.description,
-        "Registered": version.created_at,
+        "Registered": f"{minute(version.created_at)} UTC",
         "Digest": version.digest,
         "Aliases": ", ".join(aliases_of(registry, version)),
         "Variants": ", ".join(f"{node}={name}" for node, name in _mapping(version, "variant").items()),

@@ -6,7 +6,7 @@ import click
 
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
-from flowyard.cli.release_view import print_record, release_view
+from flowyard.cli.release_view import print_record, release_view, warn_of_damaged
 from flowyard.cli.tables import print_table
 from flowyard.release import ReleaseLog
 from flowyard.release.model import ReleaseRecord
@@ -19,11 +19,13 @@ __all__ = ["list_", "show"]
 @store_options
 def list_(name: str | None, home: str | None, as_json: bool) -> None:
     """List the releases of NAME, or of all use cases, newest first."""
-    found = ReleaseLog(read_settings(home).home).list(name)
+    log = ReleaseLog(read_settings(home).home)
+    found = log.list(name)
+    warn_of_damaged(log, name)
     if as_json:
         print_json([release_view(each) for each in found])
         return
-    print_table(["release", "to", "state", "step", "version"], map(_row, found))
+    print_table(["release", "to", "state", "step"], map(_row, found), whole=("release", "state"))
 
 
 @click.command()
@@ -31,7 +33,9 @@ def list_(name: str | None, home: str | None, as_json: bool) -> None:
 @store_options
 def show(key: str, home: str | None, as_json: bool) -> None:
     """Show the release KEY, or the last one of the use case NAME, with its steps."""
-    record = ReleaseLog(read_settings(home).home).get(key)
+    log = ReleaseLog(read_settings(home).home)
+    record = log.get(key)
+    warn_of_damaged(log, record.name)
     if as_json:
         print_json(release_view(record))
         return
@@ -41,5 +45,4 @@ def show(key: str, home: str | None, as_json: bool) -> None:
 def _row(record: ReleaseRecord) -> tuple[object, ...]:
     at = next((step.name for step in record.steps if step.state != "done"), "")
     place = f"{record.target} of {record.env}"
-    version = record.step("register").result.get("version", "")
-    return f"{record.name}/{record.key}", place, record.state, at, version
+    return f"{record.name}/{record.key}", place, record.state, at

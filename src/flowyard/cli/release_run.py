@@ -23,7 +23,7 @@ from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.release_view import print_begin, print_end, print_step, release_view
+from flowyard.cli.release_view import print_begin, print_end, print_step, release_view, warn_of_damaged
 from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.policy import DecisionPolicy
 from flowyard.decisions.versions import match_versions
@@ -107,6 +107,7 @@ def run(
         wait=None if no_wait else lambda asked: watch(desk, asked.request.id),
     )
     log = ReleaseLog(app.settings.home)
+    warn_of_damaged(log, plan.experiment.name)
     with log.alone(plan.experiment.name, env):
         record = _begun(log, parts, env, target, new=new)
         print_begin(record, len(STEPS))

@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
+from flowyard._util.moments import moment_text
+from flowyard.cli.output import print_warnings
 from flowyard.cli.tables import printable
+from flowyard.release import ReleaseLog
 from flowyard.release.carry_out import Step
 from flowyard.release.model import ReleaseRecord, StepRecord
 
-__all__ = ["print_begin", "print_end", "print_record", "print_step", "release_view"]
+__all__ = ["print_begin", "print_end", "print_record", "print_step", "release_view", "warn_of_damaged"]
 
 _MARKS = {"done": ("✓", "green"), "refused": ("✗", "red"), "running": ("…", "yellow"), "waiting": ("·", "white")}
 _WIDTH = 80
@@ -62,8 +65,13 @@ def print_record(record: ReleaseRecord) -> None:
     """A release with all its steps."""
     click.echo(f"Release:  {record.name}/{record.key}: {record.state}")
     click.echo(f"To:       {record.target} of {record.env}")
-    click.echo(f"Begun:    {record.created_at} by {printable(record.by)}")
+    click.echo(f"Begun:    {moment_text(record.created_at)} by {printable(record.by)}")
     for step in record.steps:
         mark, colour = _MARKS[step.state]
         text = f"{mark} {step.name:<11} {printable(step.said)}"
         click.secho("\n".join(textwrap.wrap(text, _WIDTH, subsequent_indent=" " * 14)), fg=colour)
+
+
+def warn_of_damaged(log: ReleaseLog, name: str | None) -> None:
+    """Say which releases of a use case, or of all, are left out because their file is not what was written."""
+    print_warnings(f"Release {each} is left out: its release.json is damaged." for each in log.damaged(name))

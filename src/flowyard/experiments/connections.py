@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowyard.abc import ConnectionSource
@@ -13,9 +14,18 @@ from flowyard.llm import Connection, parse_connection
 if TYPE_CHECKING:  # workers load this module, and need no experiment
     from flowyard.experiments.model import Experiment
 
-__all__ = ["ExperimentConnections"]
+__all__ = ["DeclaredConnection", "ExperimentConnections"]
 
 _PLACEHOLDER = re.compile(r"^\$\{([A-Za-z0-9_]+)\}$")
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredConnection:
+    """A connection as the file has it; ``${field}`` values stand for ``<NAME>_<FIELD>`` of the environment."""
+
+    name: str
+    fields: Mapping[str, Any]
+    where: str
 
 
 class ExperimentConnections(ConnectionSource):

@@ -10,10 +10,10 @@ from typing import Any
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import ExperimentInvalid, OutsideError, Problem, UserError
+from flowyard.experiments.connections import DeclaredConnection
 from flowyard.experiments.data_sources import FoundData, ResolveDataset, find_data
 from flowyard.experiments.evaluator_flow import with_whole_mappings
 from flowyard.experiments.model import (
-    DeclaredConnection,
     Evaluator,
     EvaluatorDataset,
     Experiment,

@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.yamlfile import YamlFile
+from flowyard.experiments.connections import DeclaredConnection
 from flowyard.llm.cache.block import CacheBlock
 from flowyard.llm.pacing import RateLimit
 from flowyard.runs.dataset import DataSource
 
-__all__ = ["DeclaredConnection", "Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset", "RawBlock"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredConnection:
-    """A connection as the file has it; ``${field}`` values stand for ``<NAME>_<FIELD>`` of the environment."""
-
-    name: str
-    fields: Mapping[str, Any]
-    where: str
+__all__ = ["Evaluator", "EvaluatorDataset", "Experiment", "ExperimentDataset", "RawBlock"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.checked_json import CHECKSUM, checked_text, take_checksum
+from flowyard._util.files import write_atomic
 from flowyard._util.lock import locked
 from flowyard._util.suggest import did_you_mean
 from flowyard.abc import ConnectionSource
@@ -41,6 +42,7 @@ from flowyard.llm.vault import KEY_VARIABLE, Vault
 __all__ = ["ConnectionStore"]
 
 _VERSIONS = (1, 2)  # 2 names items of a keyring, which a flowyard that knows 1 only must not lose
+_KEYS = frozenset({"version", "key", "connections", "leftover", CHECKSUM})  # an early file has no checksum
 
 
 class ConnectionStore(ConnectionSource):
@@ -265,14 +267,15 @@ class ConnectionStore(ConnectionSource):
             kept = {"version": 1, "key": data["key"], "connections": data["connections"]}
         else:
             kept = {"version": 2, **data}
-        write_atomic(self.file, dump_json(kept, indent=2) + "\n", mode=0o600)
+        write_atomic(self.file, checked_text(kept), mode=0o600)
 
     def _read(self) -> dict[str, Any]:
         try:
             data = json.loads(self.file.read_text(encoding="utf-8"))
             leftover = data.get("leftover", [])
             whole = all(map(is_whole, data["connections"].values())) and all(isinstance(each, str) for each in leftover)
-            if data["version"] in _VERSIONS and whole:
+            fits = _KEYS.issuperset(data) and take_checksum(data) is not False
+            if data["version"] in _VERSIONS and whole and fits:
                 return {"key": data["key"], "connections": data["connections"], "leftover": leftover}
         except (FileNotFoundError, NotADirectoryError):
             return {"key": None, "connections": {}, "leftover": []}

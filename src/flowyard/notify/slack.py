@@ -49,7 +49,14 @@ def _plain(text: str) -> dict[str, Any]:
 
 
 def _links(notice: Notice) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": "   ".join(map(_link, notice.links)), "verbatim": True}
+    """As many as a section takes: with one character more, Slack would refuse the whole message."""
+    shown = ""
+    for link in notice.links:
+        longer = f"{shown}   {_link(link)}".strip()
+        if len(longer) > _TEXT:
+            break
+        shown = longer
+    return {"type": "mrkdwn", "text": shown or "–", "verbatim": True}
 
 
 def _link(link: Link) -> str:

@@ -18,8 +18,10 @@ __all__ = ["teams_message"]
 _TITLE = 200
 _TEXT = 1000
 _VALUE = 200
-_ROOM = 18_000
+_ROOM = 16_000
 """Bytes that rows may take together, because Teams takes 28 KB at most."""
+_MOST_LINKS = 6
+"""Actions that a card shows."""
 
 
 def teams_message(notice: Notice) -> dict[str, Any]:
@@ -36,7 +38,8 @@ def teams_message(notice: Notice) -> dict[str, Any]:
             *_rows(notice.rows),
         ],
         "actions": [
-            {"type": "Action.OpenUrl", "title": one_line(link.label, 75), "url": link.url} for link in notice.links
+            {"type": "Action.OpenUrl", "title": one_line(link.label, 75), "url": link.url}
+            for link in notice.links[:_MOST_LINKS]
         ],
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}

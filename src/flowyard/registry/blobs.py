@@ -23,6 +23,7 @@ _PIECE = 1 << 20
 _READ_ONLY = 0o444
 _THREADS = 8
 _LONG_AGO_S = 24 * 3600.0
+_AGAIN = "register the same content again, which puts it back; or restore it from a backup."
 
 
 class Blobs(ABC):
@@ -116,10 +117,10 @@ class LocalBlobs(Blobs):
             try:
                 _link(blob, target)
             except FileNotFoundError:
-                raise missing(str(blob)) from None
+                raise missing(str(blob), f"{_AGAIN[0].upper()}{_AGAIN[1:]}") from None
             with target.open("rb") as kept:
                 if hashlib.file_digest(kept, "sha256").hexdigest() != file.digest:
-                    raise damaged(str(blob))
+                    raise damaged(str(blob), f"Delete that file and {_AGAIN}")
 
 
 def copy_checked(source: IO[bytes], target: IO[bytes]) -> str:
@@ -131,14 +132,14 @@ def copy_checked(source: IO[bytes], target: IO[bytes]) -> str:
     return whole.hexdigest()
 
 
-def missing(place: str) -> StoreError:
+def missing(place: str, hint: str = "Restore it from a backup.") -> StoreError:
     """What is said of a content that is not there."""
-    return StoreError(f"{place} of the registry is missing.", hint="Restore it from a backup.")
+    return StoreError(f"{place} of the registry is missing.", hint=hint)
 
 
-def damaged(place: str) -> StoreError:
+def damaged(place: str, hint: str = "Restore it from a backup.") -> StoreError:
     """What is said of a content that has other bytes than were put in."""
-    return StoreError(f"{place} of the registry was changed.", hint="Restore it from where the data came.")
+    return StoreError(f"{place} of the registry was changed.", hint=hint)
 
 
 def changed_while_read(place: Path) -> Conflict:

@@ -123,7 +123,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise ExtraMissing(f"Files at {url} take another package: {error}.", hint="pip install it.") from None
+        raise ExtraMissing(f"Files at {url} take another package: {error}.", hint="pip install that package.") from None
     except ValueError as error:
         raise UserError(f"Files cannot be kept at {url}: {error}.") from None
     return system, str(path).rstrip("/")

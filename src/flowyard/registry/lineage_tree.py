@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flowyard._util.moments import minute
 from flowyard.registry.lineage import is_same_fact
 from flowyard.registry.model import LineageFact, LineageKind, Version
 
@@ -27,7 +28,7 @@ class Branch:
 def lineage_tree(version: Version, aliases: Sequence[str], facts: Facts) -> Branch:
     """Commit, data and evaluators, runs with their metrics, gates, approvals, images, deployments."""
     named = f", {', '.join(aliases)}" if aliases else ""
-    head = f"{version.kind} {version.label}{named}  sha256:{version.digest[:12]}  {version.created_at[:16]}"
+    head = f"{version.kind} {version.label}{named}  sha256:{version.digest[:12]}  {minute(version.created_at)} UTC"
     by_kind = {kind: _told_once(facts, kind) for kind in {fact.kind for fact in facts}}
     branches = [
         *(Branch(_commit(fact)) for fact in by_kind.get("commit", ())),
@@ -127,7 +128,9 @@ def _image(fact: LineageFact) -> str:
 def _deployment(fact: LineageFact) -> str:
     place = "/".join(str(fact.value[key]) for key in ("endpoint", "deployment") if fact.value.get(key))
     where = f"{_word(fact, 'target')} of {_word(fact, 'environment')}"
-    return f"deployment: {_word(fact, 'state')} at {place or where}{f' ({where})' if place else ''}, {fact.at[:16]}"
+    return (
+        f"deployment: {_word(fact, 'state')} at {place or where}{f' ({where})' if place else ''}, {minute(fact.at)} UTC"
+    )
 
 
 def _execution(fact: LineageFact) -> str:
@@ -136,7 +139,7 @@ def _execution(fact: LineageFact) -> str:
 
 def _who(fact: LineageFact) -> str:
     copied = fact.value.get("copied_from")
-    return f"{fact.by}, {fact.at[:16]}{f', copied from {copied}' if copied else ''}"
+    return f"{fact.by}, {minute(fact.at)} UTC{f', copied from {copied}' if copied else ''}"
 
 
 def _word(fact: LineageFact, key: str) -> str:

@@ -45,7 +45,7 @@ def _opener(url: str) -> Callable[[str, Mapping[str, str]], RegistryStore]:
     if place is None:
         raise UserError(
             "The registry's URL is none that flowyard knows.",
-            hint="Write mlflow+https://HOST, azureml://subscriptions/…, or nothing for the store of the runs' records.",
+            hint="FLOWYARD_REGISTRY or registry.url: mlflow+https://HOST or azureml://subscriptions/…; or none.",
         )
     module, _, name = place.partition(":")
     opener: Callable[[str, Mapping[str, str]], RegistryStore] = getattr(import_module(module), name)

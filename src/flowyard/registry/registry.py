@@ -68,8 +68,7 @@ class Registry:
         wanted = parse_label(label)
         versions = self.store.versions(kind, wanted.name)
         if not versions:
-            hint = did_you_mean(wanted.name, self.store.names(kind)) or _how_to_register(kind, wanted.name)
-            raise NotFound(f"No {kind} {wanted.name!r} is registered.", hint=hint)
+            raise NotFound(f"No {kind} {wanted.name!r} is registered.", hint=self._other_way(kind, wanted.name))
         if wanted.version is None and wanted.alias is None:
             return versions[-1]
         number = wanted.version if wanted.alias is None else self._number(wanted, kind)
@@ -142,6 +141,13 @@ class Registry:
     def facts(self, version: Version) -> Sequence[LineageFact]:
         """What is known of a version, oldest first."""
         return self.store.facts(version)
+
+    def _other_way(self, kind: Kind, name: str) -> str:
+        """What to do about a name that has no version of that kind."""
+        other: Kind = "dataset" if kind == "flow" else "flow"
+        if self.store.versions(other, name):
+            return f"{name!r} is a {other}. See: flowyard registry show {name}"
+        return did_you_mean(name, self.store.names(kind)) or _how_to_register(kind, name)
 
     def _number(self, wanted: Label, kind: Kind) -> str:
         """The number, as text, of the version that an alias points at."""

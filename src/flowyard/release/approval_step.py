@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from flowyard.approval.experiment_report import report_of_experiment
 from flowyard.approval.lineage import add_approval_fact, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
-from flowyard.errors import ExitCode
+from flowyard.errors import ExitCode, NotApproved
 from flowyard.registry.model import Version
 from flowyard.release.carry_out import Work
 from flowyard.release.experiment_step import find_execution
@@ -34,19 +35,38 @@ def ask_for_approval(parts: ReleaseParts, work: Work) -> Outcome:
 
 
 def _asked(parts: ReleaseParts, work: Work, version: Version) -> Approval:
-    noted = work.result("approval").get("request")
-    if noted:
-        return parts.desk.get(noted)
     subject = ApprovalSubject(version.name, version.version, version.digest, work.record.env, work.record.target)
-    for each in parts.desk.list():
-        if each.request.subject == subject and (each.is_live or each.state is ApprovalState.PENDING):
-            work.note("approval", request=each.request.id)
-            return each
+    approval = _noted(parts, work, subject) or _standing(parts, subject) or _new(parts, work, subject)
+    work.note("approval", request=approval.request.id)
+    if approval.state is ApprovalState.PENDING and work.result("approval").get("announced") != approval.request.id:
+        parts.announce(approval)
+        work.note("approval", announced=approval.request.id)
+    return approval
+
+
+def _noted(parts: ReleaseParts, work: Work, subject: ApprovalSubject) -> Approval | None:
+    """What this release has asked before, if it is what it would ask now."""
+    noted = work.result("approval").get("request")
+    approval = parts.desk.get(noted) if noted else None
+    return approval if approval and _is_same(approval, parts, subject) else None
+
+
+def _standing(parts: ReleaseParts, subject: ApprovalSubject) -> Approval | None:
+    """A yes to the same that fulfils the policy, or else the same question that is open, whoever asked it."""
+    with contextlib.suppress(NotApproved):
+        return parts.desk.require_live(subject, policy=parts.approval)
+    asked = (each for each in parts.desk.list() if each.state is ApprovalState.PENDING)
+    return next((each for each in asked if _is_same(each, parts, subject)), None)
+
+
+def _is_same(approval: Approval, parts: ReleaseParts, subject: ApprovalSubject) -> bool:
+    """Whoever asks chooses the policy, so that a question under another one is another question."""
+    return approval.request.subject == subject and approval.request.policy == parts.approval
+
+
+def _new(parts: ReleaseParts, work: Work, subject: ApprovalSubject) -> Approval:
     report = report_of_experiment(find_execution(parts, work), parts.ships.label)
-    asked = parts.desk.request(subject, with_serving(parts.registry, subject, report), parts.approval, parts.by)
-    work.note("approval", request=asked.request.id)
-    parts.announce(asked)
-    return asked
+    return parts.desk.request(subject, with_serving(parts.registry, subject, report), parts.approval, parts.by)
 
 
 def _write_down(parts: ReleaseParts, version: Version, approval: Approval) -> None:

@@ -1,4 +1,7 @@
-"""Where releases are written down: ``<home>/releases/<use case>/<key>/release.json``, replaced whole at every step."""
+"""Where releases are written down: ``<home>/releases/<use case>/<key>/release.json``, replaced whole at every step.
+
+A checksum in it says when it is not what was written.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.files import dump_json, write_atomic
+from flowyard._util.checked_json import checked_text, take_checksum
+from flowyard._util.files import write_atomic
 from flowyard._util.lock import try_lock
 from flowyard._util.suggest import did_you_mean
-from flowyard.errors import Conflict, NotFound, OutsideError
+from flowyard.errors import Conflict, NotFound, OutsideError, StoreError
 from flowyard.release.model import ReleaseRecord, StepRecord
 
 __all__ = ["ReleaseLog"]
@@ -65,22 +69,37 @@ class ReleaseLog:
         """Write the release down, on disk when this returns. Raises OutsideError."""
         body = {key: value for key, value in asdict(record).items() if key != "path"}
         with _written():
-            write_atomic(record.path / _FILE, dump_json(body, indent=2))
+            write_atomic(record.path / _FILE, checked_text(body))
 
     def list(self, name: str | None = None) -> list[ReleaseRecord]:
-        """The releases of a use case, or of all, newest first; what is no record is left out."""
-        found = (_read(file) for file in self._folder.glob(f"*/*/{_FILE}"))
-        fitting = [each for each in found if each is not None and name in (None, each.name)]
-        return sorted(fitting, key=lambda each: each.key, reverse=True)
+        """The releases of a use case, or of all, newest first; those that are ``damaged`` are left out."""
+        found = [each for each in map(_read, self._files(name)) if each is not None]
+        return sorted(found, key=lambda each: each.key, reverse=True)
+
+    def damaged(self, name: str | None = None) -> Sequence[str]:
+        """The releases, as ``NAME/KEY``, whose file is not what was written."""
+        return [f"{file.parent.parent.name}/{file.parent.name}" for file in self._files(name) if _read(file) is None]
+
+    def _files(self, name: str | None) -> Sequence[Path]:
+        files = self._folder.glob(f"*/*/{_FILE}")
+        return sorted(file for file in files if name in (None, file.parent.parent.name))
 
     def get(self, key: str) -> ReleaseRecord:
-        """The release with that key, or the newest of the use case with that name. Raises NotFound."""
+        """The release with that key, or the newest of the use case with that name.
+
+        Raises NotFound, and StoreError for one that is damaged.
+        """
         everything = self.list()
+        if damaged := [each for each in self.damaged() if key in (each, each.partition("/")[2])]:
+            raise StoreError(
+                f"{self._folder / damaged[0] / _FILE} is damaged: it is not what was written.",
+                hint="Begin anew: flowyard release USECASE --env NAME. What is registered stays.",
+            )
         for each in everything:
             if key in (each.key, f"{each.name}/{each.key}", each.name):
                 return each
         near = did_you_mean(key, [text for each in everything for text in (each.name, each.key)])
-        raise NotFound(f"There is no release {key!r}.", hint=near or "See: flowyard release --list")
+        raise NotFound(f"There is no release {key!r}.", hint=near or "See: flowyard release list")
 
     def unfinished(self, name: str, env: str, target: str) -> ReleaseRecord | None:
         """The newest release of that use case to that place, if it did not get to its end."""
@@ -91,7 +110,8 @@ class ReleaseLog:
 
 def _read(file: Path) -> ReleaseRecord | None:
     try:
-        return _made(json.loads(file.read_text(encoding="utf-8")), file.parent)
+        body = json.loads(file.read_text(encoding="utf-8"))
+        return _made(body, file.parent) if take_checksum(body) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

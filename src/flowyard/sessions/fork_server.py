@@ -42,7 +42,8 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    _serve(asked)
+    with contextlib.suppress(ConnectionError):  # whoever asked was killed: as if it had ended
+        _serve(asked)
 
 
 def _serve(asked: socket.socket) -> None:

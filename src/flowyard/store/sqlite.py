@@ -106,7 +106,8 @@ class SqliteDatabase(Database):
         if code in _DAMAGED:
             return StoreError(
                 f"The store {self.file} is damaged: {error}.",
-                hint="Move the file away. The next command makes a new one from the run.json of each run's folder.",
+                hint="Restore it from a backup: registered versions and approvals are in no other place. Without "
+                "one, move the file away: the next command makes a new one from the run.json of each run's folder.",
             )
         if code == sqlite3.SQLITE_FULL:
             return StoreError(f"There is no room on the disk for the store {self.file}.", hint="Free some space.")

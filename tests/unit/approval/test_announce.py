@@ -67,7 +67,7 @@ def test_a_notice_has_what_is_decided_on_and_no_run(tmp_path: Path):
         "accuracy >= 0.9": "pass: 0.917 is at least 0.9.",
         "Warning": "The answers came from a simulated model.",
     }
-    assert [link.url for link in notice.links] == ["https://example.com/diff"]
+    assert [(link.label, link.url) for link in notice.links] == [("diff (example.com)", "https://example.com/diff")]
     assert "run-key" not in repr(notice)
 
 
@@ -154,3 +154,14 @@ def test_nobody_is_told_when_nobody_is_named(tmp_path: Path):
     request = office.asked().request
     assert announce(office.desk, request, {}, PLACE) == ()
     assert office.desk.ledger.read().entries[-1].kind == "request"
+
+
+def test_a_link_of_the_report_does_not_look_like_the_one_to_answer(tmp_path: Path):
+    links = [{"label": "Look and answer", "url": f"https://evil.example/{n}"} for n in range(100)]
+    asked = Office(tmp_path).desk.request(
+        Office(tmp_path).asked().request.subject, {"links": links}, ApprovalPolicy(), "rita"
+    )
+    notice = request_notice(asked.request)
+    assert {link.label for link in notice.links} == {"Look and answer (evil.example)"}
+    assert len(notice.links) == 10
+    assert read_facts({"links": [{"url": "https://example.com/" + "a" * 2000}]}).links == []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from approval_office import SUBJECT, Office
 
+from flowyard.approval.facts import MetricFact, read_facts
 from flowyard.approval.lineage import add_approval_fact, find_subject, registered_report, with_serving
 from flowyard.approval.model import ApprovalSubject
-from flowyard.approval.report import MetricRow, metric_rows, read_report
+from flowyard.approval.report import read_report
 from flowyard.errors import NotFound, UserError
 from flowyard.registry.model import AliasChange, LineageFact, Version
 from flowyard.registry.open import open_registry
@@ -21,26 +21,14 @@ from flowyard.settings import Settings
 AT = "2024-05-01T12:00:00+00:00"
 
 
-def test_rows_of_metrics():
-    report = {"metrics": {"accuracy": 0.91234, "cost": 1e-7}, "serving": {"metrics": {"accuracy": 0.9, "old": 12345.6}}}
-    assert metric_rows(report) == (
-        MetricRow("accuracy", "0.9123", "0.9", "+0.01234"),
-        MetricRow("cost", "1e-07", "", ""),
-        MetricRow("old", "", "12,346", ""),
-    )
-
-
-@pytest.mark.parametrize(
-    "report",
-    [
-        {},
-        {"metrics": None, "serving": 3},
-        {"metrics": [1], "serving": {"metrics": "x"}},
-        {"metrics": {"a": [1], "b": True, "c": None, "d": {"e": 1}}, "serving": {"metrics": {"a": 1, "b": 2}}},
-    ],
-)
-def test_any_form_of_a_report_can_be_shown(report: dict[str, Any]):
-    assert all(row.change == "" for row in metric_rows(report))
+def test_metrics_beside_those_of_what_serves_now():
+    told = {"value": 0.91234, "low": 0.88, "high": 0.94, "higher_is_better": True}
+    report = {"metrics": {"accuracy": told, "cost": 1e-7}, "serving": {"metrics": {"accuracy": 0.9, "old": 12345.6}}}
+    assert read_facts(report).metrics == [
+        MetricFact("accuracy", "0.912 (0.880 to 0.940)", "0.900", "+0.012", "better"),
+        MetricFact("cost", "1.00e-07", "–", "", "unknown"),
+        MetricFact("old", "–", "12,346", "", "unknown"),
+    ]
 
 
 def test_files_that_are_no_report(tmp_path: Path):
@@ -85,7 +73,7 @@ def test_what_lineage_knows_of_a_version_and_of_what_serves_now(registry: Regist
     registry.move_alias("triage", AliasChange("production@prod", old.version, "ann", "first", AT), "flow")
     serving = with_serving(registry, subject, report)
     assert serving["serving"] == {"label": "triage:1", "metrics": {"accuracy": 0.88}}
-    assert metric_rows(serving) == (MetricRow("accuracy", "0.91", "0.88", "+0.03"),)
+    assert read_facts(serving).metrics == [MetricFact("accuracy", "0.910", "0.880", "+0.030", "unknown")]
     assert with_serving(registry, find_subject(registry, "triage:2", "dev", "endpoint"), report) == report
     said = {**report, "serving": {"label": "said by the report"}}
     assert with_serving(registry, subject, said) == said
@@ -97,6 +85,8 @@ def test_a_decision_is_written_down_with_exactly_its_content(registry: Registry,
     approved = office.desk.answer(office.asked(subject).request.id, "ann", "approve")
     add_approval_fact(registry, approved)
     (fact,) = [each for each in registry.facts(version) if each.kind == "approval"]
+    add_approval_fact(registry, approved)
+    assert [each.kind for each in registry.facts(version)].count("approval") == 1, "a release that waited says it again"
     assert fact.value["ledger_head"] == approved.head == office.desk.ledger.read().head
     elsewhere = office.asked(ApprovalSubject("triage", 1, "cd" * 32, "prod", "endpoint"))
     add_approval_fact(registry, office.desk.answer(elsewhere.request.id, "ann", "approve"))

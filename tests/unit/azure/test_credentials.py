@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from flowyard.azure import AzureDenied
-from flowyard.azure.blobs import BlobAccess
+from flowyard.azure import AzureDenied, AzureError
+from flowyard.azure.blobs import BlobAccess, _listed
 from flowyard.azure.credentials import IdentityTokens, open_tokens
+from flowyard.azure.errors import plain_reason
 from flowyard.azure.http import Call
 from flowyard.errors import ExtraMissing
 
@@ -75,3 +76,25 @@ async def test_a_given_token_is_used_and_not_shown():
     headers = {"Authorization": "Bearer a-secret-token"}
     call = Call("GET", "https://x.blob.core.windows.net/c?sig=secret", "GET blob c", headers)
     assert "secret" not in f"{tokens!r} {access!r} {call!r}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AccountKey=c2VjcmV0;EndpointSuffix=core",
+        "client_secret=c2VjcmV0&x=1",
+        "client_assertion=c2VjcmV0",
+        "refused eyJc2VjcmV0MTIz.c2VjcmV0.c2VjcmV0 as a token",
+        "?sv=1&sig=c2VjcmV0",
+    ],
+)
+def test_no_reason_shows_a_secret(text: str):
+    assert "c2VjcmV0" not in plain_reason(text)
+    assert "******" in plain_reason(text)
+
+
+def test_a_list_of_blobs_in_another_encoding_cannot_hide_its_document_type():
+    bomb = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "x">]><a><Blob><Name>&b;</Name></Blob></a>'
+    for content in (bomb.encode("utf-16"), bomb.encode()):
+        with pytest.raises(AzureError, match="cut off"):
+            _listed(content)

@@ -140,6 +140,20 @@ async def test_slack_keeps_to_its_limits(receiver: Receiver):
     assert all(len(block["fields"]) <= 10 for block in blocks if "fields" in block)
 
 
+async def test_links_that_are_too_many_do_not_keep_a_message_from_people(receiver: Receiver):
+    own = Link("Look and answer", "https://approvals.example.com/answer/abc")
+    many = Notice("t", "x", (), (own, *(Link(f"more {n}", "https://example.com/?" + "a&" * 400) for n in range(50))))
+    await notifier("slack:HOOK", receiver.environ).send(many)
+    text = receiver.body()["blocks"][-1]["text"]["text"]
+    assert text.startswith("<https://approvals.example.com/answer/abc|Look and answer>")
+    assert len(text) <= 3000
+    await notifier("teams:HOOK", receiver.environ).send(many)
+    card = receiver.body()["attachments"][0]["content"]
+    assert card["actions"][0]["url"] == own.url
+    assert len(card["actions"]) <= 6
+    assert len(receiver.posts[-1][1]) <= 28 * 1024
+
+
 async def test_teams_gets_an_adaptive_card_without_markdown(receiver: Receiver):
     await notifier("teams:HOOK", receiver.environ).send(NOTICE)
     attachment = receiver.body()["attachments"][0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowyard.errors import Conflict, ExitCode, NotFound, OutsideError
+from flowyard.errors import Conflict, ExitCode, NotFound, OutsideError, StoreError
 from flowyard.release import Outcome, ReleaseLog, ReleaseRecord, Step, Work, carry_out
 
 NAMES = ("first", "second", "third")
@@ -104,7 +104,7 @@ def test_one_process_at_a_time_for_one_place(tmp_path: Path):
         pass
 
 
-def test_what_is_no_release_is_left_out(tmp_path: Path):
+def test_what_is_no_release_is_left_out_and_told(tmp_path: Path):
     log = ReleaseLog(tmp_path)
     kept = begin(log)
     for content in ("", "{", "[]", '{"name": "shop"}', '{"steps": [{"nam": 1}]}'):
@@ -112,6 +112,9 @@ def test_what_is_no_release_is_left_out(tmp_path: Path):
         folder.mkdir()
         (folder / "release.json").write_text(content)
     assert log.list() == [kept]
+    assert len(log.damaged("shop")) == 5
+    with pytest.raises(StoreError, match="damaged"):
+        log.get("shop/damaged1")
     with pytest.raises(NotFound, match="shopp"):
         log.get("shopp")
 

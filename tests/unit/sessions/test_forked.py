@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from flowyard._util.worker_command import FORK_SERVER_ARGV
 from flowyard.sessions.forked import ForkedProcess, fork_worker, forked_workers
 from flowyard.sessions.messages import Channel
 
@@ -104,3 +107,17 @@ def test_blocks_may_be_inside_each_other():
         outer = forked()
         channel(outer).send(("end",))
         assert finish(outer) == 0
+
+
+def test_a_session_that_is_killed_leaves_no_traceback():
+    asked, theirs = socket.socketpair()
+    reads, writes = os.pipe()
+    with subprocess.Popen(FORK_SERVER_ARGV, stdin=theirs.fileno(), stderr=subprocess.PIPE) as server:
+        theirs.close()
+        socket.send_fds(asked, [b"f"], [reads, writes, 2])
+        select.select([asked], [], [], 60)
+        asked.close()  # without reading the answer, which resets the connection
+        for end in (reads, writes):
+            os.close(end)
+        assert server.stderr is not None
+        assert (server.stderr.read(), server.wait(60)) == (b"", 0)

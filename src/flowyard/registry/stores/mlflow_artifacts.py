@@ -103,7 +103,9 @@ class StorageArtifacts(Artifacts):
         except FlowyardError:
             raise
         except ImportError as error:
-            raise ExtraMissing(f"{self._label}:// takes another package: {error}.", hint="pip install it.") from None
+            raise ExtraMissing(
+                f"{self._label}:// takes another package: {error}.", hint="pip install that package."
+            ) from None
         except FileNotFoundError:
             if name is None:
                 raise

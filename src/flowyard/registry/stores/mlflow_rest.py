@@ -80,7 +80,7 @@ class MlflowRest:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise UserError(
-                "The address of MLflow is none.",
+                "That is no address of an MLflow server.",
                 hint="Write mlflow+https://HOST, without a user or a password: those come from MLFLOW_TRACKING_*.",
             )
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -40,6 +40,8 @@ class SqlRegistryStore(RegistryStore):
         digest = draft.digest
         earlier = self._tables.read(lambda session: queries.find_digest(session, draft, digest), None)
         if earlier is not None:
+            if self.shares_files:  # to look is cheap here, and what was lost comes back
+                self._blobs.put_all(draft.files, draft.places)
             return Registered(earlier, is_new=False)
         self._blobs.put_all(draft.files, draft.places)
         now = datetime.now(UTC).isoformat(timespec="seconds")

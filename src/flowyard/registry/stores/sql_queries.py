@@ -27,8 +27,10 @@ def names(session: Session, kind: str) -> list[str]:
 
 
 def versions(session: Session, kind: str, name: str) -> list[Version]:
-    """All versions of a name, oldest first. Raises StoreError for one that is damaged."""
-    return _found(session, "kind = ? AND name = ? ORDER BY version", (kind, name))
+    """All versions of a name, oldest first. Raises StoreError for one that is damaged or missing."""
+    found = _found(session, "kind = ? AND name = ? ORDER BY version", (kind, name))
+    _require_all([each.version for each in found], f"Versions of {kind} {name!r}")
+    return found
 
 
 def find_digest(session: Session, draft: Draft, digest: str) -> Version | None:
@@ -86,13 +88,14 @@ def add_alias_change(session: Session, kind: str, name: str, change: AliasChange
 
 
 def alias_changes(session: Session, kind: str, name: str) -> list[AliasChange]:
-    """The history of a name's aliases, oldest first."""
+    """The history of a name's aliases, oldest first. Raises StoreError when a part of it is missing."""
     found = session.execute(
-        "SELECT alias, version, changed_by, reason, changed FROM flowyard_registry_aliases "
+        "SELECT number, alias, version, changed_by, reason, changed FROM flowyard_registry_aliases "
         "WHERE kind = ? AND name = ? ORDER BY number",
         (kind, name),
-    )
-    return [AliasChange(*row) for row in found.fetchall()]
+    ).fetchall()
+    _require_all([row[0] for row in found], f"Changes of aliases of {kind} {name!r}")
+    return [AliasChange(*row[1:]) for row in found]
 
 
 def add_fact(session: Session, version: Version, fact: LineageFact) -> None:
@@ -113,14 +116,21 @@ def add_fact(session: Session, version: Version, fact: LineageFact) -> None:
 def facts(session: Session, version: Version) -> list[LineageFact]:
     """What is known of a version, oldest first. Raises StoreError for what is damaged."""
     found = session.execute(
-        "SELECT fact, value, noted_by, noted FROM flowyard_registry_facts "
+        "SELECT number, fact, value, noted_by, noted FROM flowyard_registry_facts "
         "WHERE kind = ? AND name = ? AND version = ? ORDER BY number",
         (version.kind, version.name, version.version),
-    )
+    ).fetchall()
+    _require_all([row[0] for row in found], f"Facts of {version.label}")
     try:
-        return [LineageFact(kind, json.loads(value), by, at) for kind, value, by, at in found.fetchall()]
+        return [LineageFact(kind, json.loads(value), by, at) for _, kind, value, by, at in found]
     except ValueError as error:
         raise StoreError(f"What is known of {version.label} is damaged: {error}.", hint="Restore a backup.") from error
+
+
+def _require_all(numbers: Sequence[Any], what: str) -> None:
+    """Numbers are given one after the other, so that a gap is a row that was changed or taken away."""
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise StoreError(f"{what} are missing in the registry.", hint="Restore a backup.")
 
 
 def _next(session: Session, table: str, column: str, condition: str, *values: Any) -> int:
