@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from bench.flows import llm_flow, python_node_flow
 from bench.mock import mock_model
-from bench.places import FLOWYARD, HERE, PEER_PF, SCRATCH, has_peer, own_env, peer_env
+from bench.places import FLOWYARD, HERE, PEER_PF, PEER_PYTHON, SCRATCH, has_peer, own_env, peer_env
 from bench.table import Row
 
 _SECONDS = 4.0
@@ -111,7 +112,8 @@ def _peers() -> list[Side]:
     if not has_peer():
         return []
     command = [PEER_PF, "flow", "serve", "--skip-open-browser", "--engine"]
-    return [Side(f"promptflow, {engine}", [*command, engine], peer_env()) for engine in ("flask", "fastapi")]
+    engines = ["flask", *(["fastapi"] if (PEER_PYTHON.parent / "uvicorn").exists() else [])]
+    return [Side(f"promptflow, {engine}", [*command, engine], peer_env()) for engine in engines]
 
 
 def _trivial(side: Side, flow: Path) -> _Measured:
@@ -150,7 +152,8 @@ def _running(side: Side, flow: Path) -> Iterator[Running]:
             time.sleep(0.01)
         yield Running(url, server.pid, time.perf_counter() - started)
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # promptflow's does not end when it is asked to
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # promptflow's does not end when it is asked to
         server.wait()
 
 
