@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
@@ -48,8 +48,7 @@ class Connection(asyncio.Protocol):
         return self._task is None and self._head is None and not self._data
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # those of other event loops are no subclasses
         self._local = transport.get_extra_info("sockname") or ("", 0)
         self.deadline = self._loop.time() + self._limits.head_s
         if not self._server.add(self):
