@@ -38,6 +38,7 @@ FROM_A_TABLE = {
 """Imports that are late: the name is written in our source."""
 
 OWN_PICKLES = {
+    "_util/beside.py",  # from a forked child of this process
     "runs/numbering.py",  # a file of this process, without a name
     "sessions/cluster/actor.py",  # over Ray, from whoever drives the run
     "sessions/cluster/session.py",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from flowyard._util.beside import beside
 from flowyard._util.files import write_atomic
 from flowyard._util.lock import locked
 from flowyard.abc import ReportFormat, Store
@@ -65,6 +66,8 @@ MAIN_FILES: Mapping[str, str] = {
 
 
 _LOCK = "reports.lock"
+_MUCH = 1000
+"""Lines from which on reports are written beside each other."""
 
 
 class Decided(NamedTuple):
@@ -123,8 +126,23 @@ def write_formats(
 def _files(
     comparison: Comparison, summary: Summary, evidence: Evidence | None, folder: Path, formats: Iterable[str]
 ) -> dict[str, list[Path]]:
+    """The page takes as long as all others together."""
     folder.mkdir(parents=True, exist_ok=True)
-    return {name: list(FORMATS[name](summary).write(comparison, evidence, folder)) for name in formats}
+
+    def write(names: Iterable[str]) -> dict[str, list[Path]]:
+        return {name: list(FORMATS[name](summary).write(comparison, evidence, folder)) for name in names}
+
+    wanted = list(formats)
+    others = [name for name in wanted if name != "html"]
+    if not others or others == wanted or not _is_much(comparison):
+        return write(wanted)
+    page, rest = beside(lambda: write(["html"]), lambda: write(others))
+    return {name: (page | rest)[name] for name in wanted}
+
+
+def _is_much(comparison: Comparison) -> bool:
+    """Whether another process is worth its start."""
+    return sum(run.lines.total for run in comparison.runs) >= _MUCH
 
 
 def report_paths(files: Mapping[str, Sequence[Path]]) -> dict[str, str | list[str]]:

@@ -1,7 +1,7 @@
 """Handing lines to worker processes, and finding out which line to blame when one of them ends.
 
-A worker whose lines end quickly has more than it runs, so that it never waits for the next one. Slow lines are given
-out when one was stored, so that a kill finds no answer that was paid for and is not stored yet.
+A worker whose lines end quickly has more than it runs, so that it never waits for the next one. Slow lines, where few
+run at once, are given out when one was stored, so that a kill finds no answer that was paid for and is not stored yet.
 
 When a worker ends by itself, the lines that it was running are suspects: a single one is to blame, several are run
 again one by one. The others just run again.
@@ -21,12 +21,14 @@ from flowyard.errors import OutsideError
 from flowyard.records import LineResult, LineTask
 from flowyard.sessions.black_box import read_black_box
 from flowyard.sessions.lost_lines import crashed, timed_out
+from flowyard.sessions.messages import FEW_AT_ONCE
 from flowyard.sessions.session import Concurrency, FinishedLine, LimitSeen, LineSink
 
 __all__ = ["LineDriver", "LineHand", "Share"]
 
 _AHEAD_S = 0.03
-"""How much work, in seconds, waits in a worker beside the lines that it runs; none where a line takes longer."""
+"""How much work, in seconds, waits in a worker beside the lines that it runs; none where few lines
+run at once and take longer."""
 _MOST_AHEAD = 1000
 _LONGEST_GRACE_S = 5.0
 _MOST_FAILED_STARTS = 3
@@ -71,14 +73,6 @@ class Share:
         passed_s = now_s - self.rated_at_s
         if self.told and passed_s > 0.02:
             self.rate, self.told, self.rated_at_s = self.told / passed_s, 0, now_s
-
-    @property
-    def ahead(self) -> int:
-        """How many lines it should have beside those that it runs."""
-        if self.line_s is None or self.line_s >= _AHEAD_S:
-            return 0
-        rate = self.rate or self.limit / max(self.line_s, 1e-6)
-        return min(_MOST_AHEAD, int(rate * _AHEAD_S))
 
 
 class LineDriver:
@@ -224,7 +218,16 @@ class LineDriver:
         share.alone = bool(self._suspects)
         if share.alone:
             return 1
-        return share.limit + share.ahead - len(share.lines)
+        return share.limit + self._ahead(share) - len(share.lines)
+
+    def _ahead(self, share: Share) -> int:
+        """How many lines it should have beside those that it runs."""
+        if self._concurrency.limit > FEW_AT_ONCE:
+            return min(_MOST_AHEAD, max(share.limit // 4, int(share.rate * _AHEAD_S), 2))
+        if share.line_s is None or share.line_s >= _AHEAD_S:
+            return 0
+        rate = share.rate or share.limit / max(share.line_s, 1e-6)
+        return min(_MOST_AHEAD, int(rate * _AHEAD_S))
 
     def _next_tasks(self, share: Share, room: int) -> list[LineTask]:
         if share.alone:

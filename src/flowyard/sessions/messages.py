@@ -25,9 +25,12 @@ from typing import Any, BinaryIO
 
 from flowyard.flows.model import Input, Output
 
-__all__ = ["Channel", "Message", "Prepared"]
+__all__ = ["FEW_AT_ONCE", "Channel", "Message", "Prepared"]
 
 Message = tuple[Any, ...]
+FEW_AT_ONCE = 16
+"""When no more lines run at once, each is told of at once and slow ones are given out one by one: what a kill finds
+untold or not stored was paid for in vain. With more, the time for that would be missing."""
 _LENGTH = struct.Struct("!I")
 
 

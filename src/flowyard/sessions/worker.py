@@ -35,15 +35,13 @@ from flowyard.records import AggregationResult, LineTask
 from flowyard.sessions.black_box import BlackBox
 from flowyard.sessions.crew import Crew, LoopCrew, ThreadCrew
 from flowyard.sessions.line_worker import LineWorker
-from flowyard.sessions.messages import Channel, Message, Prepared
+from flowyard.sessions.messages import FEW_AT_ONCE, Channel, Message, Prepared
 from flowyard.sessions.session import FinishedLine, Place, SessionRequest
 
 __all__ = ["main"]
 
 _TELL_EVERY_S = 0.004
 """Lines that end within this time are told of in one message."""
-_FEW_AT_ONCE = 16
-"""When no more lines run at once, each is told of at once: what a kill finds untold was paid for in vain."""
 
 
 class _Outbox:
@@ -187,7 +185,7 @@ class _Worker:
         timeout_s = self._request.line_timeout_s
         slots = BlackBox(box, 2 * self._request.most_at_once + 64)
         if not self._lines.runner.runs_plainly:
-            outbox = _LoopOutbox(self._channel, 0.0 if self._request.most_at_once <= _FEW_AT_ONCE else _TELL_EVERY_S)
+            outbox = _LoopOutbox(self._channel, 0.0 if self._request.most_at_once <= FEW_AT_ONCE else _TELL_EVERY_S)
             return outbox, LoopCrew(self._lines, self._take, outbox.put, line_timeout_s=timeout_s, box=slots)
         told = _ThreadOutbox(self._channel)
         crew = ThreadCrew(self._lines, self._take, told.put, line_timeout_s=timeout_s, box=slots)

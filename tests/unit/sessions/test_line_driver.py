@@ -24,7 +24,7 @@ class Hand:
         self.has += [task.line_number for task in tasks]
 
     def set_limit(self, limit: int, number: int) -> None:
-        assert limit == AT_ONCE
+        assert limit >= AT_ONCE
 
     def kill(self) -> None:
         raise AssertionError("nothing is late")
@@ -43,13 +43,13 @@ def hand() -> Hand:
     return Hand()
 
 
-async def drive(hand: Hand, duration_s: float, lines: int = 400) -> int:
+async def drive(hand: Hand, duration_s: float, at_once: int = AT_ONCE, lines: int = 400) -> int:
     """All lines end one by one, each stored when it is told of; the most that the worker had and were not stored."""
     stored: list[int] = []
     most = 0
     tasks = (LineTask(number, {}) for number in range(lines))
     driver = LineDriver(
-        tasks, lambda told: stored.extend(line.line_number for line in told), FixedConcurrency(AT_ONCE), no_result, None
+        tasks, lambda told: stored.extend(line.line_number for line in told), FixedConcurrency(at_once), no_result, None
     )
     over = asyncio.create_task(driver.run(1))
     driver.add(hand)
@@ -67,3 +67,7 @@ async def test_slow_lines_are_given_out_when_one_was_stored(hand: Hand):
 
 async def test_quick_lines_wait_in_the_worker(hand: Hand):
     assert await drive(hand, duration_s=0.0001) > AT_ONCE
+
+
+async def test_where_many_run_at_once_none_waits_for_the_next(hand: Hand):
+    assert await drive(hand, duration_s=0.2, at_once=64) > 64
