@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.places import SCRATCH
 
-__all__ = ["llm_flow", "model_chain_flow", "python_flow", "write_data"]
+__all__ = ["llm_flow", "model_chain_flow", "python_flow", "python_node_flow", "write_data"]
 
 _TOOL = "from promptflow.core import tool\n\n\n@tool\n"
 _THREE_PYTHON = {
@@ -34,6 +34,20 @@ nodes:
     "clean.py": _TOOL + 'def clean(text: str) -> str:\n    return " ".join(text.lower().split())\n',
     "count.py": _TOOL + 'def count(text: str) -> int:\n    return len(text.split(" "))\n',
     "join.py": _TOOL + 'def join(text: str, number: int) -> str:\n    return f"{text} ({number})"\n',
+}
+_ONE_PYTHON = {
+    "flow.dag.yaml": """\
+inputs:
+  text: {type: string}
+outputs:
+  result: {type: string, reference: "${clean.output}"}
+nodes:
+- name: clean
+  type: python
+  source: {type: code, path: clean.py}
+  inputs: {text: "${inputs.text}"}
+""",
+    "clean.py": _THREE_PYTHON["clean.py"],
 }
 _MODEL_NODE = """\
 - name: {name}
@@ -73,6 +87,11 @@ nodes:
     "second.jinja2": "user:\nSecond {{question}} {{asked}}\n",
     "last.jinja2": "user:\nLast {{question}} {{asked}}\n",
 }
+
+
+def python_node_flow() -> Path:
+    """One python node."""
+    return _write("python_node_flow", _ONE_PYTHON)
 
 
 def python_flow() -> Path:

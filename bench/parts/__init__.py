@@ -18,6 +18,7 @@ from bench.parts import (
     registry,
     report,
     scale,
+    serve,
     small,
     start,
     throughput,
@@ -43,4 +44,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
     "cache": cache.run,
     "report": report.run,
     "registry": registry.run,
+    "serve": serve.run,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ __all__ = [
     "ImageBuilder",
     "Notifier",
     "Provider",
+    "RecordSink",
     "RegistryStore",
     "ReportFormat",
     "Store",
@@ -310,3 +311,20 @@ class Target(ABC):
 
         Raises UserError when the target has no such tools.
         """
+
+
+class RecordSink(ABC):
+    """Where production records of a served flow go. Called from one thread; never waits for what is slow."""
+
+    @abstractmethod
+    def put(self, text: Callable[[], str]) -> None:
+        """Keep one record, a JSON object that ``text`` makes, in any thread and once; raises nothing."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> int:
+        """How many records could not be kept."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Keep what is left, and then nothing more. Safe to call again."""

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, one_node_flow, start_flowyard
+from serve_helper import events, serving
 
 from conftest import wait_for_text
 
@@ -50,43 +44,6 @@ def work(x: str):
     if x == "fail":
         raise ValueError("in mid-stream")
 """
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: Any
-    text: str
-
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-@contextmanager
-def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None = None) -> Iterator[Any]:
-    """A running server; gives a function that sends one request to a path."""
-    ready = project.root / f"{flow}.ready"
-    words = ["flow", "serve", "--source", flow, "--port", "0", "--ready-file", ready, "--home", project.home, *more]
-    with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
-        url = wait_for_text(ready)
-
-        def ask(path: str, body: Any = None, **headers: str) -> Answer:
-            data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            request = urllib.request.Request(url + path, data=data, headers=names)
-            try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
-                    return Answer(answer.status, answer.headers, answer.read().decode())
-            except urllib.error.HTTPError as error:
-                return Answer(error.code, error.headers, error.read().decode())
-
-        yield ask
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
-
-
-def events(text: str) -> list[Any]:
-    return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part.startswith("data: ")]
 
 
 def test_score(project: Project):

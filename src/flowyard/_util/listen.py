@@ -8,13 +8,53 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Protocol
 
 from flowyard._util.files import write_atomic
 from flowyard.errors import UserError
 
-__all__ = ["is_loopback", "listen_until_stopped"]
+if TYPE_CHECKING:
+    from aiohttp import web
+
+__all__ = ["Stoppable", "is_loopback", "listen_until_stopped", "serve_until_stopped"]
+
+
+class Stoppable(Protocol):
+    """A server that can be started and ended."""
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Begin; gives the address. Raises OSError."""
+
+    async def close(self) -> None:
+        """End what is under way, then the server."""
+
+
+async def serve_until_stopped(
+    server: Stoppable, host: str, port: int, *, say: Callable[[str], str], ready_file: Path | None = None
+) -> None:
+    """The same as ``listen_until_stopped`` for a server that ends in its own way."""
+    try:
+        _, port = await server.listen(host, port)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from None
+    try:
+        stopped = _stop_event()
+        _tell(f"http://{f'[{host}]' if ':' in host else host}:{port}", say, ready_file)
+        await stopped.wait()
+    finally:
+        await server.close()
+
+
+def _tell(url: str, say: Callable[[str], str], ready_file: Path | None) -> None:
+    sys.stdout.write(say(url) + "\n")
+    sys.stdout.flush()
+    if ready_file:
+        write_atomic(ready_file, url)
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> UserError:
+    hint = "Choose another port, or 0 for any free one."
+    return UserError(f"Cannot listen on {host}:{port}: {error.strerror or error}.", hint=hint)
 
 
 async def listen_until_stopped(
@@ -32,15 +72,13 @@ async def listen_until_stopped(
     server accepts connections. Requests under way get ``shutdown_s`` to end. Raises UserError for an address that
     cannot be used.
     """
+    from aiohttp import web  # noqa: PLC0415 - heavy, and flows are served without it
+
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_s)
     await runner.setup()
     try:
         stopped = _stop_event()
-        url = await _listen(runner, host, port)
-        sys.stdout.write(say(url) + "\n")
-        sys.stdout.flush()
-        if ready_file:
-            write_atomic(ready_file, url)
+        _tell(await _listen(runner, host, port), say, ready_file)
         await stopped.wait()
     finally:
         await runner.cleanup()
@@ -52,11 +90,12 @@ def is_loopback(host: str) -> bool:
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+    from aiohttp import web  # noqa: PLC0415 - as above
+
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        hint = "Choose another port, or 0 for any free one."
-        raise UserError(f"Cannot listen on {host}:{port}: {error.strerror or error}.", hint=hint) from None
+        raise _cannot_listen(host, port, error) from None
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{runner.addresses[0][1]}"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from flowyard import __version__
-from flowyard._util.listen import is_loopback, listen_until_stopped
+from flowyard._util.listen import is_loopback, serve_until_stopped
 from flowyard.app import App, open_app
 from flowyard.cli.options import (
     SpreadCommand,
@@ -22,14 +24,16 @@ from flowyard.cli.options import (
     values_or_file,
 )
 from flowyard.cli.output import print_warnings
-from flowyard.engine import LineRunner, prepare
+from flowyard.engine import prepare
 from flowyard.errors import UserError
 from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
 from flowyard.llm import open_provider
-from flowyard.serving import ServingSettings, make_app
+from flowyard.serving import FlowServer, ServingSettings
 
 __all__ = ["serve"]
+
+_EAGER_THREADS = 2
 
 
 @click.command(cls=SpreadCommand)
@@ -55,7 +59,7 @@ def serve(
     env_file: str | None,
     simulate: str | None,
 ) -> None:
-    """Serve a flow over HTTP: POST /score, GET /health, /version, /swagger.json."""
+    """Serve a flow over HTTP: POST /score and /feedback, a page to try it, chats as OpenAI's API has them."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     settings = ServingSettings.read(app.environ, __version__)
     if settings.key is None and not is_loopback(host):
@@ -63,9 +67,17 @@ def serve(
         raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
     flow = _with_variables(load_flow(source), app, environment_variables)
     arguments = values_or_file(init, "--init")
-    preparing = prepare(flow, app.connections(), open_provider, init=arguments, urls=app.urls)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(preparing, settings, host, port, Path(ready_file) if ready_file else None))
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as asyncio_runner:
+        file = Path(ready_file) if ready_file else None
+        asyncio_runner.run(_serve(flow, app, arguments, settings, host, port, file))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The event loop of uvloop where that is installed: a request costs it less."""
+    try:
+        return getattr(import_module("uvloop"), "new_event_loop", None)
+    except ImportError:
+        return None
 
 
 def _with_variables(flow: Flow, app: App, given: tuple[str, ...]) -> Flow:
@@ -75,14 +87,27 @@ def _with_variables(flow: Flow, app: App, given: tuple[str, ...]) -> Flow:
 
 
 async def _serve(
-    preparing: Awaitable[LineRunner], settings: ServingSettings, host: str, port: int, ready_file: Path | None
+    flow: Flow,
+    app: App,
+    init: Mapping[str, Any],
+    settings: ServingSettings,
+    host: str,
+    port: int,
+    ready_file: Path | None,
 ) -> None:
-    runner = await preparing
+    runner = await prepare(
+        flow,
+        app.connections(),
+        open_provider,
+        init=init,
+        threads=settings.at_once,
+        eager_threads=_EAGER_THREADS,
+        urls=app.urls,
+    )
     print_warnings((*runner.warnings, *runner.stream_warnings()))
     try:
         name = runner.flow.name
-        await listen_until_stopped(
-            make_app(runner, settings), host, port, say=lambda url: f"{name} on {url}/score", ready_file=ready_file
-        )
+        server = FlowServer(runner, settings)
+        await serve_until_stopped(server, host, port, say=lambda url: f"{name} on {url}/score", ready_file=ready_file)
     finally:
         await runner.close()

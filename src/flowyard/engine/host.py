@@ -30,15 +30,19 @@ _staying: ContextVar[object] = ContextVar("flowyard_staying", default=None)
 
 
 class CodeHost:
-    """Runs the code of one flow; ``threads`` synchronous tools at once. Close it when done."""
+    """Runs the code of one flow; ``threads`` synchronous tools at once, ``eager`` of them without having waited. Close
+    it when done.
+    """
 
-    def __init__(self, folder: Path, threads: int, environment: FlowEnvironment | None = None) -> None:
+    def __init__(
+        self, folder: Path, threads: int, environment: FlowEnvironment | None = None, *, eager: int | None = None
+    ) -> None:
         home = folder.resolve()
         self._owner = str(home)
         self._environment = environment or FlowEnvironment({})
         self._modules = FolderUse(home)
         self._place = WorkingDirectory(home)
-        self._threads = CodeThreads("flowyard-tool", threads, self._place.enter)
+        self._threads = CodeThreads("flowyard-tool", threads, self._place.enter, eager)
         self._loop = LoopThread("flowyard-code")
         self._loop_lock = threading.Lock()
         self._loop_started = False

@@ -24,7 +24,7 @@ from flowyard._util.inheritance import inherited
 from flowyard._util.promptflow_names import install_promptflow_names
 from flowyard.engine.module_view import FlowModules, ModuleView
 
-__all__ = ["FolderUse", "code_of", "code_owner", "no_code_runs"]
+__all__ = ["FolderUse", "code_of", "code_owner"]
 
 code_owner = inherited("flowyard_code_owner")
 """The folder (text, resolved) whose flow's code runs in this context; None elsewhere."""
@@ -57,16 +57,6 @@ def code_of(folder: Path) -> Iterator[None]:
             yield
     finally:
         use.close()
-
-
-@contextmanager
-def no_code_runs() -> Iterator[None]:
-    """Inside the block our own code runs, even if a flow's code called for it."""
-    token = code_owner.set(None)
-    try:
-        yield
-    finally:
-        code_owner.reset(token)
 
 
 class _Turn:

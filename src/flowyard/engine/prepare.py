@@ -27,21 +27,22 @@ async def prepare(
     *,
     init: Mapping[str, Any] | None = None,
     threads: int = 16,
+    eager_threads: int | None = None,
     only: str | None = None,
     urls: UrlRules | None = None,
 ) -> LineRunner:
     """Resolve all that a flow needs, used or not. Close the runner when done.
 
-    ``init`` are the arguments of a flow that is a class. ``threads`` is how many synchronous tools may run at once;
+    ``init`` are the arguments of a flow that is a class. ``threads`` is how many synchronous tools may run at once,
+    of which all but ``eager_threads`` start only when calls have to wait (None: when no thread is idle);
     ``only`` names the one node to resolve; ``urls`` says where pictures may be downloaded from. Raises FlowInvalid with
     every problem found, or the error itself when there is one only (a missing connection keeps its own class and hint).
     """
     if init and not isinstance(flow, FlexFlow):
         raise UserError(f"{flow.file.name} is not a class, so it takes no init values.", hint="Leave out --init.")
     environment = FlowEnvironment(resolve_variables(flow, connections))
-    around = Surroundings(
-        Services(connections, open_provider, urls=urls), CodeHost(flow.folder, threads, environment), environment
-    )
+    host = CodeHost(flow.folder, threads, environment, eager=eager_threads)
+    around = Surroundings(Services(connections, open_provider, urls=urls), host, environment)
     try:
         with use_services(around.services):  # code that is imported may already ask for them
             runner: LineRunner = await around.host.in_thread(_prepare, flow, around, init or {}, only)

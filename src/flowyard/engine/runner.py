@@ -6,8 +6,8 @@ import asyncio
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +17,14 @@ from flowyard._util.redact import redact
 from flowyard.engine.code import place_of
 from flowyard.engine.environment import FlowEnvironment
 from flowyard.engine.host import CodeHost, completed_now
-from flowyard.engine.modules import no_code_runs
+from flowyard.engine.modules import code_owner
 from flowyard.engine.threads import CodeThreads
 from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.includes import lost_files
 from flowyard.flows.model import Flow, Input
 from flowyard.llm.call_place import one_line
-from flowyard.llm.services import Services, use_services
+from flowyard.llm.services import Services, begin_services, end_services
 from flowyard.media import load_media, may_hold_media
 from flowyard.records import NO_USAGE, AggregationResult, ErrorRecord, LineResult, LineTask, NodeResult, Usage
 
@@ -84,6 +84,25 @@ class Surroundings:
         finally:
             self.host.close()
             self.environment.restore()
+
+
+class _Surrounded:
+    """A class, because each line enters it: three generators would take a quarter of a short line's time."""
+
+    __slots__ = ("_environment", "_services", "_tokens")
+
+    def __init__(self, services: Services, environment: FlowEnvironment) -> None:
+        self._services = services
+        self._environment = environment
+
+    def __enter__(self) -> None:
+        self._tokens = (begin_services(self._services), self._environment.show(), code_owner.set(None))
+
+    def __exit__(self, *_: object) -> None:
+        services, shown, owner = self._tokens
+        code_owner.reset(owner)
+        self._environment.hide(shown)
+        end_services(services)
 
 
 class LineRunner(ABC):
@@ -198,11 +217,9 @@ class LineRunner(ABC):
         """Close connections and let threads end; a tool that is still running is not waited for."""
         await self._around.close()
 
-    @contextmanager
-    def _surroundings(self) -> Iterator[None]:
+    def _surroundings(self) -> AbstractContextManager[None]:
         """Inside the block, code has the flow's services and environment."""
-        with use_services(self._services), self._around.environment.visible(), no_code_runs():
-            yield
+        return _Surrounded(self._services, self._around.environment)
 
     async def _line_inputs(self, task: LineTask) -> tuple[dict[str, Any], ErrorRecord | None]:
         """The inputs, or the flow's sample for none at all, with defaults, of their types and pictures loaded; or why

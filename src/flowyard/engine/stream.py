@@ -21,6 +21,12 @@ class TextStream:
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._pieces
 
+    async def close(self) -> None:
+        """Ask for no more: a generator behind it is closed, a model's answer is broken off. Safe to call again."""
+        close = getattr(self._pieces, "aclose", None)
+        if close is not None:
+            await close()
+
 
 def is_stream(value: Any) -> bool:
     """Whether a value arrives in pieces: a stream of ours, or a generator or other iterator of user code."""

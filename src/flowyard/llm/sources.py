@@ -35,6 +35,7 @@ __all__ = [
     "YamlSource",
 ]
 
+_REFERENCE = re.compile(r"\$\{\{\s*azureml://connections/([^/{}\s]+)\s*\}\}")
 _FIELDS = ("type", "api_key", "api_base", "api_version", "organization", "base_url")
 _ENOUGH = frozenset({"api_key", "base_url", "type"})
 _MARKS = frozenset({"type", "api_type", "api_key", "api_base", "base_url", "configs", "secrets", "rules"})
@@ -59,6 +60,14 @@ class EnvironmentSource(ConnectionSource):
             text = self.environ.get(variable, "").strip()
             if text.startswith("{"):
                 return parse_connection(name, self._object(variable, text), f"{self.label}: {variable}", self.folder)
+        return None
+
+    def find_other(self, name: str) -> str | None:
+        """The name of the connection that a variable puts in the place of this one."""
+        for variable in dict.fromkeys((name, _variable(name), name.upper(), _variable(name).upper())):
+            found = _REFERENCE.fullmatch(self.environ.get(variable, "").strip())
+            if found is not None:
+                return found[1]
         return None
 
     def fields(self, name: str, fields: Iterable[str] = _FIELDS) -> dict[str, str]:
@@ -260,7 +269,16 @@ class Connections:
         return connection
 
     def find(self, name: str) -> FoundConnection | None:
-        """The connection of that name and its origin, or None. Raises UserError when a source has it malformed."""
+        """The connection of that name and its origin, or None. Raises UserError when a source has it malformed.
+
+        A variable of that name may hold the name of the connection to take in its place, as deployments of Azure ML
+        have it: ``${{azureml://connections/NAME}}``.
+        """
+        environments = [source for source in self.sources if isinstance(source, EnvironmentSource)]
+        other = _joined(environments).find_other(name)
+        return self._find(other if other is not None and other != name else name)
+
+    def _find(self, name: str) -> FoundConnection | None:
         environments: list[EnvironmentSource] = []
         for source in self.sources:
             if isinstance(source, EnvironmentSource):

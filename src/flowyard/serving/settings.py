@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowyard.errors import UserError
 
@@ -13,30 +15,62 @@ __all__ = ["ServingSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ServingSettings:
-    """``key`` must come as ``Authorization: Bearer KEY`` on every route but ``/health``; None asks for none.
+    """``key`` must come with every request but those for ``/health``; None asks for none.
 
     ``included_fields`` are the only outputs that answers show; None shows all but those for evaluation. ``build`` is
-    what ``/version`` says of the build.
+    what ``/version`` says of the build. ``at_once`` requests for lines may be under way, each for ``line_s`` seconds at
+    most; ``body_bytes`` is the largest body. When the server has to stop, they get ``grace_s`` seconds to end.
+    ``records`` is the folder for production records, None for none; ``share`` of the requests is recorded, 0 to 1,
+    without the values of the inputs and outputs called ``hidden``.
     """
 
     key: str | None = None
     included_fields: frozenset[str] | None = None
     build: str | None = None
     version: str = ""
-    largest_body: int = 32 * 1024 * 1024
+    at_once: int = 512
+    line_s: float = 300.0
+    body_bytes: int = 32 * 1024 * 1024
+    grace_s: float = 25.0
+    records: Path | None = None
+    share: float = 1.0
+    hidden: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, environ: Mapping[str, str], version: str) -> ServingSettings:
-        """From FLOWYARD_SERVE_KEY and prompt flow's PROMPTFLOW_RESPONSE_INCLUDED_FIELDS and BUILD_INFO.
+        """From the variables ``FLOWYARD_SERVE_…`` and prompt flow's PROMPTFLOW_RESPONSE_INCLUDED_FIELDS and BUILD_INFO.
 
         Raises UserError when a variable is not what it should be.
         """
+        folder = environ.get("FLOWYARD_SERVE_RECORDS", "").strip()
+        hidden = environ.get("FLOWYARD_SERVE_RECORDS_HIDE", "").replace(",", " ").split()
         return cls(
             key=environ.get("FLOWYARD_SERVE_KEY") or None,
             included_fields=_fields(environ.get("PROMPTFLOW_RESPONSE_INCLUDED_FIELDS", "")),
             build=_build(environ.get("BUILD_INFO", "")),
             version=version,
+            at_once=int(_number(environ, "FLOWYARD_SERVE_AT_ONCE", 512, least=1)),
+            line_s=_number(environ, "FLOWYARD_SERVE_LINE_S", 300, least=0.001),
+            body_bytes=int(_number(environ, "FLOWYARD_SERVE_BODY_BYTES", 32 * 1024 * 1024, least=1)),
+            grace_s=_number(environ, "FLOWYARD_SERVE_GRACE_S", 25, least=0),
+            records=Path(folder) if folder else None,
+            share=_number(environ, "FLOWYARD_SERVE_RECORDS_SHARE", 1, least=0, most=1),
+            hidden=frozenset(hidden),
         )
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, *, least: float, most: float = math.inf) -> float:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        upper = f" to {most:g}" if most < math.inf else " or more"
+        raise UserError(f"{name} must be a number, {least:g}{upper}, not {text!r}.")
+    return number
 
 
 def _fields(text: str) -> frozenset[str] | None:

@@ -1,0 +1,146 @@
+"""One served flow: what every request goes through, and what the routes share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flowyard.engine.runner import LineRunner
+from flowyard.flows.chat import chat_shape
+from flowyard.media import as_base64
+from flowyard.records import LineResult
+from flowyard.serving.access import require_access
+from flowyard.serving.admission import Admission
+from flowyard.serving.answer import refused, stopped
+from flowyard.serving.exchange import Exchange
+from flowyard.serving.lines import ServedLines
+from flowyard.serving.metrics import Metrics
+from flowyard.serving.production import Production
+from flowyard.serving.record_folder import RecordFolder
+from flowyard.serving.schema import shown_outputs
+from flowyard.serving.settings import ServingSettings
+from flowyard.serving.trace_context import TraceContext
+from flowyard.wire import Refusal, Request, Response, Route, Routes
+
+__all__ = ["Service", "exchange_of"]
+
+_REQUEST_ID = ("x-request-id", "x-ms-client-request-id")
+_GONE = 499
+
+
+class Service:
+    """The parts of one server. Close it after the server."""
+
+    def __init__(self, runner: LineRunner, settings: ServingSettings) -> None:
+        self.runner = runner
+        self.settings = settings
+        self.outputs = shown_outputs(runner.flow, settings.included_fields)
+        self.chat = chat_shape(runner.flow)
+        self.admission = Admission(settings.at_once)
+        self.lines = ServedLines(runner, self.admission, settings.line_s)
+        self.metrics = Metrics(runner.flow.name, settings.version)
+        self.production = Production(
+            RecordFolder(settings.records) if settings.records else None,
+            flow=runner.flow.name,
+            version=settings.version,
+            share=settings.share,
+            hidden=settings.hidden,
+            secrets=runner.secrets,
+        )
+        self.routes = Routes([])
+        self.count_connections: Callable[[], int] = int
+
+    def refused(self, refusal: Refusal) -> Response:
+        """What is answered to what never became a request."""
+        self.metrics.refused("other", refusal.status)
+        return refused(refusal)
+
+    async def handle(self, request: Request) -> Response:
+        """Let in who may, find the route, and answer every failure in prompt flow's shape."""
+        path = request.path
+        try:
+            route = self._route(request)
+            response = await route.handler(request)
+        except Refusal as refusal:
+            response = refused(refusal)
+            if refusal.status == 401:  # a browser then asks the person, whose name does not matter
+                response.headers["www-authenticate"] = (
+                    'Basic realm="flowyard: the key is the password", charset="UTF-8"'
+                )
+            self.metrics.refused(path if refusal.status not in (401, 403, 404) else "other", refusal.status)
+        except asyncio.CancelledError:
+            if request.is_gone or not request.is_stopping:
+                raise
+            response = refused(stopped())
+        except Exception as error:  # a bug of ours costs its request only
+            response = refused(Refusal(500, f"The server failed: {type(error).__name__}."))
+            self.metrics.refused("other", 500)
+        headers = response.headers
+        if _REQUEST_ID[0] not in headers:
+            headers[_REQUEST_ID[0]] = _request_id(request)
+        if self.runner.is_simulated:
+            headers["x-flowyard-simulated"] = "true"
+        return response
+
+    def _route(self, request: Request) -> Route:
+        """The route, for whoever may use it: who may not learns nothing about which there are."""
+        key = self.settings.key
+        try:
+            route = self.routes.find(request)
+        except Refusal:
+            require_access(request, key)
+            raise
+        if not route.is_open:
+            require_access(request, key)
+        return route
+
+    def shown(self, line: LineResult) -> dict[str, Any]:
+        """The outputs that answers show, pictures in base64."""
+        outputs = line.outputs
+        names = self.outputs if self.runner.flow.outputs and not line.is_bare else list(outputs)
+        form = self.runner.flow.message_format
+        return {name: as_base64(outputs[name], form) for name in names if name in outputs}
+
+    async def run(self, exchange: Exchange, inputs: Mapping[str, Any], *, stream: bool) -> LineResult:
+        """Run one line for an exchange. Raises Refusal, after which the exchange has ended."""
+        exchange.inputs, exchange.is_stream = inputs, stream
+        self.admission.enter()
+        try:
+            line = await self.lines.run(inputs, stream=stream)
+        except Refusal as refusal:
+            self.ended(exchange, refusal.status, refusal.message, count=False)
+            raise
+        except BaseException as error:
+            self.ended(exchange, _GONE if isinstance(error, asyncio.CancelledError) else 500, type(error).__name__)
+            raise
+        exchange.usage = line.usage
+        return line
+
+    def ended(self, exchange: Exchange, status: int, error: str | None = None, *, count: bool = True) -> None:
+        """The answer is complete, or never will be; ``count`` is off where the refusal is counted by others."""
+        exchange.status, exchange.error = status, error
+        if count:
+            self.metrics.ended(exchange)
+        self.production.ended(exchange)
+
+    def close(self) -> None:
+        """Write what is left of the records."""
+        self.production.close()
+
+
+def exchange_of(request: Request) -> Exchange:
+    """A new exchange for a request."""
+    return Exchange(_request_id(request), TraceContext.read(request.headers.get("traceparent", "")), request.path)
+
+
+def _request_id(request: Request) -> str:
+    headers = request.headers
+    given = headers.get(_REQUEST_ID[0]) or headers.get(_REQUEST_ID[1])
+    if given:
+        return given[:200]
+    return str(
+        uuid.UUID(int=random.getrandbits(128), version=4)
+    )  # uuid4 asks the system, which gives up the thread's turn

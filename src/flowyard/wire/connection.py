@@ -1,0 +1,232 @@
+"""One connection: requests are read one after the other, each is answered before the next is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from flowyard.wire.chunks import ChunkReader
+from flowyard.wire.head import Head, find_head, parse_head
+from flowyard.wire.message import Request, Response
+from flowyard.wire.refusal import Refusal
+from flowyard.wire.written import CONTINUE, LAST_CHUNK, chunk, head_bytes
+
+if TYPE_CHECKING:
+    from flowyard.wire.server import WireServer
+
+__all__ = ["Connection"]
+
+_MOST_WAITING = 64 * 1024
+"""Bytes of requests that came before their turn, after which nothing more is read."""
+_LINGER_S = 2.0
+"""How long what a refused client still sends is thrown away, so that it can read why."""
+
+
+class Connection(asyncio.Protocol):
+    """``deadline`` is when the server's sweep ends the connection for being slow; None while a handler works."""
+
+    def __init__(self, server: WireServer) -> None:
+        self.deadline: float | None = None
+        self._server = server
+        self._limits = server.limits
+        self._loop = server.loop
+        self._data = bytearray()
+        self._head: Head | None = None
+        self._chunks: ChunkReader | None = None
+        self._request: Request | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._is_full = False
+        self._is_paused = False
+        self._is_over = False
+        self._rests = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request is here."""
+        return self._task is None and self._head is None and not self._data
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # those of other event loops are no subclasses
+        self._local = transport.get_extra_info("sockname") or ("", 0)
+        self.deadline = self._loop.time() + self._limits.head_s
+        if not self._server.add(self):
+            self._refuse(Refusal(503, "Too many connections.", retry_after_s=1))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._server.remove(self)
+        self._is_over = True
+        self._gone()
+        self.resume_writing()
+
+    def eof_received(self) -> bool:
+        self._gone()  # who closes the sending half is taken for gone: nobody tells the two apart in time
+        return False
+
+    def _gone(self) -> None:
+        if self._request is not None:
+            self._request.is_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        if self._rests:  # a head has one deadline, however slowly its bytes come
+            self._rests = False
+            self.deadline = self._loop.time() + self._limits.head_s
+        self._data += data
+        if self._task is None:
+            self._read()
+        elif len(self._data) > _MOST_WAITING and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def stop(self) -> None:
+        """End now: the handler is told, and may say a last word."""
+        if self._request is not None:
+            self._request.is_stopping = True
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._transport.close()
+
+    def close_idle(self) -> None:
+        """Close, if nothing is going on here."""
+        if self.is_idle:
+            self._transport.close()
+
+    def too_slow(self) -> None:
+        """The deadline has passed."""
+        self.deadline = None
+        if self._is_over or self._task is not None:
+            self._transport.abort()
+        elif self.is_idle:
+            self._transport.close()
+        else:
+            self._refuse(Refusal(408, "The request did not arrive in time."))
+
+    def _read(self) -> None:
+        """Read as far as a whole request is here, and start its handler."""
+        try:
+            if self._head is None:
+                end = find_head(self._data, self._limits)
+                if end < 0:
+                    return
+                self._head = parse_head(bytes(self._data[: end + 2]), self._limits)
+                del self._data[: end + 4]
+                self._begin_body(self._head)
+            body = self._body(self._head)
+        except Refusal as refusal:
+            self._refuse(refusal)
+            return
+        if body is not None:
+            self._start(self._head, body)
+
+    def _begin_body(self, head: Head) -> None:
+        self._chunks = ChunkReader(self._limits) if head.length is None else None
+        self.deadline = self._loop.time() + self._limits.body_s
+        if head.expects and not self._data:
+            self._transport.write(CONTINUE)
+
+    def _body(self, head: Head) -> bytes | None:
+        """The body once it is complete."""
+        if self._chunks is not None:
+            return bytes(self._chunks.body) if self._chunks.feed(self._data) else None
+        length = head.length or 0
+        if len(self._data) < length:
+            return None
+        body = bytes(self._data[:length])
+        del self._data[:length]
+        return body
+
+    def _start(self, head: Head, body: bytes) -> None:
+        self.deadline = None
+        self._request = Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
+        self._task = self._loop.create_task(self._answer(head, self._request))
+
+    async def _answer(self, head: Head, request: Request) -> None:
+        try:
+            response = await self._server.handle(request)
+            keeps = head.keeps and not response.closes and not self._server.is_draining
+            if isinstance(response.body, bytes):
+                shown = response.body if request.method != "HEAD" else b""
+                start = head_bytes(response, length=len(response.body), closes=not keeps, chunks=False)
+                self._transport.write(start + shown)
+                if self._is_full:
+                    await self._until_room()
+            else:
+                keeps = keeps and not head.is_old
+                await self._stream(response, closes=not keeps, chunks=not head.is_old)
+        except BaseException as error:
+            self._end(keeps=False, aborts=not self._is_over)
+            if not isinstance(error, asyncio.CancelledError | Exception):
+                raise
+        else:
+            self._end(keeps=keeps)
+
+    async def _stream(self, response: Response, *, closes: bool, chunks: bool) -> None:
+        assert not isinstance(response.body, bytes)
+        self._transport.write(head_bytes(response, length=None, closes=closes, chunks=chunks))
+        async with aclosing(response.body) as pieces:
+            async for piece in pieces:
+                if piece:
+                    self._transport.write(chunk(piece) if chunks else piece)
+                    if self._is_full:
+                        await self._until_room()
+        if chunks:
+            self._transport.write(LAST_CHUNK)
+
+    async def _until_room(self) -> None:
+        """Wait while the client does not read."""
+        self._room = self._loop.create_future()
+        self.deadline = self._loop.time() + self._limits.write_s
+        try:
+            await self._room
+        finally:
+            self._room = self.deadline = None
+
+    def _end(self, *, keeps: bool, aborts: bool = False) -> None:
+        """The request is answered; go on with what has arrived meanwhile."""
+        self._task = self._request = self._head = self._chunks = None
+        if self._is_over:
+            return
+        if not keeps:
+            self._is_over = True
+            self._transport.abort() if aborts else self._linger()
+            return
+        self._rests = not self._data
+        self.deadline = self._loop.time() + (self._limits.idle_s if self._rests else self._limits.head_s)
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+        if self._data:
+            self._read()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        response = self._server.refused(refusal)
+        assert isinstance(response.body, bytes)
+        self._head = None
+        self._is_over = True
+        self._transport.write(
+            head_bytes(response, length=len(response.body), closes=True, chunks=False) + response.body
+        )
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close our half; the rest goes once the client has closed its own, or soon."""
+        self._data.clear()
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        if self._is_paused:
+            self._transport.resume_reading()
+        self.deadline = self._loop.time() + _LINGER_S

@@ -1,0 +1,123 @@
+"""Reading the head of a request, strictly: what two servers could read in two ways is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flowyard.wire.limits import WireLimits
+from flowyard.wire.refusal import Refusal
+
+__all__ = ["HEAD_END", "Head", "find_head", "parse_head"]
+
+HEAD_END = b"\r\n\r\n"
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/1\.([01])\r\n")
+_FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*\r\n")
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "api-key", "content-type", "expect"})
+"""Fields that mean something to us and of which two would leave open which one counts."""
+
+
+@dataclass(slots=True)
+class Head:
+    """``length`` is that of the body in bytes, None for a body in chunks. ``keeps`` says that the connection stays."""
+
+    method: str
+    path: str
+    query_text: str
+    headers: dict[str, str]
+    length: int | None
+    keeps: bool
+    is_old: bool
+    expects: bool
+
+
+def find_head(data: bytes | bytearray, limits: WireLimits) -> int:
+    """Where the head ends, without its empty line; -1 while it is not complete. Raises Refusal for one too long."""
+    end = data.find(HEAD_END, 0, limits.head_bytes + 4)
+    if end < 0:
+        if len(data) >= limits.head_bytes:
+            raise Refusal(431, f"The head of a request may have {limits.head_bytes} bytes.")
+        if data.count(b"\n") != data.count(b"\r\n"):
+            raise Refusal(400, "A line of the head ends without a carriage return.")
+    return end
+
+
+def parse_head(data: bytes, limits: WireLimits) -> Head:
+    """The head, up to and with the end of its last line. Raises Refusal with the status to answer."""
+    line = _LINE.match(data)
+    if line is None:
+        raise Refusal(400, "The first line is no request of HTTP/1.1.")
+    headers = _fields(data, line.end(), limits)
+    is_old = line[3] == b"0"
+    if "host" not in headers and not is_old:
+        raise Refusal(400, "The header Host is missing.")
+    path, query = _target(line[2].decode("ascii"))
+    expects = headers.get("expect", "").lower()
+    if expects not in ("", "100-continue"):
+        raise Refusal(417, "No expectation but 100-continue is known.")
+    wish = headers.get("connection", "").lower()
+    return Head(
+        method=line[1].decode("ascii"),
+        path=path,
+        query_text=query,
+        headers=headers,
+        length=_length(headers, limits, is_old=is_old),
+        keeps="keep-alive" in wish if is_old else "close" not in wish,
+        is_old=is_old,
+        expects=bool(expects) and not is_old,
+    )
+
+
+def _fields(data: bytes, at: int, limits: WireLimits) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    end, count = len(data), 0
+    while at < end:
+        found = _FIELD.match(data, at)
+        if found is None:
+            raise Refusal(400, "A header is malformed.")
+        count += 1
+        name = found[1].decode("ascii").lower()
+        value = found[2].decode("latin-1")
+        if name in headers:
+            if name in _ONCE:
+                raise Refusal(400, f"The header {name} is there twice.")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+        at = found.end()
+    if count > limits.fields:
+        raise Refusal(431, f"A request may have {limits.fields} headers.")
+    return headers
+
+
+def _target(text: str) -> tuple[str, str]:
+    if not text.startswith("/"):
+        found = _ABSOLUTE.match(text)
+        if found is None:
+            raise Refusal(400, "The target of a request is a path.")
+        text = text[found.end() :] or "/"
+        text = text if text.startswith("/") else f"/{text}"
+    path, _, query = text.partition("#")[0].partition("?")
+    return path, query
+
+
+def _length(headers: dict[str, str], limits: WireLimits, *, is_old: bool) -> int | None:
+    """The length of the body; None for chunks."""
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    if coding is not None:
+        if length is not None or is_old:
+            raise Refusal(400, "A body has a length or comes in chunks, not both.")
+        if coding.lower() != "chunked":
+            raise Refusal(501, "No transfer coding but chunked is known.")
+        return None
+    if length is None:
+        return 0
+    if not _LENGTH.fullmatch(length):
+        raise Refusal(400, "Content-Length is no number.")
+    number = int(length)
+    if number > limits.body_bytes:
+        raise Refusal(413, f"The body is too large: at most {limits.body_bytes} bytes.")
+    return number

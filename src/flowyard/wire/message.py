@@ -1,0 +1,49 @@
+"""What a handler gets and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+__all__ = ["Handler", "Request", "Response"]
+
+
+@dataclass(slots=True)
+class Request:
+    """A whole request. ``headers`` have lower-case names; a repeated one holds its values joined by commas.
+
+    ``path`` is as it was sent, still encoded, without the query. ``local`` is the address of our end of the
+    connection. ``is_gone`` says that nobody waits for the answer any more, ``is_stopping`` that the server has to end.
+    """
+
+    method: str
+    path: str
+    query_text: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    local: tuple[str, int] = ("", 0)
+    is_gone: bool = False
+    is_stopping: bool = False
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query; of a repeated one the last."""
+        return dict(parse_qsl(self.query_text, keep_blank_values=True))
+
+
+@dataclass(slots=True)
+class Response:
+    """``body`` is complete, or comes in pieces, each of which is sent when it is there.
+
+    ``closes`` ends the connection after the answer.
+    """
+
+    status: int = 200
+    body: bytes | AsyncGenerator[bytes, None] = b""
+    content_type: str = "application/json; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
+    closes: bool = False
+
+
+Handler = Callable[[Request], Awaitable[Response]]

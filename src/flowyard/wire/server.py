@@ -1,0 +1,98 @@
+"""Listening, and ending without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from flowyard.wire.connection import Connection
+from flowyard.wire.limits import WireLimits
+from flowyard.wire.message import Handler, Response
+from flowyard.wire.refusal import Refusal
+
+__all__ = ["WireServer"]
+
+_SWEEP_S = 0.5
+_QUIET_S = 0.25
+"""How long idle connections stay open while draining: a request that is under way on one of them is still answered."""
+_BACKLOG = 2048
+
+
+class WireServer:
+    """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
+
+    ``handle`` raises nothing; when it does, the connection is cut.
+    """
+
+    def __init__(
+        self, handle: Handler, refused: Callable[[Refusal], Response], limits: WireLimits | None = None
+    ) -> None:
+        self.handle = handle
+        self.refused = refused
+        self.limits = limits or WireLimits()
+        self.is_draining = False
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+        self._empty = asyncio.Event()
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Begin; gives the address that is listened on. Raises OSError."""
+        self.loop = asyncio.get_running_loop()
+        self._server = await self.loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
+        self._sweeping = self.loop.create_task(self._sweep())
+        name = self._server.sockets[0].getsockname()
+        return str(name[0]), int(name[1])
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> bool:
+        """Take note of a connection; False when there are too many."""
+        self._connections.add(connection)
+        return len(self._connections) <= self.limits.connections
+
+    def remove(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    async def drain(self, grace_s: float) -> None:
+        """Accept nothing new, answer what is under way within ``grace_s`` seconds, then end the rest."""
+        self.is_draining = True
+        if self._server is not None:
+            self._server.close()
+        await self._until_empty(min(_QUIET_S, grace_s))
+        self._close_idle()
+        await self._until_empty(grace_s)
+        for connection in list(self._connections):
+            connection.stop()
+        await self._until_empty(1.0)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeping
+        for connection in list(self._connections):
+            connection.too_slow()
+        await asyncio.sleep(0)
+
+    async def _until_empty(self, seconds: float) -> None:
+        if self._connections:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
+
+    def _close_idle(self) -> None:
+        for connection in list(self._connections):
+            connection.close_idle()
+
+    async def _sweep(self) -> None:
+        """End connections that are too slow; one timer for all of them is cheaper than one for each request."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            now = self.loop.time()
+            for connection in [each for each in self._connections if each.deadline is not None]:
+                if connection.deadline is not None and connection.deadline < now:
+                    connection.too_slow()

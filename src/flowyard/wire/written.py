@@ -1,0 +1,37 @@
+"""An answer as the bytes that are sent."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flowyard.wire.message import Response
+
+__all__ = ["CONTINUE", "LAST_CHUNK", "chunk", "head_bytes"]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+def head_bytes(response: Response, *, length: int | None, closes: bool, chunks: bool) -> bytes:
+    """The head with its empty line. ``length`` is the body's in bytes, None for one whose length is not known."""
+    parts = [_LINES.get(response.status) or f"HTTP/1.1 {response.status} \r\n"]
+    if response.content_type:
+        parts.append(f"content-type: {response.content_type}\r\n")
+    if length is not None:
+        parts.append(f"content-length: {length}\r\n")
+    elif chunks:
+        parts.append("transfer-encoding: chunked\r\n")
+    parts.extend(f"{name}: {_one_line(value)}\r\n" for name, value in response.headers.items())
+    parts.append("connection: close\r\n\r\n" if closes else "\r\n")
+    return "".join(parts).encode("latin-1", "replace")
+
+
+def chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def _one_line(value: str) -> str:
+    """A value that came from elsewhere cannot begin a header of its own."""
+    return value if value.isprintable() else "".join(each if each.isprintable() else "?" for each in value)

@@ -1,0 +1,64 @@
+"""A flow that is served, and requests to it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from functional_helper import Project, ending, start_flowyard
+
+from conftest import wait_for_text
+
+__all__ = ["Answer", "Asking", "events", "serving"]
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Any
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Asking:
+    """Sends one request to a path of the server at ``url``."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def __call__(self, path: str, body: Any = None, **headers: str) -> Answer:
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, data=data, headers=names)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return Answer(answer.status, answer.headers, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read().decode())
+
+
+@contextmanager
+def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None = None) -> Iterator[Asking]:
+    """A running server, which ends well when it is told to."""
+    ready = project.root / f"{flow}.ready"
+    ready.unlink(missing_ok=True)
+    words = ["flow", "serve", "--source", flow, "--port", "0", "--ready-file", ready, "--home", project.home, *more]
+    with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
+        yield Asking(wait_for_text(ready, 120), process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+
+def events(text: str) -> list[Any]:
+    return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part.startswith("data: ")]
