@@ -54,11 +54,17 @@ class Blobs(ABC):
         Raises StoreError when the content is missing or damaged.
         """
 
-    def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> None:
-        """Keep the contents that are not there yet, several at once."""
+    def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> bool:
+        """Keep the contents that are not there yet, several at once; whether there was any."""
         first = {file.digest: (file, place) for file, place in zip(files, places, strict=True)}
         with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(lambda each: None if self.has(each[0]) else self.put(*each), first.values()))
+            return any(list(pool.map(lambda each: self._put_missing(*each), first.values())))
+
+    def _put_missing(self, file: TreeFile, place: Path) -> bool:
+        if self.has(file):
+            return False
+        self.put(file, place)
+        return True
 
     def get_all(self, files: Iterable[TreeFile], folder: Path) -> None:
         """Write files below a folder under their names, several at once; the names have been checked."""
@@ -104,12 +110,14 @@ class LocalBlobs(Blobs):
             finally:
                 copy.unlink(missing_ok=True)
 
-    def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> None:
+    def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> bool:
         with outside_errors(self._blobs):
             _clear(self._incoming)
-        super().put_all(files, places)
-        with outside_errors(self._blobs):
-            _sync_folder(self._blobs)
+        is_any = super().put_all(files, places)
+        if is_any:
+            with outside_errors(self._blobs):
+                _sync_folder(self._blobs)
+        return is_any
 
     def get(self, file: TreeFile, target: Path) -> None:
         blob = self._blobs / file.digest
