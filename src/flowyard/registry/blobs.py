@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,14 +57,16 @@ class Blobs(ABC):
     def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> bool:
         """Keep the contents that are not there yet, several at once; whether there was any."""
         first = {file.digest: (file, place) for file, place in zip(files, places, strict=True)}
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return any(list(pool.map(lambda each: self._put_missing(*each), first.values())))
+        lost = self.missing_of([file for file, _ in first.values()])
+        if lost:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(lambda file: self.put(*first[file.digest]), lost))
+        return bool(lost)
 
-    def _put_missing(self, file: TreeFile, place: Path) -> bool:
-        if self.has(file):
-            return False
-        self.put(file, place)
-        return True
+    def missing_of(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
+        """Those whose contents are not there, several looked for at once."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return [file for file, has in zip(files, pool.map(self.has, files), strict=True) if not has]
 
     def get_all(self, files: Iterable[TreeFile], folder: Path) -> None:
         """Write files below a folder under their names, several at once; the names have been checked."""
@@ -109,6 +111,9 @@ class LocalBlobs(Blobs):
                 copy.replace(self._blobs / file.digest)
             finally:
                 copy.unlink(missing_ok=True)
+
+    def missing_of(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
+        return [file for file in files if not self.has(file)]  # a look at a folder is quicker than a thread
 
     def put_all(self, files: Iterable[TreeFile], places: Iterable[Path]) -> bool:
         with outside_errors(self._blobs):
