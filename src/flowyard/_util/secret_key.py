@@ -1,17 +1,14 @@
-"""One secret key: in a variable of the environment, or else in a file that only its owner can read."""
+"""The key of approvals: nobody gets it, only what is derived from it for one purpose."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from flowyard._util.files import write_atomic
+from flowyard._util.key_file import KeyFile
 from flowyard._util.lock import locked
-from flowyard.errors import OutsideError, UserError
+from flowyard.errors import OutsideError
 
 __all__ = ["KEY_VARIABLE", "SecretKey"]
 
@@ -21,22 +18,20 @@ things, such as connections: whoever needs those could approve."""
 
 
 class SecretKey:
-    """A key of 32 bytes, read when it is first needed. Nobody gets it, only what is derived from it for one purpose."""
+    """A key of 32 bytes, read when it is first needed."""
 
     def __init__(self, key_file: Path, environ: Mapping[str, str]) -> None:
-        self._file = key_file
-        self._given = environ.get(KEY_VARIABLE, "").strip()
-        self._key: bytes | None = None
+        self._key = KeyFile(key_file, environ, KEY_VARIABLE)
 
     @property
     def source(self) -> str:
         """Where the key comes from, for people."""
-        return f"the variable {KEY_VARIABLE}" if self._given else f"the key file {self._file}"
+        return self._key.source
 
     @property
     def exists(self) -> bool:
         """Whether there is a key."""
-        return bool(self._given) or self._file.is_file()
+        return self._key.exists
 
     def make(self) -> None:
         """Make the key file, readable by its owner only, unless there is a key; of many processes one makes it.
@@ -45,41 +40,17 @@ class SecretKey:
         """
         if self.exists:
             return
+        file = self._key.file
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with locked(self._file.with_name(f"{self._file.name}.lock")):
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with locked(file.with_name(f"{file.name}.lock")):
                 if not self.exists:
-                    write_atomic(self._file, base64.b64encode(os.urandom(32)).decode() + "\n", mode=0o600)
+                    self._key.write()
         except OSError as error:
             raise OutsideError(
-                f"The key file {self._file} cannot be written: {error.strerror}.", hint=f"Or set {KEY_VARIABLE}."
+                f"The key file {file} cannot be written: {error.strerror}.", hint=f"Or set {KEY_VARIABLE}."
             ) from error
 
     def derived(self, purpose: bytes) -> bytes:
         """32 bytes for one purpose, which say nothing about the key. Raises UserError when there is no good key."""
-        if self._key is None:
-            self._key = _parsed(self._given or self._read(), self.source)
-        return hmac.digest(self._key, purpose, "sha256")
-
-    def _read(self) -> str:
-        try:
-            return self._file.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            raise UserError(f"The key file {self._file} does not exist.", hint=_PUT_BACK) from None
-        except (OSError, UnicodeDecodeError):
-            raise UserError(f"The key file {self._file} cannot be read.", hint=_PUT_BACK) from None
-
-
-_PUT_BACK = f"Put the key file back, or export its line as {KEY_VARIABLE}."
-
-
-def _parsed(text: str, source: str) -> bytes:
-    try:
-        key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != 32:
-        raise UserError(
-            f"The key in {source} is not 32 bytes in base64.", hint="A key is made with: openssl rand -base64 32"
-        )
-    return key
+        return hmac.digest(self._key.key(), purpose, "sha256")

@@ -18,6 +18,7 @@ from flowyard.approval.open import open_desk
 from flowyard.approval.policy import read_approval_policy
 from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.approval_wait import watch
+from flowyard.cli.deploy_options import Place
 from flowyard.cli.experiment_end import run_and_decide
 from flowyard.cli.experiment_load import planned_experiment
 from flowyard.cli.experiment_options import SpaceOptions, space_options
@@ -54,7 +55,7 @@ __all__ = ["run"]
     "--deploy", "deploys", is_flag=True, help="Insist on deploying; done anyway where deployment.yaml has it."
 )
 @click.option(
-    "--ship", metavar="LABEL", help="The variant that would be deployed (default: the flow as its files are)."
+    "--ship", metavar="LABEL", help="The variant that would be deployed (default: 'ships', else the flow as it is)."
 )
 @click.option("--until", type=click.Choice(STEPS), help="Stop after this step; the same command goes on.")
 @click.option("--no-wait", is_flag=True, help="Ask for approval, but do not wait; the same command goes on.")
@@ -99,24 +100,9 @@ def run(
     )
     policy = replace(policy, ships=ship or policy.ships)
     print_warnings(plan.warnings)
-    desk, person = open_desk(app.settings), by or person_name(app.environ)
+    person = by or person_name(app.environ)
     place = place_of_release(Path(path), env, target, home, deploys=deploys)
-    parts = ReleaseParts(
-        experiment=plan.experiment,
-        plan=plan,
-        ships=_shipped(plan, policy.ships),
-        inconclusive_passes=policy.inconclusive == "pass",
-        approval=read_approval_policy(plan.experiment),
-        store=app.store,
-        registry=open_registry(app.settings),
-        desk=desk,
-        by=person,
-        run_experiment=partial(_run_experiment, plan, policy, app, many),
-        announce=lambda asked: _announce(app, desk, asked),
-        wait=None if no_wait else lambda asked: watch(desk, asked.request.id),
-        no_approval=no_approval(place),
-        roll_out=partial(roll_out_version, place, person) if place else None,
-    )
+    parts = _parts(plan, policy, app, many, place, person, waits=not no_wait)
     steps = release_steps(parts)
     log = ReleaseLog(app.settings.home)
     warn_of_damaged(log, plan.experiment.name)
@@ -128,6 +114,36 @@ def run(
     if as_json:
         print_json(release_view(record))
     return _code(record, until)
+
+
+def _parts(
+    plan: ExperimentPlan,
+    policy: DecisionPolicy,
+    app: App,
+    many: ManyLines,
+    place: Place | None,
+    person: str,
+    *,
+    waits: bool,
+) -> ReleaseParts:
+    """What the steps work with. Raises UserError when what would be deployed is not among what runs."""
+    desk = open_desk(app.settings)
+    return ReleaseParts(
+        experiment=plan.experiment,
+        plan=plan,
+        ships=_shipped(plan, policy.ships),
+        inconclusive_passes=policy.inconclusive == "pass",
+        approval=read_approval_policy(plan.experiment),
+        store=app.store,
+        registry=open_registry(app.settings),
+        desk=desk,
+        by=person,
+        run_experiment=partial(_run_experiment, plan, policy, app, many),
+        announce=lambda asked: _announce(app, desk, asked),
+        wait=(lambda asked: watch(desk, asked.request.id)) if waits else None,
+        no_approval=no_approval(place),
+        roll_out=partial(roll_out_version, place, person) if place else None,
+    )
 
 
 def _shipped(plan: ExperimentPlan, wanted: str | None) -> PlannedRun:
