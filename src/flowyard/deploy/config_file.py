@@ -15,6 +15,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.deploy.endpoint_test.model import EndpointTest
 from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias
 
@@ -145,6 +146,9 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
             file.where("environments", name, "approval"),
             f"Only these may: {known_names(WITHOUT_APPROVAL)}.",
         )
+    yield from option_problems(
+        given.target, given.options, lambda keys: file.where("environments", name, "options", *keys)
+    )
     for variable, value in given.env.items():
         where = file.where("environments", name, "env", variable)
         if not _VARIABLE.fullmatch(variable):

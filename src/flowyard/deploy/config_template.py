@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.deploy.config_file import parse_memory
 from flowyard.deploy.endpoint_test.model import EndpointTest
 from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 
 __all__ = ["parse_template_file"]
@@ -110,6 +111,12 @@ class _Entry:
                 why = _NOT_USED.get(str(key), "nothing here reads it")
                 self.warnings.append(f"{self.where(key)}: {key} is not used: {why}.")
         options = {name: self.body[key] for key, name in kind.options.items() if self.body.get(key)}
+        keys = {name: key for key, name in kind.options.items()}
+        self.problems += option_problems(
+            kind.target,
+            {**kind.fixed, **options},
+            lambda place: self.where(*(keys[key] for key in place if key in keys)),
+        )
         return DeployEnvironment(
             name=str(self.body["ENV_NAME"]),
             target=kind.target,

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.abc import Target
+from flowyard.deploy.options import TargetOptions, parse_options
 from flowyard.errors import UserError
 
 __all__ = ["TARGETS", "open_target"]
 
 TARGETS: Mapping[str, str] = {
-    "local": "flowyard.deploy.targets.local:LocalTarget",
-    "docker": "flowyard.deploy.targets.docker:DockerTarget",
+    "local": "flowyard.deploy.targets.local.target:LocalTarget",
+    "docker": "flowyard.deploy.targets.docker.target:DockerTarget",
 }
 """Where the class of each target is; it is made with the home, the environment and the options of deployment.yaml."""
 
@@ -24,6 +25,6 @@ def open_target(name: str, home: Path, environ: Mapping[str, str], options: Mapp
     if name not in TARGETS:
         raise UserError(f"There is no target {name!r}.", hint=did_you_mean(name, TARGETS) or known_names(TARGETS))
     module, _, attribute = TARGETS[name].partition(":")
-    make: Callable[[Path, Mapping[str, str], Mapping[str, object]], Target]
+    make: Callable[[Path, Mapping[str, str], TargetOptions], Target]
     make = getattr(importlib.import_module(module), attribute)
-    return make(home, environ, options)
+    return make(home, environ, parse_options(name, options))

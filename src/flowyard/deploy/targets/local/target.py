@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.deploy.model import DeploymentState, WantedDeployment
-from flowyard.deploy.targets.behind_switch import BehindSwitch
-from flowyard.deploy.targets.supervisor import supervisor_process
+from flowyard.deploy.options.local import LocalOptions
+from flowyard.deploy.targets.local.supervisor import supervisor_process
+from flowyard.deploy.targets.switch.behind_switch import BehindSwitch
 from flowyard.errors import UserError
 
 __all__ = ["LocalTarget"]
 
-_SUPERVISOR = "flowyard.deploy.targets.supervisor"
+_SUPERVISOR = "flowyard.deploy.targets.local.supervisor"
 _CRASHES = 3
 """A server that crashed so often before it ever answered is not waited for any longer."""
 _WRONG_INPUT = 2
@@ -26,6 +27,10 @@ class LocalTarget(BehindSwitch):
     """Deployments are processes of the account that deploys; their variables are in their own environment only."""
 
     label = "local"
+
+    def __init__(self, home: Path, environ: Mapping[str, str], options: LocalOptions) -> None:
+        del options
+        super().__init__(home, environ)
 
     def prepare(self, wanted: WantedDeployment, folder: Path) -> Mapping[str, Any]:
         """A copy of the version's files, which the flow may write to."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from flowyard._util.files import dump_json, write_atomic
-from flowyard.deploy.targets.kept_process import KeptProcess
+from flowyard.deploy.targets.switch.kept_process import KeptProcess
 from flowyard.settings import inherited_environment
 
 __all__ = ["supervisor_process"]
@@ -59,7 +59,7 @@ class _Supervisor:
         self._address.unlink(missing_ok=True)
         words = ["flow", "serve", "--source", str(self._source), "--host", "127.0.0.1", "--port", "0"]
         words += ["--ready-file", str(self._address)]
-        argv = [sys.executable, "-P", "-m", "flowyard.deploy.targets.serve_start", str(os.getpid()), *words]
+        argv = [sys.executable, "-P", "-m", "flowyard.deploy.targets.local.serve_start", str(os.getpid()), *words]
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=inherited_environment()) as server:  # noqa: S603
             try:
                 return self._watch(server)

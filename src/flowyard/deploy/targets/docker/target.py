@@ -14,9 +14,10 @@ from typing import Any
 
 from flowyard._util.files import write_atomic
 from flowyard.deploy.model import DeploymentState, Image, WantedDeployment
-from flowyard.deploy.targets.behind_switch import BehindSwitch, free_port
-from flowyard.deploy.targets.compose import write_compose
-from flowyard.deploy.targets.ready import answers
+from flowyard.deploy.options.docker import DockerOptions
+from flowyard.deploy.targets.docker.compose import write_compose
+from flowyard.deploy.targets.switch.behind_switch import BehindSwitch, free_port
+from flowyard.deploy.targets.switch.ready import answers
 from flowyard.errors import Conflict, NotFound, OutsideError, UserError
 
 __all__ = ["DockerTarget"]
@@ -26,26 +27,18 @@ _ANSWER_S = 120
 _DRAIN_S = 45
 _CRASHES = 3
 _SCRATCH = "/tmp:rw,size=256m"  # noqa: S108 - in the container
-_NETWORKS = ("bridge", "host")
 _KEY = "FLOWYARD_SERVE_KEY"
 
 
 class DockerTarget(BehindSwitch):
-    """Containers of the engine that ``docker`` talks to, which starts them again when they crash, or it starts itself.
-
-    ``options``: ``network: host`` runs them in the machine's own network, for engines without a bridge.
-    """
+    """Containers of the engine that ``docker`` talks to, which starts them again when they crash, or it starts itself."""
 
     label = "docker"
     needs_image = True
 
-    def __init__(self, home: Path, environ: Mapping[str, str], options: Mapping[str, object]) -> None:
-        super().__init__(home, environ, options)
-        self._network = str(options.get("network", "bridge"))
-        unknown = sorted(set(options) - {"network"})
-        if unknown or self._network not in _NETWORKS:
-            wrong = f"option {unknown[0]!r}" if unknown else f"network {self._network!r}"
-            raise UserError(f"The target docker has no {wrong}.", hint="options: {network: bridge} or {network: host}")
+    def __init__(self, home: Path, environ: Mapping[str, str], options: DockerOptions) -> None:
+        super().__init__(home, environ)
+        self._network = options.network
 
     def prepare(self, wanted: WantedDeployment, folder: Path) -> Mapping[str, Any]:
         """A port of its own, which stays when the container is started again."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from flowyard.abc import Target
 from flowyard.deploy.model import Address, Change, Deployment, DeploymentState, EndpointState, WantedDeployment
-from flowyard.deploy.targets.endpoint_folder import EndpointFolder
-from flowyard.deploy.targets.ready import answers, wait_until
-from flowyard.deploy.targets.switch import switch_process
-from flowyard.deploy.targets.under_way import none_under_way
+from flowyard.deploy.targets.switch.endpoint_folder import EndpointFolder
+from flowyard.deploy.targets.switch.process import switch_process
+from flowyard.deploy.targets.switch.ready import answers, wait_until
+from flowyard.deploy.targets.switch.under_way import none_under_way
 from flowyard.errors import Conflict, NotFound, OutsideError
 
 __all__ = ["BehindSwitch", "free_port"]
@@ -25,16 +25,15 @@ __all__ = ["BehindSwitch", "free_port"]
 _READY_S = 120.0
 _SWITCH_READY_S = 60.0
 _FINISH_S = 60.0
-_SWITCH = "flowyard.deploy.targets.switch"
+_SWITCH = "flowyard.deploy.targets.switch.process"
 
 
 class BehindSwitch(Target):
     """Deployments that answer on ports of 127.0.0.1, and one switch for each endpoint that requests go through."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str], options: Mapping[str, object]) -> None:
+    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
         self._home = home
         self.environ = dict(environ)
-        self.options = options
 
     @abstractmethod
     def prepare(self, wanted: WantedDeployment, folder: Path) -> Mapping[str, Any]:

@@ -16,9 +16,9 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from flowyard._util.listen import listen_until_stopped
-from flowyard.deploy.targets.endpoint_folder import EndpointFolder
-from flowyard.deploy.targets.kept_process import KeptProcess
-from flowyard.deploy.targets.under_way import UnderWay
+from flowyard.deploy.targets.switch.endpoint_folder import EndpointFolder
+from flowyard.deploy.targets.switch.kept_process import KeptProcess
+from flowyard.deploy.targets.switch.under_way import UnderWay
 
 __all__ = ["DEPLOYMENT_HEADER", "Switch", "switch_process"]
 

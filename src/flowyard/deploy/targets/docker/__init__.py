@@ -1,0 +1,1 @@
+"""The target ``docker``: containers of this machine."""
