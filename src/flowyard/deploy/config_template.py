@@ -112,10 +112,11 @@ class _Entry:
                 self.warnings.append(f"{self.where(key)}: {key} is not used: {why}.")
         options = {name: self.body[key] for key, name in kind.options.items() if self.body.get(key)}
         keys = {name: key for key, name in kind.options.items()}
-        self.problems += option_problems(
-            kind.target,
-            {**kind.fixed, **options},
-            lambda place: self.where(*(keys[key] for key in place if key in keys)),
+        options = {**kind.fixed, **options}
+        self.problems.extend(
+            option_problems(
+                kind.target, options, lambda place: self.where(*(keys[key] for key in place if key in keys))
+            )
         )
         return DeployEnvironment(
             name=str(self.body["ENV_NAME"]),
@@ -128,7 +129,7 @@ class _Entry:
             memory_mb=self._value("MEMORY_ALLOCATION", lambda text: parse_memory(str(text)), None),
             test=EndpointTest(file=self._test_file(folder)),
             traffic=self._percent(),
-            options={**kind.fixed, **options},
+            options=options,
             where=self.where(),
         )
 

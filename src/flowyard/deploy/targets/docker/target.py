@@ -31,7 +31,7 @@ _KEY = "FLOWYARD_SERVE_KEY"
 
 
 class DockerTarget(BehindSwitch):
-    """Containers of the engine that ``docker`` talks to, which starts them again when they crash, or it starts itself."""
+    """Containers of the engine that ``docker`` talks to, which starts them again when they crash or it starts."""
 
     label = "docker"
     needs_image = True
