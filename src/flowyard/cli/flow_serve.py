@@ -30,6 +30,7 @@ from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
 from flowyard.llm import open_provider
 from flowyard.serving import FlowServer, ServingSettings
+from flowyard.spans import SpanSettings
 
 __all__ = ["serve"]
 
@@ -66,10 +67,16 @@ def serve(
         hint = "export FLOWYARD_SERVE_KEY=…; callers then send 'Authorization: Bearer …'. Or serve on 127.0.0.1."
         raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
     flow = _with_variables(load_flow(source), app, environment_variables)
+    settings = replace(settings, spans=_spans(flow, app.environ))
     arguments = values_or_file(init, "--init")
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as asyncio_runner:
         file = Path(ready_file) if ready_file else None
         asyncio_runner.run(_serve(flow, app, arguments, settings, host, port, file))
+
+
+def _spans(flow: Flow, environ: Mapping[str, str]) -> SpanSettings:
+    about = {"service.version": __version__, "telemetry.sdk.version": __version__, "flowyard.flow": flow.name}
+    return SpanSettings.read(environ, service=flow.name, about=about)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -100,9 +100,4 @@ async def _schema(service: Service, _request: Request) -> Response:
 
 async def _metrics(service: Service, _request: Request) -> Response:
     """The counts, for Prometheus."""
-    text = service.metrics.text(
-        under_way=service.admission.under_way,
-        connections=service.count_connections(),
-        dropped=service.production.dropped,
-    )
-    return Response(200, text.encode(), CONTENT_TYPE)
+    return Response(200, service.metrics.text(service.now()).encode(), CONTENT_TYPE)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowyard.errors import UserError
+from flowyard.spans import SpanSettings
 
 __all__ = ["ServingSettings"]
 
@@ -20,7 +21,8 @@ class ServingSettings:
     ``included_fields`` are the only outputs that answers show; None shows all but those for evaluation. ``build`` is
     what ``/version`` says of the build. ``at_once`` requests for lines may be under way, each for ``line_s`` seconds at
     most; ``body_bytes`` is the largest body. When the server has to stop, they get ``grace_s`` seconds to end.
-    ``records`` is the folder for production records, None for none; ``share`` of the requests is recorded, 0 to 1,
+    ``records`` is the folder for production records, None for none, or ``record_sink`` names where else they go, made
+    with ``environ``; ``share`` of the requests is recorded, 0 to 1,
     without the values of the inputs and outputs called ``hidden``.
     """
 
@@ -35,6 +37,9 @@ class ServingSettings:
     records: Path | None = None
     share: float = 1.0
     hidden: frozenset[str] = frozenset()
+    record_sink: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    spans: SpanSettings = field(default_factory=SpanSettings)
 
     @classmethod
     def read(cls, environ: Mapping[str, str], version: str) -> ServingSettings:
@@ -56,6 +61,8 @@ class ServingSettings:
             records=Path(folder) if folder else None,
             share=_number(environ, "FLOWYARD_SERVE_RECORDS_SHARE", 1, least=0, most=1),
             hidden=frozenset(hidden),
+            record_sink=environ.get("FLOWYARD_SERVE_RECORDS_SINK", "").strip() or None,
+            environ=environ,
         )
 
 
