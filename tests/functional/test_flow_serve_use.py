@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,83 @@ def test_events_of_a_chat(project: Project):
         first, *pieces = events(text)
         assert first == {"seen": [], "tone": "plain"}
         assert "".join(piece["answer"] for piece in pieces) == "The capital."
+
+
+def test_a_flow_that_is_a_class_is_made_with_prompt_flows_variable(project: Project):
+    code = "class Greet:\n    def __init__(self, word: str):\n        self.word = word\n\n"
+    code += "    def __call__(self, name: str) -> str:\n        return f'{self.word} {name}'\n"
+    project.write("greet/greet.py", code)
+    project.write("greet/flow.flex.yaml", "entry: greet:Greet\n")
+    env = {"PF_FLOW_INIT_CONFIG": '{"word": "Hi"}', "PROMPTFLOW_SERVING_ENGINE": "fastapi"}
+    with serving(project, "greet", env=env) as ask:
+        assert ask("/score", {"name": "you"}).json() == "Hi you"
+    with serving(project, "greet", "--init", "word=Hello", env=env) as ask:
+        assert ask("/score", {"name": "you"}).json() == "Hello you"
+
+
+def test_records_of_model_calls_are_complete_whole_and_streamed(project: Project):
+    flow = chat_flow(project)
+    folder = project.root / "kept"
+    with counting_server() as model:
+        project.write("prices.yaml", "models:\n  small: {prompt: 100000, completion: 200000}\n")
+        env = {**model.environment(), "FLOWYARD_SERVE_RECORDS": str(folder), "FLOWYARD_SERVE_RECORDS_HIDE": "tone"}
+        with serving(project, flow, env=env) as ask:
+            for accept in ("application/json", "text/event-stream"):
+                body = {"question": "Hi purple", "tone": "purple", "chat_history": [{"inputs": {"tone": "deep green"}}]}
+                assert ask("/score", body, Accept=accept, traceparent=TRACE).status == 200
+            asked = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+            assert ask("/v1/chat/completions", asked, traceparent=TRACE).status == 200
+    kept = records(folder)
+    assert len(kept) == 3
+    for record in kept:
+        assert (record["models"], record["model_calls"], record["trace_id"]) == (["small"], 1, TRACE[3:35])
+        assert (record["prompt_tokens"], record["completion_tokens"]) == (10, 5)
+        assert record["outputs"]["answer"].startswith("answer ")
+        assert record["latency_s"] > 0
+        assert record["cost_usd"] == 2.0
+        assert record["error"] is None
+    assert [record["first_piece_s"] is None for record in kept] == [True, False, False]
+    assert kept[0]["inputs"]["question"] == "Hi ******", "what is hidden stays so where it is said again"
+    assert kept[0]["inputs"]["chat_history"] == [{"inputs": {"tone": "******"}}]
+    assert kept[0]["outputs"]["seen"] == [{"inputs": {"tone": "******"}}]
+
+
+SINK = """\
+from pathlib import Path
+from flowyard.abc import RecordSink
+
+
+class Sink(RecordSink):
+    def __init__(self, environ):
+        self.path = Path(environ["SINK_FILE"])
+        self.kept = []
+
+    def put(self, text):
+        record = text()
+        if "refuse" in record:
+            raise OSError("full")
+        self.kept.append(record)
+
+    @property
+    def dropped(self):
+        return 10
+
+    def close(self):
+        self.path.write_text("\\n".join(self.kept))
+"""
+
+
+def test_records_go_to_a_sink_of_ones_own(project: Project):
+    project.write("own/mysink.py", SINK)
+    file = project.root / "sunk.jsonl"
+    env = {"PYTHONPATH": os.pathsep.join([str(project.root / "own"), os.environ.get("PYTHONPATH", "")])}
+    env |= {"FLOWYARD_SERVE_RECORDS_SINK": "mysink:Sink", "SINK_FILE": str(file)}
+    with serving(project, project.echo_flow(), env=env) as ask:
+        assert ask("/score", {"x": "a"}).status == 200
+        assert ask("/score", {"x": "refuse"}).status == 200
+        assert "flowyard_serve_records_dropped_total 11\n" in ask("/metrics").text
+    (record,) = file.read_text().splitlines()
+    assert json.loads(record)["inputs"] == {"x": "a"}
+    for wrong in ("mysink:Missing", "missing:Sink", "mysink:Path", "nobody"):
+        said = project.rejected("flow", "serve", "--source", "echo", env={**env, "FLOWYARD_SERVE_RECORDS_SINK": wrong})
+        assert "FLOWYARD_SERVE_RECORDS_SINK" in said

@@ -26,6 +26,7 @@ from flowyard.serving.schema import shown_outputs
 from flowyard.serving.settings import ServingSettings
 from flowyard.serving.trace_context import TraceContext
 from flowyard.serving.traces import Traces
+from flowyard.serving.worker_metrics import WorkerMetrics
 from flowyard.wire import Refusal, Request, Response, Route, Routes
 
 __all__ = ["Service", "exchange_of"]
@@ -62,6 +63,7 @@ class Service:
             secrets=runner.secrets,
         )
         self._notes_calls = self.traces.is_on or self.production.is_on
+        self.workers: WorkerMetrics | None = None
         self.routes = Routes([])
         self.count_connections: Callable[[], int] = int
 
@@ -141,6 +143,10 @@ class Service:
             self.metrics.ended(exchange)
         self.production.ended(exchange)
         self.traces.ended(exchange)
+
+    def own_metrics(self) -> str:
+        """What this process counts, for Prometheus."""
+        return self.metrics.text(self.now())
 
     def now(self) -> Now:
         """What the parts of the server count at this moment."""
