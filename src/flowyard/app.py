@@ -21,6 +21,7 @@ from flowyard.llm import (
     YamlSource,
 )
 from flowyard.llm.recording import RecordedConnections, RecordingRules, ReplayConnections, open_recording
+from flowyard.llm.workspace_source import open_workspace_source
 from flowyard.media import UrlRules
 from flowyard.runs.execution import Progress
 from flowyard.runs.run import RunParts
@@ -45,7 +46,8 @@ class App:
         self, declared: Iterable[ConnectionSource] = (), recording: RecordingRules | None = None
     ) -> Connections:
         """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files, the
-        user's store, a Key Vault when one is configured, and an HTTP provider when the environment names one.
+        user's store, a Key Vault when one is configured, and an HTTP provider and an Azure ML workspace when the
+        environment names one.
 
         In a replay nothing is asked over a network, and what is recorded, or missing, has a stand-in. Raises UserError
         when the recording cannot be read.
@@ -58,6 +60,8 @@ class App:
             sources.append(KeyVaultSource(self.settings.key_vault))
         if self.environ.get(ENDPOINT_VARIABLE):
             sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
+        if (workspace := open_workspace_source(self.environ)) is not None:
+            sources.append(workspace)
         return Connections(sources)
 
     def _local_sources(self, declared: Iterable[ConnectionSource]) -> list[ConnectionSource]:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+from span_collector import span_collector
 
 from flowyard.spans import Exporter, Failure, Span
 from flowyard.spans.app_insights import ApplicationInsights
 from flowyard.spans.destination import Otlp
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "functional"))
-from span_collector import span_collector
 
 QUICK = {"gather_s": 0.0, "first_wait_s": 0.01}
 

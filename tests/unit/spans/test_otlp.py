@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from span_collector import read_protobuf
 
 from flowyard.errors import UserError
 from flowyard.spans import Failure, Sampler, Span
 from flowyard.spans.otlp_json import export_request, span_json
 from flowyard.spans.otlp_protobuf import to_protobuf
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "functional"))
-from span_collector import read_protobuf
 
 TEXT = st.text(max_size=20)
 LEAVES = TEXT | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
