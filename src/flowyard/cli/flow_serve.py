@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -76,7 +77,7 @@ def serve(
     arguments = values_or_file(init, "--init") or settings.init
     worker = Worker.read(app.settings.environ)
     file = worker.ready_file if worker else Path(ready_file) if ready_file else None
-    if settings.workers > 1 and worker is None:
+    if settings.workers > 1 and worker is None and os.name == "posix":
         serving = _serve_by_workers(flow.name, settings, app.settings.environ, host, port, file)
     else:
         serving = _serve(flow, app, arguments, settings, host, port, file, worker)
@@ -85,7 +86,12 @@ def serve(
 
 
 def _spans(flow: Flow, environ: Mapping[str, str]) -> SpanSettings:
-    about = {"service.version": __version__, "telemetry.sdk.version": __version__, "flowyard.flow": flow.name}
+    about = {
+        "service.version": __version__,
+        "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+        "telemetry.sdk.version": __version__,
+        "flowyard.flow": flow.name,
+    }
     return SpanSettings.read(environ, service=flow.name, about=about)
 
 

@@ -29,6 +29,7 @@ _BACKLOG = 2048
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _HEALTHY_S = 0.1, 10.0, 30.0
 _POLL_S = 0.02
 _SPARE_S = 10.0
+_MOST_FOLDER = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Workers:
         """
         self._socket = opened = _listening(host, port)
         self._alive = os.pipe()
-        self._folder = Path(tempfile.mkdtemp(prefix="flowyard-serve-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="flowyard-serve-", dir=_short_folder()))
         first = await self._started(0)  # alone, so that what is wrong with the flow is said once
         if not await self._until_ready(0, first):
             raise SystemExit(first.returncode or 1)
@@ -174,6 +175,12 @@ class Workers:
                 return False
             await asyncio.sleep(_POLL_S)
         return True
+
+
+def _short_folder() -> str | None:
+    """Where temporary folders are; elsewhere if that is too long for the name of a socket."""
+    usual = tempfile.gettempdir()
+    return "/tmp" if len(usual) > _MOST_FOLDER and os.access("/tmp", os.W_OK) else usual  # noqa: S108 - mkdtemp's
 
 
 def own_command() -> list[str]:

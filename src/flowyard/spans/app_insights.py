@@ -16,9 +16,10 @@ from flowyard.spans.span import Failure, Span
 __all__ = ["ApplicationInsights"]
 
 _ENDPOINT = "https://dc.services.visualstudio.com"
-_AGAIN = frozenset({401, 403, 408, 429, 439, 500, 502, 503, 504})
+_AGAIN = frozenset({408, 429, 439, 500, 502, 503, 504})
 _MOST_NAME, _MOST_KEY, _MOST_VALUE, _MOST_MESSAGE = 1024, 150, 8192, 32768
 _ERROR = 3
+_WRONG = 400
 
 
 class ApplicationInsights(Destination):
@@ -52,7 +53,7 @@ class ApplicationInsights(Destination):
     def outcome(self, status: int, answer: bytes, spans: Sequence[Span]) -> Outcome:
         if status in (200, 206):
             return self._partial(answer, spans)
-        if status in _AGAIN - {401, 403}:
+        if status in _AGAIN:
             return Outcome(again=spans)
         return Outcome(len(spans))
 
@@ -98,9 +99,11 @@ class ApplicationInsights(Destination):
 
 def _request(span: Span) -> tuple[str, dict[str, Any]]:
     own = span.attributes
+    status = int(own.get("http.response.status_code", 0))
     data = {
         **_timed(span),
-        "responseCode": str(own.get("http.response.status_code", 0)),
+        "success": span.failure is None and status < _WRONG,
+        "responseCode": str(status),
         "url": _text(own.get("url.path", "")),
     }
     return "RequestData", data

@@ -132,15 +132,10 @@ class Exporter:
         self._drop(len(spans), label)
 
     def _is_over(self, pause_s: float) -> bool:
-        """Pause; True when there is no time for one attempt more because the server ends."""
-        if not self._closing.wait(min(pause_s, _LONGEST_WAIT_S)):
-            return False
-        assert self._until is not None
-        left_s = self._until - time.monotonic()
-        pause_s = min(pause_s, self._first_wait_s)
-        if left_s <= pause_s:
+        """Pause; True when the server ends and has tried since: a dead endpoint must not hold up its end."""
+        if self._closing.is_set():
             return True
-        time.sleep(pause_s)
+        self._closing.wait(min(pause_s, _LONGEST_WAIT_S))
         return False
 
     def _post(self, opener: OpenerDirector, spans: Sequence[Span]) -> _Answer:
@@ -160,7 +155,8 @@ class Exporter:
                 with error:
                     moved = error.headers.get("Location") if error.code in (307, 308) else None
                     if moved is None or not self._may_move(moved):
-                        wait = parse_retry_after(dict(error.headers.items()))
+                        asked = error.headers.get("Retry-After")
+                        wait = parse_retry_after({"Retry-After": asked} if asked else {})
                         return _Answer(error.code, error.read(_MOST_ANSWER), wait)
                     destination.url = urljoin(destination.url, moved)
             except Exception:  # whatever goes wrong between here and the endpoint
