@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 pytest.importorskip("kubernetes")
 
-from kubernetes_api import FakeKubernetes, running_kubernetes
-from kubernetes_api import pod_program
+from kubernetes_api import FakeKubernetes, pod_program, running_kubernetes
+from kubernetes_helper import open_kubernetes
 from target_contract import TargetContract
 
 from flowyard.abc import Target
 from flowyard.deploy.model import Image, WantedDeployment
-from flowyard.deploy.options import parse_options
-from flowyard.deploy.targets.kubernetes.client import Patience
-from flowyard.deploy.targets.kubernetes.target import KubernetesTarget
-
-QUICK = Patience(first_s=0.01, longest_s=0.1, look_s=0.05)
-
-
-def open_kubernetes(fake: FakeKubernetes, folder: Path, options: dict[str, Any]) -> KubernetesTarget:
-    """A target that finds the fake by a kubeconfig."""
-    config = fake.write_kubeconfig(folder / "kubeconfig")
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "KUBECONFIG": str(config)}
-    return KubernetesTarget(folder, environ, parse_options("kubernetes", options), QUICK)
 
 
 def image_of(fake: FakeKubernetes, wanted: WantedDeployment) -> Image:
@@ -44,7 +32,7 @@ def image_of(fake: FakeKubernetes, wanted: WantedDeployment) -> Image:
 
 
 class _OverTheFake(TargetContract):
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
     @pytest.fixture
     def fake(self, tmp_path: Path) -> Iterator[FakeKubernetes]:
@@ -52,7 +40,7 @@ class _OverTheFake(TargetContract):
         with running_kubernetes(tmp_path / "cluster") as made:
             self.fake = made
             yield made
-            sums = {sum(share for _, share in shares) for shares in made.shares_seen}
+            sums = {sum(share for _, share in shares) for shares, _ in made.shares_seen}
             assert sums <= {0, 100}
 
     @pytest.fixture
@@ -75,4 +63,4 @@ class TestKubernetesService(_OverTheFake):
 
 
 class TestKubernetesRoute(_OverTheFake):
-    options = {"route": {"gateway": "public", "namespace": "gateways"}}
+    options = MappingProxyType({"route": {"gateway": "public", "namespace": "gateways"}})

@@ -91,9 +91,7 @@ class Objects:
     def remove(self, kind: str, name: str) -> None:
         self.found.pop((kind, name), None)
 
-    def _require_own(
-        self, stored: Stored, wanted: dict[Path_, Any], manager: str, kind: str, *, force: bool
-    ) -> None:
+    def _require_own(self, stored: Stored, wanted: dict[Path_, Any], manager: str, kind: str, *, force: bool) -> None:
         causes = []
         for path, value in wanted.items():
             others = stored.owners.get(path, set()) - {manager}
@@ -127,6 +125,8 @@ class Objects:
 def _fields(manifest: dict[str, Any], kind: str) -> Iterator[tuple[Path_, Any]]:
     kept = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
     kept["metadata"] = {key: value for key, value in manifest["metadata"].items() if key != "name"}
+    if not kept["metadata"]:
+        del kept["metadata"]
     yield from _leaves(kept, (), kind)
 
 

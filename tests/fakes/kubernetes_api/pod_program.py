@@ -1,6 +1,6 @@
 """What an image of the tests runs: a server of ``work.py`` in a folder that starts faster than a real one.
 
-    python pod_program.py FOLDER PORT
+python pod_program.py FOLDER PORT
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Handler(BaseHTTPRequestHandler):
     """``/health``, ``/health/ready`` and ``/score``; the key is asked for."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self.answer(200 if self.path in ("/health", "/health/ready") else 404, {})

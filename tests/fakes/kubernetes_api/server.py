@@ -38,6 +38,7 @@ _KINDS = {
     "secrets": "Secret",
     "services": "Service",
 }
+_PROXY = re.compile(r"/api/v1/namespaces/flows/services/([^/:]+):http/proxy(/.*)")
 _PATH = re.compile(r"/apis?/(?:[a-z0-9.]+/)?v\d/namespaces/([^/]+)/([a-z]+)(?:/([^/]+))?(/.*)?")
 
 
@@ -53,7 +54,7 @@ class Seen:
 class FakeKubernetes:
     """One namespace. ``images`` are the programs of images by their whole references; all may be changed while it runs.
 
-    ``watchers`` are asked after every request, as anybody who looks at that moment.
+    ``shares_seen`` is what anybody would have seen after each request; with True when all that get requests have pods.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,10 +66,10 @@ class FakeKubernetes:
         self.pods = Pods(folder, self.images)
         self.faults: list[Fault] = []
         self.seen: list[Seen] = []
-        self.shares_seen: set[tuple[tuple[str, int], ...]] = set()
+        self.shares_seen: set[tuple[tuple[tuple[str, int], ...], bool]] = set()
         self.events: list[dict[str, Any]] = []
-        self.ends_slowly = 0
-        """How many looks a Deployment stays after it was deleted."""
+        self.refuses_secrets = False
+        """Whether Secrets are refused with a message that shows what was sent."""
         self.lock = threading.RLock()
         self._chance = random.Random(7)
 
@@ -115,6 +116,8 @@ class FakeKubernetes:
                 body = json.loads(content)
                 if body["kind"] != kind or body["metadata"]["name"] != name:
                     raise Refused(400, "BadRequest", "the object does not match the URL")
+                if kind == "Secret" and self.refuses_secrets:
+                    raise Refused(422, "Invalid", f"admission webhook denied {content!r}")
                 return self.objects.apply(
                     body, query["fieldManager"], force=query.get("force") == "true", dry_run="dryRun" in query
                 )
@@ -187,16 +190,21 @@ class FakeKubernetes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Server
 
     def _handle(self) -> None:
         fake, parts = self.server.fake, urlsplit(self.path)
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.server.is_gateway:
-            return self._hand_on(fake.port_behind_route(parts.path.split("/")[1]), "/" + self.path.split("/", 2)[2], content)
+            return self._hand_on(
+                fake.port_behind_route(parts.path.split("/")[1]), "/" + self.path.split("/", 2)[2], content
+            )
         if self.headers.get("Authorization") != f"Bearer {fake.token}":
             return self._say(401, Refused(401, "Unauthorized", "Unauthorized").body)
-        if (proxied := re.fullmatch(r"/api/v1/namespaces/flows/services/([^/:]+):http/proxy(/.*)", self.path)) is not None:
+        if (
+            proxied := re.fullmatch(r"/api/v1/namespaces/flows/services/([^/:]+):http/proxy(/.*)", self.path)
+        ) is not None:
             return self._hand_on(fake.port_behind(proxied[1]), proxied[2], content)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         fake.seen.append(Seen(self.command, parts.path, query))
@@ -210,17 +218,25 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             status, body = refused.status, refused.body
         with fake.lock:
-            fake.shares_seen.add(tuple(sorted(fake.shares("shop-dev").items())))
+            seen = fake.shares("shop-dev")
+            served = all(fake.pods.behind({"flowyard.deployment": name.removeprefix("shop-dev-")}) for name in seen)
+            fake.shares_seen.add((tuple(sorted(seen.items())), served))
         if fault is not None and fault.kind == "reset_after":
             return self._abort()
         self._say(status, body, half=fault.kind if fault else "")
 
-    do_GET = do_PATCH = do_DELETE = do_POST = _handle
+    def __getattr__(self, name: str) -> Any:
+        """All methods are handled alike."""
+        if name in ("do_GET", "do_PATCH", "do_DELETE", "do_POST"):
+            return self._handle
+        raise AttributeError(name)
 
     def _hand_on(self, port: int | None, path: str, content: bytes) -> None:
         if port is None:
             return self._say(503, {"kind": "Status", "message": "no endpoints available for service"})
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in ("authorization", "connection")}
+        kept = {
+            name: value for name, value in self.headers.items() if name.lower() not in ("authorization", "connection")
+        }
         asked = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             asked.request(self.command, path, content, kept)

@@ -20,7 +20,7 @@ _EVENTS = 4
 
 
 def make_deployment(client: KubernetesClient, wanted: WantedDeployment, options: KubernetesOptions) -> None:
-    """Have its objects in the cluster: its Service, by which it is seen, then its Secret, then the rest."""
+    """Have its objects in the cluster: its Service, by which it is seen, its Secret, and its Deployment last."""
     first, *others = deployment_objects(wanted, options)
     secret = secret_object(wanted, options)
     for manifest in (first, *((secret,) if secret else ()), *others):
@@ -47,14 +47,13 @@ def wait_till_ready(client: KubernetesClient, wanted: WantedDeployment, ready_s:
 def remove_deployment(client: KubernetesClient, endpoint: str, deployment: str, wait_s: float) -> None:
     """Take all its objects away, its Service last, once its pods have ended their requests."""
     name = object_name(endpoint, deployment)
-    for kind in ("HorizontalPodAutoscaler", "Deployment"):
-        client.delete(kind, name)
+    client.delete("Deployment", name)
     if not client.patience.wait_until(lambda: client.get("Deployment", name) is None, wait_s):
         raise OutsideError(
             f"The pods of {name} did not end within {wait_s:g} s.",
             hint=f"Try: kubectl get pods -n {client.namespace} -l flowyard.deployment={deployment}",
         )
-    for kind in ("PodDisruptionBudget", "Secret", "Service"):
+    for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Secret", "Service"):
         client.delete(kind, name)
 
 

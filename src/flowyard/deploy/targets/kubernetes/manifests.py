@@ -39,10 +39,11 @@ _PROGRESS_S = 30
 def deployment_objects(wanted: WantedDeployment, options: KubernetesOptions) -> Sequence[Manifest]:
     """What one deployment consists of besides its Secret, in the order in which it is made.
 
-    Its Service comes first and goes last: what was begun can be seen by it.
+    Its Service comes first and goes last: what was begun can be seen by it. Its Deployment comes last and goes first:
+    where one is, the rest is complete.
     """
-    objects = [_service(wanted), _deployment(wanted, options), _disruption_budget(wanted)]
-    return [*objects, _autoscaler(wanted, options)] if options.scale else objects
+    scaled = [_autoscaler(wanted, options)] if options.scale else []
+    return [_service(wanted), _disruption_budget(wanted), *scaled, _deployment(wanted, options)]
 
 
 def endpoint_objects(endpoint: str, options: KubernetesOptions) -> Sequence[Manifest]:
