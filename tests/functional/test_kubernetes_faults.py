@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,18 @@ def facts(fake: FakeKubernetes) -> dict[tuple[str, str], Any]:
     }
 
 
+def saved(fake: FakeKubernetes) -> tuple[Any, Any]:
+    """All that is in the cluster, to come back to."""
+    return deepcopy((fake.objects.found, fake.pods.found))
+
+
+def restore(fake: FakeKubernetes, before: tuple[Any, Any]) -> None:
+    """Have the cluster as it was, and nobody have looked since."""
+    with fake.lock:
+        fake.objects.found, fake.pods.found = deepcopy(before)
+        fake.shares_seen.clear()
+
+
 def begun(fake: FakeKubernetes) -> set[str]:
     """The deployments of which anything is in the cluster."""
     found = (stored.body["metadata"].get("labels", {}) for stored in fake.objects.found.values())
@@ -81,13 +94,12 @@ def begun(fake: FakeKubernetes) -> set[str]:
 @pytest.mark.parametrize("sent", [False, True])
 def test_a_killed_deployer_is_gone_on_with(fake: FakeKubernetes, tmp_path: Path, sent: bool):
     serve_one(open_kubernetes(fake, tmp_path))
+    before = saved(fake)
     deploy_two(open_kubernetes(fake, tmp_path))
     undisturbed = facts(fake)
     kills = 0
     while True:
-        open_kubernetes(fake, tmp_path).remove("shop-dev")
-        serve_one(open_kubernetes(fake, tmp_path))
-        fake.shares_seen.clear()
+        restore(fake, before)
         target = open_kubernetes(fake, tmp_path)
         killed_at(target, kills, sent=sent)
         try:
@@ -126,13 +138,12 @@ PLACES = [
 def test_faults_that_pass_are_waited_for(fake: FakeKubernetes, tmp_path: Path):
     waits = Waits()
     serve_one(open_kubernetes(fake, tmp_path))
+    before = saved(fake)
     deploy_two(open_kubernetes(fake, tmp_path))
     undisturbed = facts(fake)
     for method, path, faults in PLACES:
         for make in faults:
-            open_kubernetes(fake, tmp_path).remove("shop-dev")
-            serve_one(open_kubernetes(fake, tmp_path))
-            fake.shares_seen.clear()
+            restore(fake, before)
             waits.slept.clear()
             fake.faults = [make(method, path)]
             deploy_two(open_kubernetes(fake, tmp_path, patience=waits.patience()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from copy import deepcopy
@@ -24,13 +25,19 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 def manifest_problems(manifest: dict[str, Any], version: str = "1.35") -> list[str]:
     """What the schema of that version of Kubernetes says against an object; nothing for a kind without one."""
-    for name in (version, "gateway-1"):
-        schema = json.loads((_SCHEMAS / f"{name}.json").read_text())
-        if kind := schema["kinds"].get(manifest["kind"]):
-            checked = {"$ref": f"#/definitions/{kind}", "definitions": schema["definitions"]}
-            found = jsonschema.Draft7Validator(checked).iter_errors(manifest)
-            return [f"{each.json_path}: {each.message}" for each in found]
-    return [f"There is no schema of {manifest['kind']}."]
+    checker = _checkers(version).get(manifest["kind"]) or _checkers("gateway-1").get(manifest["kind"])
+    if checker is None:
+        return [f"There is no schema of {manifest['kind']}."]
+    return [f"{each.json_path}: {each.message}" for each in checker.iter_errors(manifest)]
+
+
+@functools.cache
+def _checkers(version: str) -> dict[str, jsonschema.Draft7Validator]:
+    schema = json.loads((_SCHEMAS / f"{version}.json").read_text())
+    return {
+        kind: jsonschema.Draft7Validator({"$ref": f"#/definitions/{name}", "definitions": schema["definitions"]})
+        for kind, name in schema["kinds"].items()
+    }
 
 
 @dataclass

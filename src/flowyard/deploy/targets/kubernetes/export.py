@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -20,19 +21,25 @@ from flowyard.deploy.targets.kubernetes.manifests import (
     service_shares,
 )
 from flowyard.deploy.targets.kubernetes.names import key_secret, object_name
-from flowyard.deploy.targets.kubernetes.pod import KEY_VARIABLE, secret_variables
+from flowyard.deploy.targets.kubernetes.pod import KEY_VARIABLE, pinned_image, secret_variables
 from flowyard.errors import Conflict
 
 __all__ = ["exported_objects", "write_export"]
 
+_IMAGE = re.compile(r"[^-a-z0-9._:]")
+
 
 def exported_objects(wanted: WantedDeployment, options: KubernetesOptions) -> Sequence[Manifest]:
-    """Everything but Secrets, with all requests for this deployment: who applies files does it at one instant."""
+    """Everything but Secrets, with all requests for this deployment: who applies files does it at one instant.
+
+    Where no image is known yet, it is called after the version (``shop:3``), to be replaced by whoever builds it.
+    """
     if options.route:
         shares = route_shares(wanted.endpoint, {wanted.name: 100})
     else:
         shares = service_shares(wanted.endpoint, wanted.name)
-    objects = [*deployment_objects(wanted, options), *endpoint_objects(wanted.endpoint, options)]
+    image = pinned_image(wanted) if wanted.image else _IMAGE.sub("-", wanted.version_label.lower())
+    objects = [*deployment_objects(wanted, options, image), *endpoint_objects(wanted.endpoint, options)]
     return [_together(each, shares) for each in objects]
 
 

@@ -10,6 +10,7 @@ from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.targets.kubernetes.client import KubernetesClient
 from flowyard.deploy.targets.kubernetes.manifests import deployment_objects, secret_object
 from flowyard.deploy.targets.kubernetes.names import object_name, selector
+from flowyard.deploy.targets.kubernetes.pod import pinned_image
 from flowyard.deploy.targets.kubernetes.pods import deployment_state, is_rolled_out
 from flowyard.errors import OutsideError
 
@@ -21,7 +22,7 @@ _EVENTS = 4
 
 def make_deployment(client: KubernetesClient, wanted: WantedDeployment, options: KubernetesOptions) -> None:
     """Have its objects in the cluster: its Service, by which it is seen, its Secret, and its Deployment last."""
-    first, *others = deployment_objects(wanted, options)
+    first, *others = deployment_objects(wanted, options, pinned_image(wanted))
     secret = secret_object(wanted, options)
     for manifest in (first, *((secret,) if secret else ()), *others):
         client.apply(manifest)

@@ -18,7 +18,7 @@ from flowyard.deploy.targets.kubernetes.names import (
     own_labels,
     selector,
 )
-from flowyard.deploy.targets.kubernetes.pod import PORT, pinned_image, pod_template, secret_variables
+from flowyard.deploy.targets.kubernetes.pod import PORT, pod_template, secret_variables
 
 __all__ = [
     "Manifest",
@@ -36,14 +36,14 @@ Manifest = dict[str, Any]
 _PROGRESS_S = 30
 
 
-def deployment_objects(wanted: WantedDeployment, options: KubernetesOptions) -> Sequence[Manifest]:
+def deployment_objects(wanted: WantedDeployment, options: KubernetesOptions, image: str) -> Sequence[Manifest]:
     """What one deployment consists of besides its Secret, in the order in which it is made.
 
     Its Service comes first and goes last: what was begun can be seen by it. Its Deployment comes last and goes first:
     where one is, the rest is complete.
     """
     scaled = [_autoscaler(wanted, options)] if options.scale else []
-    return [_service(wanted), _disruption_budget(wanted), *scaled, _deployment(wanted, options)]
+    return [_service(wanted), _disruption_budget(wanted), *scaled, _deployment(wanted, options, image)]
 
 
 def endpoint_objects(endpoint: str, options: KubernetesOptions) -> Sequence[Manifest]:
@@ -105,13 +105,13 @@ def _of(wanted: WantedDeployment, version: str, kind: str, spec: Mapping[str, An
     return {**made, "spec": dict(spec)}
 
 
-def _deployment(wanted: WantedDeployment, options: KubernetesOptions) -> Manifest:
+def _deployment(wanted: WantedDeployment, options: KubernetesOptions, image: str) -> Manifest:
     spec: dict[str, Any] = {
         "revisionHistoryLimit": 1,
         "progressDeadlineSeconds": options.ready_s + _PROGRESS_S,
         "selector": {"matchLabels": selector(wanted.endpoint, wanted.name)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-        "template": pod_template(wanted, options, pinned_image(wanted)),
+        "template": pod_template(wanted, options, image),
     }
     if options.scale is None:  # else the autoscaler owns the number
         spec["replicas"] = wanted.instances

@@ -80,7 +80,7 @@ class KubernetesTarget(Target):
             before = f"{found.version_label}, {found.state}" if found else None
             changes.append(Change(f"deployment {wanted.name}", before, wanted.version_label))
             if found is None and wanted.image is not None:
-                for manifest in deployment_objects(wanted, self._options):
+                for manifest in deployment_objects(wanted, self._options, pinned_image(wanted)):
                     self.client.apply(manifest, dry_run=True)
         return changes
 
@@ -164,7 +164,7 @@ class KubernetesTarget(Target):
         self.client.delete("Secret", key_secret(endpoint))
 
     def export(self, wanted: WantedDeployment, folder: Path) -> Sequence[Path]:
-        """Manifests, a ``kustomization.yaml`` and a Helm chart."""
+        """See Target. Manifests, a ``kustomization.yaml`` and a Helm chart, with or without an image."""
         require_name(wanted)
         return write_export(wanted, self._options, folder)
 
