@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import http.client
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,8 @@ def test_logins(fake: FakeKubernetes, tmp_path: Path):
         ClusterLogin({"KUBECONFIG": str(config)}, "prod")
     with pytest.raises(OutsideError, match="login cannot be used"):
         ClusterLogin({"KUBECONFIG": str(tmp_path / "nowhere")}, None)
+    with pytest.raises(OutsideError, match="login cannot be used"):  # says that it is in a pod, and has no account
+        ClusterLogin({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}, None)
     wrong = fake.write_kubeconfig(tmp_path / "wrong", {"token": "canary-wrong"})
     environ = {"KUBECONFIG": str(wrong)}
     from flowyard.deploy.options.kubernetes import KubernetesOptions
@@ -295,3 +298,36 @@ def test_names_and_images_that_no_cluster_takes(fake: FakeKubernetes, tmp_path: 
     with pytest.raises(UserError, match="there is none of shop:1"):
         target.apply(replace(wanted_named("v1"), image=None))
     assert fake.objects.found == {}
+
+
+def test_the_relay_goes_to_one_service_and_asks_who_comes(fake: FakeKubernetes, tmp_path: Path):
+    target = open_kubernetes(fake, tmp_path)
+    serve_one(target)
+    with target.reach("shop-dev", "v1") as alone:
+        assert set(alone.headers) == {"api-key", "x-flowyard-relay"}
+        assert asked(alone.url, "/health", {}) == 403
+        assert asked(alone.url, "/health", {"x-flowyard-relay": "wrong"}) == 403
+        before = list(fake.seen)
+        for path in (
+            "/../secrets",
+            "/%2e%2e/secrets",
+            "/a/..",
+            "/a%2F..%2Fb",
+            "/..\\b",
+            "/./../x?y",
+            "http://elsewhere/",
+        ):
+            assert asked(alone.url, path, alone.headers) == 400, path
+        assert fake.seen == before
+    with pytest.raises(OSError, match="refused"):
+        asked(alone.url, "/health", alone.headers)
+
+
+def asked(url: str, path: str, headers: Mapping[str, str]) -> int:
+    """The status for exactly this path."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        return connection.getresponse().status
+    finally:
+        connection.close()
