@@ -17,7 +17,7 @@ from flowyard.deploy.options import parse_options
 from flowyard.deploy.targets.kubernetes.client import Patience
 from flowyard.deploy.targets.kubernetes.target import KubernetesTarget
 
-QUICK = Patience(first_s=0.01, longest_s=0.1, look_s=0.05)
+QUICK = Patience(first_s=0.01, longest_s=0.1, look_s=0.05, follow_s=600)
 
 
 @dataclass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import pytest
 pytest.importorskip("kubernetes")
 
 from kubernetes_api import FakeKubernetes, Fault, running_kubernetes
-from kubernetes_helper import Waits, open_kubernetes, wanted_named
+from kubernetes_helper import Waits, environ_of, open_kubernetes, wanted_named
 
+from flowyard.deploy.options.kubernetes import KubernetesOptions
+from flowyard.deploy.targets.kubernetes.login import ClusterLogin
 from flowyard.deploy.targets.kubernetes.target import KubernetesTarget
 from flowyard.errors import Conflict, NotFound, OutsideError, UserError
 
@@ -224,6 +228,44 @@ def test_fields_of_others_are_not_taken_unless_asked_for(fake: FakeKubernetes, t
     assert fake.shares("shop-dev") == {"v1": 100}
 
 
+def test_a_route_that_the_gateway_refuses(fake: FakeKubernetes, tmp_path: Path):
+    options = {"route": {"gateway": "public"}, "address": f"{fake.gateway}/shop-dev"}
+    target = open_kubernetes(fake, tmp_path, options, Waits().patience())
+    serve_one(target)
+    target.apply(wanted_named("v2"))
+    target.set_shares("shop-dev", {"v1": 80, "v2": 20})
+    assert target.status("shop-dev").shares == {"v1": 80, "v2": 20}
+    fake.takes_routes = False
+    with pytest.raises(OutsideError, match="NotAllowedByListeners"):
+        target.set_shares("shop-dev", {"v2": 100})
+    fake.takes_routes = True
+    target.set_shares("shop-dev", {"v2": 100})
+    fake.objects.remove("Service", "shop-dev-v2")  # by somebody else
+    made = fake.objects.get("HTTPRoute", "shop-dev")
+    assert made
+    assert [each["name"] for each in made["spec"]["rules"][0]["backendRefs"]] == ["shop-dev-v2"]
+    assert target.status("shop-dev").shares == {}
+
+
+def test_the_key_is_what_the_pods_have(fake: FakeKubernetes, tmp_path: Path):
+    serve_one(open_kubernetes(fake, tmp_path))
+    environ = {**environ_of(fake, tmp_path), "FLOWYARD_SERVE_KEY": "changed since"}
+    later = KubernetesTarget(tmp_path, environ, KubernetesOptions())
+    own = wanted_named("v2", variables={"FLOWYARD_SERVE_KEY": "of its own"})
+    later.apply(own)
+    drawn = base64.b64decode((fake.objects.get("Secret", "shop-dev-key") or {})["data"]["key"]).decode()
+    keys = []
+    for name in ("v1", "v2", None):
+        with later.reach("shop-dev", name) as address:
+            keys.append(address.headers["api-key"])
+    assert keys == [drawn, "of its own", drawn]
+    assert len(drawn) > 30
+    given = KubernetesOptions(secrets={"FLOWYARD_SERVE_KEY": "nowhere/key"})
+    without = KubernetesTarget(tmp_path, environ_of(fake, tmp_path), given)
+    with pytest.raises(NotFound, match="Nobody knows the key"), without.reach("shop-dev"):
+        raise AssertionError("nobody does")
+
+
 def test_no_secret_is_told_or_planned(fake: FakeKubernetes, tmp_path: Path):
     target = open_kubernetes(fake, tmp_path)
     one = wanted_named("v1")
@@ -259,8 +301,6 @@ def test_a_plan_tells_what_differs_at_the_endpoint(fake: FakeKubernetes, tmp_pat
 
 def test_logins(fake: FakeKubernetes, tmp_path: Path):
     """A token, the token of a login program, and what cannot be used."""
-    from flowyard.deploy.targets.kubernetes.login import ClusterLogin
-
     program = tmp_path / "login"
     credential = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
     program.write_text(f"#!/bin/sh\necho '{credential % fake.token}'\n")
@@ -281,8 +321,6 @@ def test_logins(fake: FakeKubernetes, tmp_path: Path):
         ClusterLogin({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}, None)
     wrong = fake.write_kubeconfig(tmp_path / "wrong", {"token": "canary-wrong"})
     environ = {"KUBECONFIG": str(wrong)}
-    from flowyard.deploy.options.kubernetes import KubernetesOptions
-
     refused = KubernetesTarget(tmp_path, environ, KubernetesOptions())
     with pytest.raises(OutsideError, match="Unauthorized") as told:
         refused.status("shop-dev")
@@ -290,8 +328,6 @@ def test_logins(fake: FakeKubernetes, tmp_path: Path):
 
 
 def test_names_and_images_that_no_cluster_takes(fake: FakeKubernetes, tmp_path: Path):
-    from dataclasses import replace
-
     target = open_kubernetes(fake, tmp_path)
     with pytest.raises(UserError, match="only small letters"):
         target.plan(replace(wanted_named("v1"), endpoint="Shop"))

@@ -86,23 +86,20 @@ class Pods:
             pod = self.found.pop(name)
             if pod.process is not None:
                 pod.process.send_signal(signal.SIGTERM)
-                pod.process.wait(60)
+                pod.process.wait(300)
 
     def end_all(self) -> None:
         for pod in self.found.values():
             if pod.process is not None:
                 pod.process.kill()
-                pod.process.wait(60)
+                pod.process.wait(300)
 
     def behind(self, selector: dict[str, str]) -> list[Pod]:
         """The ready pods that a Service with this selector has."""
         return [pod for pod in self.found.values() if pod.ready and selector.items() <= pod.labels.items()]
 
     def _make(self, name: str, template: dict[str, Any], objects: Objects) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        pod = self.found[name] = Pod(name, template["metadata"]["labels"], port, self._folder / f"{name}.log")
+        pod = self.found[name] = Pod(name, template["metadata"]["labels"], 0, self._folder / f"{name}.log")
         pod.log.unlink(missing_ok=True)
         if self.without_processes:
             pod.is_kept_up = True
@@ -114,6 +111,9 @@ class Pods:
         program = self._programs.get(container["image"])
         if program is None:
             return
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            pod.port = probe.getsockname()[1]
         variables = {each["name"]: _value(each, objects) for each in container["env"]}
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         home = self._folder / f"{pod.name}-home"
@@ -136,7 +136,7 @@ class Pods:
             pod.restarts, pod.ready = pod.restarts + 1, False
             self._start(pod, template, objects)
         else:
-            pod.ready = image not in self.never_ready and _answers(pod.port)
+            pod.ready = pod.ready or (image not in self.never_ready and _answers(pod.port))
 
 
 def _value(variable: dict[str, Any], objects: Objects) -> str:
@@ -149,7 +149,7 @@ def _value(variable: dict[str, Any], objects: Objects) -> str:
 
 def _answers(port: int) -> bool:
     try:
-        with _OPEN.open(f"http://127.0.0.1:{port}/health/ready", timeout=10) as answer:
+        with _OPEN.open(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
             return bool(answer.status == 200)
     except (OSError, ValueError, urllib.error.HTTPError):
         return False

@@ -68,6 +68,7 @@ class FakeKubernetes:
         self.seen: list[Seen] = []
         self.shares_seen: set[tuple[tuple[tuple[str, int], ...], bool]] = set()
         self.events: list[dict[str, Any]] = []
+        self.takes_routes = True
         self.refuses_secrets = False
         """Whether Secrets are refused with a message that shows what was sent."""
         self.lock = threading.RLock()
@@ -149,9 +150,12 @@ class FakeKubernetes:
     def _shown(self, body: dict[str, Any]) -> dict[str, Any]:
         if body.get("kind") != "HTTPRoute":
             return body
-        accepted = {"type": "Accepted", "status": "True", "reason": "Accepted"}
-        accepted["observedGeneration"] = body["metadata"].get("generation", 0)
-        return {**body, "status": {"parents": [{"conditions": [accepted]}]}}
+        behind = [each["name"] for rule in body["spec"]["rules"] for each in rule.get("backendRefs", [])]
+        resolved = all(self.objects.get("Service", name) for name in behind)
+        seen = {"observedGeneration": body["metadata"].get("generation", 0)}
+        accepted = {"type": "Accepted", "status": str(self.takes_routes), "reason": "NotAllowedByListeners", **seen}
+        found = {"type": "ResolvedRefs", "status": str(resolved), "reason": "BackendNotFound", **seen}
+        return {**body, "status": {"parents": [{"conditions": [accepted, found]}]}}
 
     def _delete(self, kind: str, name: str) -> dict[str, Any]:
         body = self.objects.get(kind, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from flowyard._util.printable import printable_text
 from flowyard.deploy.targets.kubernetes.client import KubernetesClient
@@ -81,19 +80,18 @@ def _route_follows(client: KubernetesClient, endpoint: str, generation: int) -> 
     """Whether a gateway has taken the route as it is now. Raises OutsideError when it refuses it."""
     found = client.get("HTTPRoute", endpoint) or {}
     for parent in (found.get("status") or {}).get("parents") or []:
-        for each in parent.get("conditions") or []:
-            if int(each.get("observedGeneration", 0)) < generation or each.get("type") not in _TAKEN:
-                continue
-            if each.get("status") == "False":
-                raise OutsideError(_route_refused(endpoint, each), hint="Check the route's gateway and listener.")
-            if each.get("type") == "Accepted":
-                return True
+        newest = {
+            str(each.get("type")): each
+            for each in parent.get("conditions") or []
+            if int(each.get("observedGeneration", 0)) >= generation
+        }
+        accepted, resolved = newest.get("Accepted"), newest.get("ResolvedRefs")
+        if accepted and accepted.get("status") == "False":
+            said = printable_text(f"{accepted.get('reason')}: {accepted.get('message', '')}")[:400]
+            raise OutsideError(
+                f"The gateway does not take the route {endpoint} ({said})",
+                hint="Check 'gateway', 'namespace' and 'listener' of the route.",
+            )
+        if accepted and (resolved is None or resolved.get("status") == "True"):
+            return True
     return False
-
-
-_TAKEN = frozenset({"Accepted", "ResolvedRefs"})
-
-
-def _route_refused(endpoint: str, condition: Mapping[str, Any]) -> str:
-    said = printable_text(f"{condition.get('reason')}: {condition.get('message', '')}")[:400]
-    return f"The gateway does not take the route {endpoint} ({said})"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +13,7 @@ from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.targets.kubernetes.client import KubernetesClient, Patience
 from flowyard.deploy.targets.kubernetes.differences import object_changes
 from flowyard.deploy.targets.kubernetes.export import write_export
+from flowyard.deploy.targets.kubernetes.keys import ensure_key, find_key
 from flowyard.deploy.targets.kubernetes.login import ClusterLogin
 from flowyard.deploy.targets.kubernetes.making import (
     last_lines,
@@ -22,7 +21,7 @@ from flowyard.deploy.targets.kubernetes.making import (
     remove_deployment,
     wait_till_ready,
 )
-from flowyard.deploy.targets.kubernetes.manifests import Manifest, deployment_objects, endpoint_objects, key_object
+from flowyard.deploy.targets.kubernetes.manifests import Manifest, deployment_objects, endpoint_objects
 from flowyard.deploy.targets.kubernetes.names import (
     DEPLOYMENT,
     DIGEST,
@@ -32,7 +31,7 @@ from flowyard.deploy.targets.kubernetes.names import (
     own_labels,
     require_name,
 )
-from flowyard.deploy.targets.kubernetes.pod import KEY_VARIABLE, pinned_image
+from flowyard.deploy.targets.kubernetes.pod import pinned_image
 from flowyard.deploy.targets.kubernetes.pods import deployment_state
 from flowyard.deploy.targets.kubernetes.relay import relay
 from flowyard.deploy.targets.kubernetes.shares import change_shares, require_shares, shares_of
@@ -118,19 +117,21 @@ class KubernetesTarget(Target):
             state, why = deployment_state(made.get(object_name(endpoint, name)), own)
             notes = service["metadata"].get("annotations") or {}
             label, digest = str(notes.get(VERSION, "")), str(notes.get(DIGEST, ""))
-            address = f"service/{service['metadata']['name']}"
+            address = f"http://{service['metadata']['name']}.{self.client.namespace}.svc"
             found.append(Deployment(name, label, digest, shares.get(name, 0), state, address, why))
         return EndpointState(endpoint, tuple(found), self._place(endpoint) if behind else None)
 
     @contextmanager
     def reach(self, endpoint: str, deployment: str | None = None) -> Iterator[Address]:
         """See Target. Through the API of the cluster, unless ``address`` of the options says where the endpoint is."""
+        state = self.status(endpoint)
         if deployment is not None:
-            self._require(endpoint, [deployment])
-        elif self._endpoint(endpoint) is None:
+            _require_known(state, [deployment])
+        elif state.address is None:
             raise NotFound(f"There is no endpoint {endpoint} in the namespace {self.client.namespace}.")
+        asked = [deployment] if deployment is not None else list(state.shares)
         # not as Authorization, which the API's server keeps for itself
-        headers = {"api-key": self._key(endpoint)}
+        headers = {"api-key": find_key(self.client, endpoint, asked, self._options, self._environ)}
         if deployment is None and self._options.address:
             yield Address(self._options.address, headers)
             return
@@ -140,13 +141,15 @@ class KubernetesTarget(Target):
     def set_shares(self, endpoint: str, shares: Mapping[str, int]) -> None:
         """See Target. One object is changed, so that nobody ever sees a part of it."""
         require_shares(shares, can_split=self._options.route is not None)
-        names = self._require(endpoint, list(shares))
-        all_shares = {**dict.fromkeys(names, 0), **shares} if self._options.route else shares
-        change_shares(self.client, endpoint, all_shares, is_route=self._options.route is not None)
+        state = self.status(endpoint)
+        _require_known(state, list(shares))
+        given = {name: share for name, share in shares.items() if share}
+        nobody = dict.fromkeys((each.name for each in state.deployments), 0)
+        change_shares(self.client, endpoint, given or nobody, is_route=self._options.route is not None)
 
     def logs(self, endpoint: str, deployment: str, lines: int = 100) -> Sequence[str]:
         """See Target."""
-        self._require(endpoint, [deployment])
+        _require_known(self.status(endpoint), [deployment])
         return last_lines(self.client, endpoint, deployment, lines)
 
     def remove(self, endpoint: str, deployment: str | None = None) -> None:
@@ -201,9 +204,7 @@ class KubernetesTarget(Target):
             )
         for manifest in endpoint_objects(endpoint, self._options):
             self.client.apply(manifest)
-        if not self._has_key(wanted) and self.client.get("Secret", key_secret(endpoint)) is None:
-            key = self._environ.get(KEY_VARIABLE) or secrets.token_urlsafe(32)
-            self.client.apply(key_object(endpoint, key))
+        ensure_key(self.client, wanted, self._options, self._environ)
 
     def _other(self, kind: str, endpoint: str) -> Manifest | None:
         """An endpoint of the other kind, if it is ours; a cluster without a Gateway API has no routes."""
@@ -211,27 +212,9 @@ class KubernetesTarget(Target):
         labels = ((found or {}).get("metadata") or {}).get("labels") or {}
         return found if own_labels(endpoint).items() <= labels.items() else None
 
-    def _has_key(self, wanted: WantedDeployment) -> bool:
-        return KEY_VARIABLE in wanted.variables or KEY_VARIABLE in self._options.secrets
 
-    def _key(self, endpoint: str) -> str:
-        """The key that requests need: of the environment, else of the Secret where it is kept."""
-        given = self._environ.get(KEY_VARIABLE)
-        name, key = key_secret(endpoint), "key"
-        if KEY_VARIABLE in self._options.secrets:
-            name, _, key = self._options.secrets[KEY_VARIABLE].partition("/")
-        elif given:
-            return given
-        found = self.client.get("Secret", name) or {}
-        value = (found.get("data") or {}).get(key)
-        if value is None:
-            raise NotFound(f"Nobody knows the key of {endpoint}.", hint=f"export {KEY_VARIABLE}=…")
-        return base64.b64decode(value).decode()
-
-    def _require(self, endpoint: str, names: Sequence[str]) -> list[str]:
-        """All deployments of the endpoint. Raises NotFound unless these are among them."""
-        known = [each.name for each in self.status(endpoint).deployments]
-        missing = [name for name in names if name not in known]
-        if missing:
-            raise NotFound(f"The endpoint {endpoint} has no deployment {missing[0]!r}.")
-        return known
+def _require_known(state: EndpointState, names: Sequence[str]) -> None:
+    """Raises NotFound unless the endpoint has all these deployments."""
+    missing = [name for name in names if state.find(name) is None]
+    if missing:
+        raise NotFound(f"The endpoint {state.endpoint} has no deployment {missing[0]!r}.")
