@@ -253,6 +253,13 @@ def test_a_flow_that_is_a_class_is_made_with_prompt_flows_variable(project: Proj
         assert ask("/score", {"name": "you"}).json() == "Hello you"
 
 
+def test_fields_are_left_out_that_no_one_declared(project: Project):
+    project.write("two/two.py", "def two(x: str):\n    return {'shown': x, 'other': 'y'}\n")
+    project.write("two/flow.flex.yaml", "entry: two:two\n")
+    with serving(project, "two", env={"PROMPTFLOW_RESPONSE_INCLUDED_FIELDS": '["shown"]'}) as ask:
+        assert ask("/score", {"x": "a"}).json() == {"shown": "a"}
+
+
 def test_records_of_model_calls_are_complete_whole_and_streamed(project: Project):
     flow = chat_flow(project)
     folder = project.root / "kept"

@@ -114,7 +114,11 @@ class Service:
     def shown(self, line: LineResult) -> dict[str, Any]:
         """The outputs that answers show, pictures in base64."""
         outputs = line.outputs
-        names = self.outputs if self.runner.flow.outputs and not line.is_bare else list(outputs)
+        included = self.settings.included_fields
+        if self.runner.flow.outputs and not line.is_bare:
+            names = self.outputs
+        else:
+            names = [name for name in outputs if included is None or line.is_bare or name in included]
         form = self.runner.flow.message_format
         return {name: as_base64(outputs[name], form) for name in names if name in outputs}
 
