@@ -172,18 +172,7 @@ def test_faults_pass_and_refusals_say_the_role(workspace: Workspace):
         source(workspace).find("mine")
 
 
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"PROMPTFLOW_CONNECTION_PROVIDER": f"azureml:/{IDS}"},
-        {"PF_CONNECTION_PROVIDER": f"azureml://{IDS[1:]}"},
-        {"PRT_CONFIG_OVERRIDE": OVERRIDE},
-        {"AML_DEPLOYMENT_RESOURCE_ID": f"{IDS}/onlineEndpoints/e/deployments/d"},
-    ],
-)
-def test_a_served_flow_reads_the_workspace_that_its_deployment_names(
-    project: Project, workspace: Workspace, environ: dict[str, str]
-):
+def test_a_served_flow_reads_the_workspace_that_its_deployment_names(project: Project, workspace: Workspace):
     flow = chat_flow(project)
     with counting_server() as model:
         metadata: dict[str, str] = {}
@@ -196,7 +185,7 @@ def test_a_served_flow_reads_the_workspace_that_its_deployment_names(
             "metadata": metadata,
         }
         env = {
-            **environ,
+            "PRT_CONFIG_OVERRIDE": OVERRIDE,
             "my_model": "shared",
             "FLOWYARD_AZURE_TOKEN": TOKEN,
             "FLOWYARD_AZURE_MANAGEMENT": workspace.address,
@@ -204,6 +193,13 @@ def test_a_served_flow_reads_the_workspace_that_its_deployment_names(
         }
         with serving(project, flow, env=env) as ask:
             assert ask("/score", {"question": ASKED}).json()["answer"] == "answer 1"
+
+
+NAMING = (
+    ("PROMPTFLOW_CONNECTION_PROVIDER", f"azureml:/{IDS}"),
+    ("PF_CONNECTION_PROVIDER", f"azureml://{IDS[1:]}"),
+    ("AML_DEPLOYMENT_RESOURCE_ID", f"{IDS}/onlineEndpoints/e/deployments/d"),
+)
 
 
 def test_which_workspace():
@@ -215,3 +211,6 @@ def test_which_workspace():
     for wrong in ({"PROMPTFLOW_CONNECTION_PROVIDER": "azure"}, {"PRT_CONFIG_OVERRIDE": "deployment.x=y"}):
         with pytest.raises(UserError, match=next(iter(wrong))):
             open_workspace_source(wrong)
+    for name, value in NAMING:
+        assert (named := open_workspace_source({name: value})) is not None
+        assert named.label == "Azure ML workspace w1"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowyard.errors import UserError
 from flowyard.spans import SpanSettings
 
 OTLP = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/base/"}
@@ -64,6 +65,26 @@ def test_a_label_shows_no_path_and_no_password():
 )
 def test_content_only_when_asked_for(name: str, value: str, has: bool):
     assert read({**OTLP, name: value}).has_content is has
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "missing.pem"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "s3cret-no-sign"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("APPLICATIONINSIGHTS_CONNECTION_STRING", "IngestionEndpoint=https://s3cret"),
+    ],
+)
+def test_what_cannot_be_is_said(name: str, value: str):
+    with pytest.raises(UserError) as caught:
+        read({**OTLP, name: value})
+    said = f"{caught.value} {caught.value.hint}"
+    assert name in said
+    assert "s3cret" not in said
 
 
 def test_the_resource_by_its_variables():
