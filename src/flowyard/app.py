@@ -21,7 +21,6 @@ from flowyard.llm import (
     YamlSource,
 )
 from flowyard.llm.recording import RecordedConnections, RecordingRules, ReplayConnections, open_recording
-from flowyard.llm.workspace_source import open_workspace_source
 from flowyard.media import UrlRules
 from flowyard.runs.execution import Progress
 from flowyard.runs.run import RunParts
@@ -30,6 +29,16 @@ from flowyard.settings import Settings, project_root
 from flowyard.store import SqlStore
 
 __all__ = ["App", "open_app"]
+
+_WORKSPACE_VARIABLES = frozenset(
+    {
+        "AML_DEPLOYMENT_RESOURCE_ID",
+        "PF_CONNECTION_PROVIDER",
+        "PROMPTFLOW_CONNECTION_PROVIDER",
+        "PRT_CONFIG_OVERRIDE",
+    }
+)
+"""What may name a workspace of Azure ML to read connections from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,11 @@ class App:
             sources.append(KeyVaultSource(self.settings.key_vault))
         if self.environ.get(ENDPOINT_VARIABLE):
             sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
-        if (workspace := open_workspace_source(self.environ)) is not None:
-            sources.append(workspace)
+        if _WORKSPACE_VARIABLES & self.environ.keys():
+            from flowyard.llm.workspace_source import open_workspace_source  # noqa: PLC0415 - heavy, and few name one
+
+            workspace = open_workspace_source(self.environ)
+            sources += [workspace] if workspace is not None else []
         return Connections(sources)
 
     def _local_sources(self, declared: Iterable[ConnectionSource]) -> list[ConnectionSource]:
