@@ -95,6 +95,7 @@ def carry_out_rollout(parts: RolloutParts, place: Place, *, as_json: bool) -> in
     """Roll out with the steps on stderr; returns the exit code."""
     where = f"{parts.target.label} of {parts.environment.name}"
     click.echo(f"Deploy {parts.version.label} to {parts.wanted.endpoint}, {where}", err=True)
+    print_warnings(parts.target.warnings(parts.wanted))
     log = RolloutLog(place.app.settings.home)
     print_warnings(f"Rollout {each} is damaged and left out." for each in log.damaged(parts.name))
     record = roll_out(parts, log, on_begin=print_step, on_end=print_end)
