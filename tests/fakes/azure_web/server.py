@@ -30,7 +30,7 @@ class FakeWeb(FakeAzure):
     """One resource group. ``images`` says what runs for the digest of an image, ``vault`` what secrets are.
 
     ``swap_polls`` is how often a swap is looked at before it is done, ``swap_outcome`` how it ends, ``put_polls`` and
-    ``put_outcome`` the same of what is made. ``shares_seen`` are the percents after each request that was answered.
+    ``put_outcome`` the same of what is made.
     """
 
     def __post_init__(self) -> None:

@@ -57,8 +57,8 @@ class SlotSettings(BaseModel):
     """Variables that stay with the place where requests come, or with the places where deployments wait for them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    production: Values = {}
-    next: Values = {}
+    production: Values = Field(default_factory=dict)
+    next: Values = Field(default_factory=dict)
 
 
 class AzureWebappOptions(TargetOptions):
@@ -78,6 +78,6 @@ class AzureWebappOptions(TargetOptions):
     registry_resource_group: Name | None = None
     identity: Annotated[str, _matching(_IDENTITY, "identity")] = "system"
     key_vault: Annotated[str, _matching(_VAULT, "name or address of a key vault")] | None = None
-    secrets: dict[Variable, Annotated[str, AfterValidator(_secret)]] = {}
+    secrets: dict[Variable, Annotated[str, AfterValidator(_secret)]] = Field(default_factory=dict)
     slot_settings: SlotSettings = SlotSettings()
     start_s: Annotated[float, Field(ge=10, le=1800)] = 600.0

@@ -35,8 +35,8 @@ def write_export(
     plain = [name for name in (*wanted.variables, KEY_VARIABLE) if name not in options.secrets]
     plain = list(dict.fromkeys(plain))
     settings = deployment_settings(wanted, options, {KEY_VARIABLE: _HIDDEN, **environ})
-    settings |= {name: f"[parameters('{name}')]" for name in plain}
-    settings |= dict(options.slot_settings.next)
+    settings = {name: _literal(value) for name, value in {**settings, **options.slot_settings.next}.items()}
+    settings |= {name: f"[parameters('setting_{name}')]" for name in plain}
     files = {
         "deploy.sh": script_text(wanted, place, options, plain),
         "endpoint.json": _as_json(_endpoint_template(wanted, place, options)),
@@ -54,7 +54,7 @@ def _endpoint_template(wanted: WantedDeployment, place: WebappPlace, options: Az
     """The plan, unless it is there, and the web app, stopped and empty; to be used once."""
     plan = plan_body(place.name, "[parameters('region')]", "[parameters('sku')]", wanted.instances)
     sticky = options.slot_settings
-    site = _site(place, dict(sticky.production), runs=False)
+    site = _site(place, {name: _literal(value) for name, value in sticky.production.items()}, runs=False)
     parameters = {
         **{name: {"type": "string"} for name in ("region", "image")},
         "sku": {"type": "string", "defaultValue": options.sku or "S1"},
@@ -93,7 +93,7 @@ def _endpoint_template(wanted: WantedDeployment, place: WebappPlace, options: Az
 def _slot_template(place: WebappPlace, settings: Mapping[str, str], plain: Sequence[str]) -> dict[str, Any]:
     """One deployment in a slot; what may be secret comes as a secure parameter."""
     parameters = {name: {"type": "string"} for name in ("region", "image", "slot")}
-    secure = {name: {"type": "secureString"} for name in plain}
+    secure = {f"setting_{name}": {"type": "secureString"} for name in plain}
     slot = {
         "type": "Microsoft.Web/sites/slots",
         "apiVersion": WEB_VERSION,
@@ -114,6 +114,11 @@ def _site(place: WebappPlace, settings: Mapping[str, str], *, runs: bool) -> dic
 
 def _template(parameters: Mapping[str, Any], resources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "parameters": parameters, "resources": list(resources)}
+
+
+def _literal(value: str) -> str:
+    """A text that a template takes as it is; with a bracket first it would be an expression."""
+    return f"[{value}" if value.startswith("[") else value
 
 
 def _as_json(body: Mapping[str, Any]) -> str:

@@ -32,16 +32,20 @@ if [[ $IMAGE != *@sha256:* ]]; then
   echo "IMAGE names no digest: $IMAGE" >&2
   exit 2
 fi
-if az appservice plan show --name "$plan" --resource-group "$plan_group" --output none 2>/dev/null; then
-  make_plan=false
-  region=$(az appservice plan show --name "$plan" --resource-group "$plan_group" --query location --output tsv)
-else
+region=$(az appservice plan list --resource-group "$plan_group" --query "[?name=='$plan'].location" --output tsv)
+make_plan=false
+if [[ -z $region ]]; then
   make_plan=true
+  if [[ $plan_group != "$group" ]]; then
+    echo "There is no plan $plan in $plan_group; make it first" >&2
+    exit 2
+  fi
   region=${{REGION:-{region}}}
   [[ -n $region ]] || region=$(az group show --name "$group" --query location --output tsv)
 fi
 
-if ! az webapp show --name "$app" --resource-group "$group" --output none 2>/dev/null; then
+# A list, because an app that is only not seen must not be made anew.
+if [[ $(az webapp list --resource-group "$group" --query "length([?name=='$app'])" --output tsv) == 0 ]]; then
   az deployment group create --resource-group "$group" --name "$app-endpoint" --output none \\
     --template-file "$here/endpoint.json" \\
     --parameters "region=$region" "image=$IMAGE" "makePlan=$make_plan"
@@ -50,8 +54,12 @@ fi
 values=$(mktemp)
 trap 'rm -f "$values"' EXIT
 chmod 600 "$values"
-jq --null-input '{{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
-  contentVersion: "1.0.0.0", parameters: {values}}}' >"$values"
+python3 - {names} >"$values" <<'PYTHON'
+import json, os, sys
+given = {{f"setting_{{name}}": {{"value": os.environ[name]}} for name in sys.argv[1:]}}
+schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#"
+json.dump({{"$schema": schema, "contentVersion": "1.0.0.0", "parameters": given}}, sys.stdout)
+PYTHON
 host=$(az deployment group create --resource-group "$group" --name "$app-$slot" \\
   --template-file "$here/slot.json" --parameters "@$values" \\
   --parameters "region=$region" "image=$IMAGE" "slot=$slot" \\
@@ -107,7 +115,7 @@ _README = """\
 deployment in the slot `next` (`slot.json`), waits until `/health` is 200, tests it, and swaps it into production. When
 production does not answer afterwards, it swaps back. It can be run again at any time.
 
-Needs `az` (logged in), `jq` and `curl`; for the test, `flowyard` and a file in `SAMPLE_REQUEST`. Whoever runs it may
+Needs `az` (logged in), `python3` and `curl`; for the test, `flowyard` and a file in `SAMPLE_REQUEST`. Whoever runs it may
 write web apps (Website Contributor, Web Plan Contributor) and give roles (Role Based Access Control Administrator);
 remove the lines with `az role assignment` where somebody else has given them.
 
@@ -135,7 +143,7 @@ def script_text(wanted: WantedDeployment, place: WebappPlace, options: AzureWeba
         plan_group=shlex.quote(place.plan_group),
         subscription=shlex.quote(place.subscription),
         region=shlex.quote(options.region or ""),
-        values="{" + ", ".join(f"{name}: {{value: env.{name}}}" for name in plain) + "}",
+        names=" ".join(plain),
         roles=_roles(place, options).strip("\n"),
         start_s=options.start_s,
     )
