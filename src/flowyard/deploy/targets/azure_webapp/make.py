@@ -39,8 +39,12 @@ class Maker:
     environ: Mapping[str, str]
 
     async def require_possible(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-        """The plan and the site as they are; reads only. Raises UserError for what can never work."""
-        container_of(self.wanted)
+        """The plan and the site as they are; reads only. Raises UserError for what can never work.
+
+        A plan is made before the image.
+        """
+        if self.wanted.image is not None:
+            container_of(self.wanted)
         deployment_settings(self.wanted, self.options, self.environ)
         plan, site = await self.api.plan(), await self.api.site()
         require_slots(self._sku(plan), self.api.place.plan)

@@ -115,9 +115,9 @@ _README = """\
 deployment in the slot `next` (`slot.json`), waits until `/health` is 200, tests it, and swaps it into production. When
 production does not answer afterwards, it swaps back. It can be run again at any time.
 
-Needs `az` (logged in), `python3` and `curl`; for the test, `flowyard` and a file in `SAMPLE_REQUEST`. Whoever runs it may
-write web apps (Website Contributor, Web Plan Contributor) and give roles (Role Based Access Control Administrator);
-remove the lines with `az role assignment` where somebody else has given them.
+Needs `az` (logged in), `python3` and `curl`; for the test, `flowyard` and a file in `SAMPLE_REQUEST`. Whoever runs it
+may write web apps (Website Contributor, Web Plan Contributor) and give roles (Role Based Access Control
+Administrator); remove the lines with `az role assignment` where somebody else has given them.
 
     export IMAGE=HOST/NAME@sha256:...
 {exports}    ./deploy.sh

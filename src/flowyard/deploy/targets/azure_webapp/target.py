@@ -15,7 +15,7 @@ from flowyard.azure.patience import Patience
 from flowyard.deploy.model import Address, Change, Deployment, DeploymentState, EndpointState, WantedDeployment
 from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.targets.azure_webapp.app_settings import KEY_VARIABLE, Facts, plain_secrets
-from flowyard.deploy.targets.azure_webapp.bodies import OWNER_TAG
+from flowyard.deploy.targets.azure_webapp.bodies import OWNER_TAG, container_of
 from flowyard.deploy.targets.azure_webapp.export import write_export
 from flowyard.deploy.targets.azure_webapp.look import SlotSeen, WebappSeen, look
 from flowyard.deploy.targets.azure_webapp.make import Maker
@@ -118,12 +118,12 @@ class AzureWebappTarget(Target):
 
     async def _apply(self, maker: Maker) -> Deployment:
         api, name = maker.api, maker.wanted.name
-        await maker.ensure_endpoint()
         await api.until_idle()
-        seen = await look(api)
-        slot = seen.find(name)
+        slot = (await look(api)).find(name)
         if slot is not None and await answers(self._cloud, slot.address):
             return await self._deployment(slot)
+        container_of(maker.wanted)
+        await maker.ensure_endpoint()
         known: list[str] = []
         if slot is not None and slot.percent:
             known = failed_starts(await api.log(slot.slot))
