@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from azure_ml import Fault
 from azure_web import GROUP, SUBSCRIPTION, FakeWeb, running_web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from target_contract import Clients, TargetContract, post
 
 from flowyard.abc import Target
@@ -104,6 +106,8 @@ class TestAzureWebapp(TargetContract):
         with target.reach("shop-dev") as address:
             answers = [post(address, "x").partition(" ")[0] for _ in range(100)]
         assert [answers.count(each) for each in ("v1", "v2", "v3")] == [60, 30, 10]
+        with target.reach("shop-dev", "v1") as alone:
+            assert {post(alone, "x").partition(" ")[0] for _ in range(20)} == {"v1"}
         target.set_shares("shop-dev", {"v2": 90, "v3": 10})
         assert target.status("shop-dev").shares == {"v2": 90, "v3": 10}
         with pytest.raises(Conflict, match="still gets 10 %"):
@@ -257,9 +261,20 @@ class TestFaults:
         target.apply(word(azure, "v1"))
         azure.swap_outcome = "stuck"
         impatient = open_webapp(azure, replace(QUICK, operation_s=0.2))
-        with pytest.raises(AzureError, match="is still 'inprogress'"):
+        with pytest.raises(AzureError, match="is still"):
             impatient.set_shares("shop-dev", {"v1": 100})
         assert target.status("shop-dev").shares == {}
+
+    def test_what_azure_fails_to_make_is_told_and_made_the_next_time(self, azure: FakeWeb):
+        azure.put_outcome = "Failed"
+        with pytest.raises(AzureError, match="409 Conflict"):
+            open_webapp(azure).apply(word(azure, "v1"))
+        azure.put_outcome = "stuck"
+        with pytest.raises(AzureError, match="is still"):
+            open_webapp(azure, replace(QUICK, operation_s=0.2)).apply(word(azure, "v1"))
+        azure.put_outcome = "Succeeded"
+        azure.sites["shop-dev"].operation = None  # as Azure does in the end
+        assert open_webapp(azure).apply(word(azure, "v1")).state == "ready"
 
     def test_denied_says_the_role(self, azure: FakeWeb):
         azure.faults.append(Fault("GET", "/serverfarms/", status=403, times=9, code="AuthorizationFailed"))
@@ -276,6 +291,37 @@ class TestFaults:
         said = f"{failed.value!r} {failed.value.hint} {target.plan(wanted)} {target.warnings(wanted)} {wanted}"
         for secret in ("secret-of-the-model", KEY, azure.token):
             assert secret not in said
+
+
+SHARES = st.sampled_from(
+    [
+        {},
+        {"v1": 100},
+        {"v2": 100},
+        {"v3": 100},
+        {"v1": 50, "v2": 50},
+        {"v2": 99, "v3": 1},
+        {"v1": 20, "v2": 30, "v3": 50},
+    ]
+)
+
+
+def test_whatever_shares_follow_each_other(azure: FakeWeb):
+    target = open_webapp(azure)
+    for name in ("v1", "v2", "v3"):
+        target.apply(word(azure, name))
+
+    @settings(max_examples=12, derandomize=True, deadline=None, database=None)
+    @given(st.lists(SHARES, min_size=1, max_size=4))
+    def check(followed: list[dict[str, int]]) -> None:
+        for shares in followed:
+            target.set_shares("shop-dev", shares)
+        state = target.status("shop-dev")
+        assert state.shares == followed[-1]
+        assert {each.name for each in state.deployments} == {"v1", "v2", "v3"}
+
+    check()
+    assert azure.percents_seen == {0, 100}
 
 
 class Killed(BaseException):
@@ -331,6 +377,7 @@ class TestKills:
                 after = calm.status("shop-dev")
                 assert [(each.name, each.traffic, each.state) for each in after.deployments] == [(new, 100, "ready")]
         assert clients.failures == []
+        assert azure.percents_seen == {0, 100}
 
     def test_the_first_deployment_at_each_request(self, azure: FakeWeb):
         for number in range(1, 40, 3):
@@ -350,3 +397,4 @@ class TestKills:
             assert list(azure.sites["shop-dev"].slots) == [None]
             target.remove("shop-dev")
             assert (azure.sites, azure.plans) == ({}, {})
+        assert azure.percents_seen == {0, 100}

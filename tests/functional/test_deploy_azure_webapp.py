@@ -159,7 +159,10 @@ case "$*" in
   *"appservice plan list"*) ;;
   *"group show"*) echo norwayeast ;;
   *"webapp list"*) echo 0 ;;
-  *slot.json*) for word in "$@"; do [[ $word != @* ]] || cat "${word#@}" >>"$VALUES"; done; echo shop-dev-next.example ;;
+  *slot.json*)
+    for word in "$@"; do [[ $word != @* ]] || cat "${word#@}" >>"$VALUES"; done
+    echo shop-dev-next.example
+    ;;
   *) echo something ;;
 esac
 """

@@ -164,7 +164,7 @@ class ArmClient:
     ) -> Answer:
         token = await self._tokens.token(self._cloud.management_scope, fresh=fresh)
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        sent = {"Accept": "application/json", "Authorization": f"Bearer {token}", **headers}
+        sent = {"Accept": "application/json" if as_json else "*/*", "Authorization": f"Bearer {token}", **headers}
         if content is not None:
             sent["Content-Type"] = "application/json"
         return await self._http.send(Call(method, url, what, sent, content, repeatable, as_json))

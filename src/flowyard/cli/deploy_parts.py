@@ -12,6 +12,7 @@ from flowyard.cli.deploy_options import Place
 from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
 from flowyard.deploy.given_image import GivenImage
 from flowyard.deploy.model import Address
+from flowyard.deploy.options import parse_options
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
 from flowyard.deploy.wanted import wanted_deployment
@@ -56,6 +57,7 @@ def rollout_parts(place: Place, version: Version, by: str, image: str | None = N
         by=by,
         run_test=run_test,
         builder=given,
+        repository=parse_options(place.environment.target, place.environment.options).repository(place.name),
         policy=_policy(place, registry) if place.environment.needs_approval else None,
     )
 

@@ -22,7 +22,7 @@ class GivenImage(ImageBuilder):
         found = _BY_DIGEST.fullmatch(reference)
         if found is None:
             raise UserError(
-                f"{reference!r} is no image by its digest.",
+                "--image names an image by its digest, and this one has none.",  # not shown: it may have a login in it
                 hint="HOST/NAME@sha256:…, as `flowyard image build --push` says it; tags can be moved.",
             )
         self._reference, self._digest = reference, found["digest"]

@@ -30,7 +30,7 @@ class FakeWeb(FakeAzure):
     """One resource group. ``images`` says what runs for the digest of an image, ``vault`` what secrets are.
 
     ``swap_polls`` is how often a swap is looked at before it is done, ``swap_outcome`` how it ends, ``put_polls`` and
-    ``put_outcome`` the same of what is made.
+    ``put_outcome`` the same of what is made. ``percents_seen`` are all sums of deployments' percents that there were.
     """
 
     def __post_init__(self) -> None:
@@ -42,6 +42,7 @@ class FakeWeb(FakeAzure):
         self.swap_polls, self.put_polls = 2, 1
         self.swap_outcome: Outcome = "Succeeded"
         self.put_outcome: Outcome = "Succeeded"
+        self.percents_seen: set[float] = set()
         self.clients = {"puller": "client-of-puller"}
         self._turns = Turns()
         self._fronts: list[Front] = []
@@ -57,7 +58,9 @@ class FakeWeb(FakeAzure):
 
     def _answer(self, request: web.Request, content: bytes) -> web.Response:
         self.versions = {_version_of(request.path)}
-        return super()._answer(request, content)
+        response = super()._answer(request, content)
+        self.percents_seen |= {site.percents() for site in self.sites.values()}
+        return response
 
     def _resource(self, request: web.Request, body: Any) -> web.Response:
         path = request.path
@@ -127,7 +130,7 @@ class FakeWeb(FakeAzure):
                 return web.Response(status=404, text="404 Web Site not found")
             if not slot.runs:
                 return web.Response(status=403, text="Error 403 - This web app is stopped.")
-            if slot_name is None:
+            if slot_name is None and request.cookies.get("x-ms-routing-name") != "self":
                 slot = self._routed(site, slot)
             if slot.app is None:
                 self._renew(slot)

@@ -64,6 +64,16 @@ class Site:
     operation: Operation | None = None
     ended: dict[str, Operation] = field(default_factory=dict)
 
+    def percents(self) -> float:
+        """How many percent of the requests go to deployments, as somebody would see it who looks now."""
+        production = self.slots.get(None)
+        if production is None or not production.runs:
+            return 0
+        rules = {rule["actionHostName"]: rule["reroutePercentage"] for rule in self.rules}
+        held = {each.front.host for each in self.slots.values() if each.settings.get("FLOWYARD_DEPLOYMENT")}
+        left = 100 - sum(rules.values()) if production.front.host in held else 0
+        return left + sum(percent for host, percent in rules.items() if host in held)
+
     def begin(self, what: str, polls: int, outcome: Outcome, end: Callable[[], None]) -> str:
         """An operation; nothing else can be changed until it is done."""
         self.operation = Operation(uuid4().hex, polls, outcome, end, what)

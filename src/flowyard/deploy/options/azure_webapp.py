@@ -81,3 +81,10 @@ class AzureWebappOptions(TargetOptions):
     secrets: dict[Variable, Annotated[str, AfterValidator(_secret)]] = Field(default_factory=dict)
     slot_settings: SlotSettings = SlotSettings()
     start_s: Annotated[float, Field(ge=10, le=1800)] = 600.0
+
+    def repository(self, name: str) -> str | None:
+        """In the Azure container registry that ``registry`` names, by its short name or its whole one."""
+        if self.registry is None:
+            return None
+        host = self.registry if "." in self.registry else f"{self.registry}.azurecr.io"
+        return f"{host.lower()}/{name.lower()}"

@@ -17,7 +17,8 @@ from flowyard.errors import NotFound
 
 __all__ = ["give_shares"]
 
-_TRIES = 4
+_TRIES = 20
+"""With pauses of some seconds between them, where something else was going on."""
 
 
 async def give_shares(api: WebApi, shares: Mapping[str, int]) -> None:
@@ -74,10 +75,12 @@ async def _bring_to_production(api: WebApi, deployment: str) -> WebappSeen:
             problem = error
             if not is_busy(error):
                 raise
+            await api.pause()
         except AzureError as error:
             problem = error
             if not _may_have_happened(error):
                 raise
+            await api.pause()
     seen = await look(api)
     if _require(api, seen, deployment).slot is None:
         return seen

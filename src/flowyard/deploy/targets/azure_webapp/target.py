@@ -28,6 +28,8 @@ from flowyard.errors import Conflict, NotFound, OutsideError, UserError
 __all__ = ["AzureWebappTarget"]
 
 Result = TypeVar("Result")
+_NO_RULES = "x-ms-routing-name=self"
+"""Whoever sends this is served by production itself, whatever its rules say."""
 
 
 class AzureWebappTarget(Target):
@@ -64,6 +66,10 @@ class AzureWebappTarget(Target):
         ]
         if wanted.cpu or wanted.memory_mb:
             said.append("cpu and memory mean nothing in App Service: the plan's sku says what there is.")
+        if wanted.instances > 1:
+            said.append(
+                "instances count only when the plan is made: they belong to the plan, which may have other apps."
+            )
         return said
 
     def apply(self, wanted: WantedDeployment) -> Deployment:
@@ -80,7 +86,10 @@ class AzureWebappTarget(Target):
             what = f"a deployment {deployment}" if deployment else "an endpoint"
             raise NotFound(f"There is no web app {endpoint} with {what}.", hint="flowyard deploy apply USECASE --env E")
         key = self._environ.get(KEY_VARIABLE)
-        yield Address(slot.address, {"Authorization": f"Bearer {key}"} if key else {})
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        if deployment is not None and slot.slot is None:
+            headers["Cookie"] = _NO_RULES
+        yield Address(slot.address, headers)
 
     def set_shares(self, endpoint: str, shares: Mapping[str, int]) -> None:
         if sum(shares.values()) not in (0, 100) or any(share < 0 for share in shares.values()):

@@ -117,6 +117,10 @@ class WebApi:
             await self.patience.sleep(wait_s)
             wait_s = min(self.patience.longest_poll_s, wait_s * 1.5)
 
+    async def pause(self) -> None:
+        """Some seconds before looking again at what goes on in Azure."""
+        await self.patience.sleep(self.patience.longest_poll_s)
+
     async def _found(self, path: str) -> Mapping[str, Any] | None:
         try:
             return await self._arm.get(path)
