@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from flowyard.azure import AzureCloud, AzureError, open_http
@@ -11,7 +12,8 @@ from flowyard.deploy.targets.azure_webapp.web_api import WebApi
 
 __all__ = ["answers", "failed_starts", "last_words", "why_not_ready"]
 
-_ONCE = Patience(attempts=1, total_s=30.0)
+_ONCE = Patience(attempts=1)
+_ANSWER_S = 30.0
 _FAILED = ("failing site start", "failed during startup", "image pull failed")
 """What App Service writes into a container's log when it gives a start up."""
 _LOOK_AT_LOG = 5
@@ -19,11 +21,12 @@ _SHOWN = 12
 
 
 async def answers(cloud: AzureCloud, address: str) -> bool:
-    """Whether ``GET /health`` there is 200."""
+    """Whether ``GET /health`` there is 200, before long; App Service holds requests while a container starts."""
     async with open_http(cloud, _ONCE) as http:
         try:
-            answer = await http.send(Call("GET", f"{address}/health", "GET /health", {}, as_json=False))
-        except AzureError:
+            async with asyncio.timeout(_ANSWER_S):
+                answer = await http.send(Call("GET", f"{address}/health", "GET /health", {}, as_json=False))
+        except (AzureError, TimeoutError):
             return False
     return answer.status == 200
 

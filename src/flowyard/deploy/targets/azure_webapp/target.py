@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -64,6 +65,8 @@ class AzureWebappTarget(Target):
             f"options: {{key_vault: NAME, secrets: {{{name}: SECRET}}}}"
             for name in names
         ]
+        if not self._environ.get(KEY_VARIABLE):
+            said.append(f"{KEY_VARIABLE} is not in the environment: the endpoint test cannot send it.")
         if wanted.cpu or wanted.memory_mb:
             said.append("cpu and memory mean nothing in App Service: the plan's sku says what there is.")
         if wanted.instances > 1:
@@ -164,9 +167,10 @@ class AzureWebappTarget(Target):
         seen = await look(api)
         if seen.production is None:
             return EndpointState(endpoint)
-        made = [(slot.facts.made_at, await self._deployment(slot)) for slot in seen.slots if slot.facts]
-        ordered = tuple(each for _, each in sorted(made, key=lambda pair: (pair[0], pair[1].name)))
-        return EndpointState(endpoint, ordered, seen.production.address)
+        held = [(slot.facts.made_at, slot.facts.name, slot) for slot in seen.slots if slot.facts]
+        ordered = [slot for _, _, slot in sorted(held, key=lambda each: each[:2])]
+        found = await asyncio.gather(*(self._deployment(slot) for slot in ordered))
+        return EndpointState(endpoint, tuple(found), seen.production.address)
 
     async def _deployment(self, slot: SlotSeen) -> Deployment:
         facts = slot.facts
