@@ -205,6 +205,23 @@ class TestFaults:
         assert "AcrPull" in str(failed.value.hint)
         assert [each.state for each in target.status("shop-dev").deployments] == ["stopped"]
 
+    def test_what_stopped_to_answer_long_ago_is_made_anew_and_what_serves_is_started_again(self, azure: FakeWeb):
+        target = open_webapp(azure)
+        target.apply(word(azure, "v1"))
+        target.set_shares("shop-dev", {"v1": 100})
+        target.apply(word(azure, "v2"))
+        for slot in azure.sites["shop-dev"].slots.values():
+            slot.settings["FLOWYARD_DEPLOYMENT_MADE_AT"] = "2026-01-01T00:00:00+00:00"
+            assert slot.app
+            slot.app.source = "broken"
+        state = target.status("shop-dev")
+        assert [(each.state, each.traffic) for each in state.deployments] == [("failed", 100), ("failed", 0)]
+        made = len(azure.seen)
+        assert target.apply(word(azure, "v2")).state == "ready"
+        assert [each.method for each in azure.seen[made:] if each.path.endswith("/slots/next")][:1] == ["DELETE"]
+        assert target.apply(word(azure, "v1")).state == "ready"
+        assert target.status("shop-dev").shares == {"v1": 100}
+
     def test_an_image_that_cannot_be_pulled(self, azure: FakeWeb):
         target, wanted = open_webapp(azure), word(azure, "v1")
         azure.images.clear()

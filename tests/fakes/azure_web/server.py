@@ -238,6 +238,8 @@ class FakeWeb(FakeAzure):
         slot.runs = action != "stop"
         if slot.app and action != "start":
             slot.app.stop()
+        if action == "restart":
+            slot.app = None
         if slot.runs:
             self._renew(slot)
             assert slot.app

@@ -10,10 +10,13 @@ from flowyard.azure.http import Call
 from flowyard.azure.patience import Patience
 from flowyard.deploy.targets.azure_webapp.web_api import WebApi
 
-__all__ = ["answers", "failed_starts", "last_words", "why_not_ready"]
+__all__ = ["NO_RULES", "answers", "failed_starts", "last_words", "why_not_ready"]
 
 _ONCE = Patience(attempts=1)
 _ANSWER_S = 30.0
+NO_RULES = {"Cookie": "x-ms-routing-name=self"}
+"""Headers with which production answers itself, whatever its rules say."""
+
 _FAILED = ("failing site start", "failed during startup", "image pull failed")
 """What App Service writes into a container's log when it gives a start up."""
 _LOOK_AT_LOG = 5
@@ -25,7 +28,7 @@ async def answers(cloud: AzureCloud, address: str) -> bool:
     async with open_http(cloud, _ONCE) as http:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                answer = await http.send(Call("GET", f"{address}/health", "GET /health", {}, as_json=False))
+                answer = await http.send(Call("GET", f"{address}/health", "GET /health", NO_RULES, as_json=False))
         except (AzureError, TimeoutError):
             return False
     return answer.status == 200

@@ -21,7 +21,7 @@ from flowyard.deploy.targets.azure_webapp.export import write_export
 from flowyard.deploy.targets.azure_webapp.look import SlotSeen, WebappSeen, look
 from flowyard.deploy.targets.azure_webapp.make import Maker
 from flowyard.deploy.targets.azure_webapp.place import find_place
-from flowyard.deploy.targets.azure_webapp.ready import answers, failed_starts, last_words, why_not_ready
+from flowyard.deploy.targets.azure_webapp.ready import NO_RULES, answers, failed_starts, last_words, why_not_ready
 from flowyard.deploy.targets.azure_webapp.shift import give_shares
 from flowyard.deploy.targets.azure_webapp.web_api import WebApi, open_api
 from flowyard.errors import Conflict, NotFound, OutsideError, UserError
@@ -29,8 +29,6 @@ from flowyard.errors import Conflict, NotFound, OutsideError, UserError
 __all__ = ["AzureWebappTarget"]
 
 Result = TypeVar("Result")
-_NO_RULES = "x-ms-routing-name=self"
-"""Whoever sends this is served by production itself, whatever its rules say."""
 
 
 class AzureWebappTarget(Target):
@@ -91,7 +89,7 @@ class AzureWebappTarget(Target):
         key = self._environ.get(KEY_VARIABLE)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         if deployment is not None and slot.slot is None:
-            headers["Cookie"] = _NO_RULES
+            headers |= NO_RULES
         yield Address(slot.address, headers)
 
     def set_shares(self, endpoint: str, shares: Mapping[str, int]) -> None:
@@ -140,7 +138,7 @@ class AzureWebappTarget(Target):
         if slot is not None and slot.percent:
             known = failed_starts(await api.log(slot.slot))
             await api.act(slot.slot, "restart")
-        elif slot is not None and not slot.runs:
+        elif slot is not None and await self._is_broken(slot):
             await _forget(api, slot)
             slot = None
         if slot is None:
@@ -152,6 +150,10 @@ class AzureWebappTarget(Target):
         if why is not None:
             raise await self._not_ready(api, slot, maker.wanted, why)
         return await self._deployment(slot)
+
+    async def _is_broken(self, slot: SlotSeen) -> bool:
+        """Whether waiting for it makes no sense any more."""
+        return slot.facts is None or (await self._state(slot, slot.facts))[0] in ("stopped", "failed")
 
     async def _not_ready(self, api: WebApi, slot: SlotSeen, wanted: WantedDeployment, why: str) -> OutsideError:
         """Stop it, unless it serves, so that App Service does not start it for ever."""
