@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +9,8 @@ from pathlib import Path
 from time import time
 
 from aiohttp import web
-from azure_ml.certificate import write_certificate
+
+from azure_account.serving import serving
 
 PROOF = "the-proof"
 JOB_TOKEN = "the-token-of-the-job"
@@ -76,32 +74,6 @@ class Issuer:
 @contextmanager
 def running_issuer(folder: Path) -> Iterator[Issuer]:
     """On two ports of its own, in a thread, until the context ends. ``folder`` has or gets its certificate."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    if not certificate.exists():  # two authorities of one name are one too many for OpenSSL
-        write_certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    loop = asyncio.new_event_loop()
-    issuer = Issuer(certificate)
-
-    async def start() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", issuer.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        issuer.address = f"https://localhost:{runner.addresses[0][1]}"
-        issuer.plain_address = f"http://127.0.0.1:{runner.addresses[1][1]}"
-        return runner
-
-    runner = loop.run_until_complete(start())
-    thread = threading.Thread(target=loop.run_forever, name="issuer of tokens")
-    thread.start()
-    try:
+    issuer = Issuer(folder / "certificate.pem")
+    with serving(folder, issuer.handle) as (issuer.address, issuer.plain_address):
         yield issuer
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
