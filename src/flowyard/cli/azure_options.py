@@ -90,13 +90,13 @@ def place_options(command: F) -> F:
     return command
 
 
-def chosen_environments(path: str | None, envs: Sequence[str], *, only_azure: bool = True) -> list[DeployEnvironment]:
+def chosen_environments(path: str | None, envs: Sequence[str], *, must_exist: bool = True) -> list[DeployEnvironment]:
     """The environments of a use case that are deployed to Azure: those that are named, or all. Raises NotFound."""
     folder = Path(path or ".")
     if path is not None and not folder.exists():
         raise NotFound(f"There is no use case {path}.", hint="Name the folder with deployment.yaml.")
     if find_deploy_config(folder) is None:
-        if path is not None or (envs and only_azure):
+        if must_exist and (path is not None or envs):
             read_deploy_config(folder)  # says what is missing
         return []
     config = read_deploy_config(folder)

@@ -15,7 +15,6 @@ from azure_account.account import (
     GROUP,
     REGION,
     REGISTRY,
-    STORAGE,
     SUBSCRIPTION,
     TOP,
     VAULT,
@@ -123,7 +122,7 @@ async def test_a_role_above_counts_and_owner_is_told_to_be_too_much(account: Acc
     account.given = {each for each in account.given if each[0] != CALLER} | {(CALLER, "Owner", TOP)}
     found = await look(account)
     assert not [each.what for each in found if each.state == "wrong"]
-    assert [each.what for each in found if each.state == "unknown"][0] == "your role on files"  # Owner reads no blobs
+    assert next(each.what for each in found if each.state == "unknown") == "your role on files"  # Owner reads no blobs
     assert any("more than a pipeline needs" in each.text for each in found)
 
 

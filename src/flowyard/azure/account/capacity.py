@@ -61,7 +61,7 @@ def _usage_name(usage: Mapping[str, Any]) -> str:
 
 async def check_connections(own: Examination) -> AsyncIterator[Finding]:
     """The connections of the flow are in the workspace; their secrets are not read."""
-    wanted = sorted({name for each in own.needs for name in each.connections})
+    wanted = sorted({name for each in own.needs if each.target == "azure-ml" for name in each.connections})
     if not wanted:
         return
     there = {str(each.get("name")) for each in await own.reader.list(f"{own.place.path}/connections")}
