@@ -23,7 +23,7 @@ from flowyard.settings import Settings
 __all__ = ["doctor"]
 
 _COLORS = {"ok": "green", "wrong": "red", "unknown": "yellow"}
-_PATIENCE = Patience(attempts=4, total_s=60.0)
+_PATIENCE = Patience(attempts=3, total_s=60.0)
 
 
 @click.command()

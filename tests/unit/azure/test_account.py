@@ -195,6 +195,13 @@ async def test_a_host_that_does_not_answer_is_unknown(account: Account):
     assert "as its address" in found["key vault"].text
 
 
+async def test_without_an_answer_the_look_ends(account: Account):
+    address, account.address = account.address, "https://localhost:1"
+    found = await look(account)
+    account.address = address
+    assert [(each.what, each.state) for each in found] == [("login", "ok"), ("subscription", "unknown")]
+
+
 async def test_a_wrong_token_is_told_and_not_shown(account: Account):
     token = account.token
     account.token = login_token(appid="another")

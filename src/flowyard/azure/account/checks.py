@@ -17,13 +17,17 @@ __all__ = ["Check", "Examination", "command", "guarded"]
 
 @dataclass(slots=True)
 class Examination:
-    """What is looked at, and what the checks before have learnt. ``workspace`` is the workspace's record."""
+    """What is looked at, and what the checks before have learnt.
+
+    ``workspace`` is the workspace's record; ``is_silent`` says that the management API gave no answer at all.
+    """
 
     reader: AccountReader
     place: WorkspacePlace
     caller: Caller
     needs: tuple[Needs, ...] = ()
     workspace: Any = field(default_factory=dict)
+    is_silent: bool = False
 
     def part(self, name: str) -> str:
         """The path of a resource that the workspace uses; empty when it names none."""
@@ -50,4 +54,5 @@ async def guarded(
     except AzureNotFound as error:
         yield Finding(what, "wrong", error.message, missing or error.hint)
     except AzureError as error:
+        examination.is_silent = examination.is_silent or error.status is None
         yield Finding(what, "unknown", error.message, error.hint)

@@ -53,7 +53,7 @@ async def examine_account(
         async for each in guarded(what, check, own, fix):
             missing = missing or (each.state == "wrong" and what != "providers")
             yield each
-        if missing:
+        if missing or own.is_silent:
             return
     if not own.workspace:
         return
