@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flowyard.abc import ConnectionSource
+from flowyard.azure.errors import AzureDenied
 from flowyard.errors import OutsideError, UserError
 from flowyard.llm.connection import Connection
 from flowyard.llm.connection_base import entra_token
@@ -133,7 +134,7 @@ class KeyVaultSource(ConnectionSource):
             scope = next((scope for end, scope in _SCOPES.items() if self._host.endswith(end)), _SCOPE)
             try:
                 self._token = self._new_token(scope)
-            except UserError:
+            except (UserError, AzureDenied):
                 raise
             except Exception as error:  # the errors of azure-identity; their texts can be pages long
                 raise OutsideError(f"There is no login for Azure ({type(error).__name__}).", hint=_LOG_IN) from None
