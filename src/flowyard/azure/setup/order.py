@@ -112,11 +112,11 @@ class SetupOrder:
 
 
 def _require_name(what: str, name: str) -> None:
-    """``az`` takes a word that begins with ``@`` for a file and one with ``-`` for an option."""
-    if not name or len(name) > _LONGEST or name.startswith(("-", "@")) or not name.isprintable():
+    """``az`` takes a word that begins with ``@``, or has it after a ``=``, for a file, and one with ``-`` for an option."""
+    if not name or len(name) > _LONGEST or name.startswith(("-", "@")) or "=@" in name or not name.isprintable():
         raise UserError(
             f"{name[:60]!r} cannot be the name of a {what}.",
-            hint=f"A name has 1 to {_LONGEST} printable characters, and begins with neither '-' nor '@'.",
+            hint=f"A name has 1 to {_LONGEST} printable characters, begins with neither '-' nor '@', and has no '=@'.",
         )
 
 
