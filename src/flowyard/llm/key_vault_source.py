@@ -134,8 +134,11 @@ class KeyVaultSource(ConnectionSource):
             scope = next((scope for end, scope in _SCOPES.items() if self._host.endswith(end)), _SCOPE)
             try:
                 self._token = self._new_token(scope)
-            except (UserError, AzureDenied):
+            except UserError:
                 raise
+            except AzureDenied as error:
+                hint = f"{error.hint}\nOr a token in {VAULT_TOKEN_VARIABLE}."
+                raise AzureDenied(error.message, hint=hint) from None
             except Exception as error:  # the errors of azure-identity; their texts can be pages long
                 raise OutsideError(f"There is no login for Azure ({type(error).__name__}).", hint=_LOG_IN) from None
         return self._token
