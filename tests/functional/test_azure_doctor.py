@@ -81,6 +81,16 @@ def test_the_registrys_address_names_the_place(account: Account, tmp_path: Path)
     assert doctor(account, tmp_path, FLOWYARD_REGISTRY=url).returncode == 0
 
 
+def test_a_web_app_needs_no_workspace(account: Account, tmp_path: Path):
+    options = f"{{subscription: {SUBSCRIPTION}, resource_group: tests, registry: images}}"
+    environment = f"{{target: azure-webapp, approval: not_required, options: {options}}}"
+    (tmp_path / "deployment.yaml").write_text(f"environments:\n  dev: {environment}\n")
+    done = doctor(account, tmp_path, ".")
+    assert done.returncode == 0, done.stdout
+    assert "provider Microsoft.Web: registered" in done.stdout
+    assert "workspace" not in done.stdout
+
+
 def test_an_environment_that_is_not_there_is_an_error(tmp_path: Path):
     (tmp_path / "deployment.yaml").write_text(DEPLOYMENT)
     done = doctor(None, tmp_path, ".", "--env", "production")

@@ -112,7 +112,7 @@ class SetupOrder:
 
 
 def _require_name(what: str, name: str) -> None:
-    """``az`` takes a word that begins with ``@``, or has it after ``=``, for a file, and one with ``-`` for an option."""
+    """``az`` takes a word with ``@`` first, or after ``=``, for a file, and one with ``-`` first for an option."""
     if not name or len(name) > _LONGEST or name.startswith(("-", "@")) or "=@" in name or not name.isprintable():
         raise UserError(
             f"{name[:60]!r} cannot be the name of a {what}.",
