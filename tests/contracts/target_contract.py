@@ -117,7 +117,7 @@ class TargetContract:
 
     def test_the_life_of_an_endpoint(self, target: Target, tmp_path: Path):
         one, two = self.wanted(tmp_path, "v1", "one"), self.wanted(tmp_path, "v2", "two")
-        assert [change.before for change in target.plan(one)] == [None, None]
+        assert {change.before for change in target.plan(one)} == {None}
         made = target.apply(one)
         assert (made.name, made.state, made.traffic, made.version_label) == ("v1", "ready", 0, "shop:1")
         assert target.plan(one) == []
