@@ -2,7 +2,8 @@
 
 ``address`` and ``token`` lead to the server; ``assets`` have ``kind``, ``name``, ``path``, ``type``, ``description``
 and ``properties``. With ``account`` it makes a signature of a container instead, and with ``scope`` our own code gets
-a token by azure-identity and the environment.
+a token by azure-identity and the environment. With ``files`` it loads an endpoint, a deployment and an environment from
+that folder, and answers the bodies that it would send.
 """
 
 import json
@@ -77,7 +78,21 @@ def token(order):
         return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
 
 
+def bodies(order):
+    from pathlib import Path
+
+    from azure.ai.ml import load_environment, load_online_deployment, load_online_endpoint
+
+    folder = Path(order["files"])
+    endpoint = load_online_endpoint(folder / "endpoint.yaml")._to_rest_online_endpoint(order["location"])
+    deployment = load_online_deployment(folder / "deployment.yaml")._to_rest_object(location=order["location"])
+    environment = load_environment(folder / "environment.yaml")._to_rest_object()
+    made = {"endpoint": endpoint, "deployment": deployment, "environment": environment}
+    return {name: each.serialize() if hasattr(each, "serialize") else each.as_dict() for name, each in made.items()}
+
+
 logging.disable(logging.WARNING)
 order = json.load(sys.stdin)
-work = signature if "account" in order else token if "scope" in order else register
+kinds = {"account": signature, "scope": token, "files": bodies}
+work = next((kinds[each] for each in kinds if each in order), register)
 print(json.dumps(work(order)))

@@ -39,11 +39,9 @@ def _model(value: str) -> str:
     return value
 
 
-def _collections(value: dict[str, float]) -> dict[str, float]:
-    for name, share in value.items():
-        if not _COLLECTION.fullmatch(name) or not 0 <= share <= 1:
-            message = "collections are names with a sampling rate from 0 to 1: {model_inputs: 1.0}"
-            raise PydanticCustomError("collections", "{why}", {"why": message})
+def _collection(value: str) -> str:
+    if not _COLLECTION.fullmatch(value):
+        raise PydanticCustomError("collection", "a collection is a name such as model_inputs")
     return value
 
 
@@ -74,10 +72,11 @@ class Scale(_Part):
 
 
 class DataCollection(_Part):
-    """What Azure ML's data collector keeps of requests, by collection, with the share of them."""
+    """What Azure ML's data collector keeps: collections by name, and the share of the requests."""
 
-    collections: Annotated[dict[str, float], Field(min_length=1), AfterValidator(_collections)]
-    rolling_rate: Literal["Minute", "Hour", "Day", "Month", "Year"] = "Hour"
+    collections: Annotated[tuple[Annotated[str, AfterValidator(_collection)], ...], Field(min_length=1)]
+    sampling_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    rolling_rate: Literal["minute", "hour", "day"] = "hour"
 
 
 class AzureMlOptions(TargetOptions):

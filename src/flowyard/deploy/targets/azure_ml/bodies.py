@@ -134,10 +134,10 @@ def deployment_body(
     if options.data_collector:
         fields["dataCollector"] = {
             "collections": {
-                name: {"dataCollectionMode": "Enabled", "samplingRate": share}
-                for name, share in options.data_collector.collections.items()
+                name: {"dataCollectionMode": "Enabled", "samplingRate": options.data_collector.sampling_rate}
+                for name in options.data_collector.collections
             },
-            "rollingRate": options.data_collector.rolling_rate,
+            "rollingRate": options.data_collector.rolling_rate.capitalize(),
         }
     return {"location": location, "sku": {"name": "Default", "capacity": wanted.instances}, "properties": fields}
 

@@ -141,10 +141,8 @@ def deployment_yaml(wanted: WantedDeployment, options: AzureMlOptions, workspace
             body["resources"] = {"requests": kept, "limits": dict(kept)}
     if options.data_collector:
         body["data_collector"] = {
-            "collections": {
-                collection: {"enabled": True, "sampling_rate": share}
-                for collection, share in options.data_collector.collections.items()
-            },
+            "collections": {name: {"enabled": "true"} for name in options.data_collector.collections},
+            "sampling_rate": options.data_collector.sampling_rate,
             "rolling_rate": options.data_collector.rolling_rate,
         }
     return body
