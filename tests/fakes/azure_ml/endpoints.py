@@ -86,6 +86,12 @@ class FakeEndpoints:
             record["error"] = {"code": "ImagePullFailed", "message": operation.problem}
         return web.json_response(record)
 
+    def end_stuck(self, outcome: Outcome) -> None:
+        """What never ended does so at the next look."""
+        for operation in self.operations.values():
+            if operation.outcome == "stuck":
+                operation.polls, operation.outcome = 1, outcome
+
     @property
     def _soon(self) -> dict[str, str] | None:
         """Tests with processes have no time to lose; those with a clock of their own see how long is waited."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from flowyard.azure import ArmClient, AzureConflict, AzureError, AzureNotFound, arm_path
@@ -23,6 +22,7 @@ from flowyard.registry.stores.azure_ml_assets import Assets
 __all__ = ["Online"]
 
 _DONE = "succeeded"
+_MOST_ROUNDS = 5
 _LOG_CONTAINERS = ("InferenceServer", "StorageInitializer")
 
 
@@ -60,9 +60,7 @@ class Online:
         body = endpoint_body(self.options, self.workspace, location)
         found = await self.arm.settled(path)
         if found is None or state_of(found) != _DONE:
-            with suppress(AzureConflict):  # somebody else makes it at this moment, or an earlier call of ours does
-                await self.arm.put(path, body)
-            found = await self.arm.settled(path)
+            found = await self._put_settled(path, body)
         if found is None or state_of(found) != _DONE:
             state = state_of(found) if found else "gone"
             raise OutsideError(
@@ -93,11 +91,24 @@ class Online:
         environment = self.workspace.path + arm_path("environments", name, "versions", version)
         await self.arm.put(environment, environment_body(wanted))
         model = await self.model_of(wanted)
-        with suppress(AzureConflict):
-            await self.arm.put(path, deployment_body(wanted, self.options, self.workspace, location, model))
-        made = await self.arm.settled(path)
+        body = deployment_body(wanted, self.options, self.workspace, location, model)
+        made = await self._put_settled(path, body)
         if made is None or state_of(made) != _DONE:
             raise AzureError(f"The deployment is {state_of(made) if made else 'gone'} after it was made.")
+
+    async def _put_settled(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What is there once it was written; a conflict says that an earlier call of ours, or another, goes on."""
+        for attempt in range(1, _MOST_ROUNDS + 1):
+            try:
+                await self.arm.put(path, body)
+            except AzureConflict:
+                found = await self.arm.settled(path)
+                if found is not None and state_of(found) == _DONE:
+                    return found
+                await self.arm.pause(attempt)
+            else:
+                break
+        return await self.arm.settled(path)
 
     async def has_requests(self, endpoint: str, name: str) -> bool:
         """Whether a deployment has a share of the requests, or copies of them."""
