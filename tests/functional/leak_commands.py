@@ -156,7 +156,11 @@ COMMANDS: dict[str, Calls] = {
     "release run": (("experiment.yaml", "--env", "dev", "--no-wait"), ("wrong_experiment.yaml", "--env", "dev")),
     "release list": ((),),
     "release show": (("leaking",),),
-    "deploy plan": ((".", "--env", "dev"), (".", "--env", "nowhere", "--json")),
+    "deploy plan": (
+        (".", "--env", "dev"),
+        (".", "--env", "nowhere", "--json"),
+        ("cloud", "--env", "dev", "--export", "cloud_files"),
+    ),
     "deploy apply": ((".", "--env", "dev"), ("wrong_experiment.yaml", "--env", "dev")),
     "deploy status": ((".", "--env", "dev", "--json"),),
     "deploy logs": ((".", "--env", "dev"),),
