@@ -62,7 +62,7 @@ def serve(
     """Serve a flow over HTTP: POST /score and /feedback, a page to try it, chats as OpenAI's API has them."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     settings = ServingSettings.read(app.environ, __version__)
-    if settings.key is None and not is_loopback(host) and not _is_behind_gateway(app.environ):
+    if settings.key is None and not is_loopback(host) and not settings.behind_gateway:
         hint = "export FLOWYARD_SERVE_KEY=…; callers then send 'Authorization: Bearer …'. Or serve on 127.0.0.1."
         raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
     flow = _with_variables(load_flow(source), app, environment_variables)
@@ -70,15 +70,6 @@ def serve(
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as asyncio_runner:
         file = Path(ready_file) if ready_file else None
         asyncio_runner.run(_serve(flow, app, arguments, settings, host, port, file))
-
-
-def _is_behind_gateway(environ: Mapping[str, str]) -> bool:
-    """Whether something in front lets nobody through without its own key, as Azure ML does. Raises UserError."""
-    said = environ.get("FLOWYARD_SERVE_AUTH", "")
-    if said not in ("", "gateway"):
-        hint = "Say 'gateway' where something in front checks callers; else leave it out, and set FLOWYARD_SERVE_KEY."
-        raise UserError(f"FLOWYARD_SERVE_AUTH cannot be {said!r}.", hint=hint)
-    return said == "gateway"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -21,7 +21,8 @@ class ServingSettings:
     what ``/version`` says of the build. ``at_once`` requests for lines may be under way, each for ``line_s`` seconds at
     most; ``body_bytes`` is the largest body. When the server has to stop, they get ``grace_s`` seconds to end.
     ``records`` is the folder for production records, None for none; ``share`` of the requests is recorded, 0 to 1,
-    without the values of the inputs and outputs called ``hidden``.
+    without the values of the inputs and outputs called ``hidden``. ``behind_gateway`` says that something in front
+    checks callers by a key of its own.
     """
 
     key: str | None = None
@@ -35,6 +36,7 @@ class ServingSettings:
     records: Path | None = None
     share: float = 1.0
     hidden: frozenset[str] = frozenset()
+    behind_gateway: bool = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str], version: str) -> ServingSettings:
@@ -56,7 +58,15 @@ class ServingSettings:
             records=Path(folder) if folder else None,
             share=_number(environ, "FLOWYARD_SERVE_RECORDS_SHARE", 1, least=0, most=1),
             hidden=frozenset(hidden),
+            behind_gateway=_is_behind_gateway(environ.get("FLOWYARD_SERVE_AUTH", "").strip()),
         )
+
+
+def _is_behind_gateway(said: str) -> bool:
+    if said not in ("", "gateway"):
+        hint = "Say 'gateway' where something in front checks callers; else leave it out, and set FLOWYARD_SERVE_KEY."
+        raise UserError(f"FLOWYARD_SERVE_AUTH cannot be {said!r}.", hint=hint)
+    return said == "gateway"
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float, most: float = math.inf) -> float:

@@ -25,7 +25,7 @@ _LOOK_S = 0.05
 
 def by_flowyard(folder: Path, ready: Path) -> list[str]:
     """The server that images have in them."""
-    words = ("flow", "serve", "--source", str(folder), "--port", "0", "--ready-file", str(ready))
+    words = ("flow", "serve", "--source", str(folder), "--host", "0.0.0.0", "--port", "0", "--ready-file", str(ready))
     return [sys.executable, "-m", "flowyard", *words]
 
 
@@ -43,6 +43,10 @@ class Running:
     log: Path
     variables: Mapping[str, str]
     process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        return self.ready.read_text().replace("0.0.0.0", "127.0.0.1")
 
     @property
     def state(self) -> Literal["starting", "ready", "ended"]:
@@ -116,10 +120,11 @@ class FakeServing:
             await asyncio.sleep(_LOOK_S)
         content = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() in ("content-type", "accept")}
+        headers["Host"] = "shop.example"  # the name by which people call it
         self._session = self._session or aiohttp.ClientSession()
         try:
             async with self._session.request(
-                request.method, f"{running.ready.read_text()}/{route}", data=content or None, headers=headers
+                request.method, f"{running.address}/{route}", data=content or None, headers=headers
             ) as answer:
                 return web.Response(status=answer.status, body=await answer.read(), content_type=answer.content_type)
         except (aiohttp.ClientError, OSError):

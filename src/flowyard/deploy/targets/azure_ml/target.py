@@ -57,6 +57,10 @@ class AzureMlTarget(Target):
 
     def apply(self, wanted: WantedDeployment) -> Deployment:
         """See Target."""
+        if wanted.image is None:  # one that is there already needs none
+            found = self.status(wanted.endpoint).find(wanted.name)
+            if found is not None and found.state == "ready":
+                return found
         require_wanted(wanted, self._options)
         return self._run(lambda online: self._apply(online, wanted))
 
