@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.deploy.options.azure_ml import AzureMlOptions
 from flowyard.deploy.options.docker import DockerOptions
+from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.options.local import LocalOptions
 from flowyard.deploy.options.model import TargetOptions
 from flowyard.errors import Problem, UserError
@@ -20,6 +21,7 @@ OPTIONS: Mapping[str, type[TargetOptions]] = {
     "local": LocalOptions,
     "docker": DockerOptions,
     "azure-ml": AzureMlOptions,
+    "kubernetes": KubernetesOptions,
 }
 """The model of each target's options; only these targets can be deployed to."""
 
