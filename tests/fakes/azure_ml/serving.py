@@ -19,7 +19,7 @@ from aiohttp import web
 Serve = Callable[[Path, Path], list[str]]
 """The command that serves the flow in a folder and writes its address to a file."""
 
-_TRIES = 600
+_TRIES = 1200
 _LOOK_S = 0.05
 
 
@@ -31,7 +31,7 @@ def by_flowyard(folder: Path, ready: Path) -> list[str]:
 
 def by_small_server(folder: Path, ready: Path) -> list[str]:
     """A server that starts at once, for tests that need many."""
-    return [sys.executable, str(Path(__file__).with_name("small_server.py")), str(folder), str(ready)]
+    return [sys.executable, "-S", str(Path(__file__).with_name("small_server.py")), str(folder), str(ready)]
 
 
 @dataclass
@@ -43,6 +43,15 @@ class Running:
     log: Path
     variables: Mapping[str, str]
     process: subprocess.Popen[bytes]
+    under_way: int = 0
+    """Requests that it was handed and has not answered."""
+    is_ending: bool = False
+
+    def end(self) -> None:
+        """Stop it, when its requests are answered."""
+        self.is_ending = True
+        if not self.under_way:
+            self.process.terminate()
 
     @property
     def address(self) -> str:
@@ -66,7 +75,7 @@ class FakeServing:
         self.address = ""
         self.traffic_of: Callable[[str], Mapping[str, int]] = lambda _: {}
         self._running: dict[str, Running] = {}
-        self._ended: list[subprocess.Popen[bytes]] = []
+        self._ended: list[Running] = []
         self._chance = random.Random(7)
         self._session: aiohttp.ClientSession | None = None
 
@@ -91,8 +100,8 @@ class FakeServing:
         """Stop a deployment, which finishes its requests; of an endpoint, all."""
         for each in [name for name in self._running if name == place or name.startswith(f"{place}/")]:
             running = self._running.pop(each)
-            running.process.terminate()
-            self._ended.append(running.process)
+            running.end()
+            self._ended.append(running)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request to an endpoint: its key, then the deployment that is named or that chance chooses."""
@@ -108,7 +117,13 @@ class FakeServing:
         running = self._running.get(f"{endpoint}/deployments/{name}")
         if running is None:
             return web.Response(status=404, text="DeploymentNotFound")
-        return await self._handed(request, running, route)
+        running.under_way += 1
+        try:
+            return await self._handed(request, running, route)
+        finally:
+            running.under_way -= 1
+            if running.is_ending:
+                running.end()
 
     async def _handed(self, request: web.Request, running: Running, route: str) -> web.StreamResponse:
         if running.state == "ended":  # a container that crashed is started again
@@ -133,8 +148,9 @@ class FakeServing:
     async def close(self) -> None:
         for place in list(self._running):
             self.stop(place)
-        for process in self._ended:
-            await asyncio.to_thread(process.wait)
+        for running in self._ended:
+            running.process.terminate()
+            await asyncio.to_thread(running.process.wait)
         if self._session is not None:
             await self._session.close()
 
