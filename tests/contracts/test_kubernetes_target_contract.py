@@ -11,9 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-
-pytest.importorskip("kubernetes")
-
 from kubernetes_api import FakeKubernetes, pod_program, running_kubernetes
 from kubernetes_helper import open_kubernetes
 from target_contract import TargetContract

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("kubernetes")
-
 from deploy_helper import DEPLOYMENT, Shop
 from functional_helper import all_text
 from kubernetes_api import FakeKubernetes, running_kubernetes

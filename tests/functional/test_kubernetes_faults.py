@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("kubernetes")
-
 from kubernetes_api import FakeKubernetes, Fault, running_kubernetes
 from kubernetes_helper import Waits, environ_of, open_kubernetes, wanted_named
 

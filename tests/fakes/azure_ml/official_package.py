@@ -1,9 +1,8 @@
 """Run by the Python that has azure-ai-ml: does with the official package what standard input says, one JSON object.
 
 ``address`` and ``token`` lead to the server; ``assets`` have ``kind``, ``name``, ``path``, ``type``, ``description``
-and ``properties``. With ``account`` it makes a signature of a container instead, and with ``scope`` our own code gets
-a token by azure-identity and the environment. With ``files`` it loads an endpoint, a deployment and an environment from
-that folder, and answers the bodies that it would send.
+and ``properties``. With ``account`` it makes a signature of a container instead. With ``files`` it loads an endpoint, a
+deployment and an environment from that folder, and answers the bodies that it would send.
 """
 
 import json
@@ -65,19 +64,6 @@ def signature(order):
     )
 
 
-def token(order):
-    import asyncio
-    import os
-
-    from flowyard.azure.credentials import open_tokens
-    from flowyard.errors import FlowyardError
-
-    try:
-        return asyncio.run(open_tokens(os.environ).token(order["scope"]))
-    except FlowyardError as error:
-        return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
-
-
 def bodies(order):
     from pathlib import Path
 
@@ -93,6 +79,6 @@ def bodies(order):
 
 logging.disable(logging.WARNING)
 order = json.load(sys.stdin)
-kinds = {"account": signature, "scope": token, "files": bodies}
+kinds = {"account": signature, "files": bodies}
 work = next((kinds[each] for each in kinds if each in order), register)
 print(json.dumps(work(order)))
