@@ -160,6 +160,8 @@ COMMANDS: dict[str, Calls] = {
         (".", "--env", "dev"),
         (".", "--env", "nowhere", "--json"),
         ("cloud", "--env", "dev", "--export", "cloud_files"),
+        ("webapp", "--env", "test", "--image", "u:{url}@host/name:latest"),
+        ("webapp", "--env", "test", "--export", "exported_webapp"),
     ),
     "deploy apply": ((".", "--env", "dev"), ("wrong_experiment.yaml", "--env", "dev")),
     "deploy status": ((".", "--env", "dev", "--json"),),

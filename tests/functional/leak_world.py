@@ -141,6 +141,18 @@ evaluators:
 gates:
 - error_rate <= 0.05
 """
+WEBAPP = """\
+environments:
+  test:
+    target: azure-webapp
+    approval: not_required
+    env: {MODEL_API_KEY: "${OPENAI_API_KEY}"}
+    options:
+      subscription: s-1
+      resource_group: tests
+      sku: S1
+      secrets: {FLOWYARD_SERVE_KEY: "https://vault.example/secrets/serve-key"}
+"""
 SCRIPT = """\
 from promptflow.client import PFClient
 
@@ -207,7 +219,16 @@ class World:
         """The commands did what may leak, and did not merely refuse."""
         for run in ("run_ok", "run_leaks", "run_refused", "run_echoed", "run_headers", "run_kept", "eval_flow"):
             assert (self.home / "runs" / run / "lines.jsonl").read_text(), run
-        for path in ("calls.jsonl", "page.html", "report", "image", "exported", "fresh", "cloud_files"):
+        for path in (
+            "calls.jsonl",
+            "page.html",
+            "report",
+            "image",
+            "exported",
+            "fresh",
+            "cloud_files",
+            "exported_webapp",
+        ):
             assert (self.root / path).exists(), path
 
     def _write(self, name: str, text: str) -> None:
@@ -259,6 +280,8 @@ class World:
         self._write("wrong_experiment.yaml", wrong)
         self._write("cloud/experiment.yaml", "name: ok\n")
         self._write("cloud/deployment.yaml", CLOUD)
+        self._write("webapp/experiment.yaml", EXPERIMENT.replace("leaking", "ok"))
+        self._write("webapp/deployment.yaml", WEBAPP)
 
 
 class Echoes(BaseHTTPRequestHandler):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 from uuid import uuid4
 
@@ -86,6 +86,10 @@ class FakeAzure:
         *_, name, _, version = environment.split("/")
         found = self.assets["environments"].versions.get(name, {}).get(version)
         return str(found["properties"].get("image")) if found else ""
+
+    async def close(self) -> None:
+        """End what else was started."""
+        await self.endpoints.serving.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
@@ -213,14 +217,17 @@ def _abort(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+Fake = TypeVar("Fake", bound=FakeAzure)
+
+
 @contextmanager
-def running_azure(folder: Path) -> Iterator[FakeAzure]:
+def running_azure(folder: Path, kind: type[Fake] = FakeAzure) -> Iterator[Fake]:  # type: ignore[assignment]
     """A server on a port of its own, in a thread, until the context ends. ``folder`` is for its certificate."""
     certificate, key = write_certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()
-    azure = FakeAzure("", certificate, f"token-{uuid4().hex}")
+    azure = kind("", certificate, f"token-{uuid4().hex}")
 
     async def start_door() -> web.AppRunner:
         app = web.Application()
@@ -246,7 +253,7 @@ def running_azure(folder: Path) -> Iterator[FakeAzure]:
 
     async def end() -> None:
         await door.cleanup()
-        await azure.endpoints.serving.close()
+        await azure.close()
         await runner.cleanup()
 
     thread = threading.Thread(target=loop.run_forever, name="fake Azure")

@@ -18,6 +18,7 @@ TARGETS: Mapping[str, str] = {
     "docker": "flowyard.deploy.targets.docker.target:DockerTarget",
     "azure-ml": "flowyard.deploy.targets.azure_ml.target:AzureMlTarget",
     "kubernetes": "flowyard.deploy.targets.kubernetes.target:KubernetesTarget",
+    "azure-webapp": "flowyard.deploy.targets.azure_webapp.target:AzureWebappTarget",
 }
 """Where the class of each target is; it is made with the home, the environment and the options of deployment.yaml."""
 

@@ -98,7 +98,8 @@ class AzureMlTarget(Target):
         changes = planned_changes(wanted, self._options, endpoint, deployments)
         if changes:
             require_timeout(self._options, has_model=await online.model_of(wanted) is not None)
-        return [*changes, *(await self._role_changes(online, wanted, endpoint))]
+        given = await self._role_changes(online, wanted, endpoint)
+        return [*changes[:-1], *given, *changes[-1:]]
 
     async def _role_changes(
         self, online: Online, wanted: WantedDeployment, endpoint: Mapping[str, Any] | None
