@@ -159,6 +159,7 @@ COMMANDS: dict[str, Calls] = {
     "deploy plan": (
         (".", "--env", "dev"),
         (".", "--env", "nowhere", "--json"),
+        ("cloud", "--env", "dev", "--export", "cloud_files"),
         ("webapp", "--env", "test", "--image", "u:{url}@host/name:latest"),
         ("webapp", "--env", "test", "--export", "exported_webapp"),
     ),

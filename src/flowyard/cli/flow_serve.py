@@ -69,7 +69,7 @@ def serve(
     """Serve a flow over HTTP: POST /score and /feedback, a page to try it, chats as OpenAI's API has them."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     settings = ServingSettings.read(app.environ, __version__)
-    if settings.key is None and not is_loopback(host):
+    if settings.key is None and not is_loopback(host) and not settings.behind_gateway:
         hint = "export FLOWYARD_SERVE_KEY=…; callers then send 'Authorization: Bearer …'. Or serve on 127.0.0.1."
         raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
     flow = _with_variables(load_flow(source), app, environment_variables)

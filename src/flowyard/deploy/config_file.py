@@ -28,6 +28,9 @@ WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
 _ENDPOINT = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_KEPT_ELSEWHERE = "${{azureml://connections/"
+"""Begins a value that Azure ML takes from a connection of the workspace."""
+
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Mi|MB|M|Gi|GB|G)i?B?")
 _MEGABYTES = {"M": 1, "G": 1024}
 
@@ -155,6 +158,8 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
         where = file.where("environments", name, "env", variable)
         if not _VARIABLE.fullmatch(variable):
             yield Problem(f"{variable!r} cannot be the name of a variable.", where)
+        elif value.startswith(_KEPT_ELSEWHERE):
+            continue
         elif may_be_secret(variable) and value and not _PLACEHOLDER.search(value):
             yield Problem(f"{variable} looks like a secret, which does not belong here.", where, f"${{{variable}}}")
     if given.simulate:

@@ -105,10 +105,10 @@ class Service:
         try:
             route = self.routes.find(request)
         except Refusal:
-            require_access(request, key)
+            require_access(request, key, behind_gateway=self.settings.behind_gateway)
             raise
         if not route.is_open:
-            require_access(request, key)
+            require_access(request, key, behind_gateway=self.settings.behind_gateway)
         return route
 
     def shown(self, line: LineResult) -> dict[str, Any]:

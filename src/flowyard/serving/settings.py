@@ -29,6 +29,7 @@ class ServingSettings:
     ``init`` are the arguments of a flow that is a class. ``records`` is the folder for production records, None for
     none, or ``record_sink`` names where else they go, made with ``environ``; ``share`` of the requests is recorded, 0
     to 1. Neither records nor traces hold what goes by ``hidden`` names; ``spans`` says where traces go.
+    ``behind_gateway`` says that something in front checks callers by a key of its own.
     """
 
     key: str | None = None
@@ -48,6 +49,7 @@ class ServingSettings:
     init: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     spans: SpanSettings = field(default_factory=SpanSettings)
+    behind_gateway: bool = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str], version: str) -> ServingSettings:
@@ -75,7 +77,15 @@ class ServingSettings:
             threads=_count(environ, "PROMPTFLOW_WORKER_THREADS"),
             init=_init(environ.get("PF_FLOW_INIT_CONFIG", "")),
             environ=environ,
+            behind_gateway=_is_behind_gateway(environ.get("FLOWYARD_SERVE_AUTH", "").strip()),
         )
+
+
+def _is_behind_gateway(said: str) -> bool:
+    if said not in ("", "gateway"):
+        hint = "Say 'gateway' where something in front checks callers; else leave it out, and set FLOWYARD_SERVE_KEY."
+        raise UserError(f"FLOWYARD_SERVE_AUTH cannot be {said!r}.", hint=hint)
+    return said == "gateway"
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, *, least: float, most: float = math.inf) -> float:
