@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from flowyard.abc import ImageBuilder
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.deploy_options import Place
+from flowyard.cli.image_build import builder_for
 from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
 from flowyard.deploy.model import Address
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
 from flowyard.deploy.wanted import wanted_deployment
+from flowyard.errors import OutsideError
 from flowyard.registry import Registry
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
@@ -49,8 +52,20 @@ def rollout_parts(place: Place, version: Version, by: str) -> RolloutParts:
         desk=open_desk(settings),
         by=by,
         run_test=run_test,
+        builder=_builder(place, registry) if place.target.needs_image else None,
+        repository=place.environment.image.repository,
         policy=_policy(place, registry) if place.environment.needs_approval else None,
     )
+
+
+def _builder(place: Place, registry: Registry) -> ImageBuilder | None:
+    """What makes the image, None where nothing can; the target docker runs docker's, or those of a repository."""
+    wanted = place.environment.image
+    name = wanted.builder or ("docker" if place.target.label == "docker" and not wanted.repository else None)
+    try:
+        return builder_for(place.app.settings, registry, name, wanted.base)
+    except OutsideError:
+        return None  # a plan and what is built already need none
 
 
 def _policy(place: Place, registry: Registry) -> ApprovalPolicy | None:

@@ -41,7 +41,7 @@ def write_without_times(source: Path, target: Path, base_layers: int, epoch: int
                 raise OutsideError(f"The engine's archive of the image has no layer {name}.")
             names.append(f"layer-{number}.tar")
             if number < base_layers:
-                _add(written, names[-1], layer, archive.getmember(name).size)
+                _add(written, names[-1], layer, layer.seek(0, io.SEEK_END))
                 continue
             plain = target.parent / "layer.tar"
             digests.append(_flatten(layer, plain, epoch))
@@ -114,4 +114,5 @@ def _plain_config(config: Mapping[str, Any], digests: list[str], base_layers: in
 def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
     member = tarfile.TarInfo(name)
     member.size = size
+    content.seek(0)
     archive.addfile(member, content)

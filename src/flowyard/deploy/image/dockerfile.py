@@ -20,7 +20,8 @@ PORT = 8080
 EPOCH = 315532800
 """The time of everything in an image, in seconds: 1980-01-01, the first that every archive can hold."""
 SBOM_PLACE = "/service/sbom.json"
-STAGE_LABEL = "flowyard.stage=build"
+STAGE_LABEL = "flowyard.stage"
+"""The label of stages in which pip knew its settings; its value is the title and version of what is built."""
 PIP_SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_NO_INDEX", "PIP_DEFAULT_TIMEOUT")
 
 _INSTALL = "apt-get install -y --no-install-recommends"
@@ -104,7 +105,7 @@ def _stages(recipe: Recipe) -> Iterator[str]:
     yield f"ARG BASE_IMAGE={recipe.base}\n"
     yield f"FROM ${{BASE_IMAGE}} AS system\n{system}"
     yield _BUILD.format(
-        stage=STAGE_LABEL,
+        stage=f"{STAGE_LABEL}={recipe.title}-{recipe.version}",
         arguments="\n".join(f"ARG {name}" for name in PIP_SETTINGS),
         epoch=EPOCH,
         too_old=_TOO_OLD,

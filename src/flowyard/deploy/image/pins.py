@@ -30,6 +30,8 @@ __all__ = ["Pins", "PinsFor", "pin_requirements", "python_of_image"]
 
 _HASH = re.compile(r"--hash=\S+")
 _CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|requires a different Python|Invalid requirement")
+_ABSENT = re.compile(r"No matching distribution found")
+_UNREACHED = re.compile(r"connection|timed out|Retrying|network|certificate|401|403", re.IGNORECASE)
 _GLIBC = ("2_17", "2_28", "2_34")
 _WAIT_S = 600
 
@@ -103,10 +105,15 @@ def _resolved(wanted: PinsFor) -> list[dict[str, Any]] | str:
             found: list[dict[str, Any]] = json.loads((Path(place) / "report.json").read_text("utf-8"))["install"]
             return found
     said = [_without_password(line) for line in done.stderr.splitlines() if line.strip()]
-    if _CONFLICT.search(done.stderr):
+    if _CONFLICT.search(done.stderr) or _is_absent(done.stderr, wanted.environ):
         where = str(wanted.requirements.file) if wanted.requirements.file else None
         raise UserError("\n".join(["The requirements cannot be met.", *said[-8:]]), where=where)
     return next((line for line in said if line.startswith("ERROR")), said[-1] if said else "it said nothing")
+
+
+def _is_absent(said: str, environ: Mapping[str, str]) -> bool:
+    """Whether an index was asked and does not have it."""
+    return bool(_ABSENT.search(said)) and not _UNREACHED.search(said) and not environ.get("PIP_NO_INDEX")
 
 
 def _pip(wanted: PinsFor, place: Path) -> list[str]:

@@ -35,7 +35,8 @@ def describe(site_packages: str, dpkg_status: str, name: str, version: str) -> d
 def _python(package: metadata.Distribution) -> dict[str, Any]:
     name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
     found = _component(name, package.version, f"pkg:pypi/{name}@{quote(package.version)}")
-    licence = package.metadata.get("License-Expression") or package.metadata.get("License") or ""
+    about = package.metadata.json
+    licence = str(about.get("license_expression") or about.get("license") or "")
     if licence and len(licence) < 80 and "\n" not in licence:
         found["licenses"] = [{"license": {"name": licence}}]
     return found
