@@ -11,6 +11,7 @@ import copy
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from flowyard.errors import OutsideError
 __all__ = ["read_file_of_image", "write_without_times"]
 
 _TIME_HEADERS = ("mtime", "atime", "ctime")
+_COPIED = re.compile(r"\b(dir|file|multi):[0-9a-f]{64}")
+"""A digest that says nothing more than the layer's own, but depends on the order of files."""
 _BUILD_ONLY = ("container", "container_config", "docker_version")
 """What classic Docker notes of the container that an instruction ran in."""
 
@@ -106,7 +109,8 @@ def _plain_config(config: Mapping[str, Any], digests: list[str], base_layers: in
     for entry in config.get("history", []):
         is_base = seen < base_layers
         seen += 0 if entry.get("empty_layer") else 1
-        history.append(entry if is_base else {**entry, "created": stamp})
+        said = _COPIED.sub(r"\1", str(entry.get("created_by", "")))
+        history.append(entry if is_base else {**entry, "created": stamp, "created_by": said})
     plain["history"] = history
     return plain
 

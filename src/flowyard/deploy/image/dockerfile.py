@@ -41,7 +41,7 @@ FROM system AS build
 LABEL {stage}
 {arguments}
 USER root
-ENV PYTHONHASHSEED=0 SOURCE_DATE_EPOCH={epoch}
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0 SOURCE_DATE_EPOCH={epoch}
 WORKDIR /build
 RUN python3 -c "import sys; sys.version_info >= (3, 11) or sys.exit('{too_old}')" && \\
     if [ -f /var/lib/dpkg/status ]; then cp /var/lib/dpkg/status dpkg-status; fi
@@ -52,7 +52,7 @@ RUN python3 -m venv pip && \\
     pip/bin/python -m pip --python /opt/flowyard/bin/python install --no-cache-dir --no-compile --no-deps \\
       --no-input --disable-pip-version-check {hashes}-r requirements.txt && \\
     pip/bin/python -m pip --python /opt/flowyard/bin/python check && \\
-    {{ /opt/flowyard/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/flowyard/lib || true; }}
+    {{ /opt/flowyard/bin/python -m compileall -qf --invalidation-mode unchecked-hash /opt/flowyard/lib || true; }}
 COPY health.py /service/
 {connections}COPY flow /service/flow
 RUN /opt/flowyard/bin/python sbom.py /opt/flowyard/lib/python3*/site-packages dpkg-status {title} {version} \\
