@@ -28,7 +28,7 @@ _INSTALL = "apt-get install -y --no-install-recommends"
 _TOO_OLD = "Error: flowyard needs Python 3.11 or newer, and the base image has an older one."
 _SYSTEM = """\
 # Packages of the operating system that the flow names. What apt writes down with the time is not kept.
-USER root
+USER 0:0
 COPY apt.txt /service/apt.txt
 RUN apt-get update && \\
     xargs -a /service/apt.txt {install} && \\
@@ -40,7 +40,7 @@ _BUILD = """\
 FROM system AS build
 LABEL {stage}
 {arguments}
-USER root
+USER 0:0
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0 SOURCE_DATE_EPOCH={epoch}
 WORKDIR /build
 RUN python3 -c "import sys; sys.version_info >= (3, 11) or sys.exit('{too_old}')" && \\
