@@ -59,6 +59,7 @@ RUN /opt/flowyard/bin/python sbom.py /opt/flowyard/lib/python3*/site-packages dp
       > {sbom} && \\
     cp requirements.txt /service/ && \\
     chmod -R u=rwX,go=rX /opt/flowyard /service
+USER 10001:10001
 """
 _LAST = """\
 FROM system
