@@ -162,7 +162,7 @@ COMMANDS: dict[str, Calls] = {
     "release show": (("leaking",),),
     "image build": (
         ("--version", "ok:1", "--push", "--repository", "u:{url}@127.0.0.1:1/x"),
-        ("--version", "ok:1", "--base-image", "127.0.0.1:1/u:{url}"),
+        ("--version", "ok:1", "--base-image", "u:{url}@127.0.0.1:1/x"),
         ("broken_yaml",),
     ),
     "image list": ((), ("--json",)),

@@ -15,6 +15,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.deploy.endpoint_test.model import EndpointTest
 from flowyard.deploy.environment import DeployEnvironment, ImageSettings
+from flowyard.deploy.image.names import REPOSITORY_FORM, is_repository
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias
@@ -28,9 +29,6 @@ WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
 _ENDPOINT = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-_REPOSITORY = re.compile(
-    r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+|[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
-)
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Mi|MB|M|Gi|GB|G)i?B?")
 _MEGABYTES = {"M": 1, "G": 1024}
 
@@ -63,9 +61,8 @@ def _variable_value(value: Any) -> str:
 
 
 def _repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        said = "a repository is written as registry.example/team/shop: lower case, without https:// and without a tag"
-        raise PydanticCustomError("repository", said)
+    if not is_repository(value):
+        raise PydanticCustomError("repository", "write it as {form}", {"form": REPOSITORY_FORM})
     return value
 
 

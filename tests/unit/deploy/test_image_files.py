@@ -22,6 +22,7 @@ from flowyard.deploy.image.content import FlowContent
 from flowyard.deploy.image.dockerfile import EPOCH, Recipe, dockerfile
 from flowyard.deploy.image.inside.health import port_of
 from flowyard.deploy.image.inside.sbom import describe
+from flowyard.deploy.image.names import require_image_name, require_repository
 from flowyard.deploy.image.own_wheel import own_digest, serving_requirements, write_own_wheel
 from flowyard.deploy.image.pins import PinsFor, pin_requirements, python_of_image
 from flowyard.deploy.image.system_packages import SystemPackages, system_packages
@@ -183,6 +184,24 @@ def test_what_is_no_package_is_refused_with_its_place(environment: str, apt: str
     with pytest.raises(UserError, match=said) as caught:
         system_packages(load_flow(tmp_path))
     assert caught.value.where == (f"{tmp_path / 'apt.txt'}:2" if apt else str(tmp_path / "flow.dag.yaml"))
+
+
+@pytest.mark.parametrize("name", ["shop", "registry.example/team/shop", "127.0.0.1:5000/a/b-c_d.e", "Host.example/x"])
+def test_names_of_repositories(name: str):
+    assert require_repository(name) == name
+    assert require_image_name(f"{name}:1.2-x@sha256:{'0' * 64}")
+
+
+@pytest.mark.parametrize("name", ["", "https://a.example/x", "me:secret@b/x", "a.example/X", "-x", "x --push", "a/x:1"])
+def test_what_is_no_repository_is_not_repeated(name: str):
+    with pytest.raises(UserError, match="no name of a repository"):
+        require_repository(name)
+
+
+@pytest.mark.parametrize("name", ["", "me:secret@a.example/x", "--privileged", "a b", "x@sha256:1"])
+def test_what_is_no_image_is_not_repeated(name: str):
+    with pytest.raises(UserError, match="no name of an image"):
+        require_image_name(name)
 
 
 @given(st.text(max_size=40))

@@ -16,6 +16,7 @@ from flowyard.abc import ImageBuilder
 from flowyard.deploy.image.content import FlowContent, content_of_version
 from flowyard.deploy.image.context import base_image, write_context
 from flowyard.deploy.image.dockerfile import SBOM_PLACE, STAGE_LABEL
+from flowyard.deploy.image.names import require_image_name, require_repository
 from flowyard.deploy.image.own_wheel import own_digest
 from flowyard.deploy.image.records import ImageRecord, ImageRecords
 from flowyard.deploy.model import Image
@@ -85,6 +86,8 @@ class EngineBuilder(ImageBuilder):
 
     def build(self, version: Version, folder: Path, repository: str | None = None) -> Image:
         """See ImageBuilder."""
+        if repository is not None:
+            require_repository(repository)
         record = self.record(version, folder)
         if repository is None:
             return Image(record.reference, record.image, version.label)
@@ -98,7 +101,7 @@ class EngineBuilder(ImageBuilder):
     def record(self, version: Version, folder: Path) -> ImageRecord:
         """The record of the version's image, which is built when there is none, or it is not in the engine any more."""
         content = content_of_version(version, folder, self.parts.revision_of(version))
-        base = self.base(self.parts.base or base_image(content.flow))
+        base = self.base(require_image_name(self.parts.base or base_image(content.flow)))
         key = self._key(content, base)
         place = self.records.folder(key)
         with locked(place / "lock", lambda: self.parts.say("Waiting for another process that builds this image …")):

@@ -14,6 +14,7 @@ from flowyard._util.files import dump_json
 from flowyard.deploy.image.connection_files import write_connections
 from flowyard.deploy.image.content import FlowContent, write_files
 from flowyard.deploy.image.dockerfile import DEFAULT_BASE, PORT, SBOM_PLACE, Recipe, dockerfile
+from flowyard.deploy.image.names import require_image_name
 from flowyard.deploy.image.own_wheel import write_own_wheel
 from flowyard.deploy.image.pins import Pins, PinsFor, pin_requirements, python_of_image
 from flowyard.deploy.image.system_packages import SystemPackages, system_packages
@@ -69,7 +70,7 @@ def write_context(
     """
     require_empty(output)
     packages = system_packages(content.flow)
-    base = base or base_image(content.flow)
+    base = require_image_name(base or base_image(content.flow))
     write_files(content, output / "flow")
     variables = write_connections(connections, output / "connections")
     _copy_inside(output)
