@@ -1,8 +1,8 @@
 """Images as archives: their times are taken out, so that the same content is the same image, and files are read.
 
-Classic Docker writes the time of the build into each layer and into the image's configuration. The layers of the base
-image stay as they are; the others get one fixed time, and so does the configuration. What an image is called (its
-digest) then follows from what is in it.
+Docker writes the time of the build into each layer and into the image's configuration, buildah the names of stages. The
+layers of the base image stay as they are; the others get one fixed time, and so does the configuration. What an image is
+called (its digest) then follows from what is in it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["read_file_of_image", "write_without_times"]
 _TIME_HEADERS = ("mtime", "atime", "ctime")
 _COPIED = re.compile(r"\b(dir|file|multi):[0-9a-f]{64}")
 """A digest that says nothing more than the layer's own, but depends on the order of files."""
-_BUILD_ONLY = ("container", "container_config", "docker_version")
-"""What classic Docker notes of the container that an instruction ran in."""
+_BUILD_ONLY = ("container", "container_config", "docker_version", "parent")
+"""What is noted of the containers and stages that instructions ran in."""
 
 
 def write_without_times(source: Path, target: Path, base_layers: int, epoch: int, stamp: str) -> str:
@@ -54,7 +54,9 @@ def write_without_times(source: Path, target: Path, base_layers: int, epoch: int
         text = json.dumps(_plain_config(config, digests, base_layers, stamp), sort_keys=True).encode()
         digest = hashlib.sha256(text).hexdigest()
         _add(written, f"{digest}.json", io.BytesIO(text), len(text))
-        listed = json.dumps([{"Config": f"{digest}.json", "RepoTags": manifest["RepoTags"], "Layers": names}]).encode()
+        listed = json.dumps(
+            [{"Config": f"{digest}.json", "RepoTags": manifest.get("RepoTags"), "Layers": names}]
+        ).encode()
         _add(written, "manifest.json", io.BytesIO(listed), len(listed))
     return f"sha256:{digest}"
 
@@ -110,7 +112,8 @@ def _plain_config(config: Mapping[str, Any], digests: list[str], base_layers: in
         is_base = seen < base_layers
         seen += 0 if entry.get("empty_layer") else 1
         said = _COPIED.sub(r"\1", str(entry.get("created_by", "")))
-        history.append(entry if is_base else {**entry, "created": stamp, "created_by": said})
+        own = {name: value for name, value in entry.items() if name != "comment"}
+        history.append(entry if is_base else {**own, "created": stamp, "created_by": said})
     plain["history"] = history
     return plain
 

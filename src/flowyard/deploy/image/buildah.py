@@ -1,4 +1,4 @@
-"""Images by buildah, which needs no daemon and can leave times out by itself."""
+"""Images by buildah, which needs no daemon."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flowyard.deploy.image.archive import read_file_of_image
+from flowyard.deploy.image.archive import read_file_of_image, write_without_times
 from flowyard.deploy.image.builder import BaseImage, BuilderParts, Built, EngineBuilder, require_sbom
-from flowyard.deploy.image.dockerfile import EPOCH, SBOM_PLACE
+from flowyard.deploy.image.dockerfile import EPOCH, SBOM_PLACE, STAMP
 from flowyard.deploy.image.program import Program, build_arguments, build_environ
 from flowyard.sessions.environments.build_log import BuildLog
 
@@ -49,12 +49,7 @@ class BuildahBuilder(EngineBuilder):
         words += [word for name, value in sorted(labels.items()) for word in ("--label", f"{name}={value}")]
         argv = [self._buildah.path(), *words, str(context)]
         log.run(argv, env=environ, where=None, doing="Building the image with buildah")
-        image = self._buildah.tell("inspect", "--type", "image", "--format", "{{.FromImageID}}", reference).strip()
-        with tempfile.TemporaryDirectory(prefix="flowyard-") as work:
-            saved = Path(work) / "saved.tar"
-            self._buildah.tell("push", "--quiet", image, f"docker-archive:{saved}")
-            sbom, size = require_sbom(read_file_of_image(saved, SBOM_PLACE)), saved.stat().st_size
-        return Built(f"sha256:{image}", size, sbom)
+        return self._without_names(reference, base, log)
 
     def push(self, reference: str, target: str) -> str:
         """See EngineBuilder. A registry of this machine may be without TLS, as docker has it."""
@@ -64,3 +59,23 @@ class BuildahBuilder(EngineBuilder):
             file = Path(work) / "digest"
             self._buildah.tell("push", "--quiet", *plain, "--digestfile", str(file), reference, f"docker://{target}")
             return file.read_text("utf-8").strip()
+
+    def _without_names(self, reference: str, base: BaseImage, log: BuildLog) -> Built:
+        """The image without the names of stages, which are drawn anew for each build; times are out already."""
+        log.say("Taking out what differs from build to build …")
+        before = self._image(reference)
+        with tempfile.TemporaryDirectory(prefix="flowyard-") as work:
+            saved, plain = Path(work) / "saved.tar", Path(work) / "plain.tar"
+            self._buildah.tell("push", "--quiet", before, f"docker-archive:{saved}")
+            digest = write_without_times(saved, plain, base.layers, EPOCH, STAMP)
+            saved.unlink()
+            self._buildah.tell("pull", "--quiet", f"docker-archive:{plain}")
+            sbom, size = require_sbom(read_file_of_image(plain, SBOM_PLACE)), plain.stat().st_size
+        after = digest.removeprefix("sha256:")
+        self._buildah.tell("tag", after, reference)
+        if after != before:
+            self._buildah.ask("rmi", before)
+        return Built(digest, size, sbom)
+
+    def _image(self, reference: str) -> str:
+        return self._buildah.tell("inspect", "--type", "image", "--format", "{{.FromImageID}}", reference).strip()

@@ -6,19 +6,17 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from flowyard.deploy.image.archive import read_file_of_image, write_without_times
 from flowyard.deploy.image.builder import BaseImage, BuilderParts, Built, EngineBuilder, require_sbom, stage_filter
-from flowyard.deploy.image.dockerfile import EPOCH, SBOM_PLACE
+from flowyard.deploy.image.dockerfile import EPOCH, SBOM_PLACE, STAMP
 from flowyard.deploy.image.program import Program, build_arguments, build_environ
 from flowyard.errors import OutsideError
 from flowyard.sessions.environments.build_log import BuildLog
 
 __all__ = ["DockerBuilder"]
 
-_STAMP = datetime.fromtimestamp(EPOCH, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
@@ -77,7 +75,7 @@ class DockerBuilder(EngineBuilder):
             saved, plain = Path(work) / "saved.tar", Path(work) / "plain.tar"
             before = self._docker.tell("image", "inspect", "--format", "{{.Id}}", reference).strip()
             self._docker.tell("save", "--output", str(saved), reference)
-            write_without_times(saved, plain, base.layers, EPOCH, _STAMP)
+            write_without_times(saved, plain, base.layers, EPOCH, STAMP)
             saved.unlink()
             self._docker.tell("load", "--quiet", "--input", str(plain))
             sbom = require_sbom(read_file_of_image(plain, SBOM_PLACE))

@@ -13,13 +13,35 @@ from dataclasses import dataclass, field
 
 from flowyard.deploy.image.system_packages import SystemPackages
 
-__all__ = ["DEFAULT_BASE", "EPOCH", "PIP_SETTINGS", "PORT", "SBOM_PLACE", "STAGE_LABEL", "Recipe", "dockerfile"]
+__all__ = [
+    "DEFAULT_BASE",
+    "EPOCH",
+    "PIP_SETTINGS",
+    "PORT",
+    "SBOM_PLACE",
+    "STAGE_LABEL",
+    "STAMP",
+    "Recipe",
+    "dockerfile",
+]
+    "DEFAULT_BASE",
+    "EPOCH",
+    "PIP_SETTINGS",
+    "PORT",
+    "SBOM_PLACE",
+    "STAGE_LABEL",
+    "STAMP",
+    "Recipe",
+    "dockerfile",
+]
 
 DEFAULT_BASE = "python:3.11-slim"
 PORT = 8080
 EPOCH = 315532800
 """The time of everything in an image, in seconds: 1980-01-01, the first that every archive can hold."""
 SBOM_PLACE = "/service/sbom.json"
+STAMP = "1980-01-01T00:00:00Z"
+"""The same as ISO 8601."""
 STAGE_LABEL = "flowyard.stage"
 """The label of stages in which pip knew its settings; its value is the title and version of what is built."""
 PIP_SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_NO_INDEX", "PIP_DEFAULT_TIMEOUT")
