@@ -177,6 +177,15 @@ COMMANDS: dict[str, Calls] = {
         ("--url", "http://127.0.0.1:1/?code={url}", "--file", "data.jsonl", "--ready-s", "0.1"),
         ("--url", "http://u:{url}@127.0.0.1:1", "--file", "data.jsonl", "--ready-s", "0.1"),
     ),
+    "azure doctor": (
+        (),
+        ("--subscription", "s", "--resource-group", "g", "--workspace", "w", "--json"),
+        (".", "--env", "dev"),
+    ),
+    "azure setup": (
+        ("--print", "--env", "dev", "--subscription", "s", "--resource-group", "g", "--workspace", "w"),
+        ("--print", "--github", "{url}", "--env", "dev", "--subscription", "s"),
+    ),
     "migrate": ((".",), (".", "--json")),
     "price list": ((),),
     "price show": (("gpt-4o",),),

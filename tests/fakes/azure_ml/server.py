@@ -55,6 +55,8 @@ class FakeAzure:
     logins: list[dict[str, str]] = field(default_factory=list)
     versions: set[str] = field(default_factory=lambda: {VERSION})
     """The versions of the API that are answered."""
+    accepts_any_assertion: bool = False
+    """Whether a client assertion may be anything; certificates sign a new one for each login."""
     datastore_credentials: str = "AccountKey"
     url: str = URL
 
@@ -116,7 +118,8 @@ class FakeAzure:
         form = {name: values[0] for name, values in parse_qs(content.decode()).items()}
         self.logins.append(form)
         proof = form.get("client_secret") or form.get("client_assertion")
-        if form.get("client_id") != "the-application" or proof != "the-proof":
+        is_right = proof == "the-proof" or (self.accepts_any_assertion and "client_assertion" in form)
+        if form.get("client_id") != "the-application" or not is_right:
             reason = {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
             return web.json_response(reason, status=401)
         return web.json_response({"token_type": "Bearer", "expires_in": 3599, "access_token": self.token})

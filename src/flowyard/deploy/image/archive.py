@@ -1,8 +1,8 @@
 """Images as archives: their times are taken out, so that the same content is the same image, and files are read.
 
 Docker writes the time of the build into each layer and into the image's configuration, buildah the names of stages. The
-layers of the base image stay as they are; the others get one fixed time, and so does the configuration. What an image is
-called (its digest) then follows from what is in it.
+layers of the base image stay as they are; the others get one fixed time, and so does the configuration. What an
+image is called (its digest) then follows from what is in it.
 """
 
 from __future__ import annotations

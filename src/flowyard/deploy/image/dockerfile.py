@@ -24,16 +24,6 @@ __all__ = [
     "Recipe",
     "dockerfile",
 ]
-    "DEFAULT_BASE",
-    "EPOCH",
-    "PIP_SETTINGS",
-    "PORT",
-    "SBOM_PLACE",
-    "STAGE_LABEL",
-    "STAMP",
-    "Recipe",
-    "dockerfile",
-]
 
 DEFAULT_BASE = "python:3.11-slim"
 PORT = 8080

@@ -9,13 +9,18 @@ from pydantic import ValidationError
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.deploy.options.docker import DockerOptions
+from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.options.local import LocalOptions
 from flowyard.deploy.options.model import TargetOptions
 from flowyard.errors import Problem, UserError
 
 __all__ = ["OPTIONS", "option_problems", "parse_options"]
 
-OPTIONS: Mapping[str, type[TargetOptions]] = {"local": LocalOptions, "docker": DockerOptions}
+OPTIONS: Mapping[str, type[TargetOptions]] = {
+    "local": LocalOptions,
+    "docker": DockerOptions,
+    "kubernetes": KubernetesOptions,
+}
 """The model of each target's options; only these targets can be deployed to."""
 
 
