@@ -94,7 +94,7 @@ def _peer_image(variables: Mapping[str, str]) -> str:
     shutil.rmtree(context, ignore_errors=True)
     _run(
         [PEER_PF, "flow", "build", "--source", python_node_flow(), "--output", context, "--format", "docker"],
-        peer_env(),
+        peer_env(HOME=str(SCRATCH)),  # it refuses a home of its own that is not below the person's
     )
     needs = " ".join(f"'{each}'" for each in _PEER_NEEDS)
     (context / "Dockerfile").write_text(_PEER_DOCKERFILE.format(base=_BASE, needs=needs), "utf-8")
