@@ -93,7 +93,12 @@ class Clients:
 
 
 class TargetContract:
-    """Subclasses have the fixture ``target`` and the method ``wanted``."""
+    """Subclasses have the fixture ``target`` and the method ``wanted``.
+
+    ``nobody_serves`` is the status with which an endpoint answers whose deployments get no requests.
+    """
+
+    nobody_serves = 503
 
     can_split = True
     """Whether requests can be split between deployments."""
@@ -121,7 +126,10 @@ class TargetContract:
 
     def test_the_life_of_an_endpoint(self, target: Target, tmp_path: Path):
         one, two = self.wanted(tmp_path, "v1", "one"), self.wanted(tmp_path, "v2", "two")
-        assert [change.before for change in target.plan(one)] == [None, None]
+        changes = target.plan(one)
+        assert {change.before for change in changes} == {None}
+        assert changes[-1].what == "deployment v1"
+        assert len(changes) > 1, "the endpoint is not there either"
         made = target.apply(one)
         assert (made.name, made.state, made.traffic, made.version_label) == ("v1", "ready", 0, "shop:1")
         assert target.plan(one) == []
@@ -131,7 +139,7 @@ class TargetContract:
         with target.reach("shop-dev") as address:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 post(address, "x")
-            assert refused.value.code == 503
+            assert refused.value.code == self.nobody_serves
             refused.value.close()
             target.set_shares("shop-dev", {"v1": 100})
             assert post(address, "x") == "one hi x"

@@ -167,7 +167,12 @@ COMMANDS: dict[str, Calls] = {
     ),
     "image list": ((), ("--json",)),
     "image show": (("ok:1",),),
-    "deploy plan": ((".", "--env", "dev"), (".", "--env", "nowhere", "--json")),
+    "deploy plan": (
+        (".", "--env", "dev"),
+        (".", "--env", "nowhere", "--json"),
+        ("webapp", "--env", "test", "--image", "u:{url}@host/name:latest"),
+        ("webapp", "--env", "test", "--export", "exported_webapp"),
+    ),
     "deploy apply": ((".", "--env", "dev"), ("wrong_experiment.yaml", "--env", "dev")),
     "deploy status": ((".", "--env", "dev", "--json"),),
     "deploy logs": ((".", "--env", "dev"),),

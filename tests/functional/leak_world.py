@@ -128,6 +128,18 @@ evaluators:
 gates:
 - error_rate <= 0.05
 """
+WEBAPP = """\
+environments:
+  test:
+    target: azure-webapp
+    approval: not_required
+    env: {MODEL_API_KEY: "${OPENAI_API_KEY}"}
+    options:
+      subscription: s-1
+      resource_group: tests
+      sku: S1
+      secrets: {FLOWYARD_SERVE_KEY: "https://vault.example/secrets/serve-key"}
+"""
 SCRIPT = """\
 from promptflow.client import PFClient
 
@@ -194,7 +206,7 @@ class World:
         """The commands did what may leak, and did not merely refuse."""
         for run in ("run_ok", "run_leaks", "run_refused", "run_echoed", "run_headers", "run_kept", "eval_flow"):
             assert (self.home / "runs" / run / "lines.jsonl").read_text(), run
-        for path in ("calls.jsonl", "page.html", "report", "image", "exported", "fresh"):
+        for path in ("calls.jsonl", "page.html", "report", "image", "exported", "fresh", "exported_webapp"):
             assert (self.root / path).exists(), path
 
     def _write(self, name: str, text: str) -> None:
@@ -244,6 +256,8 @@ class World:
         self._write("experiment.yaml", EXPERIMENT)
         self._write("broken_experiment.yaml", EXPERIMENT.replace(f"{key}}}", f"{broken}, x: ["))
         self._write("wrong_experiment.yaml", wrong)
+        self._write("webapp/experiment.yaml", EXPERIMENT.replace("leaking", "ok"))
+        self._write("webapp/deployment.yaml", WEBAPP)
 
 
 class Echoes(BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from flowyard._util.suggest import did_you_mean, known_names
+from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.options.docker import DockerOptions
 from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.options.local import LocalOptions
@@ -20,6 +21,7 @@ OPTIONS: Mapping[str, type[TargetOptions]] = {
     "local": LocalOptions,
     "docker": DockerOptions,
     "kubernetes": KubernetesOptions,
+    "azure-webapp": AzureWebappOptions,
 }
 """The model of each target's options; only these targets can be deployed to."""
 
