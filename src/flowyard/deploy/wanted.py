@@ -20,7 +20,7 @@ __all__ = ["deployment_name", "wanted_deployment"]
 def deployment_name(version: Version, environment: DeployEnvironment) -> str:
     """``v3-1a2b3c4d``: the version, and a digest of its content and settings as they are written, without secrets."""
     settings = asdict(environment)
-    kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "options", "simulate")
+    kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "image", "options", "simulate")
     text = json.dumps([version.digest, {key: settings[key] for key in kept}], sort_keys=True, default=str)
     return f"v{version.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
