@@ -30,7 +30,7 @@ _ENTRY_POINTS = "[console_scripts]\nflowyard = flowyard.cli.start:start\n"
 
 def serving_requirements() -> tuple[Requirement, ...]:
     """What flowyard needs where it only serves flows."""
-    return tuple(each for each in own_requirements() if canonicalize_name(each.name) not in _NOT_SERVING)
+    return tuple(each for each in own_requirements("serve") if canonicalize_name(each.name) not in _NOT_SERVING)
 
 
 def write_own_wheel(folder: Path) -> Path:

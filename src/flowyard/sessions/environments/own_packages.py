@@ -37,13 +37,14 @@ class Package:
     entries: tuple[Path, ...] | None
 
 
-def own_requirements() -> tuple[Requirement, ...]:
-    """What flowyard requires: by the pyproject.toml of its checkout, else by how it was installed."""
+def own_requirements(extra: str = "") -> tuple[Requirement, ...]:
+    """What flowyard requires, also for an ``extra``: by the pyproject.toml of its checkout, else as it is installed."""
     project = package_folder().parents[1] / "pyproject.toml"
     if package_folder().parent.name == "src" and project.is_file():
-        listed = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
+        declared = tomllib.loads(project.read_text("utf-8"))["project"]
+        listed = [*declared["dependencies"], *declared["optional-dependencies"].get(extra, ())]
         return tuple(Requirement(text) for text in listed)
-    return _requires(metadata.distribution("flowyard"))
+    return _requires(metadata.distribution("flowyard"), extra)
 
 
 def own_packages() -> Mapping[str, Package]:
@@ -127,10 +128,14 @@ def _package(distribution: metadata.Distribution) -> Package:
     )
 
 
-def _requires(distribution: metadata.Distribution) -> tuple[Requirement, ...]:
-    """What a package requires on this platform without its extras."""
+def _requires(distribution: metadata.Distribution, extra: str = "") -> tuple[Requirement, ...]:
+    """What a package requires on this platform, of its extras only for that one, which is not named any more then."""
     listed = [Requirement(text) for text in distribution.requires or ()]
-    return tuple(each for each in listed if each.marker is None or each.marker.evaluate({"extra": ""}))
+    kept = [each for each in listed if each.marker is None or each.marker.evaluate({"extra": extra})]
+    for each in kept:
+        if each.marker is not None and not each.marker.evaluate({"extra": ""}):
+            each.marker = None
+    return tuple(kept)
 
 
 def _entries(distribution: metadata.Distribution) -> tuple[Path, ...] | None:
