@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from flowyard.production.instants import milliseconds
 from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
-from flowyard.production.rows import column_text, milliseconds
+from flowyard.production.rows import column_text
 from flowyard.production.store import ProductionStore
 from flowyard.store.database import Session
 
@@ -60,7 +61,7 @@ def _named(record: str, exposure: str) -> dict[str, Any]:
 _EXPOSURES = f"""SELECT id, at_ms, record FROM flowyard_production_exposures
 WHERE experiment = ? AND (at_ms, id) > (?, ?) AND mirror = 0 AND chosen_by <> 'override'
 ORDER BY at_ms, id LIMIT {_PAGE}"""  # noqa: S608 - of our own pieces
-_OF_PAGE = f"""SELECT x.id, x.trace_id, x.request_id, x.version FROM flowyard_production_exposures x
+_OF_PAGE = f"""SELECT x.id, x.at_ms, x.trace_id, x.request_id, x.version FROM flowyard_production_exposures x
 JOIN ({_EXPOSURES}) p ON p.id = x.id"""  # noqa: S608
 _EXCHANGES = f"""SELECT c.id, e.record FROM (SELECT x.id, {EXCHANGE_OF_EXPOSURE} AS exchange FROM ({_OF_PAGE}) x) c
 JOIN flowyard_production_exchanges e ON e.id = c.exchange ORDER BY c.id"""  # noqa: S608 - of our own pieces

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from flowyard.production.instants import milliseconds
+
 __all__ = ["ExchangeRecord", "ExposureRecord", "FeedbackRecord", "Record", "is_failed_status", "parse_record"]
 
 _CALLERS_OWN = frozenset({401, 403, 404, 405, 406, 411, 413, 414, 415, 431, 499})
@@ -18,10 +20,11 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRecord:
-    """A request to a served flow and its answer. ``id`` is the digest of the line that it was read from.
+    """A request to a served flow and its answer.
 
-    ``at`` is when it ended, in UTC. ``status`` is that of HTTP; ``error`` says what failed. ``cost_usd`` leaves out
-    ``unpriced_calls`` of models. ``text`` is the record as JSON.
+    ``id`` is the time, so that new ones are stored beside each other, and the digest of the line. ``at`` is when it
+    ended, in UTC. ``status`` is that of HTTP; ``error`` says what failed. ``cost_usd`` leaves out ``unpriced_calls`` of
+    models. ``text`` is the record as JSON.
     """
 
     id: str
@@ -127,7 +130,9 @@ def parse_record(line: bytes) -> Record | None:
     reader = _READERS.get(kind)
     if reader is None:
         return None
-    return reader(_Fields(found), hashlib.blake2b(stripped, digest_size=16).hexdigest(), text)
+    fields = _Fields(found)
+    at = fields.moment("at")
+    return reader(fields, at, f"{milliseconds(at):012x}-{hashlib.blake2b(stripped, digest_size=16).hexdigest()}", text)
 
 
 class _Fields:
@@ -203,10 +208,10 @@ def _wrong(name: str, wanted: str) -> ValueError:
     return ValueError(f"{name!r} must be {wanted}")
 
 
-def _exchange(fields: _Fields, id_: str, text: str) -> ExchangeRecord:
+def _exchange(fields: _Fields, at: datetime, id_: str, text: str) -> ExchangeRecord:
     return ExchangeRecord(
         id=id_,
-        at=fields.moment("at"),
+        at=at,
         flow=fields.text("flow"),
         version=fields.text("version", ""),
         route=fields.text("route", ""),
@@ -229,10 +234,10 @@ def _exchange(fields: _Fields, id_: str, text: str) -> ExchangeRecord:
     )
 
 
-def _feedback(fields: _Fields, id_: str, text: str) -> FeedbackRecord:
+def _feedback(fields: _Fields, at: datetime, id_: str, text: str) -> FeedbackRecord:
     return FeedbackRecord(
         id=id_,
-        at=fields.moment("at"),
+        at=at,
         flow=fields.text("flow", ""),
         version=fields.text("version", ""),
         request_id=fields.text("request_id"),
@@ -244,10 +249,10 @@ def _feedback(fields: _Fields, id_: str, text: str) -> FeedbackRecord:
     )
 
 
-def _exposure(fields: _Fields, id_: str, text: str) -> ExposureRecord:
+def _exposure(fields: _Fields, at: datetime, id_: str, text: str) -> ExposureRecord:
     return ExposureRecord(
         id=id_,
-        at=fields.moment("at"),
+        at=at,
         experiment=fields.text("experiment"),
         unit=fields.text("unit"),
         arm=fields.text("arm"),
@@ -264,7 +269,7 @@ def _exposure(fields: _Fields, id_: str, text: str) -> ExposureRecord:
     )
 
 
-_READERS: Mapping[str, Callable[[_Fields, str, str], Record]] = {
+_READERS: Mapping[str, Callable[[_Fields, datetime, str, str], Record]] = {
     "exchange": _exchange,
     "feedback": _feedback,
     "exposure": _exposure,

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flowyard.errors import OutsideError
+from flowyard.production.instants import milliseconds
 from flowyard.production.record_files import file_head, record_files
-from flowyard.production.rows import milliseconds
 from flowyard.production.store import ProductionStore
 
 __all__ = ["Old", "delete_old", "find_old"]

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from flowyard.errors import StoreError
+from flowyard.production.instants import milliseconds
 from flowyard.production.model import ExchangeRecord, ExposureRecord, FeedbackRecord, Record, parse_record
 from flowyard.production.opinion import opinion_of
 from flowyard.store.database import Session
 
-__all__ = ["column_text", "insert_records", "milliseconds", "moment", "stored_record"]
+__all__ = ["column_text", "insert_records", "stored_record"]
 
 R = TypeVar("R", ExchangeRecord, ExposureRecord, FeedbackRecord)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _LONGEST = 200
 """Letters of a text that is searched by; an index takes no longer ones everywhere."""
 _ROWS = 50
@@ -62,16 +60,6 @@ def stored_record(text: str, kind: type[R]) -> R:
     if not isinstance(record, kind):
         raise StoreError("A production record is of another kind than its table.", hint="Restore a backup.")
     return record
-
-
-def milliseconds(at: datetime) -> int:
-    """A moment with its zone as milliseconds since 1970."""
-    return (at - _EPOCH) // _MILLISECOND
-
-
-def moment(at_ms: int) -> datetime:
-    """The reverse of ``milliseconds``."""
-    return _EPOCH + at_ms * _MILLISECOND
 
 
 def column_text(text: str) -> str:

@@ -107,8 +107,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             record {text} NOT NULL
         )""",
         "CREATE INDEX flowyard_production_exchanges_by_time ON flowyard_production_exchanges (flow, at_ms, id)",
-        "CREATE INDEX flowyard_production_exchanges_by_trace ON flowyard_production_exchanges (trace_id, span_id)",
-        "CREATE INDEX flowyard_production_exchanges_by_request ON flowyard_production_exchanges (request_id)",
+        "CREATE INDEX flowyard_production_exchanges_by_trace ON flowyard_production_exchanges (trace_id, at_ms)",
+        "CREATE INDEX flowyard_production_exchanges_by_request ON flowyard_production_exchanges (request_id, at_ms)",
         """CREATE TABLE flowyard_production_feedback (
             id {text} PRIMARY KEY,
             at_ms BIGINT NOT NULL,
@@ -142,8 +142,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             record {text} NOT NULL
         )""",
         "CREATE INDEX flowyard_production_exposures_by_time ON flowyard_production_exposures (experiment, at_ms)",
-        "CREATE INDEX flowyard_production_exposures_by_trace ON flowyard_production_exposures (trace_id)",
-        "CREATE INDEX flowyard_production_exposures_by_request ON flowyard_production_exposures (request_id)",
+        "CREATE INDEX flowyard_production_exposures_by_trace ON flowyard_production_exposures (trace_id, at_ms)",
+        "CREATE INDEX flowyard_production_exposures_by_request ON flowyard_production_exposures (request_id, at_ms)",
         """CREATE TABLE flowyard_production_files (
             head {text} PRIMARY KEY,
             place {text} NOT NULL,
