@@ -64,6 +64,8 @@ def test(
 
     Exits 0 when all is as it should be, 1 when a check failed, 5 when nobody answers.
     """
+    if usecase is not None and url is None and env is None:
+        raise UserError("Say which environment of the use case is tested.", hint=f"--usecase {usecase} --env NAME")
     if (url is None) == (usecase is None) or (usecase is None) != (env is None):
         raise UserError("Say what to test.", hint="--url URL, or --usecase PATH --env E [--deployment NAME]")
     given = {

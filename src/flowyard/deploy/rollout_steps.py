@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from flowyard._util.moments import moment_text
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.model import Image, WantedDeployment
 from flowyard.deploy.parts import RolloutParts
@@ -26,7 +27,7 @@ def require_allowed(parts: RolloutParts) -> str:
     if not parts.environment.needs_approval:
         return f"{parts.environment.name} needs no approval ({parts.environment.where})"
     approval = parts.desk.require_live(parts.subject, parts.version.digest, parts.policy)
-    return f"approved until {approval.live_until} ({approval.request.id})"
+    return f"approved until {moment_text(approval.live_until or approval.request.expires_at)} ({approval.request.id})"
 
 
 def new_shares(parts: RolloutParts, before: Mapping[str, int]) -> dict[str, int]:
