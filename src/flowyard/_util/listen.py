@@ -42,7 +42,13 @@ async def serve_until_stopped(
         _tell(f"http://{f'[{host}]' if ':' in host else host}:{port}", say, ready_file)
         await stopped.wait()
     finally:
+        if ready_file:  # who finds the server by it goes elsewhere from now on
+            _forget(ready_file)
         await server.close()
+
+
+def _forget(file: Path) -> None:
+    file.unlink(missing_ok=True)
 
 
 def _tell(url: str, say: Callable[[str], str], ready_file: Path | None) -> None:

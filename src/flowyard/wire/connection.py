@@ -10,7 +10,7 @@ from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.written import CONTINUE, LAST_CHUNK, chunk, head_bytes
+from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes
 
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
@@ -101,9 +101,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close_idle(self) -> None:
-        """Close, if nothing is going on here."""
-        if self.is_idle:
-            self._transport.close()
+        """Close, if nothing is going on here, and say so: a request that is on its way here was not begun."""
+        if self.is_idle and not self._is_over:
+            self._is_over = True
+            self._transport.write(GOODBYE)
+            self._linger()
 
     def too_slow(self) -> None:
         """The deadline has passed."""
@@ -160,13 +162,15 @@ class Connection(asyncio.Protocol):
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
                 shown = response.body if request.method != "HEAD" else b""
-                start = head_bytes(response, length=len(response.body), closes=not keeps, chunks=False)
+                length = len(response.body) if response.length is None else response.length
+                start = head_bytes(response, length=length, closes=not keeps, chunks=False)
                 self._transport.write(start + shown)
                 if self._is_full:
                     await self._until_room()
             else:
-                keeps = keeps and not head.is_old
-                await self._stream(response, closes=not keeps, chunks=not head.is_old)
+                chunks = response.length is None and not head.is_old
+                keeps = keeps and (chunks or response.length is not None)
+                await self._stream(response, closes=not keeps, chunks=chunks)
         except BaseException as error:
             self._end(keeps=False, aborts=not self._is_over)
             if not isinstance(error, asyncio.CancelledError | Exception):
@@ -176,15 +180,19 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, response: Response, *, closes: bool, chunks: bool) -> None:
         assert not isinstance(response.body, bytes)
-        self._transport.write(head_bytes(response, length=None, closes=closes, chunks=chunks))
+        self._transport.write(head_bytes(response, length=response.length, closes=closes, chunks=chunks))
+        sent = 0
         async with aclosing(response.body) as pieces:
             async for piece in pieces:
                 if piece:
+                    sent += len(piece)
                     self._transport.write(chunk(piece) if chunks else piece)
                     if self._is_full:
                         await self._until_room()
         if chunks:
             self._transport.write(LAST_CHUNK)
+        elif response.length not in (None, sent):
+            raise ValueError(f"A body of {response.length} bytes was announced, {sent} came.")
 
     async def _until_room(self) -> None:
         """Wait while the client does not read."""

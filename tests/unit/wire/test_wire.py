@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flowyard.wire import Refusal, Request, Response, WireLimits, WireServer
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import find_head, parse_head
+from flowyard.wire.written import NOT_BEGUN
 
 PATIENCE_S = 60
 HEAD = "POST /x HTTP/1.1\r\nHost: a\r\n"
@@ -225,12 +226,13 @@ def test_who_leaves_is_no_longer_worked_for(path: str):
 def test_draining_ends_what_is_under_way_and_answers_what_still_comes():
     async def use(server: WireServer, behind: Behind, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        _, idle = await asyncio.open_connection("127.0.0.1", port)
+        idle_reader, idle = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\nGET /late HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.wait_for(behind.began.wait(), PATIENCE_S)
         draining = asyncio.create_task(server.drain(PATIENCE_S))
         await asyncio.sleep(0)
         assert server.is_draining
+        assert NOT_BEGUN.encode() in await asyncio.wait_for(idle_reader.read(), PATIENCE_S)
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
         behind.may_end.set()
