@@ -27,7 +27,8 @@ class FlowServer:
 
     def __init__(self, runner: LineRunner, settings: ServingSettings) -> None:
         self.service = service = make_service(runner, settings)
-        self.wire = WireServer(service.handle, service.refused, WireLimits(body_bytes=settings.body_bytes))
+        limits = WireLimits(body_bytes=settings.body_bytes)
+        self.wire = WireServer(service.handle, service.refused, limits, before_body=service.before_body)
         self._grace_s = settings.grace_s
         service.count_connections = lambda: self.wire.open_connections
 

@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_over = False
         self._rests = False
+        self._held = 0
 
     @property
     def is_idle(self) -> bool:
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.remove(self)
         self._is_over = True
+        self._hold(0)
         self._gone()
         self.resume_writing()
 
@@ -126,19 +128,37 @@ class Connection(asyncio.Protocol):
                     return
                 self._head = parse_head(bytes(self._data[: end + 2]), self._limits)
                 del self._data[: end + 4]
-                self._begin_body(self._head)
+                self._chunks = ChunkReader(self._limits) if self._head.length is None else None
+                self.deadline = self._loop.time() + self._limits.body_s
+                self._held = -1
             body = self._body(self._head)
+            if body is None and self._held < 0 and not self._may_send_body(self._head):
+                return
+            self._hold(0 if body is not None else len(self._data) + len(self._chunks.body if self._chunks else b""))
         except Refusal as refusal:
             self._refuse(refusal)
             return
         if body is not None:
             self._start(self._head, body)
 
-    def _begin_body(self, head: Head) -> None:
-        self._chunks = ChunkReader(self._limits) if head.length is None else None
-        self.deadline = self._loop.time() + self._limits.body_s
+    def _may_send_body(self, head: Head) -> bool:
+        """Whether to wait for the rest of a body; when not, the answer is given."""
+        if self._server.before_body is not None:
+            request = Request(head.method, head.path, head.query_text, head.headers, b"", self._local[:2])
+            response = self._server.before_body(request)
+            if response is not None:
+                self._refuse_with(response)
+                return False
         if head.expects and not self._data:
             self._transport.write(CONTINUE)
+        return True
+
+    def _hold(self, size: int) -> None:
+        """Note how much of an incomplete request is here. Raises Refusal when all connections hold too much."""
+        self._server.held_bytes += size - max(0, self._held)
+        self._held = size
+        if size and self._server.held_bytes > self._limits.held_bytes:
+            raise Refusal(503, "The server holds too much of requests that are not complete.", retry_after_s=1)
 
     def _body(self, head: Head) -> bytes | None:
         """The body once it is complete."""
@@ -221,7 +241,10 @@ class Connection(asyncio.Protocol):
             self._read()
 
     def _refuse(self, refusal: Refusal) -> None:
-        response = self._server.refused(refusal)
+        self._refuse_with(self._server.refused(refusal))
+
+    def _refuse_with(self, response: Response) -> None:
+        """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
         assert isinstance(response.body, bytes)
         self._head = None
         self._is_over = True
@@ -233,6 +256,8 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close our half; the rest goes once the client has closed its own, or soon."""
         self._data.clear()
+        self._chunks = None
+        self._hold(0)
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
         if self._is_paused:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
-from flowyard.wire.message import Handler, Response
+from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["WireServer"]
@@ -24,15 +24,23 @@ _BACKLOG = 2048
 class WireServer:
     """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
 
-    ``handle`` raises nothing; when it does, the connection is cut.
+    ``handle`` raises nothing; when it does, the connection is cut. ``before_body`` is asked when the body of a request
+    is still to come: what it answers is the answer, and the body is not read.
     """
 
     def __init__(
-        self, handle: Handler, refused: Callable[[Refusal], Response], limits: WireLimits | None = None
+        self,
+        handle: Handler,
+        refused: Callable[[Refusal], Response],
+        limits: WireLimits | None = None,
+        *,
+        before_body: Callable[[Request], Response | None] | None = None,
     ) -> None:
         self.handle = handle
         self.refused = refused
+        self.before_body = before_body
         self.limits = limits or WireLimits()
+        self.held_bytes = 0
         self.is_draining = False
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
