@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from flowyard._util.addresses import parse_address
 from flowyard._util.files import write_atomic
 from flowyard.errors import UserError
 
@@ -92,7 +93,8 @@ async def listen_until_stopped(
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on ``host``."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    address = parse_address(host.removeprefix("[").removesuffix("]"))
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
