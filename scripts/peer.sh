@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-.peer}
 stamp="$folder/.installed"
-packages="promptflow promptflow-tools promptflow-evals"
+packages="promptflow promptflow-tools promptflow-evals fastapi uvicorn"
 [ "$(cat "$stamp" 2>/dev/null)" = "$packages" ] && [ -x "$folder/venv/bin/pf" ] && exit 0
 
 for name in python3.11 python3.12 python3; do
@@ -22,7 +22,7 @@ echo "Installing promptflow into $folder (about 400 MB, once)" >&2
 mkdir -p "$folder"
 echo '*' > "$folder/.gitignore"
 "$python" -m venv "$folder/venv"
-"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages  # unquoted: three names
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages  # unquoted: several names
 mkdir -p "$folder/home"
 # Written by hand, because `pf config set` would already report itself before it switches the reports off.
 printf 'telemetry:\n  enabled: false\ntrace:\n  destination: none\n' > "$folder/home/pf.yaml"

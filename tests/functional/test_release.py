@@ -11,6 +11,7 @@ import pytest
 from functional_helper import EXAMPLE, Completed, clean_environment, flowyard
 
 from flowyard._util.checked_json import checked_text, take_checksum
+from flowyard.release.steps import STEPS
 
 DEV = ("--env", "dev")
 
@@ -20,7 +21,7 @@ class UseCase:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns(".flowyard"))
+        shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns(".flowyard", "deployment.yaml"))
         self.home = root.parent / "home"
 
     def __call__(self, *words: str | Path, **environment: str) -> Completed:
@@ -249,3 +250,21 @@ def test_names_that_lead_elsewhere_are_refused(use_case: UseCase):
         assert use_case("release", ".", "--env", env).returncode == 2
     assert use_case("release", "show", "../../x").returncode == 2
     assert not [path for path in use_case.root.parent.iterdir() if path.name not in ("use_case", "home")]
+
+
+def test_the_example_is_served_in_the_end(use_case: UseCase):
+    shutil.copy(EXAMPLE / "deployment.yaml", use_case.root)
+    use_case.release("--no-wait", code=4)
+    use_case.answer("approve")
+    try:
+        assert states(use_case.release()) == dict.fromkeys(STEPS, "done")
+        status = use_case.json("deploy", "status", ".", *DEV)
+        assert [each["traffic"] for each in status["deployments"]] == [100]
+        tested = use_case.json("endpoint", "test", "--usecase", ".", *DEV)
+        assert "golden: a broken parcel" in [check["name"] for check in tested["checks"]]
+        plan = use_case("deploy", "plan", ".", *DEV)
+        assert "Nothing would change" in plan.stdout
+        assert "no model answers here" in plan.stderr
+    finally:
+        gone = use_case("deploy", "remove", ".", *DEV)
+    assert "nothing is deployed" in gone.stdout

@@ -61,7 +61,8 @@ def state_view(state: EndpointState) -> dict[str, Any]:
 
 def print_state(state: EndpointState) -> None:
     """An endpoint with its deployments."""
-    click.echo(f"{state.endpoint}: {state.address or 'does not answer'}")
+    silent = "does not answer" if state.deployments else "nothing is deployed"
+    click.echo(f"{state.endpoint}: {state.address or silent}")
     if state.deployments:
         rows = [
             (each.name, each.version_label, f"{each.traffic} %", each.state, each.address or "", each.why)

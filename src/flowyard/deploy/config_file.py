@@ -86,6 +86,7 @@ class _Environment(_Strict):
     memory: Annotated[int, BeforeValidator(_memory)] | None = None
     test: _Test = _Test()
     traffic: Annotated[int, Field(ge=1, le=100)] = 100
+    simulate: str | None = None
     options: dict[str, Any] = {}
 
 
@@ -130,6 +131,7 @@ def _made(name: str, given: _Environment, file: YamlFile, folder: Path) -> Deplo
         test=EndpointTest(**test),
         traffic=given.traffic,
         options=given.options,
+        simulate=folder / given.simulate if given.simulate else None,
         where=file.where("environments", name),
     )
 
@@ -155,10 +157,24 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
             yield Problem(f"{variable!r} cannot be the name of a variable.", where)
         elif may_be_secret(variable) and value and not _PLACEHOLDER.search(value):
             yield Problem(f"{variable} looks like a secret, which does not belong here.", where, f"${{{variable}}}")
+    if given.simulate:
+        yield from _simulation_problems(name, given, folder, file.where("environments", name, "simulate"))
     for key in ("file", "golden"):
         place = getattr(given.test, key)
         if place and not (folder / place).is_file():
             yield Problem(f"There is no file {place}.", file.where("environments", name, "test", key))
+
+
+def _simulation_problems(name: str, given: _Environment, folder: Path, where: str) -> Iterator[Problem]:
+    """Answers that no model gave are only for environments that nobody relies on."""
+    if name not in WITHOUT_APPROVAL:
+        only = f"Only these may: {known_names(WITHOUT_APPROVAL)}."
+        yield Problem(f"{name!r} is not served with simulated answers.", where, only)
+    if given.target != "local":
+        hint = "Elsewhere: flowyard simulate serve, and a connection with its address."
+        yield Problem("Only the target local simulates the model.", where, hint)
+    if not (folder / str(given.simulate)).is_file():
+        yield Problem(f"There is no file {given.simulate}.", where)
 
 
 def _problem(error: ErrorDetails, file: YamlFile) -> Problem:

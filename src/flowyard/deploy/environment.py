@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from flowyard.deploy.endpoint_test.model import EndpointTest
@@ -16,7 +17,8 @@ class DeployEnvironment:
     """``variables`` are as they are written, ``${NAME}`` and all. ``endpoint`` None is the use case with the name.
 
     ``traffic`` is the percent of the requests that a new deployment gets when it passed its test; what served before
-    keeps the rest. ``cpu`` counts cores. ``options`` are those of this kind of target. ``where`` is ``file:line``.
+    keeps the rest. ``cpu`` counts cores. ``options`` are those of this kind of target. ``simulate`` has the rules
+    of the simulated model, None for real ones. ``where`` is ``file:line``.
     """
 
     name: str
@@ -32,6 +34,7 @@ class DeployEnvironment:
     test: EndpointTest = EndpointTest()
     traffic: int = 100
     options: Mapping[str, Any] = field(default_factory=dict)
+    simulate: Path | None = None
     where: str = ""
 
     def endpoint_of(self, use_case: str) -> str:

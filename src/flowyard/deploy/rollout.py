@@ -51,6 +51,8 @@ def plan_rollout(parts: RolloutParts) -> DeployPlan:
     warnings = []
     if environment.test.file is None:
         warnings.append(f"{environment.where}: no sample request is tested: test: {{file: sample-request.json}}")
+    if environment.simulate is not None:
+        warnings.append(f"{environment.where}: no model answers here: {environment.simulate.name} simulates it")
     return DeployPlan(
         environment.name, parts.target.label, wanted.endpoint, parts.version.label, tuple(changes), tuple(warnings)
     )

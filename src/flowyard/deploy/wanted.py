@@ -12,6 +12,7 @@ from flowyard.deploy.environment import DeployEnvironment
 from flowyard.deploy.model import WantedDeployment
 from flowyard.registry.model import Version
 from flowyard.registry.registry import Registry
+from flowyard.settings import SIMULATE_VARIABLE
 
 __all__ = ["deployment_name", "wanted_deployment"]
 
@@ -19,7 +20,7 @@ __all__ = ["deployment_name", "wanted_deployment"]
 def deployment_name(version: Version, environment: DeployEnvironment) -> str:
     """``v3-1a2b3c4d``: the version, and a digest of its content and settings as they are written, without secrets."""
     settings = asdict(environment)
-    kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "options")
+    kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "options", "simulate")
     text = json.dumps([version.digest, {key: settings[key] for key in kept}], sort_keys=True, default=str)
     return f"v{version.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -35,7 +36,10 @@ def wanted_deployment(
         digest=version.digest,
         folder=registry.folder(version),
         definition=str(version.settings.get("definition", "flow.dag.yaml")),
-        variables=fill_in(environment.variables, environ, environment.where),
+        variables={
+            **fill_in(environment.variables, environ, environment.where),
+            **({SIMULATE_VARIABLE: str(environment.simulate)} if environment.simulate else {}),
+        },
         connections=environment.connections,
         instances=environment.instances,
         cpu=environment.cpu,

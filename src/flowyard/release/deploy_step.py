@@ -29,6 +29,7 @@ def _rolled_out(parts: ReleaseParts, work: Work, until: str | None) -> Outcome:
     result = {"rollout": f"{record.name}/{record.key}", "endpoint": record.versions["the endpoint"]}
     refused = next((step for step in record.steps if step.state == "refused"), None)
     if refused is not None:
-        return Outcome(result, f"{refused.name}: {refused.said}", ExitCode(refused.exit_code))
+        problem = refused.said.partition(". ")[0]  # the rollout said all of it
+        return Outcome(result, f"{refused.name}: {problem}", ExitCode(refused.exit_code))
     last = next(step for step in reversed(record.steps) if step.state == "done")
     return Outcome(result, last.said)

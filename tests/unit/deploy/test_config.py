@@ -160,3 +160,19 @@ def test_what_is_no_memory(text: str):
 
 def test_names_of_endpoints_are_never_too_long():
     assert len(DeployEnvironment("production", "local").endpoint_of("a_very_long_name_of_a_use_case")) <= 32
+
+
+def test_only_throwaway_environments_are_served_with_simulated_answers(tmp_path: Path):
+    (tmp_path / "rules.yaml").write_text("seed: 1\n")
+    (tmp_path / "deployment.yaml").write_text("environments:\n  dev: {target: local, simulate: rules.yaml}\n")
+    assert read_deploy_config(tmp_path).find("dev").simulate == tmp_path / "rules.yaml"
+
+    lines = ["environments:", "  prod: {target: docker, simulate: none.yaml}", ""]
+    (tmp_path / "deployment.yaml").write_text("\n".join(lines))
+    with pytest.raises(UserError) as caught:
+        read_deploy_config(tmp_path)
+    said = caught.value.message
+    assert "'prod' is not served with simulated answers" in said
+    assert "Only the target local simulates the model" in said
+    assert "There is no file none.yaml" in said
+    assert said.count("deployment.yaml:2: ") == 3

@@ -75,6 +75,8 @@ class _Supervisor:
             try:
                 return server.wait(timeout=0.2)
             except subprocess.TimeoutExpired:
+                if not self._folder.is_dir():  # somebody threw the whole home away
+                    self._stopping.set()
                 if not self._stopping.is_set():
                     continue
             if told_at is None:

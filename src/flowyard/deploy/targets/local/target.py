@@ -55,7 +55,7 @@ class LocalTarget(BehindSwitch):
             return "stopped", "Its process does not run."
         crashes, code = _crashes(folder)
         if not (folder / "address").exists() and (crashes >= _CRASHES or code == _WRONG_INPUT):
-            return "failed", f"Its server ended {crashes} times, the last time with {code}."
+            return "failed", f"Its server ended {crashes} time{'s' if crashes > 1 else ''}, the last time with {code}."
         return "creating", ""
 
     def log_lines(self, endpoint: str, name: str, folder: Path, count: int) -> Sequence[str]:
