@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -33,6 +35,26 @@ async def work(x: str):
 """
 
 
+STREAM = """\
+import asyncio
+from pathlib import Path
+from promptflow.core import tool
+
+
+@tool
+async def work(x: str):
+    return pieces(x)
+
+
+async def pieces(x):
+    try:
+        yield "one"
+        while not Path("open").exists():
+            await asyncio.sleep(0.01)
+        yield "two"
+    finally:
+        Path(f"{x}.ended").write_text("yes")
+"""
 BEGUN = b"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60\r\n\r\n" + b"x" * 50
 
 
@@ -51,7 +73,7 @@ def test_servers_restart_under_load(tmp_path: Path):
     with deployed(tmp_path, FLOWYARD_SERVE_GRACE_S="10") as (_, address), crowd(address, 4) as clients:
         folder = tmp_path / "home" / "deployments" / "local" / ENDPOINT / "deployments" / "v0"
         server = _server_of(folder)
-        for _ in range(6):
+        for _ in range(5):
             os.kill(server, signal.SIGTERM)
             server = _server_of(folder, after=server)
     assert clients.wrong == []
@@ -68,6 +90,27 @@ def _server_of(folder: Path, after: int = 0) -> int:
             return int(children[0])
         time.sleep(0.02)
     raise AssertionError("it was not started again")
+
+
+def test_streams_pass_through_the_switch(tmp_path: Path):
+    """Piece by piece; who leaves ends the stream behind, and a server that has to end ends it first."""
+    with deployed(tmp_path, STREAM) as (_, address):
+        folder = tmp_path / "home" / "deployments" / "local" / ENDPOINT / "deployments" / "v0"
+        left, stays = (http.client.HTTPConnection(urlsplit(address).netloc, timeout=120) for _ in range(2))
+        answers = []
+        for name, asking in (("left", left), ("stays", stays)):
+            asking.request("POST", "/score", json.dumps({"x": name}), {"Accept": "text/event-stream"})
+            answers.append(asking.getresponse())
+            assert b"one" in answers[-1].readline()
+        assert left.sock is not None
+        left.sock.shutdown(socket.SHUT_RDWR)
+        answers[0].close()
+        left.close()
+        wait_for_text(folder / "flow" / "left.ended", 120)
+        os.kill(_server_of(folder), signal.SIGTERM)
+        (folder / "flow" / "open").write_text("yes")
+        assert b'{"out": "two"}' in answers[1].read()
+        stays.close()
 
 
 def test_what_is_too_much_is_refused_and_all_is_counted(project: Project):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from flowyard import __version__
+from flowyard._util.event_loop import loop_factory
 from flowyard._util.listen import is_loopback, serve_until_stopped
 from flowyard.app import App, open_app
 from flowyard.cli.options import (
@@ -67,17 +67,9 @@ def serve(
         raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
     flow = _with_variables(load_flow(source), app, environment_variables)
     arguments = values_or_file(init, "--init")
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as asyncio_runner:
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as asyncio_runner:
         file = Path(ready_file) if ready_file else None
         asyncio_runner.run(_serve(flow, app, arguments, settings, host, port, file))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The event loop of uvloop where that is installed: a request costs it less."""
-    try:
-        return getattr(import_module("uvloop"), "new_event_loop", None)
-    except ImportError:
-        return None
 
 
 def _with_variables(flow: Flow, app: App, given: tuple[str, ...]) -> Flow:

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flowyard._util.event_loop import loop_factory
 from flowyard._util.listen import serve_until_stopped
 from flowyard.deploy.targets.switch.endpoint_folder import EndpointFolder
 from flowyard.deploy.targets.switch.kept_process import KeptProcess
@@ -136,7 +137,8 @@ async def _serve(endpoint: EndpointFolder) -> None:
 def _main(folder: Path) -> None:
     with switch_process(folder).being_it() as mine:
         if mine:
-            asyncio.run(_serve(EndpointFolder(folder)))
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(_serve(EndpointFolder(folder)))
 
 
 if __name__ == "__main__":
