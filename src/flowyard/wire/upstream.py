@@ -212,6 +212,9 @@ class Upstream(asyncio.Protocol):
     def _release(self) -> None:
         self._waiting = 0
         self._asks = False
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
         is_sent = not self._transport.get_write_buffer_size()
         if is_sent and self._head is not None and self._head.keeps and self.is_usable:
             self._released(self)
