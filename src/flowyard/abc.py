@@ -267,6 +267,10 @@ class Target(ABC):
     def plan(self, wanted: WantedDeployment) -> Sequence[Change]:
         """What ``apply`` would change, in order; reads only. Raises UserError for what this target cannot do."""
 
+    def warnings(self, wanted: WantedDeployment) -> Sequence[str]:  # noqa: ARG002 - most have none
+        """What somebody should know before it is deployed like that; holds no secret, and asks nobody."""
+        return ()
+
     @abstractmethod
     def apply(self, wanted: WantedDeployment) -> Deployment:
         """Make the endpoint, if it is not there, and the deployment in it, which gets no requests yet; wait till ready.

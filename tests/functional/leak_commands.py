@@ -156,7 +156,12 @@ COMMANDS: dict[str, Calls] = {
     "release run": (("experiment.yaml", "--env", "dev", "--no-wait"), ("wrong_experiment.yaml", "--env", "dev")),
     "release list": ((),),
     "release show": (("leaking",),),
-    "deploy plan": ((".", "--env", "dev"), (".", "--env", "nowhere", "--json")),
+    "deploy plan": (
+        (".", "--env", "dev"),
+        (".", "--env", "nowhere", "--json"),
+        ("webapp", "--env", "test", "--image", "u:{url}@host/name:latest"),
+        ("webapp", "--env", "test", "--export", "exported_webapp"),
+    ),
     "deploy apply": ((".", "--env", "dev"), ("wrong_experiment.yaml", "--env", "dev")),
     "deploy status": ((".", "--env", "dev", "--json"),),
     "deploy logs": ((".", "--env", "dev"),),
@@ -165,6 +170,15 @@ COMMANDS: dict[str, Calls] = {
     "endpoint test": (
         ("--url", "http://127.0.0.1:1/?code={url}", "--file", "data.jsonl", "--ready-s", "0.1"),
         ("--url", "http://u:{url}@127.0.0.1:1", "--file", "data.jsonl", "--ready-s", "0.1"),
+    ),
+    "azure doctor": (
+        (),
+        ("--subscription", "s", "--resource-group", "g", "--workspace", "w", "--json"),
+        (".", "--env", "dev"),
+    ),
+    "azure setup": (
+        ("--print", "--env", "dev", "--subscription", "s", "--resource-group", "g", "--workspace", "w"),
+        ("--print", "--github", "{url}", "--env", "dev", "--subscription", "s"),
     ),
     "migrate": ((".",), (".", "--json")),
     "price list": ((),),

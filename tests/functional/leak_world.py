@@ -22,6 +22,7 @@ IN_ENVIRONMENT = (
     *("FROM_ENV", "BARE_API_KEY", "BROKEN_JSON", "PGPASSWORD", "SMTP_PASSWORD", "SLACK_URL", "TEAMS_URL"),
     *("AZURE_CLIENT_SECRET", "GITHUB_TOKEN", "OPENAI_API_KEY", "FLOWYARD_KEY_VAULT_TOKEN", "FLOWYARD_AZURE_TOKEN"),
     *("HTTPS_PROXY", "FLOWYARD_SERVING_KEY", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DECLARED_API_KEY"),
+    *("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN", "AOAI_API_KEY"),
 )
 IN_FILES = (
     *("dotenv", "dotenv_smtp", "dotenv_slack", "dotenv_teams", "dotenv_azure", "broken_env", "secret_env", "key_txt"),
@@ -127,6 +128,18 @@ evaluators:
 gates:
 - error_rate <= 0.05
 """
+WEBAPP = """\
+environments:
+  test:
+    target: azure-webapp
+    approval: not_required
+    env: {MODEL_API_KEY: "${OPENAI_API_KEY}"}
+    options:
+      subscription: s-1
+      resource_group: tests
+      sku: S1
+      secrets: {FLOWYARD_SERVE_KEY: "https://vault.example/secrets/serve-key"}
+"""
 SCRIPT = """\
 from promptflow.client import PFClient
 
@@ -193,7 +206,7 @@ class World:
         """The commands did what may leak, and did not merely refuse."""
         for run in ("run_ok", "run_leaks", "run_refused", "run_echoed", "run_headers", "run_kept", "eval_flow"):
             assert (self.home / "runs" / run / "lines.jsonl").read_text(), run
-        for path in ("calls.jsonl", "page.html", "report", "image", "exported", "fresh"):
+        for path in ("calls.jsonl", "page.html", "report", "image", "exported", "fresh", "exported_webapp"):
             assert (self.root / path).exists(), path
 
     def _write(self, name: str, text: str) -> None:
@@ -243,6 +256,8 @@ class World:
         self._write("experiment.yaml", EXPERIMENT)
         self._write("broken_experiment.yaml", EXPERIMENT.replace(f"{key}}}", f"{broken}, x: ["))
         self._write("wrong_experiment.yaml", wrong)
+        self._write("webapp/experiment.yaml", EXPERIMENT.replace("leaking", "ok"))
+        self._write("webapp/deployment.yaml", WEBAPP)
 
 
 class Echoes(BaseHTTPRequestHandler):

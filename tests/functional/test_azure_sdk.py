@@ -13,7 +13,6 @@ from urllib.parse import parse_qs
 
 import pytest
 from azure_ml import FakeAzure, Seen, running_azure
-from azure_ml.server import TENANT
 from registry_contract import draft
 
 from flowyard.azure.signature import container_signature
@@ -108,34 +107,3 @@ def test_a_signature_is_the_one_that_the_official_package_makes(azure: FakeAzure
     }
     again = parse_qs(container_signature("bench", "some-container", azure.blobs.key, now, version=version))
     assert again == theirs
-
-
-def login(azure: FakeAzure, folder: Path, **variables: str) -> Any:
-    """The token that our code gets for those variables, or its error."""
-    env = {
-        "PYTHONPATH": str(ROOT / "src"),
-        "AZURE_AUTHORITY_HOST": azure.address,
-        "AZURE_TENANT_ID": TENANT,
-        "AZURE_CLIENT_ID": "the-application",
-        **variables,
-    }
-    return official(azure, folder, env=env, scope=f"{azure.address}/.default")
-
-
-def test_a_service_principal_logs_in(azure: FakeAzure, tmp_path: Path):
-    assert login(azure, tmp_path, AZURE_CLIENT_SECRET="the-proof") == azure.token
-    assert azure.logins[-1]["scope"] == f"{azure.address}/.default"
-
-
-def test_a_wrong_secret_is_told_and_not_shown(azure: FakeAzure, tmp_path: Path):
-    refused = login(azure, tmp_path, AZURE_CLIENT_SECRET="a-wrong-proof")
-    assert refused["error"] == "AzureDenied"
-    assert "AADSTS7000215" in refused["message"]
-    assert "a-wrong-proof" not in json.dumps(refused)
-
-
-def test_a_workload_identity_logs_in_without_a_secret(azure: FakeAzure, tmp_path: Path):
-    (tmp_path / "federated").write_text("the-proof")
-    assert login(azure, tmp_path, AZURE_FEDERATED_TOKEN_FILE=str(tmp_path / "federated")) == azure.token
-    assert azure.logins[-1]["client_assertion_type"].endswith("jwt-bearer")
-    assert "client_secret" not in azure.logins[-1]

@@ -89,9 +89,9 @@ class ArmClient:
         """Change parts; waits until Azure is done."""
         return await self._change("PATCH", path, body, conditions)
 
-    async def delete(self, path: str) -> ArmReply:
+    async def delete(self, path: str, query: Mapping[str, str] | None = None) -> ArmReply:
         """Delete; waits until it is gone. What is not there is deleted already."""
-        return await self._change("DELETE", path, None, {})
+        return await self._change("DELETE", path, None, {}, query=query)
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, *, repeatable: bool = False) -> ArmReply:
         """Call an action; waits until Azure is done.
@@ -99,6 +99,11 @@ class ArmClient:
         It is sent again after a fault only if it is ``repeatable``: if doing it twice does the same as once.
         """
         return await self._change("POST", path, body if body is not None else {}, {}, repeatable=repeatable)
+
+    async def post_text(self, path: str) -> str:
+        """What an action answers that changes nothing and gives text, such as a log; empty when it has none."""
+        answer = await self._send("POST", self._url(path), {}, as_json=False)
+        return answer.content.decode("utf-8", "replace")
 
     async def _change(
         self,
@@ -108,8 +113,9 @@ class ArmClient:
         conditions: Mapping[str, str],
         *,
         repeatable: bool = True,
+        query: Mapping[str, str] | None = None,
     ) -> ArmReply:
-        url = self._url(path)
+        url = self._url(path, query)
         headers = {name.replace("_", "-").title(): value for name, value in conditions.items()}
         first = await self._send(method, url, body, headers, repeatable=repeatable, accept_missing=method == "DELETE")
         if first.status == 404:
@@ -133,12 +139,13 @@ class ArmClient:
         *,
         repeatable: bool = True,
         accept_missing: bool = False,
+        as_json: bool = True,
     ) -> Answer:
         what = f"{method} {urlsplit(url).path}"
         self._require_own(url)
-        answer = await self._answer(method, url, what, body, headers or {}, repeatable, fresh=False)
+        answer = await self._answer(method, url, what, body, headers or {}, repeatable, as_json, fresh=False)
         if answer.status == 401:  # a token may have been taken back before its time
-            answer = await self._answer(method, url, what, body, headers or {}, repeatable, fresh=True)
+            answer = await self._answer(method, url, what, body, headers or {}, repeatable, as_json, fresh=True)
         if answer.status < 300 or (accept_missing and answer.status == 404):
             return answer
         raise azure_error(what, _refusal(answer), self._role)
@@ -151,15 +158,16 @@ class ArmClient:
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
         repeatable: bool,
+        as_json: bool,
         *,
         fresh: bool,
     ) -> Answer:
         token = await self._tokens.token(self._cloud.management_scope, fresh=fresh)
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        sent = {"Accept": "application/json", "Authorization": f"Bearer {token}", **headers}
+        sent = {"Accept": "application/json" if as_json else "*/*", "Authorization": f"Bearer {token}", **headers}
         if content is not None:
             sent["Content-Type"] = "application/json"
-        return await self._http.send(Call(method, url, what, sent, content, repeatable))
+        return await self._http.send(Call(method, url, what, sent, content, repeatable, as_json))
 
     def _require_own(self, url: str) -> None:
         """A link in an answer gets the token only if it leads to the management API."""

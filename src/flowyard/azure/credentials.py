@@ -8,20 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from flowyard.azure.errors import AzureDenied, plain_reason
-from flowyard.errors import ExtraMissing
+from flowyard.azure.login import LoginSearch
+from flowyard.errors import FlowyardError
 
-__all__ = ["TOKEN_VARIABLE", "FixedToken", "IdentityTokens", "TokenProvider", "open_tokens"]
+__all__ = ["TOKEN_VARIABLE", "FixedToken", "IdentityTokens", "NamedTokens", "TokenProvider", "open_tokens"]
 
 TOKEN_VARIABLE = "FLOWYARD_AZURE_TOKEN"  # noqa: S105 - the name of a variable
 """A token that was got elsewhere, for a login that azure-identity does not know. It ends after about an hour."""
 
 _SPARE_S = 300.0
 """A token that ends sooner than this is not used for a new request."""
-
-_LOG_IN = (
-    "Log in with `az login`; in CI use workload identity federation (AZURE_CLIENT_ID, AZURE_TENANT_ID, "
-    "AZURE_FEDERATED_TOKEN_FILE) or a service principal (AZURE_CLIENT_SECRET)."
-)
 
 
 class TokenProvider(Protocol):
@@ -31,8 +27,18 @@ class TokenProvider(Protocol):
         """A token that holds for some minutes; ``fresh`` after the last one was refused. Raises AzureDenied."""
 
 
+class NamedTokens(TokenProvider, Protocol):
+    """Tokens of a login that can say what kind it is."""
+
+    @property
+    def way(self) -> str:
+        """How the login was made, in words; empty before the first token."""
+
+
 class FixedToken:
     """The same token for everything."""
+
+    way = f"the token in {TOKEN_VARIABLE}"
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -47,11 +53,21 @@ class IdentityTokens:
     ``clock`` gives seconds since 1970.
     """
 
-    def __init__(self, make_credential: Callable[[], Any], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        make_credential: Callable[[], Any],
+        clock: Callable[[], float] = time.time,
+        way: Callable[[], str] = str,
+    ) -> None:
         self._make = make_credential
         self._clock = clock
+        self._way = way
         self._credential: Any = None
         self._kept: dict[str, tuple[str, float]] = {}
+
+    @property
+    def way(self) -> str:
+        return self._way()
 
     async def token(self, scope: str, *, fresh: bool = False) -> str:
         kept = self._kept.get(scope)
@@ -64,29 +80,18 @@ class IdentityTokens:
             self._credential = self._make()
         try:
             got = self._credential.get_token(scope)
-        except Exception as error:  # whatever a chain of logins raises; its classes are azure-core's
-            reason = plain_reason(str(error))  # of a chain, why each of its logins has none
-            raise AzureDenied(f"There is no login for Azure: {reason}", hint=_LOG_IN) from None
+        except FlowyardError:
+            raise
+        except Exception as error:  # whatever a credential of azure-core raises
+            reason = plain_reason(str(error))
+            raise AzureDenied(f"There is no login for Azure: {reason}", hint="az login") from None
         return str(got.token), float(got.expires_on)
 
 
-def open_tokens(environ: Mapping[str, str]) -> TokenProvider:
-    """Tokens by the environment: ``FLOWYARD_AZURE_TOKEN``, else what ``DefaultAzureCredential`` tries.
-
-    That is, in this order: a service principal by ``AZURE_*`` variables, workload identity federation, a managed
-    identity, and the logins of ``az``, ``pwsh`` and ``azd``.
-    """
+def open_tokens(environ: Mapping[str, str]) -> NamedTokens:
+    """Tokens by the environment: ``FLOWYARD_AZURE_TOKEN``, else the first of ``LOGIN_WAYS`` that leads to one."""
     given = environ.get(TOKEN_VARIABLE)
     if given:
         return FixedToken(given)
-    own_authority = bool(environ.get("AZURE_AUTHORITY_HOST"))
-    return IdentityTokens(lambda: _default_credential(own_authority=own_authority))
-
-
-def _default_credential(*, own_authority: bool) -> Any:
-    try:
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - heavy
-    except ImportError:
-        raise ExtraMissing("Azure takes azure-identity.", hint="pip install 'flowyard[azure]'") from None
-    # An authority that was named is not looked up at the public cloud's, which need not know or reach it.
-    return DefaultAzureCredential(disable_instance_discovery=own_authority)
+    search = LoginSearch(environ)
+    return IdentityTokens(lambda: search, way=lambda: search.way.name if search.way else "")

@@ -13,7 +13,7 @@ from flowyard.azure.http import AzureHttp
 from flowyard.azure.patience import Patience
 from flowyard.errors import UserError
 
-__all__ = ["open_http"]
+__all__ = ["open_http", "trusted_certificates"]
 
 _AT_ONCE = 16
 _CONNECT_S = 60.0
@@ -25,7 +25,7 @@ async def open_http(cloud: AzureCloud, patience: Patience | None = None) -> Asyn
     """Requests to Azure until the context ends, on the running loop. Raises UserError for an unreadable CA file."""
     import aiohttp  # noqa: PLC0415 - heavy
 
-    connector = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=_trust(cloud.ca_file))
+    connector = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=trusted_certificates(cloud.ca_file))
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout, trust_env=bool(getproxies())
@@ -34,7 +34,8 @@ async def open_http(cloud: AzureCloud, patience: Patience | None = None) -> Asyn
 
 
 @functools.cache
-def _trust(ca_file: str | None) -> ssl.SSLContext:
+def trusted_certificates(ca_file: str | None) -> ssl.SSLContext:
+    """The machine's certificates, or those of the file. Raises UserError when it cannot be read."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError):

@@ -27,17 +27,25 @@ def _version_options(command: F) -> F:
         "--version", type=click.IntRange(1), help="The registered version (default: the approved one; else the newest)."
     )
     export = click.option("--export", metavar="DIR", help="Write files for the target's own tools instead.")
-    return version(export(command))
+    image = click.option("--image", metavar="IMAGE", help="HOST/NAME@sha256:…, when it was built and pushed elsewhere.")
+    return version(image(export(command)))
 
 
 @click.command()
 @deploy_options
 @_version_options
 def plan(
-    path: str, env: str, target: str | None, version: int | None, export: str | None, home: str | None, as_json: bool
+    path: str,
+    env: str,
+    target: str | None,
+    version: int | None,
+    image: str | None,
+    export: str | None,
+    home: str | None,
+    as_json: bool,
 ) -> None:
     """Show what deploying USECASE would change, as a diff; nothing is changed."""
-    parts = _parts(open_place(Path(path), env, target, home), version, None)
+    parts = _parts(open_place(Path(path), env, target, home), version, image, None)
     if export is not None:
         _export(parts, Path(export), as_json=as_json)
         return
@@ -54,6 +62,7 @@ def apply(
     env: str,
     target: str | None,
     version: int | None,
+    image: str | None,
     export: str | None,
     dry_run: bool,
     by: str | None,
@@ -65,7 +74,7 @@ def apply(
     When it is stopped, at any step, the same command goes on. Exits 1 when a test failed, 4 when the version is not
     approved, 5 when the target or the endpoint does not answer.
     """
-    parts = _parts(open_place(Path(path), env, target, home), version, by)
+    parts = _parts(open_place(Path(path), env, target, home), version, image, by)
     if export is not None:
         _export(parts, Path(export), as_json=as_json)
         return 0
@@ -95,6 +104,7 @@ def carry_out_rollout(parts: RolloutParts, place: Place, *, as_json: bool) -> in
     """Roll out with the steps on stderr; returns the exit code."""
     where = f"{parts.target.label} of {parts.environment.name}"
     click.echo(f"Deploy {parts.version.label} to {parts.wanted.endpoint}, {where}", err=True)
+    print_warnings(parts.target.warnings(parts.wanted))
     log = RolloutLog(place.app.settings.home)
     print_warnings(f"Rollout {each} is damaged and left out." for each in log.damaged(parts.name))
     record = roll_out(parts, log, on_begin=print_step, on_end=print_end)
@@ -106,8 +116,8 @@ def carry_out_rollout(parts: RolloutParts, place: Place, *, as_json: bool) -> in
     return record.exit_code
 
 
-def _parts(place: Place, version: int | None, by: str | None) -> RolloutParts:
-    return rollout_parts(place, chosen_version(place, version), by or person_name(place.app.environ))
+def _parts(place: Place, version: int | None, image: str | None, by: str | None) -> RolloutParts:
+    return rollout_parts(place, chosen_version(place, version), by or person_name(place.app.environ), image)
 
 
 def _show_plan(parts: RolloutParts, *, as_json: bool) -> None:

@@ -10,7 +10,9 @@ from flowyard.approval.open import open_desk
 from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.deploy_options import Place
 from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
+from flowyard.deploy.given_image import GivenImage
 from flowyard.deploy.model import Address
+from flowyard.deploy.options import parse_options
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
 from flowyard.deploy.wanted import wanted_deployment
@@ -35,20 +37,27 @@ def chosen_version(place: Place, number: int | None) -> Version:
     return registry.find(name, "flow")
 
 
-def rollout_parts(place: Place, version: Version, by: str) -> RolloutParts:
-    """All that a rollout of that version works with. Raises UserError for variables that are missing."""
+def rollout_parts(place: Place, version: Version, by: str, image: str | None = None) -> RolloutParts:
+    """All that a rollout of that version works with; ``image`` is one that was built elsewhere.
+
+    Raises UserError for variables that are missing.
+    """
     settings = place.app.settings
     registry = open_registry(settings)
+    given = GivenImage(image) if image else None
+    wanted = wanted_deployment(place.name, registry, version, place.environment, place.app.environ)
     return RolloutParts(
         name=place.name,
         environment=place.environment,
         target=place.target,
         version=version,
-        wanted=wanted_deployment(place.name, registry, version, place.environment, place.app.environ),
+        wanted=replace(wanted, image=given.image_of(version.label)) if given else wanted,
         registry=registry,
         desk=open_desk(settings),
         by=by,
         run_test=run_test,
+        builder=given,
+        repository=parse_options(place.environment.target, place.environment.options).repository(place.name),
         policy=_policy(place, registry) if place.environment.needs_approval else None,
     )
 

@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 
 _NOUNS = {
     "approval": ("flowyard.cli.approval:approval", "Ask people whether a version may be deployed, and answer."),
+    "azure": ("flowyard.cli.azure:azure", "Check what Azure needs for serving flows, and print what sets it up."),
     "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
     "config": ("flowyard.cli.config:config", "Set and show what holds for all commands."),
     "connection": ("flowyard.cli.connection:connection", "Create, change, list, show and delete connections."),

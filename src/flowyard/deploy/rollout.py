@@ -48,7 +48,7 @@ def plan_rollout(parts: RolloutParts) -> DeployPlan:
         for each in state.deployments
         if each.name not in kept
     ]
-    warnings = []
+    warnings = list(parts.target.warnings(wanted))
     if environment.test.file is None:
         warnings.append(f"{environment.where}: no sample request is tested: test: {{file: sample-request.json}}")
     if environment.simulate is not None:

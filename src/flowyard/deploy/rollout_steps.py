@@ -62,6 +62,8 @@ def _build(parts: RolloutParts, work: Work) -> Outcome:
     del work
     if not parts.target.needs_image:
         return Outcome({}, f"{parts.target.label} runs the files of {parts.version.label}")
+    if parts.builder is None and parts.was_live:
+        return Outcome({}, "it is still there, with its image")
     if parts.builder is None or parts.wanted.folder is None:
         raise UserError(f"The target {parts.target.label} needs an image, and nothing here builds one.")
     image = parts.builder.build(parts.version, parts.wanted.folder, parts.repository)

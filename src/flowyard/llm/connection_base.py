@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, ClassVar, Self
 
 from flowyard._util.redact import HIDDEN, redact
@@ -121,13 +121,14 @@ class TokenConnection(Connection):
 
 
 def entra_token(scope: str, needed_by: str) -> str:
-    """A fresh token of whatever login azure-identity finds; what it raises has a text of its own. May block.
+    """A fresh token of the login that there is, as ``flowyard azure doctor`` shows it. May block.
 
-    Raises ExtraMissing without the package; ``needed_by`` begins its sentence.
+    Raises AzureDenied without a login, ExtraMissing without azure-identity; ``needed_by`` begins its sentence.
     """
+    from flowyard.azure.login import LoginSearch  # noqa: PLC0415 - HTTP and TLS; most connections have a key
+
     try:
-        identity = import_module("azure.identity")
-    except ImportError:
+        return str(LoginSearch(os.environ).get_token(scope).token)
+    except ExtraMissing:
         message = f"{needed_by} needs the package azure-identity."
         raise ExtraMissing(message, hint="pip install azure-identity") from None
-    return str(identity.DefaultAzureCredential().get_token(scope).token)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flowyard.abc import ConnectionSource
+from flowyard.azure.errors import AzureDenied
 from flowyard.errors import OutsideError, UserError
 from flowyard.llm.connection import Connection
 from flowyard.llm.connection_base import entra_token
@@ -135,6 +136,9 @@ class KeyVaultSource(ConnectionSource):
                 self._token = self._new_token(scope)
             except UserError:
                 raise
+            except AzureDenied as error:
+                hint = f"{error.hint}\nOr a token in {VAULT_TOKEN_VARIABLE}."
+                raise AzureDenied(error.message, hint=hint) from None
             except Exception as error:  # the errors of azure-identity; their texts can be pages long
                 raise OutsideError(f"There is no login for Azure ({type(error).__name__}).", hint=_LOG_IN) from None
         return self._token

@@ -1,8 +1,7 @@
 """Run by the Python that has azure-ai-ml: does with the official package what standard input says, one JSON object.
 
 ``address`` and ``token`` lead to the server; ``assets`` have ``kind``, ``name``, ``path``, ``type``, ``description``
-and ``properties``. With ``account`` it makes a signature of a container instead, and with ``scope`` our own code gets
-a token by azure-identity and the environment.
+and ``properties``. With ``account`` it makes a signature of a container instead.
 """
 
 import json
@@ -64,20 +63,7 @@ def signature(order):
     )
 
 
-def token(order):
-    import asyncio
-    import os
-
-    from flowyard.azure.credentials import open_tokens
-    from flowyard.errors import FlowyardError
-
-    try:
-        return asyncio.run(open_tokens(os.environ).token(order["scope"]))
-    except FlowyardError as error:
-        return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
-
-
 logging.disable(logging.WARNING)
 order = json.load(sys.stdin)
-work = signature if "account" in order else token if "scope" in order else register
+work = signature if "account" in order else register
 print(json.dumps(work(order)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 from uuid import uuid4
 
@@ -55,6 +55,8 @@ class FakeAzure:
     logins: list[dict[str, str]] = field(default_factory=list)
     versions: set[str] = field(default_factory=lambda: {VERSION})
     """The versions of the API that are answered."""
+    accepts_any_assertion: bool = False
+    """Whether a client assertion may be anything; certificates sign a new one for each login."""
     datastore_credentials: str = "AccountKey"
     url: str = URL
 
@@ -72,6 +74,9 @@ class FakeAzure:
             "FLOWYARD_AZURE_TOKEN": self.token,
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
         }
+
+    async def close(self) -> None:
+        """End what else was started."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
@@ -116,7 +121,8 @@ class FakeAzure:
         form = {name: values[0] for name, values in parse_qs(content.decode()).items()}
         self.logins.append(form)
         proof = form.get("client_secret") or form.get("client_assertion")
-        if form.get("client_id") != "the-application" or proof != "the-proof":
+        is_right = proof == "the-proof" or (self.accepts_any_assertion and "client_assertion" in form)
+        if form.get("client_id") != "the-application" or not is_right:
             reason = {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
             return web.json_response(reason, status=401)
         return web.json_response({"token_type": "Bearer", "expires_in": 3599, "access_token": self.token})
@@ -182,14 +188,17 @@ def _abort(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+Fake = TypeVar("Fake", bound=FakeAzure)
+
+
 @contextmanager
-def running_azure(folder: Path) -> Iterator[FakeAzure]:
+def running_azure(folder: Path, kind: type[Fake] = FakeAzure) -> Iterator[Fake]:  # type: ignore[assignment]
     """A server on a port of its own, in a thread, until the context ends. ``folder`` is for its certificate."""
     certificate, key = write_certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()
-    azure = FakeAzure("", certificate, f"token-{uuid4().hex}")
+    azure = kind("", certificate, f"token-{uuid4().hex}")
 
     async def start() -> web.AppRunner:
         app = web.Application(client_max_size=64 << 20)
@@ -207,6 +216,7 @@ def running_azure(folder: Path) -> Iterator[FakeAzure]:
     try:
         yield azure
     finally:
+        asyncio.run_coroutine_threadsafe(azure.close(), loop).result()
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -240,8 +240,8 @@ def test_no_name_leads_elsewhere():
 
 
 def test_a_missing_ca_file_is_told(tmp_path: Path):
-    from flowyard.azure.session import _trust
+    from flowyard.azure.session import trusted_certificates
     from flowyard.errors import UserError
 
     with pytest.raises(UserError, match="cannot be read"):
-        _trust(str(tmp_path / "none.pem"))
+        trusted_certificates(str(tmp_path / "none.pem"))

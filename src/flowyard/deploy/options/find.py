@@ -8,14 +8,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from flowyard._util.suggest import did_you_mean, known_names
+from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.options.docker import DockerOptions
+from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.options.local import LocalOptions
 from flowyard.deploy.options.model import TargetOptions
 from flowyard.errors import Problem, UserError
 
 __all__ = ["OPTIONS", "option_problems", "parse_options"]
 
-OPTIONS: Mapping[str, type[TargetOptions]] = {"local": LocalOptions, "docker": DockerOptions}
+OPTIONS: Mapping[str, type[TargetOptions]] = {
+    "local": LocalOptions,
+    "docker": DockerOptions,
+    "kubernetes": KubernetesOptions,
+    "azure-webapp": AzureWebappOptions,
+}
 """The model of each target's options; only these targets can be deployed to."""
 
 

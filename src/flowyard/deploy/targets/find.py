@@ -16,6 +16,8 @@ __all__ = ["TARGETS", "open_target"]
 TARGETS: Mapping[str, str] = {
     "local": "flowyard.deploy.targets.local.target:LocalTarget",
     "docker": "flowyard.deploy.targets.docker.target:DockerTarget",
+    "kubernetes": "flowyard.deploy.targets.kubernetes.target:KubernetesTarget",
+    "azure-webapp": "flowyard.deploy.targets.azure_webapp.target:AzureWebappTarget",
 }
 """Where the class of each target is; it is made with the home, the environment and the options of deployment.yaml."""
 

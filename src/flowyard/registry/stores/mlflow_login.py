@@ -6,10 +6,12 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flowyard.errors import ExtraMissing, OutsideError, UserError
+from flowyard.azure.login import LoginSearch
+from flowyard.errors import ExtraMissing, UserError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -104,22 +106,19 @@ def open_login(url: str, environ: Mapping[str, str]) -> MlflowLogin:
     if token:
         return MlflowLogin(header=f"Bearer {token}", secrets=(token,), insecure=insecure, certificates=certificates)
     if (urlsplit(url).hostname or "").endswith(_AZURE_HOSTS):
-        return MlflowLogin(token=_azure_token, hint=_AZURE_HINT, insecure=insecure, certificates=certificates)
+        return MlflowLogin(
+            token=partial(_azure_token, environ), hint=_AZURE_HINT, insecure=insecure, certificates=certificates
+        )
     return MlflowLogin(insecure=insecure, certificates=certificates)
 
 
-def _azure_token() -> tuple[str, float]:
+def _azure_token(environ: Mapping[str, str]) -> tuple[str, float]:
     """A token of whoever is signed in to Azure here."""
     try:
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - an extra, and heavy
-    except ImportError:
+        given = LoginSearch(environ).get_token(_AZURE_SCOPE)
+    except ExtraMissing:
         raise ExtraMissing(
             "A workspace of Azure ML needs azure-identity, or a token.",
             hint="Run: pip install 'flowyard[azure]'; or set MLFLOW_TRACKING_TOKEN.",
         ) from None
-    try:
-        with DefaultAzureCredential() as credential:
-            given = credential.get_token(_AZURE_SCOPE)
-    except Exception as error:  # the package raises many kinds, whose messages list every way that was tried
-        raise OutsideError(f"Azure gave no token ({type(error).__name__}).", hint=_AZURE_HINT) from None
     return str(given.token), float(given.expires_on)

@@ -1,0 +1,107 @@
+"""Commands for who may do what: the least roles that a deployment takes, on single resources."""
+
+from __future__ import annotations
+
+from flowyard.azure.setup.logins import PRINCIPAL, label_of
+from flowyard.azure.setup.order import EnvironmentOrder, SetupOrder
+from flowyard.azure.setup.words import Command, Step, Variable, Word
+
+__all__ = ["deployer_step", "endpoint_step"]
+
+_IDENTITY = Variable("identity_principal")
+_TSV = ("--output", "tsv")
+_WORKSPACE, _REGISTRY, _STORAGE = Variable("workspace_id"), Variable("registry_id"), Variable("storage_id")
+
+
+def deployer_step(environment: EnvironmentOrder) -> Step:
+    """What the application of an environment may do."""
+    roles: list[tuple[str, Word]] = []
+    if environment.target == "azure-ml":
+        roles = [
+            ("AzureML Data Scientist", _WORKSPACE),
+            ("AcrPush", _REGISTRY),
+            ("Storage Blob Data Contributor", _STORAGE),
+        ]
+    else:
+        group = Variable("web_group_id")
+        roles = [
+            ("Website Contributor", group),
+            ("Web Plan Contributor", group),
+            ("AcrPush", Variable("web_registry_id")),
+        ]
+    return Step(
+        f"{environment.name}: what the application may do",
+        "On single resources, and without the right to give roles.",
+        (*_web_places(environment), *(_give(PRINCIPAL, role, scope) for role, scope in roles)),
+    )
+
+
+def endpoint_step(order: SetupOrder, environment: EnvironmentOrder) -> Step:
+    """The identity that the served flow has, and what it may do."""
+    show = ("az", "identity", "show", "--ids", Variable("identity_id"), "--query", "principalId", *_TSV)
+    if environment.target == "azure-ml":
+        reader = "Azure Machine Learning Workspace Connection Secrets Reader"
+        roles: list[tuple[str, Word]] = [
+            (reader, _WORKSPACE),
+            ("AcrPull", _REGISTRY),
+            ("Storage Blob Data Reader", _STORAGE),
+        ]
+    else:
+        roles = [("AcrPull", Variable("web_registry_id"))]
+    if environment.vault is not None:
+        roles.append(("Key Vault Secrets User", Variable("vault_id")))
+    option = "identities: [%s]" if environment.target == "azure-ml" else "identity: %s"
+    return Step(
+        f"{environment.name}: the identity of the served flow",
+        "Made here, so that a pipeline needs no right to give roles. Key Vault Reader would not read secrets.",
+        (
+            _identity(order, environment),
+            Command(show, into=_IDENTITY.name),
+            *_vault(environment),
+            *(_give(_IDENTITY, role, scope) for role, scope in roles),
+            _give(PRINCIPAL, "Managed Identity Operator", Variable("identity_id")),
+            Command(
+                ("printf", f"deployment.yaml, %s: options: {{{option}}}\\n", environment.name, Variable("identity_id"))
+            ),
+        ),
+    )
+
+
+def _identity(order: SetupOrder, environment: EnvironmentOrder) -> Command | str:
+    """What puts the identity's resource id into ``identity_id``; it is made where only its name is known."""
+    given = environment.identity
+    if given is not None and given.startswith("/"):
+        return f"identity_id={Command((given,)).text()}"
+    name = given or label_of(order.project, environment.name, "flow")
+    group: Word = Variable("resource_group") if environment.group is None else environment.group
+    words: tuple[Word, ...] = ("az", "identity", "create", "--subscription", Variable("subscription"))
+    return Command((*words, "--resource-group", group, "--name", name, "--query", "id", *_TSV), into="identity_id")
+
+
+def _web_places(environment: EnvironmentOrder) -> list[Command]:
+    if environment.target != "azure-webapp":
+        return []
+    subscription = ("--subscription", Variable("subscription"))
+    group: Word = Variable("resource_group") if environment.group is None else environment.group
+    find: tuple[Word, ...] = ("az", "group", "show", *subscription, "--name", group, "--query", "id", *_TSV)
+    registry = environment.registry or ""
+    return [
+        Command(find, into="web_group_id"),
+        Command(
+            ("az", "acr", "show", *subscription, "--name", registry, "--query", "id", *_TSV), into="web_registry_id"
+        ),
+    ]
+
+
+def _vault(environment: EnvironmentOrder) -> list[Command]:
+    if environment.vault is None:
+        return []
+    words: tuple[Word, ...] = ("az", "keyvault", "show", "--subscription", Variable("subscription"))
+    return [Command((*words, "--name", environment.vault, "--query", "id", *_TSV), into="vault_id")]
+
+
+def _give(principal: Word, role: str, scope: Word) -> Command:
+    words: tuple[Word, ...] = ("az", "role", "assignment", "create", "--assignee-object-id", principal)
+    return Command(
+        (*words, "--assignee-principal-type", "ServicePrincipal", "--role", role, "--scope", scope, "--output", "none")
+    )

@@ -1,0 +1,1 @@
+"""The target ``kubernetes``: each deployment is a Deployment and a Service of a cluster."""
