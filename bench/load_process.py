@@ -17,6 +17,8 @@ from collections import deque
 from urllib.parse import urlsplit
 
 _TICK_S = 0.005
+_CATCH_UP_S = 0.25
+"""When this process could not run for a while, what was due before is left out: it would come as one wave."""
 
 
 class Caller:
@@ -41,8 +43,7 @@ class Caller:
         self.rows.append((round(began, 4), round(time.monotonic() - began, 5), status, again, failure))
 
     async def connect(self) -> Asking | None:
-        """A new connection; a failure to make one is a failed request."""
-        self.open += 1
+        """A new connection, counted already; a failure to make one is a failed request."""
         began = time.monotonic()
         try:
             made = asyncio.get_running_loop().create_connection(lambda: Asking(self), self.host, self.port)
@@ -55,6 +56,7 @@ class Caller:
     async def keep_asking(self) -> None:
         """One connection, made anew whenever the server closes it."""
         while not self.stopping:
+            self.open += 1
             asking = await self.connect()
             if asking is None:
                 await asyncio.sleep(0.05)
@@ -72,19 +74,21 @@ class Caller:
         while not self.stopping:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
-            due, last = due + (now - last) * self.rate, now
+            due, last = min(due + (now - last) * self.rate, self.rate * _CATCH_UP_S), now
             while due >= 1:
                 due -= 1
                 if self.free or self.open < self.most:
-                    task = asyncio.ensure_future(self._once())
+                    asking = self.free.popleft() if self.free else None
+                    self.open += asking is None
+                    task = asyncio.ensure_future(self._once(asking))
                     going.add(task)
                     task.add_done_callback(going.discard)
                 else:
                     self.skipped += 1
         await asyncio.gather(*going)
 
-    async def _once(self) -> None:
-        asking = self.free.popleft() if self.free else await self.connect()
+    async def _once(self, asking: Asking | None) -> None:
+        asking = asking or await self.connect()
         if asking is None:
             return
         await asking.ask()
