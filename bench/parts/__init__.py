@@ -12,6 +12,7 @@ from bench.parts import (
     experiment,
     experiment_again,
     flow_test,
+    image,
     limit,
     llm,
     promptfoo,
@@ -45,4 +46,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
     "report": report.run,
     "registry": registry.run,
     "serve": serve.run,
+    "image": image.run,
 }

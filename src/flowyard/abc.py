@@ -318,11 +318,15 @@ class Target(ABC):
 
 
 class RecordSink(ABC):
-    """Where production records of a served flow go. Called from one thread; never waits for what is slow."""
+    """Where production records of a served flow go. Called from one thread; never waits for what is slow.
+
+    A sink that ``FLOWYARD_SERVE_RECORDS_SINK`` names is a class that is made with the environment, a mapping of
+    variables, as its one argument. It may raise UserError then, and in ``put`` what it likes: the record is lost.
+    """
 
     @abstractmethod
     def put(self, text: Callable[[], str]) -> None:
-        """Keep one record, a JSON object that ``text`` makes, in any thread and once; raises nothing."""
+        """Keep one record, a JSON object that ``text`` makes, in any thread and once."""
 
     @property
     @abstractmethod

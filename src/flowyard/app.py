@@ -30,6 +30,16 @@ from flowyard.store import SqlStore
 
 __all__ = ["App", "open_app"]
 
+_WORKSPACE_VARIABLES = frozenset(
+    {
+        "AML_DEPLOYMENT_RESOURCE_ID",
+        "PF_CONNECTION_PROVIDER",
+        "PROMPTFLOW_CONNECTION_PROVIDER",
+        "PRT_CONFIG_OVERRIDE",
+    }
+)
+"""What may name a workspace of Azure ML to read connections from."""
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -45,7 +55,8 @@ class App:
         self, declared: Iterable[ConnectionSource] = (), recording: RecordingRules | None = None
     ) -> Connections:
         """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files, the
-        user's store, a Key Vault when one is configured, and an HTTP provider when the environment names one.
+        user's store, a Key Vault when one is configured, and an HTTP provider and an Azure ML workspace when the
+        environment names one.
 
         In a replay nothing is asked over a network, and what is recorded, or missing, has a stand-in. Raises UserError
         when the recording cannot be read.
@@ -58,6 +69,11 @@ class App:
             sources.append(KeyVaultSource(self.settings.key_vault))
         if self.environ.get(ENDPOINT_VARIABLE):
             sources.append(RemoteSource(self.environ[ENDPOINT_VARIABLE]))
+        if _WORKSPACE_VARIABLES & self.environ.keys():
+            from flowyard.llm.workspace_source import open_workspace_source  # noqa: PLC0415 - heavy, and few name one
+
+            workspace = open_workspace_source(self.environ)
+            sources += [workspace] if workspace is not None else []
         return Connections(sources)
 
     def _local_sources(self, declared: Iterable[ConnectionSource]) -> list[ConnectionSource]:

@@ -155,8 +155,9 @@ _ALLOWED = {
 }
 _HINTS = {
     "connection.secrets": f"It can be {known_names(SECRET_PLACES)}.",
-    "connection.provider": "flowyard reads no connections from Azure ML. Export what you need into the environment\n"
-    "or a .env file, store it with 'flowyard connection create', or let a service answer for it:\n"
+    "connection.provider": "A workspace of Azure ML is named by PROMPTFLOW_CONNECTION_PROVIDER=azureml://…\n"
+    "Or export what you need into the environment or a .env file, store it with 'flowyard connection create',\n"
+    "or let a service answer for it:\n"
     "export PF_HTTP_CONNECTION_PROVIDER_ENDPOINT=https://… (read last, after the local store)",
     "trace.destination": "It can be local or none.",
 }

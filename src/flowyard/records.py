@@ -116,7 +116,8 @@ class ErrorRecord:
 class NodeResult:
     """What one node did for one line (``output`` is the Python object; it is None unless completed).
 
-    ``prompts`` are what it asked models, rendered, as a person reads them: the first few of them.
+    ``prompts`` are what it asked models, rendered, as a person reads them: the first few of them. ``clock_s`` is
+    ``time.perf_counter`` when it began, 0 if that is not known; it says something in this process only and is not kept.
     """
 
     node: str
@@ -126,6 +127,7 @@ class NodeResult:
     duration_s: float = 0.0
     usage: Usage = NO_USAGE
     prompts: tuple[str, ...] = ()
+    clock_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def running_engine() -> Iterator[EngineOfTests]:
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing or not hasattr(os, "getuid") or os.getuid() != 0:
         pytest.skip(f"no container engine can be started here: not root, or without {', '.join(missing)}")
-    base = _base_image()
+    base = base_image()
     folder = Path(tempfile.mkdtemp(prefix="fyd"))
     try:
         engine = EngineOfTests(_variables(folder))
@@ -112,7 +112,7 @@ def _unmount(folder: Path) -> None:
         subprocess.run(["umount", "--lazy", point], capture_output=True, check=False, timeout=60)
 
 
-def _base_image() -> Path:
+def base_image() -> Path:
     """A root file system with Python as a tar file, made once by debootstrap."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowyard-tests"
     cache.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,10 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from functional_helper import Completed, flowyard, one_node_flow
@@ -112,9 +113,10 @@ class Shop:
             target.remove(endpoint.name)
 
 
-def ask(address: str) -> str:
+def ask(address: str, headers: Mapping[str, str] = MappingProxyType({})) -> str:
     """What the endpoint answers; raises when it does not."""
-    request = urllib.request.Request(f"{address}/score", b'{"x": "tea"}', {"Content-Type": "application/json"})
+    sent = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(f"{address}/score", b'{"x": "tea"}', sent)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=60) as answer:
@@ -125,7 +127,7 @@ def ask(address: str) -> str:
 
 
 @contextmanager
-def asked_all_the_time(address: str) -> Iterator[list[str]]:
+def asked_all_the_time(address: str, headers: Mapping[str, str] = MappingProxyType({})) -> Iterator[list[str]]:
     """The answers that a client gets who asks without a pause; a failed request fails the test."""
     answers: list[str] = []
     failures: list[str] = []
@@ -134,7 +136,7 @@ def asked_all_the_time(address: str) -> Iterator[list[str]]:
     def run() -> None:
         while not stop.is_set():
             try:
-                answers.append(ask(address))
+                answers.append(ask(address, headers))
             except (OSError, ValueError, KeyError) as error:
                 failures.append(repr(error))
             begun.set()

@@ -47,7 +47,11 @@ COMMANDS: dict[str, Calls] = {
         ("--flow", "headers.prompty", "--inputs", "x=a"),
         ("--flow", "ok", "--inputs", "x=a", "--environment-variables", "secret.env"),
     ),
-    "flow build": (("--source", "ok", "--output", "image"), ("--source", "broken_yaml", "--output", "image2")),
+    "flow build": (
+        ("--source", "ok", "--output", "image"),
+        ("--source", "leaks", "--output", "folder", "--format", "wheel"),
+        ("--source", "broken_yaml", "--output", "image2"),
+    ),
     "run create": (
         *(("--flow", flow, "--data", "data.jsonl", "--name", f"run_{flow}") for flow in _FLOWS),
         ("--flow", "ok", "--data", "http://127.0.0.1:1/data.jsonl?sig={url}&x=1"),
@@ -156,9 +160,17 @@ COMMANDS: dict[str, Calls] = {
     "release run": (("experiment.yaml", "--env", "dev", "--no-wait"), ("wrong_experiment.yaml", "--env", "dev")),
     "release list": ((),),
     "release show": (("leaking",),),
+    "image build": (
+        ("--version", "ok:1", "--push", "--repository", "u:{url}@127.0.0.1:1/x"),
+        ("--version", "ok:1", "--base-image", "u:{url}@127.0.0.1:1/x"),
+        ("broken_yaml",),
+    ),
+    "image list": ((), ("--json",)),
+    "image show": (("ok:1",),),
     "deploy plan": (
         (".", "--env", "dev"),
         (".", "--env", "nowhere", "--json"),
+        ("cloud", "--env", "dev", "--export", "cloud_files"),
         ("webapp", "--env", "test", "--image", "u:{url}@host/name:latest"),
         ("webapp", "--env", "test", "--export", "exported_webapp"),
     ),

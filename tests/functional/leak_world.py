@@ -116,6 +116,19 @@ model:
 user:
 {{x}}
 """
+CLOUD = f"""\
+environments:
+  dev:
+    target: azure-ml
+    approval: not_required
+    env: {{MODEL_KEY: "${{BARE_API_KEY}}"}}
+    options:
+      subscription_id: s
+      resource_group: g
+      workspace: w
+      instance_type: Standard_DS3_v2
+      image: images.example/ok@sha256:{"1" * 64}
+"""
 EXPERIMENT = """\
 name: leaking
 flow: leaks
@@ -206,7 +219,16 @@ class World:
         """The commands did what may leak, and did not merely refuse."""
         for run in ("run_ok", "run_leaks", "run_refused", "run_echoed", "run_headers", "run_kept", "eval_flow"):
             assert (self.home / "runs" / run / "lines.jsonl").read_text(), run
-        for path in ("calls.jsonl", "page.html", "report", "image", "exported", "fresh", "exported_webapp"):
+        for path in (
+            "calls.jsonl",
+            "page.html",
+            "report",
+            "image",
+            "exported",
+            "fresh",
+            "cloud_files",
+            "exported_webapp",
+        ):
             assert (self.root / path).exists(), path
 
     def _write(self, name: str, text: str) -> None:
@@ -256,6 +278,8 @@ class World:
         self._write("experiment.yaml", EXPERIMENT)
         self._write("broken_experiment.yaml", EXPERIMENT.replace(f"{key}}}", f"{broken}, x: ["))
         self._write("wrong_experiment.yaml", wrong)
+        self._write("cloud/experiment.yaml", "name: ok\n")
+        self._write("cloud/deployment.yaml", CLOUD)
         self._write("webapp/experiment.yaml", EXPERIMENT.replace("leaking", "ok"))
         self._write("webapp/deployment.yaml", WEBAPP)
 

@@ -16,6 +16,12 @@ from azure_ml import FakeAzure, Seen, running_azure
 from registry_contract import draft
 
 from flowyard.azure.signature import container_signature
+from flowyard.deploy.model import Image, WantedDeployment
+from flowyard.deploy.options import parse_options
+from flowyard.deploy.options.azure_ml import AzureMlOptions
+from flowyard.deploy.targets import open_target
+from flowyard.deploy.targets.azure_ml.bodies import deployment_body, endpoint_body, environment_body
+from flowyard.deploy.targets.azure_ml.workspace import find_workspace
 from flowyard.registry.stores.azure_ml import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,3 +113,89 @@ def test_a_signature_is_the_one_that_the_official_package_makes(azure: FakeAzure
     }
     again = parse_qs(container_signature("bench", "some-container", azure.blobs.key, now, version=version))
     assert again == theirs
+
+
+WORKSPACE = {"subscription_id": "00000000-1111-2222-3333-444444444444", "resource_group": "tests", "workspace": "bench"}
+IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
+ONLINE: dict[str, dict[str, Any]] = {
+    "managed": {
+        "instance_type": "Standard_DS3_v2",
+        "description": "Answers tickets",
+        "endpoint_description": "Tickets",
+        "model": "azureml:shop:3",
+        "connection_secrets": True,
+        "public_network_access": False,
+        "request_timeout_ms": 300_000,
+        "max_queue_wait_ms": 500,
+        "app_insights": True,
+        "data_collector": {"collections": ["model_inputs", "model_outputs"], "sampling_rate": 0.5},
+        "liveness_probe": {"initial_delay_s": 90},
+    },
+    "kubernetes": {
+        "compute": "cluster",
+        "auth_mode": "aml_token",
+        "identities": [IDENTITY],
+        "scale": {"min_instances": 1, "max_instances": 3, "polling_interval_s": 5},
+    },
+}
+EMPTY = "the package sends an empty object where there is nothing"
+SHORT = "the package has the name here, and puts the workspace's path before it when it sends"
+CASE = "the package writes it small; the documentation has a capital"
+ALWAYS = {
+    "endpoint.tags": EMPTY,
+    "endpoint.properties.traffic": EMPTY,
+    "endpoint.properties.mirrorTraffic": EMPTY,
+    "deployment.tags": EMPTY,
+    "deployment.properties.environmentId": SHORT,
+    "deployment.properties.environmentVariables.GREETING": "our files hold no values of the flow's variables",
+    "environment.properties.osType": "the package leaves it out; Linux is what the image is",
+    "environment.properties.isAnonymous": "the package says what is so without saying it",
+    "environment.properties.isArchived": "the package says what is so without saying it",
+}
+ONLINE_DIFFERENCES = {
+    "managed": {
+        **ALWAYS,
+        "deployment.properties.model": SHORT,
+        "endpoint.properties.publicNetworkAccess": CASE,
+        "deployment.properties.egressPublicNetworkAccess": CASE,
+        "deployment.properties.dataCollector.rollingRate": CASE,
+        "deployment.properties.dataCollector.collections.model_inputs.dataCollectionMode": CASE,
+        "deployment.properties.dataCollector.collections.model_outputs.dataCollectionMode": CASE,
+    },
+    "kubernetes": {**ALWAYS, "endpoint.properties.compute": SHORT, "endpoint.properties.properties": EMPTY},
+}
+"""Where a body of ours differs from what the package makes of our files, and why."""
+
+
+def leaves(value: Any, place: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every value of a body with its place; an empty object is one, too."""
+    if not isinstance(value, dict) or not value:
+        return {} if value is None else {place: value}
+    return {key: each for name, part in value.items() for key, each in leaves(part, (*place, name)).items()}
+
+
+@pytest.mark.parametrize("kind", list(ONLINE))
+def test_what_is_exported_is_what_is_sent(azure: FakeAzure, tmp_path: Path, kind: str):
+    options = parse_options("azure-ml", {**WORKSPACE, **ONLINE[kind]})
+    assert isinstance(options, AzureMlOptions)
+    wanted = WantedDeployment(
+        *("shop-dev", "v3-12345678", "shop:3", "a" * 64),
+        image=Image(f"images.example/shop@sha256:{'1' * 64}", f"sha256:{'1' * 64}", "shop:3"),
+        variables={"GREETING": "hi", "MODEL_KEY": "${{azureml://connections/model/credentials/key}}"},
+        instances=2,
+        cpu=1 if kind == "kubernetes" else None,
+        memory_mb=512 if kind == "kubernetes" else None,
+    )
+    open_target("azure-ml", tmp_path, {}, {**WORKSPACE, **ONLINE[kind]}).export(wanted, tmp_path / "files")
+    theirs = leaves(official(azure, tmp_path, files=str(tmp_path / "files"), location="westeurope"))
+    workspace = find_workspace(options, {})
+    model = f"{workspace.path}/models/shop/versions/3" if kind == "managed" else None
+    ours = leaves(
+        {
+            "endpoint": endpoint_body(options, workspace, "westeurope"),
+            "deployment": deployment_body(wanted, options, workspace, "westeurope", model),
+            "environment": environment_body(wanted),
+        }
+    )
+    found = {".".join(place) for place in ours.keys() | theirs.keys() if ours.get(place) != theirs.get(place)}
+    assert found == set(ONLINE_DIFFERENCES[kind])

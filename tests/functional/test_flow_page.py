@@ -109,6 +109,7 @@ def test_a_chat_takes_and_shows_pictures(project: Project, tmp_path: Path):
     with serving(project, flow) as ask:
 
         async def visit(page: BrowserPage) -> None:
+            await page.look(width=360, height=640)
             await opened(page, ask.url)
             await page.get(
                 f"""{{
@@ -123,6 +124,7 @@ def test_a_chat_takes_and_shows_pictures(project: Project, tmp_path: Path):
             assert await page.get("document.querySelectorAll('li img').length") == 2
             await sent(page, "question", "again")
             assert (await texts(page, "li .said"))[-1] == "0 seen after 1 turns"
+            assert await page.get("document.documentElement.scrollWidth") <= 360
 
         browse(tmp_path / "browser", visit)
 

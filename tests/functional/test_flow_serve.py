@@ -120,6 +120,8 @@ def test_others_need_a_key(project: Project):
     flow = project.echo_flow()
     said = project.rejected("flow", "serve", "--source", flow, "--host", "0.0.0.0", "--port", "0")
     assert "FLOWYARD_SERVE_KEY" in said
+    words = ("flow", "serve", "--source", flow, "--host", "0.0.0.0", "--port", "0")
+    assert "FLOWYARD_SERVE_AUTH cannot be" in project.rejected(*words, env={"FLOWYARD_SERVE_AUTH": "none"})
     with serving(project, flow, env={"FLOWYARD_SERVE_KEY": "s3cret"}) as ask:
         assert ask("/score", {"x": "a"}).status == 401
         assert ask("/score", {"x": "a"}, Authorization="Bearer wrong").status == 401

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counting_server import counting_server
 from functional_helper import ASK_TEMPLATE, RULES, Project, one_node_flow
 from serve_helper import Asking, events, serving
 
@@ -63,16 +65,16 @@ def test_records_keep_what_was_asked_and_answered_but_no_secret(project: Project
             "status": "Feedback received."
         }
         assert ask("/feedback", {"stars": 5}).status == 200
-        assert ask("/feedback?flatten=true", b"[]").status == 400
-        assert ask("/feedback?flatten=maybe", b"{}").status == 400
-    first, failed, said, whole = records(folder)
+        assert ask("/feedback?flatten=true", b"[]").status == 200
+    first, failed, said, whole, listed = records(folder)
     assert (first["kind"], first["request_id"], first["trace_id"]) == ("exchange", "r1", TRACE[3:35])
     assert first["inputs"] == {"x": "the ******", "card": "******"}
     assert first["outputs"] == {"out": "the ******"}
     assert (first["status"], first["flow"], failed["status"]) == (200, "keep", 400)
     assert "'x'" in failed["error"]
     assert (said["kind"], said["trace_id"], said["span_id"]) == ("feedback", TRACE[3:35], TRACE[36:52])
-    assert (said["feedback"], said["baggage"]) == ({"stars": "5", "text": "good"}, "a=b")
+    assert (said["feedback"], said["baggage"]) == ({"stars": 5, "text": "good"}, {"a": "b"})
+    assert listed["feedback"] == {"feedback": []}
     assert whole["feedback"] == {"feedback": {"stars": 5}}
     text = "".join(file.read_text() for file in folder.iterdir())
     assert "s3cret-token" not in text
@@ -223,13 +225,12 @@ def test_variables_are_the_fields_of_connections(project: Project):
     flow = chat_flow(project)
     file = project.root / flow / "flow.dag.yaml"
     file.write_text(file.read_text().replace("my_model", "My Model"))
-    env = {"MY_MODEL_TYPE": "open_ai", "MY_MODEL_API_KEY": "k", "MY_MODEL_BASE_URL": "http://127.0.0.1:9/v1"}
-    other = {**{name.replace("MY_MODEL", "OTHER"): value for name, value in env.items()}}
-    for each in (env, {**other, "MY_MODEL": "${{azureml://connections/other}}"}):
-        with serving(project, flow, env=each) as ask:
-            said = ask("/score", {"question": ASKED})
-            assert said.status == 400
-            assert "127.0.0.1:9" in said.json()["error"]["message"]
+    with counting_server() as model:
+        env = {"MY_MODEL_TYPE": "open_ai", **model.environment()}
+        other = {**{name.replace("MY_MODEL", "OTHER"): value for name, value in env.items()}}
+        for number, each in enumerate((env, {**other, "MY_MODEL": "${{azureml://connections/other}}"}), 1):
+            with serving(project, flow, env=each) as ask:
+                assert ask("/score", {"question": ASKED}).json()["answer"] == f"answer {number}"
 
 
 def test_events_of_a_chat(project: Project):
@@ -238,3 +239,90 @@ def test_events_of_a_chat(project: Project):
         first, *pieces = events(text)
         assert first == {"seen": [], "tone": "plain"}
         assert "".join(piece["answer"] for piece in pieces) == "The capital."
+
+
+def test_a_flow_that_is_a_class_is_made_with_prompt_flows_variable(project: Project):
+    code = "class Greet:\n    def __init__(self, word: str):\n        self.word = word\n\n"
+    code += "    def __call__(self, name: str) -> str:\n        return f'{self.word} {name}'\n"
+    project.write("greet/greet.py", code)
+    project.write("greet/flow.flex.yaml", "entry: greet:Greet\n")
+    env = {"PF_FLOW_INIT_CONFIG": '{"word": "Hi"}', "PROMPTFLOW_SERVING_ENGINE": "fastapi"}
+    with serving(project, "greet", env=env) as ask:
+        assert ask("/score", {"name": "you"}).json() == "Hi you"
+    with serving(project, "greet", "--init", "word=Hello", env=env) as ask:
+        assert ask("/score", {"name": "you"}).json() == "Hello you"
+
+
+def test_fields_are_left_out_that_no_one_declared(project: Project):
+    project.write("two/two.py", "def two(x: str):\n    return {'shown': x, 'other': 'y'}\n")
+    project.write("two/flow.flex.yaml", "entry: two:two\n")
+    with serving(project, "two", env={"PROMPTFLOW_RESPONSE_INCLUDED_FIELDS": '["shown"]'}) as ask:
+        assert ask("/score", {"x": "a"}).json() == {"shown": "a"}
+
+
+def test_records_of_model_calls_are_complete_whole_and_streamed(project: Project):
+    flow = chat_flow(project)
+    folder = project.root / "kept"
+    with counting_server() as model:
+        project.write("prices.yaml", "models:\n  small: {prompt: 100000, completion: 200000}\n")
+        env = {**model.environment(), "FLOWYARD_SERVE_RECORDS": str(folder), "FLOWYARD_SERVE_RECORDS_HIDE": "tone"}
+        with serving(project, flow, env=env) as ask:
+            for accept in ("application/json", "text/event-stream"):
+                body = {"question": "Hi purple", "tone": "purple", "chat_history": [{"inputs": {"tone": "deep green"}}]}
+                assert ask("/score", body, Accept=accept, traceparent=TRACE).status == 200
+            asked = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+            assert ask("/v1/chat/completions", asked, traceparent=TRACE).status == 200
+    kept = records(folder)
+    assert len(kept) == 3
+    for record in kept:
+        assert (record["models"], record["model_calls"], record["trace_id"]) == (["small"], 1, TRACE[3:35])
+        assert (record["prompt_tokens"], record["completion_tokens"]) == (10, 5)
+        assert record["outputs"]["answer"].startswith("answer ")
+        assert record["latency_s"] > 0
+        assert record["cost_usd"] == 2.0
+        assert record["error"] is None
+    assert [record["first_piece_s"] is None for record in kept] == [True, False, False]
+    assert kept[0]["inputs"]["question"] == "Hi ******", "what is hidden stays so where it is said again"
+    assert kept[0]["inputs"]["chat_history"] == [{"inputs": {"tone": "******"}}]
+    assert kept[0]["outputs"]["seen"] == [{"inputs": {"tone": "******"}}]
+
+
+SINK = """\
+from pathlib import Path
+from flowyard.abc import RecordSink
+
+
+class Sink(RecordSink):
+    def __init__(self, environ):
+        self.path = Path(environ["SINK_FILE"])
+        self.kept = []
+
+    def put(self, text):
+        record = text()
+        if "refuse" in record:
+            raise OSError("full")
+        self.kept.append(record)
+
+    @property
+    def dropped(self):
+        return 10
+
+    def close(self):
+        self.path.write_text("\\n".join(self.kept))
+"""
+
+
+def test_records_go_to_a_sink_of_ones_own(project: Project):
+    project.write("own/mysink.py", SINK)
+    file = project.root / "sunk.jsonl"
+    env = {"PYTHONPATH": os.pathsep.join([str(project.root / "own"), os.environ.get("PYTHONPATH", "")])}
+    env |= {"FLOWYARD_SERVE_RECORDS_SINK": "mysink:Sink", "SINK_FILE": str(file)}
+    with serving(project, project.echo_flow(), env=env) as ask:
+        assert ask("/score", {"x": "a"}).status == 200
+        assert ask("/score", {"x": "refuse"}).status == 200
+        assert "flowyard_serve_records_dropped_total 11\n" in ask("/metrics").text
+    (record,) = file.read_text().splitlines()
+    assert json.loads(record)["inputs"] == {"x": "a"}
+    for wrong in ("mysink:Path", "nobody"):
+        said = project.rejected("flow", "serve", "--source", "echo", env={**env, "FLOWYARD_SERVE_RECORDS_SINK": wrong})
+        assert "FLOWYARD_SERVE_RECORDS_SINK" in said

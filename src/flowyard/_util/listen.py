@@ -31,30 +31,45 @@ class Stoppable(Protocol):
 
 
 async def serve_until_stopped(
-    server: Stoppable, host: str, port: int, *, say: Callable[[str], str], ready_file: Path | None = None
+    server: Stoppable, host: str, port: int, *, say: Callable[[str], str] | None, ready_file: Path | None = None
 ) -> None:
-    """The same as ``listen_until_stopped`` for a server that ends in its own way."""
+    """The same as ``listen_until_stopped`` for a server that ends in its own way.
+
+    ``say`` None prints nothing. A second signal cancels its ``close``, which then has to be quick.
+    """
     try:
         _, port = await server.listen(host, port)
-    except OSError as error:
-        raise _cannot_listen(host, port, error) from None
+    except BaseException as error:
+        await server.close()
+        if isinstance(error, OSError):
+            raise _cannot_listen(host, port, error) from None
+        raise
+    closing: asyncio.Future[None] | None = None
+
+    def hurry() -> None:
+        if closing is not None:
+            closing.cancel()
+
     try:
-        stopped = _stop_event()
+        stopped = _stop_event(hurry)
         _tell(f"http://{f'[{host}]' if ':' in host else host}:{port}", say, ready_file)
         await stopped.wait()
     finally:
         if ready_file:  # who finds the server by it goes elsewhere from now on
             _forget(ready_file)
-        await server.close()
+        closing = asyncio.ensure_future(server.close())
+        with contextlib.suppress(asyncio.CancelledError):
+            await closing
 
 
 def _forget(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
-def _tell(url: str, say: Callable[[str], str], ready_file: Path | None) -> None:
-    sys.stdout.write(say(url) + "\n")
-    sys.stdout.flush()
+def _tell(url: str, say: Callable[[str], str] | None, ready_file: Path | None) -> None:
+    if say is not None:
+        sys.stdout.write(say(url) + "\n")
+        sys.stdout.flush()
     if ready_file:
         write_atomic(ready_file, url)
 
@@ -108,11 +123,18 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
     return f"http://{shown}:{runner.addresses[0][1]}"
 
 
-def _stop_event() -> asyncio.Event:
+def _stop_event(again: Callable[[], None] = lambda: None) -> asyncio.Event:
+    """Set by the first signal; each further one calls ``again``."""
     stopped = asyncio.Event()
+
+    def stop() -> None:
+        if stopped.is_set():
+            again()
+        stopped.set()
+
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         # Windows has no signal handlers in its loops; there Ctrl+C ends asyncio.run.
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(name, stopped.set)
+            loop.add_signal_handler(name, stop)
     return stopped

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from flowyard.azure.cloud import AzureCloud
 from flowyard.azure.credentials import TokenProvider
-from flowyard.azure.errors import AzureError, Refusal, azure_error
+from flowyard.azure.errors import AzureError, AzureNotFound, Refusal, azure_error
 from flowyard.azure.http import Answer, AzureHttp, Call, shown
 from flowyard.azure.long_running import await_operation
 
@@ -65,9 +65,36 @@ class ArmClient:
         self._version = api_version
         self._role = role
 
+    def of_version(self, api_version: str, role: str = "User Access Administrator") -> ArmClient:
+        """The same connections and login for another provider, with its version."""
+        return ArmClient(self._http, self._cloud, self._tokens, api_version=api_version, role=role)
+
+    async def pause(self, attempt: int) -> None:
+        """Wait as long as before another attempt (from 1) at what did not work for a while."""
+        await self._http.patience.sleep(self._http.patience.wait_s(attempt, None))
+
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """The resource at a path."""
         return _object(await self._send("GET", self._url(path, query)), path)
+
+    async def settled(self, path: str) -> Mapping[str, Any] | None:
+        """The resource once nobody changes it any more, in whatever state that left it; None when it is not there.
+
+        For what an earlier call began, of a process that may have been killed. Raises AzureError when it does not end.
+        """
+        url = self._url(path)
+        answer = await self._send("GET", url, accept_missing=True)
+        if answer.status == 404:
+            return None
+        try:
+            body = await await_operation(self._poll, self._http.patience, "PUT", url, answer)
+        except AzureNotFound:
+            return None
+        except AzureError as error:
+            if error.code == "OperationTimeout":
+                raise
+            body = (await self._send("GET", url)).body
+        return body if isinstance(body, dict) else None
 
     async def iter_items(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Mapping[str, Any]]:
         """The items of a list, of all its pages."""

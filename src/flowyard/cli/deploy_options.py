@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,8 +67,17 @@ def open_place(path: Path, env: str, target: str | None, home: str | None) -> Pl
     name = require_path_part("A use case", use_case_name(path))
     require_path_part("An environment", environment.name)
     print_warnings(config.warnings)
-    opened = open_target(environment.target, settings.home, inherited_environment(), environment.options)
-    return Place(name, environment, opened, open_app(settings, path), path)
+    app = open_app(settings, path)
+    opened = open_target(environment.target, settings.home, _environ(environment.target, app), environment.options)
+    return Place(name, environment, opened, app, path)
+
+
+def _environ(target: str, app: App) -> Mapping[str, str]:
+    """What a target sees: a cloud's also ``.env`` and where the registry is; processes only what we inherited."""
+    if not target.startswith("azure-"):
+        return inherited_environment()
+    registry = app.settings.registry
+    return {**app.environ, **({"FLOWYARD_REGISTRY": registry} if registry else {})}
 
 
 def use_case_name(path: Path) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from flowyard.abc import ImageBuilder
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.deploy_options import Place
+from flowyard.cli.image_build import builder_for
 from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
 from flowyard.deploy.given_image import GivenImage
 from flowyard.deploy.model import Address
@@ -16,6 +18,7 @@ from flowyard.deploy.options import parse_options
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
 from flowyard.deploy.wanted import wanted_deployment
+from flowyard.errors import OutsideError
 from flowyard.registry import Registry
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
@@ -56,10 +59,21 @@ def rollout_parts(place: Place, version: Version, by: str, image: str | None = N
         desk=open_desk(settings),
         by=by,
         run_test=run_test,
-        builder=given,
-        repository=parse_options(place.environment.target, place.environment.options).repository(place.name),
+        builder=given or (_builder(place, registry) if place.target.needs_image else None),
+        repository=place.environment.image.repository
+        or parse_options(place.environment.target, place.environment.options).repository(place.name),
         policy=_policy(place, registry) if place.environment.needs_approval else None,
     )
+
+
+def _builder(place: Place, registry: Registry) -> ImageBuilder | None:
+    """What makes the image, None where nothing can; the target docker runs docker's, or those of a repository."""
+    wanted = place.environment.image
+    name = wanted.builder or ("docker" if place.target.label == "docker" and not wanted.repository else None)
+    try:
+        return builder_for(place.app.settings, registry, name, wanted.base)
+    except OutsideError:
+        return None  # a plan and what is built already need none
 
 
 def _policy(place: Place, registry: Registry) -> ApprovalPolicy | None:

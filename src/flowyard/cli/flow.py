@@ -12,7 +12,10 @@ _COMMANDS = {
     "init": ("flowyard.cli.flow_init:init", "Write a new flow, or a flow around a function that exists."),
     "test": ("flowyard.cli.flow_test:test", "Run a flow, or one of its nodes, on one set of inputs; or chat with it."),
     "serve": ("flowyard.cli.flow_serve:serve", "Serve a flow over HTTP."),
-    "build": ("flowyard.cli.flow_build:build", "Write a Docker build context that serves the flow."),
+    "build": (
+        "flowyard.cli.flow_build:build",
+        "Write a folder that serves the flow, with or without Docker.",
+    ),
     "validate": ("flowyard.cli.flow_validate:validate", "Check a flow without running it."),
 }
 

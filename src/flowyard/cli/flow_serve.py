@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import os
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,17 @@ from flowyard.cli.options import (
     values_or_file,
 )
 from flowyard.cli.output import print_warnings
+from flowyard.cli.pacing_options import price_folders
 from flowyard.engine import prepare
 from flowyard.errors import UserError
 from flowyard.flows import Flow
 from flowyard.flows.load import load_flow
-from flowyard.llm import open_provider
+from flowyard.llm import CallRules, ProviderOpener
+from flowyard.llm.prices import find_price_files
 from flowyard.serving import FlowServer, ServingSettings
+from flowyard.serving.settings import ENGINES
+from flowyard.serving.workers import Worker, Workers, own_command
+from flowyard.spans import SpanSettings
 
 __all__ = ["serve"]
 
@@ -43,7 +50,7 @@ _EAGER_THREADS = 2
 @click.option("--init", multiple=True, metavar="k=v…|FILE", help="Arguments of a flow that is a class.")
 @environment_option
 @click.option("--ready-file", metavar="FILE", help="Write the address here once it answers.")
-@click.option("--engine", type=click.Choice(["flask", "fastapi"]), hidden=True, help="Accepted and without effect.")
+@click.option("--engine", type=click.Choice(ENGINES), hidden=True, help="Accepted and without effect.")
 @click.option("--skip-open-browser", is_flag=True, hidden=True, help="Accepted: no browser is ever opened.")
 @settings_options
 def serve(
@@ -62,20 +69,52 @@ def serve(
     """Serve a flow over HTTP: POST /score and /feedback, a page to try it, chats as OpenAI's API has them."""
     app = open_app(read_settings(home, env_file, simulate), Path(source))
     settings = ServingSettings.read(app.environ, __version__)
-    if settings.key is None and not is_loopback(host):
+    if settings.key is None and not is_loopback(host) and not settings.behind_gateway:
         hint = "export FLOWYARD_SERVE_KEY=…; callers then send 'Authorization: Bearer …'. Or serve on 127.0.0.1."
         raise UserError(f"On {host} anyone who reaches this machine could run the flow.", hint=hint)
     flow = _with_variables(load_flow(source), app, environment_variables)
-    arguments = values_or_file(init, "--init")
+    settings = replace(settings, spans=_spans(flow, app.environ))
+    arguments = values_or_file(init, "--init") or settings.init
+    worker = Worker.read(app.settings.environ)
+    file = worker.ready_file if worker else Path(ready_file) if ready_file else None
+    if settings.workers > 1 and worker is None and os.name == "posix":
+        serving = _serve_by_workers(flow.name, settings, app.settings.environ, host, port, file)
+    else:
+        serving = _serve(flow, app, arguments, settings, host, port, file, worker)
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as asyncio_runner:
-        file = Path(ready_file) if ready_file else None
-        asyncio_runner.run(_serve(flow, app, arguments, settings, host, port, file))
+        asyncio_runner.run(serving)
+
+
+def _spans(flow: Flow, environ: Mapping[str, str]) -> SpanSettings:
+    about = {
+        "service.version": __version__,
+        "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+        "telemetry.sdk.version": __version__,
+        "flowyard.flow": flow.name,
+    }
+    return SpanSettings.read(environ, service=flow.name, about=about)
 
 
 def _with_variables(flow: Flow, app: App, given: tuple[str, ...]) -> Flow:
     """A served flow's own variables are defaults, which the environment replaces, and the command line both."""
     own = {name: value for name, value in flow.environment_variables.items() if name not in app.settings.environ}
     return replace(flow, environment_variables={**own, **environment_variables(given)})
+
+
+async def _serve_by_workers(
+    name: str, settings: ServingSettings, environ: Mapping[str, str], host: str, port: int, ready_file: Path | None
+) -> None:
+    def warn(text: str) -> None:
+        print_warnings((text,))
+
+    if settings.workers > 2 * (cores := os.cpu_count() or 1):
+        warn(f"PROMPTFLOW_WORKER_NUM asks for {settings.workers} processes on {cores} cores; each loads the flow anew.")
+    workers = Workers(settings.workers, own_command(), environ, settings.grace_s, warn)
+    await serve_until_stopped(workers, host, port, say=_said(name), ready_file=ready_file)
+
+
+def _said(name: str) -> Callable[[str], str]:
+    return lambda url: f"{name} on {url}/score"
 
 
 async def _serve(
@@ -86,20 +125,22 @@ async def _serve(
     host: str,
     port: int,
     ready_file: Path | None,
+    worker: Worker | None,
 ) -> None:
     runner = await prepare(
         flow,
         app.connections(),
-        open_provider,
+        ProviderOpener(CallRules(price_files=find_price_files(price_folders(app.settings), None))),
         init=init,
-        threads=settings.at_once,
+        threads=min(settings.threads or settings.at_once, settings.at_once),
         eager_threads=_EAGER_THREADS,
         urls=app.urls,
     )
-    print_warnings((*runner.warnings, *runner.stream_warnings()))
+    if worker is None or worker.number == 0:
+        print_warnings((*runner.warnings, *runner.stream_warnings()))
     try:
-        name = runner.flow.name
-        server = FlowServer(runner, settings)
-        await serve_until_stopped(server, host, port, say=lambda url: f"{name} on {url}/score", ready_file=ready_file)
+        server = FlowServer(runner, settings, worker)
+        say = None if worker else _said(runner.flow.name)
+        await serve_until_stopped(server, host, port, say=say, ready_file=ready_file)
     finally:
         await runner.close()

@@ -14,7 +14,8 @@ from flowyard._util.redact import may_be_secret
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.deploy.endpoint_test.model import EndpointTest
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.environment import DeployEnvironment, ImageSettings
+from flowyard.deploy.image.names import REPOSITORY_FORM, is_repository
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias
@@ -28,6 +29,9 @@ WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
 _ENDPOINT = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_KEPT_ELSEWHERE = "${{azureml://connections/"
+"""Begins a value that Azure ML takes from a connection of the workspace."""
+
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Mi|MB|M|Gi|GB|G)i?B?")
 _MEGABYTES = {"M": 1, "G": 1024}
 
@@ -59,6 +63,12 @@ def _variable_value(value: Any) -> str:
     return str(value)
 
 
+def _repository(value: str) -> str:
+    if not is_repository(value):
+        raise PydanticCustomError("repository", "write it as {form}", {"form": REPOSITORY_FORM})
+    return value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -74,6 +84,12 @@ class _Test(_Strict):
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 180.0
 
 
+class _Image(_Strict):
+    repository: Annotated[str, AfterValidator(_repository)] | None = None
+    builder: Literal["docker", "buildah"] | None = None
+    base: Annotated[str, Field(min_length=1)] | None = None
+
+
 class _Environment(_Strict):
     target: Literal["local", "docker", "kubernetes", "azure-ml", "azure-webapp"]
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
@@ -84,6 +100,7 @@ class _Environment(_Strict):
     instances: Annotated[int, Field(ge=1, le=1000)] = 1
     cpu: Annotated[float, Field(gt=0, le=1024)] | None = None
     memory: Annotated[int, BeforeValidator(_memory)] | None = None
+    image: _Image = _Image()
     test: _Test = _Test()
     traffic: Annotated[int, Field(ge=1, le=100)] = 100
     simulate: str | None = None
@@ -94,8 +111,9 @@ class _File(_Strict):
     environments: dict[str, _Environment]
 
 
-_MODELS: Mapping[int, type[BaseModel]] = {1: _File, 3: _Environment, 4: _Test}
-"""Whose keys stand at which depth of the file."""
+_MODELS: Mapping[int, type[BaseModel]] = {1: _File, 3: _Environment}
+"""Whose keys stand at which depth of the file; deeper ones by the key above them."""
+_INNER: Mapping[str, type[BaseModel]] = {"test": _Test, "image": _Image}
 
 
 def parse_deployment_file(file: YamlFile, folder: Path) -> tuple[DeployEnvironment, ...]:
@@ -128,6 +146,7 @@ def _made(name: str, given: _Environment, file: YamlFile, folder: Path) -> Deplo
         instances=given.instances,
         cpu=given.cpu,
         memory_mb=given.memory,
+        image=ImageSettings(**given.image.model_dump()),
         test=EndpointTest(**test),
         traffic=given.traffic,
         options=given.options,
@@ -155,6 +174,8 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
         where = file.where("environments", name, "env", variable)
         if not _VARIABLE.fullmatch(variable):
             yield Problem(f"{variable!r} cannot be the name of a variable.", where)
+        elif value.startswith(_KEPT_ELSEWHERE):
+            continue
         elif may_be_secret(variable) and value and not _PLACEHOLDER.search(value):
             yield Problem(f"{variable} looks like a secret, which does not belong here.", where, f"${{{variable}}}")
     if given.simulate:
@@ -182,7 +203,8 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
     place = ".".join(str(key) for key in inner)
     where = file.where(*inner)
     if error["type"] == "extra_forbidden":
-        known = list(_MODELS[len(inner)].model_fields)
+        model = _INNER[str(inner[2])] if len(inner) == 4 else _MODELS[len(inner)]
+        known = list(model.model_fields)
         return Problem(
             f"Unknown key {place!r}.",
             where,

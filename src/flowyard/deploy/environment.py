@@ -9,7 +9,19 @@ from typing import Any
 
 from flowyard.deploy.endpoint_test.model import EndpointTest
 
-__all__ = ["DeployEnvironment"]
+__all__ = ["DeployEnvironment", "ImageSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """How the image of a version is made: pushed to ``repository``, by ``builder``, from ``base``; None is the usual.
+
+    ``repository`` is a name such as ``registry.example/team/shop`` without a tag.
+    """
+
+    repository: str | None = None
+    builder: str | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class DeployEnvironment:
     instances: int = 1
     cpu: float | None = None
     memory_mb: int | None = None
+    image: ImageSettings = ImageSettings()
     test: EndpointTest = EndpointTest()
     traffic: int = 100
     options: Mapping[str, Any] = field(default_factory=dict)

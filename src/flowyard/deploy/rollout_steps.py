@@ -62,14 +62,18 @@ def _build(parts: RolloutParts, work: Work) -> Outcome:
     del work
     if not parts.target.needs_image:
         return Outcome({}, f"{parts.target.label} runs the files of {parts.version.label}")
-    if parts.builder is None and parts.was_live:
+    if parts.was_live and (parts.builder is None or parts.wanted.image is not None):
         return Outcome({}, "it is still there, with its image")
-    if parts.builder is None or parts.wanted.folder is None:
-        raise UserError(f"The target {parts.target.label} needs an image, and nothing here builds one.")
-    image = parts.builder.build(parts.version, parts.wanted.folder, parts.repository)
+    image = parts.wanted.image or _built(parts)
     fact = image_fact(reference=image.reference, digest=image.digest, by=parts.by)
     add_facts(parts.registry, parts.version, [fact], parts.registry.facts(parts.version))
     return Outcome({"reference": image.reference, "digest": image.digest}, f"{image.reference} ({image.digest[:19]})")
+
+
+def _built(parts: RolloutParts) -> Image:
+    if parts.builder is None or parts.wanted.folder is None:
+        raise UserError(f"The target {parts.target.label} needs an image, and nothing here builds one.")
+    return parts.builder.build(parts.version, parts.wanted.folder, parts.repository)
 
 
 def _create(parts: RolloutParts, work: Work) -> Outcome:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from flowyard.deploy.config import fill_in
 from flowyard.deploy.environment import DeployEnvironment
-from flowyard.deploy.model import WantedDeployment
+from flowyard.deploy.model import Image, WantedDeployment
 from flowyard.registry.model import Version
 from flowyard.registry.registry import Registry
 from flowyard.settings import SIMULATE_VARIABLE
@@ -20,7 +20,7 @@ __all__ = ["deployment_name", "wanted_deployment"]
 def deployment_name(version: Version, environment: DeployEnvironment) -> str:
     """``v3-1a2b3c4d``: the version, and a digest of its content and settings as they are written, without secrets."""
     settings = asdict(environment)
-    kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "options", "simulate")
+    kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "image", "options", "simulate")
     text = json.dumps([version.digest, {key: settings[key] for key in kept}], sort_keys=True, default=str)
     return f"v{version.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -34,6 +34,7 @@ def wanted_deployment(
         name=deployment_name(version, environment),
         version_label=version.label,
         digest=version.digest,
+        image=_built_elsewhere(version, environment),
         folder=registry.folder(version),
         definition=str(version.settings.get("definition", "flow.dag.yaml")),
         variables={
@@ -47,3 +48,11 @@ def wanted_deployment(
         port=environment.port,
         options=environment.options,
     )
+
+
+def _built_elsewhere(version: Version, environment: DeployEnvironment) -> Image | None:
+    """The image that the options name by its digest, where they do."""
+    reference = environment.options.get("image")
+    if not isinstance(reference, str):
+        return None
+    return Image(reference, reference.rpartition("@")[2], version.label)

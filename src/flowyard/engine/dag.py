@@ -182,10 +182,17 @@ class DagRunner(LineRunner):
                     duration_s=spent,
                     usage=count.total,
                     prompts=count.prompts,
+                    clock_s=start,
                 )
         spent = time.perf_counter() - start
         result = NodeResult(
-            step.node.name, "completed", value, duration_s=spent, usage=count.total, prompts=count.prompts
+            step.node.name,
+            "completed",
+            value,
+            duration_s=spent,
+            usage=count.total,
+            prompts=count.prompts,
+            clock_s=start,
         )
         if key is not None:
             self._kept.put(step.node, key, result)

@@ -43,6 +43,11 @@ class CodeThreads:
         self._started = 0
         self._is_closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return self._calls.qsize()
+
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
         """Run a call when a thread is free. Raises OutsideError when the system gives not one thread."""
         future: Future[Any] = Future()

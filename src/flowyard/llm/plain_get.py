@@ -1,8 +1,9 @@
-"""One GET for a JSON document, synchronous, following no redirect."""
+"""One request for a JSON document, synchronous, following no redirect."""
 
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +27,16 @@ class Answer:
     retry_after_s: float | None = None
 
 
-def get_json(address: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Ask an http:// or https:// address once. Raises NoAnswer."""
+def get_json(
+    address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET", ca_file: str | None = None
+) -> Answer:
+    """Ask an http:// or https:// address once; ``method`` is POST, without a body, where an API has secrets so.
+
+    Raises NoAnswer.
+    """
     # Imported here because it brings TLS and e-mail with it, and hardly anybody has such an endpoint.
     from urllib.error import HTTPError  # noqa: PLC0415
-    from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
+    from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener  # noqa: PLC0415
 
     class NoRedirect(HTTPRedirectHandler):
         """A redirect could lead secrets' requests elsewhere: it is an answer like any other error."""
@@ -38,9 +44,12 @@ def get_json(address: str, headers: Mapping[str, str] | None = None) -> Answer:
         def redirect_request(self, *_: Any, **__: Any) -> None:
             return None
 
-    request = Request(address, headers={"Accept": "application/json", **(headers or {})})  # noqa: S310 - see above
+    every = {"Accept": "application/json", **(headers or {})}
+    data = b"" if method == "POST" else None
+    request = Request(address, data, every, method=method)  # noqa: S310 - see above
     try:
-        with build_opener(NoRedirect()).open(request, timeout=_TIMEOUT_S) as response:
+        trust = [HTTPSHandler(context=ssl.create_default_context(cafile=ca_file))] if ca_file else []
+        with build_opener(NoRedirect(), *trust).open(request, timeout=_TIMEOUT_S) as response:
             return Answer(response.status, _parsed(response.read(_MOST_BYTES)))
     except HTTPError as error:
         with error:

@@ -17,6 +17,7 @@ from flowyard._util.inheritance import inherited
 from flowyard._util.redact import secrets_among
 from flowyard.abc import Provider
 from flowyard.errors import ProviderError
+from flowyard.llm.call_log import begin_call
 from flowyard.llm.connection import Connection
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.retry import RetryPolicy
@@ -148,11 +149,17 @@ class Services:
         self.connections.hide(secrets_among(request.headers))
         if (asking := self._count()) is not self.unclaimed:
             asking.note_prompt(request)
+        noted = begin_call(connection, request)
         try:
             reply = await self.provider(connection).call(request)
-        except ProviderError as error:
-            self._note(self._count(), Usage(refused_calls=error.refused_calls))
+        except BaseException as error:
+            if noted is not None:
+                noted.ended(_NOTHING, error=error)
+            if isinstance(error, ProviderError):
+                self._note(self._count(), Usage(refused_calls=error.refused_calls))
             raise
+        if noted is not None:
+            noted.ended(reply.usage, reply.body)
         self._note(self._count(), reply.usage)
         return reply
 
@@ -169,15 +176,22 @@ class Services:
     async def _chunks(
         self, connection: Connection, request: ModelRequest, count: UsageCount
     ) -> AsyncIterator[Mapping[str, Any]]:
-        usage = Usage()
+        usage, failure = Usage(), None
+        noted = begin_call(connection, request)
         try:
             async for chunk in self.provider(connection).stream(request):
                 usage = read_usage(chunk) if chunk.get("usage") or usage == Usage() else usage
+                if noted is not None:
+                    noted.heard(chunk)
                 yield chunk
-        except ProviderError as error:
-            usage = replace(usage, refused_calls=max(usage.refused_calls, error.refused_calls))
+        except BaseException as error:
+            failure = error
+            if isinstance(error, ProviderError):
+                usage = replace(usage, refused_calls=max(usage.refused_calls, error.refused_calls))
             raise
         finally:  # an answer that is read in part has been paid for too
+            if noted is not None:
+                noted.ended(usage, error=failure)
             self._note(self._count() if count.ended else count, usage)
 
     def _note(self, count: UsageCount, usage: Usage) -> None:

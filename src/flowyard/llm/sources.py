@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _REFERENCE = re.compile(r"\$\{\{\s*azureml://connections/([^/{}\s]+)\s*\}\}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 _FIELDS = ("type", "api_key", "api_base", "api_version", "organization", "base_url")
 _ENOUGH = frozenset({"api_key", "base_url", "type"})
 _MARKS = frozenset({"type", "api_type", "api_key", "api_base", "base_url", "configs", "secrets", "rules"})
@@ -69,6 +70,11 @@ class EnvironmentSource(ConnectionSource):
             if found is not None:
                 return found[1]
         return None
+
+    def find_plain(self, name: str) -> str | None:
+        """The text of a variable named exactly like the connection, if it may be another connection's name."""
+        text = self.environ.get(name.replace(" ", "_"), "").strip()
+        return text if _NAME.fullmatch(text) else None
 
     def fields(self, name: str, fields: Iterable[str] = _FIELDS) -> dict[str, str]:
         """The values of ``<NAME>_<FIELD>`` that are set."""
@@ -272,11 +278,24 @@ class Connections:
         """The connection of that name and its origin, or None. Raises UserError when a source has it malformed.
 
         A variable of that name may hold the name of the connection to take in its place, as deployments of Azure ML
-        have it: ``${{azureml://connections/NAME}}``.
+        have it: ``${{azureml://connections/NAME}}``, or the name alone, if there is a connection of it.
         """
         environments = [source for source in self.sources if isinstance(source, EnvironmentSource)]
-        other = _joined(environments).find_other(name)
-        return self._find(other if other is not None and other != name else name)
+        environment = _joined(environments)
+        other = environment.find_other(name)
+        if other is not None and other != name:
+            return self._in_place_of(name, self._find(other), environment)
+        plain = environment.find_plain(name)
+        if plain is not None and plain != name and (found := self._find(plain)) is not None:
+            return self._in_place_of(name, found, environment)
+        return self._find(name)
+
+    @staticmethod
+    def _in_place_of(
+        name: str, found: FoundConnection | None, environment: EnvironmentSource
+    ) -> FoundConnection | None:
+        """Another connection, with the fields that variables of this name put over it."""
+        return found if found is None else _overlaid(found, name, environment)
 
     def _find(self, name: str) -> FoundConnection | None:
         environments: list[EnvironmentSource] = []

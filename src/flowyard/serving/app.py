@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -15,6 +17,8 @@ from flowyard.serving.schema import openapi
 from flowyard.serving.score import score
 from flowyard.serving.service import Service
 from flowyard.serving.settings import ServingSettings
+from flowyard.serving.worker_metrics import WorkerMetrics
+from flowyard.serving.workers import Worker
 from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer
 
 __all__ = ["FlowServer", "make_service"]
@@ -25,7 +29,8 @@ _Handler = Callable[[Service, Request], Awaitable[Response]]
 class FlowServer:
     """A prepared flow and the server in front of it."""
 
-    def __init__(self, runner: LineRunner, settings: ServingSettings) -> None:
+    def __init__(self, runner: LineRunner, settings: ServingSettings, worker: Worker | None = None) -> None:
+        self._worker = worker
         self.service = service = make_service(runner, settings)
         limits = WireLimits(body_bytes=settings.body_bytes)
         self.wire = WireServer(service.handle, service.refused, limits, before_body=service.before_body)
@@ -34,12 +39,27 @@ class FlowServer:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Begin; gives the address. Raises OSError."""
-        return await self.wire.listen(host, port)
+        worker = self._worker
+        if worker is None:
+            return await self.wire.listen(host, port)
+        worker.end_with_parent()
+        service = self.service
+        service.workers = WorkerMetrics(worker.folder, worker.number, service.own_metrics)
+        await service.workers.open()
+        return await self.wire.listen(host, port, socket.socket(fileno=worker.socket))
 
     async def close(self) -> None:
-        """Say no to what is new, let what is under way end within the grace time, write what is left."""
+        """Say no to what is new, let what is under way end within the grace time, write what is left.
+
+        Cancelled while it waits, it cuts off what is under way.
+        """
         self.service.admission.is_closing = True
-        await self.wire.drain(self._grace_s)
+        try:
+            await self.wire.drain(self._grace_s)
+        except asyncio.CancelledError:
+            await self.wire.drain(0)
+        if self.service.workers is not None:
+            await self.service.workers.close()
         self.service.close()
 
 
@@ -101,9 +121,5 @@ async def _schema(service: Service, _request: Request) -> Response:
 
 async def _metrics(service: Service, _request: Request) -> Response:
     """The counts, for Prometheus."""
-    text = service.metrics.text(
-        under_way=service.admission.under_way,
-        connections=service.count_connections(),
-        dropped=service.production.dropped,
-    )
+    text = service.own_metrics() if service.workers is None else await service.workers.text()
     return Response(200, text.encode(), CONTENT_TYPE)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowyard.records import NO_USAGE, Usage
+from flowyard.llm.call_log import CallLog
+from flowyard.records import NO_USAGE, ErrorRecord, NodeResult, Usage
 from flowyard.serving.trace_context import TraceContext
 
 __all__ = ["Exchange"]
@@ -17,7 +18,9 @@ __all__ = ["Exchange"]
 class Exchange:
     """Filled in while the request is answered. ``outputs`` hold the whole text of what was streamed.
 
-    ``status`` is that of the answer; 499 when the caller did not wait for it.
+    ``status`` is that of the answer; 499 when the caller did not wait for it. ``calls`` are the model calls, None when
+    nobody is told of them;
+    ``failure`` is that of the line.
     """
 
     request_id: str
@@ -31,6 +34,10 @@ class Exchange:
     error: str | None = None
     is_stream: bool = False
     first_piece_s: float | None = None
+    started_ns: int = field(default_factory=time.time_ns)
+    calls: CallLog | None = None
+    failure: ErrorRecord | None = None
+    nodes: tuple[NodeResult, ...] = ()
 
     @property
     def latency_s(self) -> float:

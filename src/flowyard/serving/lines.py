@@ -9,6 +9,7 @@ from typing import Any
 
 from flowyard.engine.runner import LineRunner
 from flowyard.engine.stream import TextStream
+from flowyard.llm.call_log import call_log
 from flowyard.records import LineResult, LineTask
 from flowyard.serving.admission import Admission
 from flowyard.wire import Refusal
@@ -56,9 +57,11 @@ class ServedLines:
     async def _in_thread(self, task: LineTask) -> LineResult:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[LineResult] = loop.create_future()
+        calls = call_log.get()
 
         def work() -> None:
             line, failure = None, None
+            call_log.set(calls)  # the thread's own: each line sets it anew
             try:
                 line = self.runner.run_line_here(task)
             except BaseException as error:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flowyard._util.files import dump_json
-from flowyard._util.redact import HIDDEN, redact_json
+from flowyard._util.redact import redact_json
 from flowyard.abc import RecordSink
 from flowyard.serving.exchange import Exchange
+from flowyard.serving.hiding import hidden_values, without
 
 __all__ = ["Production"]
 
@@ -39,9 +40,17 @@ class Production:
         self._hidden = hidden
         self._secrets = secrets
 
+        self._refused = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept."""
+        return self._sink is not None
+
     @property
     def dropped(self) -> int:
-        return self._sink.dropped if self._sink is not None else 0
+        """Records that the sink could not keep, or refused."""
+        return self._refused + (self._sink.dropped if self._sink is not None else 0)
 
     def ended(self, exchange: Exchange) -> None:
         """Keep an exchange, if it is among those that are kept."""
@@ -60,17 +69,20 @@ class Production:
                 "status": exchange.status,
                 "latency_s": round(exchange.latency_s, 6),
                 "first_piece_s": exchange.first_piece_s,
+                "models": exchange.calls.models if exchange.calls is not None else [],
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
                 "model_calls": usage.calls,
                 "cost_usd": usage.cost_usd,
+                "unpriced_calls": usage.unpriced_calls,
                 "error": exchange.error,
-                "inputs": self._shown(exchange.inputs),
-                "outputs": self._shown(exchange.outputs),
-            }
+                "inputs": without(exchange.inputs, self._hidden),
+                "outputs": without(exchange.outputs, self._hidden),
+            },
+            [exchange.inputs, exchange.outputs],
         )
 
-    def feedback(self, exchange: Exchange, said: Mapping[str, Any], baggage: str) -> None:
+    def feedback(self, exchange: Exchange, said: Mapping[str, Any], baggage: Mapping[str, str]) -> None:
         """Keep what a person thinks of an answer, joined to it by the trace."""
         if self._sink is None:
             return
@@ -82,9 +94,10 @@ class Production:
                 "trace_id": exchange.trace.trace,
                 "span_id": exchange.trace.parent,
                 **self._about,
-                "feedback": dict(said),
-                "baggage": baggage,
-            }
+                "feedback": without(said, self._hidden),
+                "baggage": without(baggage, self._hidden),
+            },
+            [said, baggage],
         )
 
     def close(self) -> None:
@@ -92,12 +105,17 @@ class Production:
         if self._sink is not None:
             self._sink.close()
 
-    def _put(self, record: Mapping[str, Any]) -> None:
+    def _put(self, record: Mapping[str, Any], given: Any) -> None:
+        """``given`` is searched for what must not be in the record under other names either."""
         assert self._sink is not None
-        self._sink.put(lambda: redact_json(dump_json(record), self._secrets()))
 
-    def _shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: HIDDEN if name in self._hidden else value for name, value in values.items()}
+        def text() -> str:
+            return redact_json(dump_json(record), [*self._secrets(), *hidden_values(given, self._hidden)])
+
+        try:
+            self._sink.put(text)
+        except Exception:  # a sink of others; a request must not fail for it
+            self._refused += 1
 
 
 def _is_chosen(trace: str, share: float) -> bool:

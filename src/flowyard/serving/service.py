@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowyard.engine.runner import LineRunner
+from flowyard.flows import DagFlow, Flow
 from flowyard.flows.chat import chat_shape
+from flowyard.llm.call_log import CallLog, call_log
 from flowyard.media import as_base64
 from flowyard.records import LineResult
 from flowyard.serving.access import require_access
@@ -17,12 +19,14 @@ from flowyard.serving.admission import Admission
 from flowyard.serving.answer import refused, stopped
 from flowyard.serving.exchange import Exchange
 from flowyard.serving.lines import ServedLines
-from flowyard.serving.metrics import Metrics
+from flowyard.serving.metrics import Metrics, Now
 from flowyard.serving.production import Production
-from flowyard.serving.record_folder import RecordFolder
+from flowyard.serving.record_sinks import open_record_sink
 from flowyard.serving.schema import shown_outputs
 from flowyard.serving.settings import ServingSettings
 from flowyard.serving.trace_context import TraceContext
+from flowyard.serving.traces import Traces
+from flowyard.serving.worker_metrics import WorkerMetrics
 from flowyard.wire import Refusal, Request, Response, Route, Routes
 
 __all__ = ["Service", "exchange_of"]
@@ -45,13 +49,23 @@ class Service:
         self.lines = ServedLines(runner, self.admission, settings.line_s)
         self.metrics = Metrics(runner.flow.name, settings.version)
         self.production = Production(
-            RecordFolder(settings.records) if settings.records else None,
+            open_record_sink(settings),
             flow=runner.flow.name,
             version=settings.version,
             share=settings.share,
             hidden=settings.hidden,
             secrets=runner.secrets,
         )
+        self.traces = Traces(
+            settings.spans,
+            flow=runner.flow.name,
+            version=settings.version,
+            tools=_tools(runner.flow),
+            hidden=settings.hidden,
+            secrets=runner.secrets,
+        )
+        self._notes_calls = self.traces.is_on or self.production.is_on
+        self.workers: WorkerMetrics | None = None
         self.routes = Routes([])
         self.count_connections: Callable[[], int] = int
 
@@ -105,22 +119,29 @@ class Service:
         try:
             route = self.routes.find(request)
         except Refusal:
-            require_access(request, key)
+            require_access(request, key, behind_gateway=self.settings.behind_gateway)
             raise
         if not route.is_open:
-            require_access(request, key)
+            require_access(request, key, behind_gateway=self.settings.behind_gateway)
         return route
 
     def shown(self, line: LineResult) -> dict[str, Any]:
         """The outputs that answers show, pictures in base64."""
         outputs = line.outputs
-        names = self.outputs if self.runner.flow.outputs and not line.is_bare else list(outputs)
+        included = self.settings.included_fields
+        if self.runner.flow.outputs and not line.is_bare:
+            names = self.outputs
+        else:
+            names = [name for name in outputs if included is None or line.is_bare or name in included]
         form = self.runner.flow.message_format
         return {name: as_base64(outputs[name], form) for name in names if name in outputs}
 
     async def run(self, exchange: Exchange, inputs: Mapping[str, Any], *, stream: bool) -> LineResult:
         """Run one line for an exchange. Raises Refusal, after which the exchange has ended."""
         exchange.inputs, exchange.is_stream = inputs, stream
+        if self._notes_calls:
+            exchange.calls = CallLog()
+            call_log.set(exchange.calls)  # never taken back: each request has a task of its own
         self.admission.enter()
         try:
             line = await self.lines.run(inputs, stream=stream)
@@ -130,7 +151,7 @@ class Service:
         except BaseException as error:
             self.ended(exchange, _GONE if isinstance(error, asyncio.CancelledError) else 500, type(error).__name__)
             raise
-        exchange.usage = line.usage
+        exchange.usage, exchange.nodes, exchange.failure = line.usage, line.nodes, line.error
         return line
 
     def ended(self, exchange: Exchange, status: int, error: str | None = None, *, count: bool = True) -> None:
@@ -139,15 +160,39 @@ class Service:
         if count:
             self.metrics.ended(exchange)
         self.production.ended(exchange)
+        self.traces.ended(exchange)
+
+    def own_metrics(self) -> str:
+        """What this process counts, for Prometheus."""
+        return self.metrics.text(self.now())
+
+    def now(self) -> Now:
+        """What the parts of the server count at this moment."""
+        return Now(
+            under_way=self.admission.under_way,
+            at_once=self.admission.at_once,
+            waiting=self.runner.line_threads.waiting,
+            connections=self.count_connections(),
+            records_dropped=self.production.dropped,
+            spans_sent=self.traces.sent,
+            spans_dropped=self.traces.dropped,
+        )
 
     def close(self) -> None:
-        """Write what is left of the records."""
+        """Write what is left of the records, and send what is left of the traces."""
         self.production.close()
+        self.traces.close()
 
 
 def exchange_of(request: Request) -> Exchange:
     """A new exchange for a request."""
     return Exchange(_request_id(request), TraceContext.read(request.headers.get("traceparent", "")), request.path)
+
+
+def _tools(flow: Flow) -> frozenset[str]:
+    """The nodes that call a function; the others ask a model or make a text."""
+    nodes = flow.nodes if isinstance(flow, DagFlow) else ()
+    return frozenset(node.name for node in nodes if node.type not in ("llm", "prompt"))
 
 
 def _request_id(request: Request) -> str:

@@ -8,27 +8,22 @@ when they ran beside each other.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from flowyard._util.files import dump_json
 from flowyard.records import ErrorRecord, LineResult, NodeResult, RunRecord, Usage
+from flowyard.spans.otlp_json import MOST_TEXT, attributes, export_request
 from flowyard.tracking.form import RUN
 
 __all__ = ["spans_of", "spans_request"]
 
-_MOST_TEXT = 64_000
 _OK, _ERROR = 1, 2
-_DEEPEST = 20
 
 
 def spans_request(spans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The body of an export of spans."""
-    scope = {"scope": {"name": "flowyard"}, "spans": list(spans)}
-    resource = {"attributes": _attributes({"service.name": "flowyard"})}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
+    return export_request(spans, {"service.name": "flowyard"})
 
 
 def spans_of(run: RunRecord, line: LineResult, name: str) -> list[dict[str, Any]]:
@@ -109,48 +104,18 @@ def _span(
         "kind": 1,
         "startTimeUnixNano": str(times[0]),
         "endTimeUnixNano": str(times[1]),
-        "attributes": _attributes({name: value for name, value in facts.items() if value is not None}),
+        "attributes": attributes({name: value for name, value in facts.items() if value is not None}),
         "status": {"code": _OK},
     }
     if parent is not None:
         span["parentSpanId"] = parent
     if error is not None:
-        span["status"] = {"code": _ERROR, "message": f"{error.type}: {error.message}"[:_MOST_TEXT]}
+        span["status"] = {"code": _ERROR, "message": f"{error.type}: {error.message}"[:MOST_TEXT]}
         shown = {"exception.type": error.type, "exception.message": error.message}
         if error.traceback:
             shown["exception.stacktrace"] = error.traceback
-        span["events"] = [{"name": "exception", "timeUnixNano": str(times[1]), "attributes": _attributes(shown)}]
+        span["events"] = [{"name": "exception", "timeUnixNano": str(times[1]), "attributes": attributes(shown)}]
     return span
-
-
-def _attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": name, "value": _any_value(value)} for name, value in values.items()]
-
-
-def _any_value(value: Any, depth: int = 0) -> dict[str, Any]:
-    """OpenTelemetry's form of a value; what has none, or is too deep or long, is text."""
-    if value is None:
-        return {}
-    if isinstance(value, bool | int | float):
-        return _number(value)
-    if isinstance(value, Mapping) and depth < _DEEPEST:
-        inner = [{"key": str(name), "value": _any_value(each, depth + 1)} for name, each in value.items()]
-        return {"kvlistValue": {"values": inner}}
-    if isinstance(value, list | tuple) and depth < _DEEPEST:
-        return {"arrayValue": {"values": [_any_value(each, depth + 1) for each in value]}}
-    text = value if isinstance(value, str) else dump_json(value)
-    text = text.encode("utf-8", "replace").decode()
-    return {"stringValue": text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"}
-
-
-def _number(value: float) -> dict[str, Any]:
-    if isinstance(value, bool):
-        return {"boolValue": value}
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return {"intValue": str(value)}
-    if isinstance(value, float) and math.isfinite(value):
-        return {"doubleValue": value}
-    return {"stringValue": str(value)}
 
 
 def _digest(*parts: Any) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
@@ -48,10 +49,11 @@ class WireServer:
         self._sweeping: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
 
-    async def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Begin; gives the address that is listened on. Raises OSError."""
+    async def listen(self, host: str, port: int, opened: socket.socket | None = None) -> tuple[str, int]:
+        """Begin, on a socket that is ``opened`` already if there is one; gives the address. Raises OSError."""
         self.loop = asyncio.get_running_loop()
-        self._server = await self.loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
+        where: dict[str, Any] = {"sock": opened} if opened is not None else {"host": host, "port": port}
+        self._server = await self.loop.create_server(lambda: Connection(self), **where, backlog=_BACKLOG)
         self._accepting = [socket.socket(fileno=os.dup(each.fileno())) for each in self._server.sockets]
         self._sweeping = self.loop.create_task(self._sweep())
         name = self._server.sockets[0].getsockname()

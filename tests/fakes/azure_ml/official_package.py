@@ -1,7 +1,8 @@
 """Run by the Python that has azure-ai-ml: does with the official package what standard input says, one JSON object.
 
 ``address`` and ``token`` lead to the server; ``assets`` have ``kind``, ``name``, ``path``, ``type``, ``description``
-and ``properties``. With ``account`` it makes a signature of a container instead.
+and ``properties``. With ``account`` it makes a signature of a container instead. With ``files`` it loads an endpoint, a
+deployment and an environment from that folder, and answers the bodies that it would send.
 """
 
 import json
@@ -63,7 +64,21 @@ def signature(order):
     )
 
 
+def bodies(order):
+    from pathlib import Path
+
+    from azure.ai.ml import load_environment, load_online_deployment, load_online_endpoint
+
+    folder = Path(order["files"])
+    endpoint = load_online_endpoint(folder / "endpoint.yaml")._to_rest_online_endpoint(order["location"])
+    deployment = load_online_deployment(folder / "deployment.yaml")._to_rest_object(location=order["location"])
+    environment = load_environment(folder / "environment.yaml")._to_rest_object()
+    made = {"endpoint": endpoint, "deployment": deployment, "environment": environment}
+    return {name: each.serialize() if hasattr(each, "serialize") else each.as_dict() for name, each in made.items()}
+
+
 logging.disable(logging.WARNING)
 order = json.load(sys.stdin)
-work = signature if "account" in order else register
+kinds = {"account": signature, "files": bodies}
+work = next((kinds[each] for each in kinds if each in order), register)
 print(json.dumps(work(order)))

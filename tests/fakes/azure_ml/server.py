@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from azure_ml.blobs import FakeBlobs
 from azure_ml.certificate import write_certificate
 from azure_ml.endpoints import FakeEndpoints
 from azure_ml.faults import Fault, as_json, refused, send_half
+from azure_ml.roles import PLACE, FakeRoles
+from azure_ml.roles import VERSION as ROLES_VERSION
 
 WORKSPACE = (
     "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/tests"
@@ -31,6 +33,7 @@ KEY = base64.b64encode(b"the key of the storage account of the tests").decode()
 VERSION = "2024-10-01"
 TENANT = "99999999-1111-2222-3333-444444444444"
 _PAGE = 3
+_A_MOMENT_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,14 @@ class FakeAzure:
     """Whether a client assertion may be anything; certificates sign a new one for each login."""
     datastore_credentials: str = "AccountKey"
     url: str = URL
+    on_request: Callable[[str, str, str], None] | None = None
+    """Called with the method, the path, and ``before`` or ``after`` for each request that no fault takes."""
 
     def __post_init__(self) -> None:
         self.blobs = FakeBlobs("bench", KEY, lambda header: header == f"Bearer {self.token}")
         self.assets = {each: FakeAssets(each, f"{WORKSPACE}/{each}", _PAGE) for each in SHAPES}
-        self.endpoints = FakeEndpoints(f"{WORKSPACE}/onlineEndpoints")
+        self.endpoints = FakeEndpoints(f"{WORKSPACE}/onlineEndpoints", self._image_of)
+        self.roles = FakeRoles()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -75,8 +81,15 @@ class FakeAzure:
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
         }
 
+    def _image_of(self, environment: str) -> str:
+        """The image of an environment, by its id."""
+        *_, name, _, version = environment.split("/")
+        found = self.assets["environments"].versions.get(name, {}).get(version)
+        return str(found["properties"].get("image")) if found else ""
+
     async def close(self) -> None:
         """End what else was started."""
+        await self.endpoints.serving.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
@@ -85,7 +98,13 @@ class FakeAzure:
             return fault.refusal()
         if fault is not None and fault.kind == "reset":
             return _abort(request)
+        if self.on_request is not None:
+            self.on_request(request.method, request.path, "before")
         response = self._answer(request, content)
+        if self.on_request is not None:
+            self.on_request(request.method, request.path, "after")
+        if "/operations/" in request.path and self.endpoints.serving.images:
+            await asyncio.sleep(_A_MOMENT_S)  # a process that starts is not asked about without a pause
         response.headers["x-ms-request-id"] = str(uuid4())
         if fault is None:
             return response
@@ -108,6 +127,9 @@ class FakeAzure:
         self.seen.append(Seen(request.method, request.path, dict(request.query), body))
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return refused(401, "InvalidAuthenticationToken", "The access token is invalid.")
+        role = PLACE.fullmatch(request.path)
+        if role is not None and request.query.get("api-version") == ROLES_VERSION:
+            return self.roles.answer(request.method, role["scope"], role["name"], request.query, body)
         if request.query.get("api-version") not in self.versions:
             return refused(400, "InvalidApiVersionParameter", "The api-version is missing or unknown.")
         return self._resource(request, body)
@@ -138,9 +160,16 @@ class FakeAzure:
         if parts[0] == "datastores":
             return self._datastore(request.method, parts[1:])
         if parts[0] == "onlineEndpoints" and len(parts) > 1:
-            return self.endpoints.answer(request.method, "/".join(parts[1:]), self.address, body)
+            if_match = request.headers.get("If-Match")
+            return self.endpoints.answer(request.method, "/".join(parts[1:]), self.address, body, if_match)
         if parts == [""] and request.method == "GET":
-            fields = {"workspaceId": "bench", "provisioningState": "Succeeded"}
+            near = WORKSPACE.partition("/providers/")[0]
+            fields = {
+                "workspaceId": "bench",
+                "provisioningState": "Succeeded",
+                "containerRegistry": f"{near}/providers/Microsoft.ContainerRegistry/registries/images",
+                "storageAccount": f"{near}/providers/Microsoft.Storage/storageAccounts/bench",
+            }
             return web.json_response({"id": WORKSPACE, "name": "bench", "location": "westeurope", "properties": fields})
         return refused(404, "ResourceNotFound", "The resource was not found.")
 
@@ -200,6 +229,15 @@ def running_azure(folder: Path, kind: type[Fake] = FakeAzure) -> Iterator[Fake]:
     loop = asyncio.new_event_loop()
     azure = kind("", certificate, f"token-{uuid4().hex}")
 
+    async def start_door() -> web.AppRunner:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", azure.endpoints.serving.answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        azure.endpoints.serving.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return runner
+
     async def start() -> web.AppRunner:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/{path:.*}", azure.handle)
@@ -211,13 +249,19 @@ def running_azure(folder: Path, kind: type[Fake] = FakeAzure) -> Iterator[Fake]:
         return runner
 
     runner = loop.run_until_complete(start())
+    door = loop.run_until_complete(start_door())
+
+    async def end() -> None:
+        await door.cleanup()
+        await azure.close()
+        await runner.cleanup()
+
     thread = threading.Thread(target=loop.run_forever, name="fake Azure")
     thread.start()
     try:
         yield azure
     finally:
-        asyncio.run_coroutine_threadsafe(azure.close(), loop).result()
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -44,6 +44,8 @@ _PROBE = _object(
     nullable=True,
 )
 
+_AMOUNTS = _object({"cpu": STRING, "gpu": STRING, "memory": STRING}, nullable=True)
+
 DATA = _object(
     {
         **_ASSET,
@@ -119,8 +121,28 @@ DEPLOYMENT = _object(
             ["scaleType"],
             nullable=True,
         ),
-        "dataCollector": {"type": ["object", "null"]},
-        "containerResourceRequirements": {"type": ["object", "null"]},
+        "dataCollector": _object(
+            {
+                "collections": {
+                    "type": "object",
+                    "additionalProperties": _object(
+                        {
+                            "clientId": STRING,
+                            "dataCollectionMode": _one_of("Enabled", "Disabled"),
+                            "dataId": STRING,
+                            "samplingRate": {"type": "number", "minimum": 0, "maximum": 1},
+                        }
+                    ),
+                },
+                "requestLogging": {"type": ["object", "null"]},
+                "rollingRate": _one_of("Year", "Month", "Day", "Hour", "Minute"),
+            },
+            ["collections"],
+            nullable=True,
+        ),
+        "containerResourceRequirements": _object(
+            {"containerResourceLimits": _AMOUNTS, "containerResourceRequests": _AMOUNTS}, nullable=True
+        ),
     },
     ["endpointComputeType"],
 )

@@ -176,3 +176,26 @@ def test_only_throwaway_environments_are_served_with_simulated_answers(tmp_path:
     assert "Only the target local simulates the model" in said
     assert "There is no file none.yaml" in said
     assert said.count("deployment.yaml:2: ") == 3
+
+
+def test_how_the_image_is_made(tmp_path: Path):
+    given = "{repository: r.example:5000/team/shop, base: 'python:3.12'}"
+    text = f"environments:\n  prod:\n    target: docker\n    image: {given}\n"
+    image = read(tmp_path, text).find("prod").image
+    assert (image.repository, image.builder, image.base) == ("r.example:5000/team/shop", None, "python:3.12")
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("{repository: 'https://r.example/shop'}", "write it as registry.example/team/shop"),
+        ("{repository: 'me:word@r.example/shop'}", "write it as registry.example/team/shop"),
+        ("{builder: kaniko}", "'docker' or 'buildah'"),
+        ("{repo: x}", "Unknown key"),
+    ],
+)
+def test_what_is_wrong_with_an_image_is_told_with_its_line(tmp_path: Path, image: str, said: str):
+    with pytest.raises(UserError, match=said) as caught:
+        read(tmp_path, f"environments:\n  prod:\n    target: docker\n    image: {image}\n")
+    assert "deployment.yaml:4" in str(caught.value)
+    assert "me:word" not in str(caught.value)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from flowyard._util.suggest import did_you_mean, known_names
+from flowyard.deploy.options.azure_ml import AzureMlOptions
 from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.options.docker import DockerOptions
 from flowyard.deploy.options.kubernetes import KubernetesOptions
@@ -20,6 +21,7 @@ __all__ = ["OPTIONS", "option_problems", "parse_options"]
 OPTIONS: Mapping[str, type[TargetOptions]] = {
     "local": LocalOptions,
     "docker": DockerOptions,
+    "azure-ml": AzureMlOptions,
     "kubernetes": KubernetesOptions,
     "azure-webapp": AzureWebappOptions,
 }

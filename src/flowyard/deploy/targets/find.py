@@ -16,6 +16,7 @@ __all__ = ["TARGETS", "open_target"]
 TARGETS: Mapping[str, str] = {
     "local": "flowyard.deploy.targets.local.target:LocalTarget",
     "docker": "flowyard.deploy.targets.docker.target:DockerTarget",
+    "azure-ml": "flowyard.deploy.targets.azure_ml.target:AzureMlTarget",
     "kubernetes": "flowyard.deploy.targets.kubernetes.target:KubernetesTarget",
     "azure-webapp": "flowyard.deploy.targets.azure_webapp.target:AzureWebappTarget",
 }

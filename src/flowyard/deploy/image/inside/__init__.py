@@ -1,0 +1,1 @@
+"""What runs inside an image while it is built. These files know nothing of flowyard."""
