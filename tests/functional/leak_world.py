@@ -127,7 +127,7 @@ environments:
       resource_group: g
       workspace: w
       instance_type: Standard_DS3_v2
-      image: images.example/ok@sha256:{"1" * 64}
+    image: {{reference: "images.example/ok@sha256:{"1" * 64}"}}
 """
 EXPERIMENT = """\
 name: leaking

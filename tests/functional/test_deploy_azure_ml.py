@@ -29,9 +29,8 @@ environments:
     approval: not_required
     env: {GREETING: "${SHOP_GREETING}", MODEL_KEY: "${{azureml://connections/model/credentials/key}}"}
     test: {file: sample-request.json, golden: golden.yaml, ready_s: 50}
-    options:
-      instance_type: Standard_DS3_v2
-      image: IMAGE
+    image: {reference: "IMAGE"}
+    options: {instance_type: Standard_DS3_v2}
 """
 
 
