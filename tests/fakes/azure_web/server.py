@@ -12,6 +12,7 @@ from aiohttp import web
 from azure_ml.faults import refused
 from azure_ml.server import FakeAzure, running_azure
 from jsonschema import Draft202012Validator
+from stand_in import server_context
 
 from azure_web import shapes
 from azure_web.apps import App, Source, resolved
@@ -148,8 +149,7 @@ class FakeWeb(FakeAzure):
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(self.ca_file, self.ca_file.with_name("key.pem"))
+            self._context = server_context(self.ca_file, self.ca_file.with_name("key.pem"))
         return self._context
 
     def _renew(self, slot: Slot) -> None:
