@@ -8,10 +8,8 @@ from dataclasses import replace
 from flowyard.abc import ImageBuilder
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
-from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.deploy_options import Place
-from flowyard.cli.image_build import builder_for
-from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
+from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.image.names import require_reference
 from flowyard.deploy.model import Address
@@ -78,6 +76,8 @@ def _with_image(place: Place, image: str | None) -> DeployEnvironment:
 
 def _builder(place: Place, registry: Registry) -> ImageBuilder | None:
     """What makes the image, None where nothing can; the target docker runs docker's, or those of a repository."""
+    from flowyard.cli.image_build import builder_for  # noqa: PLC0415 - heavy, and for targets that run images
+
     wanted = place.environment.image
     name = wanted.builder or ("docker" if place.target.label == "docker" and not wanted.repository else None)
     try:
@@ -88,6 +88,8 @@ def _builder(place: Place, registry: Registry) -> ImageBuilder | None:
 
 def _policy(place: Place, registry: Registry) -> ApprovalPolicy | None:
     """What ``experiment.yaml`` says of approvals for that environment; None when the use case has no experiment."""
+    from flowyard.cli.approval_policy import policy_at  # noqa: PLC0415 - heavy, and for environments that need it
+
     folder = place.path if place.path.is_dir() else place.path.parent
     file = folder / "experiment.yaml"
     return policy_at(str(folder), place.environment.name, registry) if file.is_file() else None
@@ -117,4 +119,6 @@ def earlier_parts(place: Place, by: str) -> RolloutParts:
 
 def run_test(address: Address, test: EndpointTest, shown: str) -> EndpointReport:
     """Carry out the test of an endpoint."""
+    from flowyard.deploy.endpoint_test.carry_out import run_endpoint_test  # noqa: PLC0415 - heavy
+
     return asyncio.run(run_endpoint_test(address, test, shown))
