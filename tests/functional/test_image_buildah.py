@@ -26,7 +26,7 @@ def buildah(variables: dict[str, str], *words: str) -> str:
 
 def storage(folder: Path) -> dict[str, str]:
     """Storage of its own, which needs nothing of the kernel."""
-    settings = f'[storage]\ndriver = "vfs"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n'
+    settings = f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n'
     (folder / "storage.conf").write_text(settings)
     return {"CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"), "BUILDAH_ISOLATION": "chroot"}
 
