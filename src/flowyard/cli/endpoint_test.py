@@ -18,8 +18,9 @@ from flowyard.cli.deploy_parts import run_test
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import printable
-from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, render_junit
 from flowyard.deploy.endpoint_test.client import HOSTS_VARIABLE
+from flowyard.deploy.endpoint_test.junit import render_junit
+from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.model import Address
 from flowyard.errors import ExitCode, UserError
 

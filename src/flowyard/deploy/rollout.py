@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowyard.deploy.endpoint_test import require_usable
+from flowyard.deploy.endpoint_test.files import require_usable
 from flowyard.deploy.model import Change, DeployPlan, EndpointState
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout_steps import ROLLOUT_STEPS, new_shares, require_allowed, restore, rollout_steps

@@ -35,7 +35,6 @@ def options(**fields: Any) -> AzureMlOptions:
         ({"compute": "aks", "scale": {"min_instances": 3, "max_instances": 2}}, "min_instances is more"),
         ({"compute": "aks", "public_network_access": False}, "networks of a Kubernetes endpoint"),
         ({"connection_secrets": True, "identities": ["/subscriptions/s/resourceGroups/g/providers/x"]}, "own identity"),
-        ({"image": "registry.example/flow:latest"}, "by its digest"),
         ({"mirror": 80}, "less than or equal to 50"),
         ({"request_timeout_ms": 900_000}, "less than or equal to 300000"),
         ({"identities": ["reader"]}, "a resource's id"),

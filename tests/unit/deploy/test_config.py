@@ -185,6 +185,17 @@ def test_how_the_image_is_made(tmp_path: Path):
     assert (image.repository, image.builder, image.base) == ("r.example:5000/team/shop", None, "python:3.12")
 
 
+def test_an_image_that_was_built_elsewhere(tmp_path: Path):
+    given = f"registry.example:5000/team/shop@sha256:{'1' * 64}"
+    text = f"environments:\n  prod:\n    target: kubernetes\n    image: {{reference: '{given}'}}\n"
+    assert read(tmp_path, text).find("prod").image.reference == given
+
+
+def test_the_target_local_has_no_image(tmp_path: Path):
+    with pytest.raises(UserError, match=r"deployment.yaml:4.*runs files, not images"):
+        read(tmp_path, "environments:\n  prod:\n    target: local\n    image: {base: 'python:3.12'}\n")
+
+
 @pytest.mark.parametrize(
     ("image", "said"),
     [
@@ -192,6 +203,9 @@ def test_how_the_image_is_made(tmp_path: Path):
         ("{repository: 'me:word@r.example/shop'}", "write it as registry.example/team/shop"),
         ("{builder: kaniko}", "'docker' or 'buildah'"),
         ("{repo: x}", "Unknown key"),
+        ("{reference: 'r.example/shop:latest'}", "named by its digest"),
+        ("{reference: 'me:word@r.example/shop@sha256:%s'}" % ("1" * 64), "named by its digest"),
+        ("{base: 'python:3.12', reference: 'r.example/shop@sha256:%s'}" % ("1" * 64), "is built already"),
     ],
 )
 def test_what_is_wrong_with_an_image_is_told_with_its_line(tmp_path: Path, image: str, said: str):
