@@ -102,7 +102,7 @@ class TestDocker(TargetContract):
 
     def image(self, wanted: WantedDeployment) -> Image:
         assert wanted.folder
-        (wanted.folder / "Dockerfile").write_text(_FLOW)
+        (wanted.folder / "Dockerfile").write_text(f"{_FLOW}LABEL flowyard.digest={wanted.digest}\n")
         build(self.engine, wanted.folder, f"shop-{wanted.name}")
         digest = self.engine.docker("image", "inspect", "--format", "{{.Id}}", f"shop-{wanted.name}").strip()
         return Image(digest, digest, wanted.version_label)
@@ -130,6 +130,23 @@ class TestDocker(TargetContract):
         with pytest.raises(OutsideError):  # the switch is gone all the same
             far.remove("shop-dev")
         assert far.status("nothing").deployments == ()
+
+    def test_the_image_of_another_version_is_refused(self, target: Target, tmp_path: Path):
+        one, two = self.wanted(tmp_path, "v1", "one"), self.wanted(tmp_path, "v2", "two")
+        assert two.image is not None
+        wrong = replace(one, image=two.image)
+        bare = replace(one, image=Image("runtime", self.id_of("runtime"), "shop:1"))
+        moved = replace(one, image=Image("shop-v1", two.image.digest, "shop:1"))
+        for each, said in ((wrong, "holds the flow version"), (bare, "no flow version"), (moved, "tagged anew")):
+            with pytest.raises(UserError, match=said):
+                target.look_into_image(each)
+            with pytest.raises(UserError, match=said):
+                target.apply(each)
+        assert self.engine.docker("ps", "--all", "--quiet", "--filter", "label=flowyard.endpoint=shop-dev") == ""
+        assert target.look_into_image(one)
+
+    def id_of(self, name: str) -> str:
+        return self.engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
 
     def test_the_compose_file_is_complete(self, target: Target, tmp_path: Path):
         wanted = self.wanted(tmp_path, "v1", "one", cpu=0.5, memory_mb=300, port=8090)

@@ -48,13 +48,20 @@ def rollout_parts(place: Place, version: Version, by: str, image: str | None = N
     settings = place.app.settings
     registry = open_registry(settings)
     given = GivenImage(image) if image else None
-    wanted = wanted_deployment(place.name, registry, version, place.environment, place.app.environ)
+    wanted = wanted_deployment(
+        place.name,
+        registry,
+        version,
+        place.environment,
+        place.app.environ,
+        given.image_of(version.label) if given else None,
+    )
     return RolloutParts(
         name=place.name,
         environment=place.environment,
         target=place.target,
         version=version,
-        wanted=replace(wanted, image=given.image_of(version.label)) if given else wanted,
+        wanted=wanted,
         registry=registry,
         desk=open_desk(settings),
         by=by,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from flowyard.cli.deploy_options import deploy_options, open_place
 from flowyard.cli.deploy_view import print_state, state_view
 from flowyard.cli.output import print_json
 from flowyard.deploy.rollout import RolloutLog
+from flowyard.errors import UserError
 from flowyard.registry.model import AliasChange
 from flowyard.registry.open import open_registry
 
 __all__ = ["remove"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @click.command()
@@ -27,6 +31,8 @@ def remove(
 ) -> None:
     """Take the endpoint of USECASE away with all its deployments; requests that it has begun are finished."""
     place = open_place(Path(path), env, target, home)
+    if deployment is not None and not _NAME.fullmatch(deployment):  # an empty one, of an unset variable, say
+        raise UserError(f"{deployment!r} cannot be the name of a deployment.", hint="flowyard deploy status shows them")
     if not dry_run:
         with RolloutLog(place.app.settings.home).alone(place.name, env):
             place.target.remove(place.endpoint, deployment)

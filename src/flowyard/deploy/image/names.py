@@ -6,8 +6,10 @@ import re
 
 from flowyard.errors import UserError
 
-__all__ = ["REPOSITORY_FORM", "is_repository", "require_image_name", "require_repository"]
+__all__ = ["DIGEST_LABEL", "REPOSITORY_FORM", "is_repository", "require_image_name", "require_repository"]
 
+DIGEST_LABEL = "flowyard.digest"
+"""The label of an image with the digest of the flow version in it."""
 REPOSITORY_FORM = "registry.example/team/shop: lower case, without https:// and without a tag"
 
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

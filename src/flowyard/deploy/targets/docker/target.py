@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.files import write_atomic
+from flowyard._util.printable import printable_text
+from flowyard.deploy.image.names import DIGEST_LABEL
 from flowyard.deploy.model import DeploymentState, Image, WantedDeployment
 from flowyard.deploy.options.docker import DockerOptions
 from flowyard.deploy.targets.docker.compose import write_compose
@@ -24,6 +26,7 @@ __all__ = ["DockerTarget"]
 
 _INSIDE = 8080
 _ANSWER_S = 120
+_PULL_S = 900
 _DRAIN_S = 45
 _CRASHES = 3
 _SCRATCH = "/tmp:rw,size=256m"  # noqa: S108 - in the container
@@ -40,10 +43,16 @@ class DockerTarget(BehindSwitch):
         super().__init__(home, environ)
         self._network = options.network
 
+    def look_into_image(self, wanted: WantedDeployment) -> bool:
+        """See Target. Its label says the digest of the version; where it is not here yet, it is pulled."""
+        self._inspected_image(wanted)
+        return True
+
     def prepare(self, wanted: WantedDeployment, folder: Path) -> Mapping[str, Any]:
         """A port of its own, which stays when the container is started again."""
         del folder
         image = _image_of(wanted)
+        self._inspected_image(wanted)
         return {"image": image.reference, "image_digest": image.digest, "port": free_port()}
 
     def begin(self, wanted: WantedDeployment, folder: Path) -> None:
@@ -91,7 +100,7 @@ class DockerTarget(BehindSwitch):
         return write_compose(wanted, folder)
 
     def _create(self, wanted: WantedDeployment, folder: Path) -> None:
-        image = _image_of(wanted)
+        image = self._inspected_image(wanted)
         port, name = self._port(folder), _container(wanted.endpoint, wanted.name)
         labels = {"endpoint": wanted.endpoint, "deployment": wanted.name, "version": wanted.version_label}
         words = ["create", "--name", name, "--restart", "unless-stopped", "--init", "--read-only"]
@@ -101,22 +110,44 @@ class DockerTarget(BehindSwitch):
         words += ["--memory", f"{wanted.memory_mb}m"] if wanted.memory_mb else []
         if self._network == "host":
             words += ["--network", "host"]
-            command = self._command_at(image, port)
+            command = self._command_at(image, _image_of(wanted).reference, port)
         else:
             words += ["--publish", f"127.0.0.1:{port}:{_INSIDE}"]
             command = []
         variables = {_KEY: self._key(wanted.endpoint), "FLOWYARD_HOME": "/tmp/flowyard", **wanted.variables}  # noqa: S108
         with _variables_file(variables) as file:
-            self._docker(*words, "--env-file", file, image.reference, *command)
+            self._docker(*words, "--env-file", file, str(image["Id"]), *command)
         self._docker("start", name)
 
-    def _command_at(self, image: Image, port: int) -> list[str]:
+    def _inspected_image(self, wanted: WantedDeployment) -> dict[str, Any]:
+        """What the engine says of the image, which is the version's. Raises UserError for another, and NotFound.
+
+        A container is made of the image that was looked at, by its id: a tag may be moved in between.
+        """
+        image = _image_of(wanted)
+        if "@" in image.reference and self._run("image", "inspect", image.reference).returncode:
+            self._docker("pull", "--quiet", image.reference, wait_s=_PULL_S)
+        found: dict[str, Any] = json.loads(self._docker("image", "inspect", image.reference))[0]
+        if "@" not in image.reference and found["Id"] != image.digest:
+            raise UserError(
+                f"{image.reference} was tagged anew since it was built: it is {found['Id'][:19]} now.",
+                hint="Run the command again: the image is then looked for, or built.",
+            )
+        held = (found["Config"].get("Labels") or {}).get(DIGEST_LABEL)
+        if held != wanted.digest:
+            holds = f"the flow version {printable_text(held[:19])}…" if held else "no flow version that it names"
+            raise UserError(
+                f"{image.reference} holds {holds}, not {wanted.version_label} ({wanted.digest[:12]}…).",
+                hint=f"Images of flowyard say it in the label {DIGEST_LABEL}: flowyard image build",
+            )
+        return found
+
+    def _command_at(self, image: Mapping[str, Any], reference: str, port: int) -> list[str]:
         """The image's own command, but listening on 127.0.0.1 at this port."""
-        config = json.loads(self._docker("image", "inspect", image.reference))[0]["Config"]
-        command = list(config.get("Cmd") or [])
+        command = list(image["Config"].get("Cmd") or [])
         for option, value in (("--host", "127.0.0.1"), ("--port", str(port))):
             if option not in command[:-1]:
-                raise UserError(f"{image.reference} does not say {option} in its command, so it cannot be moved.")
+                raise UserError(f"{reference} does not say {option} in its command, so it cannot be moved.")
             command[command.index(option) + 1] = value
         return command
 
@@ -145,16 +176,16 @@ class DockerTarget(BehindSwitch):
             return None
         raise OutsideError(f"docker does not answer: {_last(done.stderr)}", hint="Is it running? docker version")
 
-    def _docker(self, *words: str) -> str:
+    def _docker(self, *words: str, wait_s: int = _ANSWER_S) -> str:
         """What a command says. Raises OutsideError, and NotFound for an image that is not there."""
-        done = self._run(*words)
+        done = self._run(*words, wait_s=wait_s)
         if done.returncode == 0:
             return done.stdout
         if "no such image" in done.stderr.lower() or "pull access denied" in done.stderr.lower():
             raise NotFound(f"docker {words[0]}: {_last(done.stderr)}", hint="Build it: flowyard image build")
         raise OutsideError(f"docker {words[0]}: {_last(done.stderr)}")
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *words: str, wait_s: int = _ANSWER_S) -> subprocess.CompletedProcess[str]:
         program = shutil.which("docker", path=self.environ.get("PATH"))
         if program is None:
             raise OutsideError("There is no docker on this machine.", hint="Install Docker, or use the target local.")
@@ -166,11 +197,11 @@ class DockerTarget(BehindSwitch):
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_ANSWER_S,
+                timeout=wait_s,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise OutsideError(f"docker {words[0]} did not answer within {_ANSWER_S} s.") from None
+            raise OutsideError(f"docker {words[0]} did not answer within {wait_s} s.") from None
 
 
 class _variables_file:  # noqa: N801 - used like a function

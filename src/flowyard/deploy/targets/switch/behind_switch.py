@@ -129,7 +129,7 @@ class BehindSwitch(Target):
 
     def place(self, endpoint: str) -> EndpointFolder:
         """Where the endpoint is kept."""
-        return EndpointFolder(self._home / "deployments" / self.label / endpoint)
+        return EndpointFolder.below(self._home / "deployments" / self.label, endpoint)
 
     def headers(self, endpoint: str) -> dict[str, str]:
         """What requests to that endpoint need."""

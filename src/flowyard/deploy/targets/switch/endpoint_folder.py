@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from flowyard.errors import Conflict, NotFound, StoreError, UserError
 __all__ = ["EndpointFolder"]
 
 _FILE = "endpoint.json"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names that lead to a folder below the one that they are looked up in, and never to that one itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,13 @@ class EndpointFolder:
     """One endpoint. Only a process that changes the endpoint writes; any process may read at any time."""
 
     path: Path
+
+    @classmethod
+    def below(cls, folder: Path, endpoint: str) -> EndpointFolder:
+        """The one of that name. Raises UserError for a name that would lead somewhere else."""
+        if not _PLAIN.fullmatch(endpoint):
+            raise UserError(f"{endpoint!r} cannot be the name of an endpoint.", hint="Set 'endpoint'.")
+        return cls(folder / endpoint)
 
     @property
     def exists(self) -> bool:
@@ -61,7 +71,9 @@ class EndpointFolder:
         return [each.parent.name for each in sorted(found, key=lambda each: (each.stat().st_mtime_ns, str(each)))]
 
     def deployment(self, name: str) -> Path:
-        """The folder of a deployment, which need not exist."""
+        """The folder of a deployment, which need not exist. Raises UserError for a name that leads somewhere else."""
+        if not _PLAIN.fullmatch(name):
+            raise UserError(f"{name!r} cannot be the name of a deployment.")
         return self.path / "deployments" / name
 
     def facts(self, name: str) -> dict[str, Any]:
