@@ -70,7 +70,12 @@ class Service:
     def refused(self, refusal: Refusal) -> Response:
         """What is answered to what never became a request."""
         self.metrics.refused("other", refusal.status)
-        return refused(refusal)
+        return _asking(refusal)
+
+    def admit(self, request: Request) -> None:
+        """Who may not ask must not fill the memory either. Raises Refusal before the body is read."""
+        if self._route(request).is_open:
+            raise Refusal(413, "This route takes no body.")
 
     async def handle(self, request: Request) -> Response:
         """Let in who may, find the route, and answer every failure in prompt flow's shape."""
@@ -79,11 +84,7 @@ class Service:
             route = self._route(request)
             response = await route.handler(request)
         except Refusal as refusal:
-            response = refused(refusal)
-            if refusal.status == 401:  # a browser then asks the person, whose name does not matter
-                response.headers["www-authenticate"] = (
-                    'Basic realm="flowyard: the key is the password", charset="UTF-8"'
-                )
+            response = _asking(refusal)
             self.metrics.refused(path if refusal.status not in (401, 403, 404) else "other", refusal.status)
         except asyncio.CancelledError:
             if request.is_gone or not request.is_stopping:
@@ -168,6 +169,14 @@ class Service:
         """Write what is left of the records, and send what is left of the traces."""
         self.production.close()
         self.traces.close()
+
+
+def _asking(refusal: Refusal) -> Response:
+    """The answer; to 401 a browser then asks the person for the key, whose name does not matter."""
+    response = refused(refusal)
+    if refusal.status == 401:
+        response.headers["www-authenticate"] = 'Basic realm="flowyard: the key is the password", charset="UTF-8"'
+    return response
 
 
 def exchange_of(request: Request) -> Exchange:

@@ -19,6 +19,8 @@ __all__ = ["Connection"]
 
 _MOST_WAITING = 64 * 1024
 """Bytes of requests that came before their turn, after which nothing more is read."""
+_SMALL_BODY = 64 * 1024
+"""Bytes of a body up to which it is read before anybody asks who sends it."""
 _LINGER_S = 2.0
 """How long what a refused client still sends is thrown away, so that it can read why."""
 
@@ -133,6 +135,8 @@ class Connection(asyncio.Protocol):
             self._start(self._head, body)
 
     def _begin_body(self, head: Head) -> None:
+        if self._server.admit is not None and (head.length is None or head.length > _SMALL_BODY):
+            self._server.admit(self._request_of(head, b""))
         self._chunks = ChunkReader(self._limits) if head.length is None else None
         self.deadline = self._loop.time() + self._limits.body_s
         if head.expects and not self._data:
@@ -151,8 +155,11 @@ class Connection(asyncio.Protocol):
 
     def _start(self, head: Head, body: bytes) -> None:
         self.deadline = None
-        self._request = Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
+        self._request = self._request_of(head, body)
         self._task = self._loop.create_task(self._answer(head, self._request))
+
+    def _request_of(self, head: Head, body: bytes) -> Request:
+        return Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
 
     async def _answer(self, head: Head, request: Request) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
-from flowyard.wire.message import Handler, Response
+from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["WireServer"]
@@ -24,14 +24,20 @@ _BACKLOG = 2048
 class WireServer:
     """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
 
-    ``handle`` raises nothing; when it does, the connection is cut.
+    ``handle`` raises nothing; when it does, the connection is cut. ``admit`` is asked, with the request as far as it is
+    known, before a body is read that takes memory worth mentioning; it raises Refusal.
     """
 
     def __init__(
-        self, handle: Handler, refused: Callable[[Refusal], Response], limits: WireLimits | None = None
+        self,
+        handle: Handler,
+        refused: Callable[[Refusal], Response],
+        limits: WireLimits | None = None,
+        admit: Callable[[Request], None] | None = None,
     ) -> None:
         self.handle = handle
         self.refused = refused
+        self.admit = admit
         self.limits = limits or WireLimits()
         self.is_draining = False
         self._connections: set[Connection] = set()
