@@ -144,6 +144,18 @@ class TestDocker(TargetContract):
         assert self.engine.docker("ps", "--all", "--quiet", "--filter", "label=flowyard.endpoint=shop-dev") == ""
         assert target.look_into_image(one)
 
+    def test_two_homes_share_an_engine_and_nothing_else(self, target: Target, tmp_path: Path):
+        wanted = self.wanted(tmp_path, "v1", "one")
+        target.apply(wanted)
+        target.set_shares("shop-dev", {"v1": 100})
+        variables = {**os.environ, **self.engine.variables}
+        other = open_target("docker", tmp_path / "other", variables, {"network": "host"})
+        try:
+            assert other.apply(wanted).address != target.status("shop-dev").deployments[0].address
+        finally:
+            other.remove("shop-dev")
+        assert [each.state for each in target.status("shop-dev").deployments] == ["ready"]
+
     def id_of(self, name: str) -> str:
         return self.engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
 

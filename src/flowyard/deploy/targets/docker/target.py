@@ -49,11 +49,14 @@ class DockerTarget(BehindSwitch):
         return True
 
     def prepare(self, wanted: WantedDeployment, folder: Path) -> Mapping[str, Any]:
-        """A port of its own, which stays when the container is started again."""
+        """A port of its own, which stays when the container is started again, and a name of its own.
+
+        Other homes may have deployments of the same name in the same engine, which must never be taken for this one.
+        """
         del folder
         image = _image_of(wanted)
         self._inspected_image(wanted)
-        return {"image": image.reference, "image_digest": image.digest, "port": free_port()}
+        return {"image": image.reference, "image_digest": image.digest, "port": free_port(), **_named(wanted)}
 
     def begin(self, wanted: WantedDeployment, folder: Path) -> None:
         """Create the container with its variables, which the engine keeps, and start it."""
@@ -61,7 +64,7 @@ class DockerTarget(BehindSwitch):
         if state is None:
             self._create(wanted, folder)
         elif not state["State"]["Running"]:
-            self._docker("start", _container(wanted.endpoint, wanted.name))
+            self._docker("start", self._container(wanted.endpoint, wanted.name))
         port = self._port(folder)
         if not (folder / "address").exists():
             write_atomic(folder / "address", f"http://127.0.0.1:{port}")
@@ -70,8 +73,8 @@ class DockerTarget(BehindSwitch):
         """Stop it with time to finish its requests, and remove it."""
         del folder
         if self._inspected(endpoint, name) is not None:
-            self._docker("stop", "--time", str(_DRAIN_S), _container(endpoint, name))
-            self._docker("rm", "--force", _container(endpoint, name))
+            self._docker("stop", "--time", str(_DRAIN_S), self._container(endpoint, name))
+            self._docker("rm", "--force", self._container(endpoint, name))
 
     def look(self, endpoint: str, name: str, folder: Path) -> tuple[DeploymentState, str]:
         """See BehindSwitch. One that crashed often runs now and then; whether it recovered, only its answer says."""
@@ -90,7 +93,7 @@ class DockerTarget(BehindSwitch):
         del folder
         if self._inspected(endpoint, name) is None:
             return []
-        done = self._run("logs", "--tail", str(count), _container(endpoint, name))
+        done = self._run("logs", "--tail", str(count), self._container(endpoint, name))
         return (done.stdout + done.stderr).splitlines()[-count:]
 
     def export(self, wanted: WantedDeployment, folder: Path) -> Sequence[Path]:
@@ -101,7 +104,7 @@ class DockerTarget(BehindSwitch):
 
     def _create(self, wanted: WantedDeployment, folder: Path) -> None:
         image = self._inspected_image(wanted)
-        port, name = self._port(folder), _container(wanted.endpoint, wanted.name)
+        port, name = self._port(folder), self._container(wanted.endpoint, wanted.name)
         labels = {"endpoint": wanted.endpoint, "deployment": wanted.name, "version": wanted.version_label}
         words = ["create", "--name", name, "--restart", "unless-stopped", "--init", "--read-only"]
         words += ["--tmpfs", _SCRATCH, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
@@ -164,11 +167,18 @@ class DockerTarget(BehindSwitch):
         """See BehindSwitch."""
         return {"Authorization": f"Bearer {self._key(endpoint)}"}
 
+    def _container(self, endpoint: str, name: str) -> str:
+        """What the deployment's container is called; what no container is called when it was never made."""
+        try:
+            return str(self.place(endpoint).facts(name)["container"])
+        except NotFound:
+            return f"flowyard-{endpoint}-{name}"
+
     def _port(self, folder: Path) -> int:
         return int(json.loads((folder / "deployment.json").read_text("utf-8"))["port"])
 
     def _inspected(self, endpoint: str, name: str) -> dict[str, Any] | None:
-        done = self._run("container", "inspect", _container(endpoint, name))
+        done = self._run("container", "inspect", self._container(endpoint, name))
         if done.returncode == 0:
             found: dict[str, Any] = json.loads(done.stdout)[0]
             return found
@@ -223,14 +233,14 @@ class _variables_file:  # noqa: N801 - used like a function
         Path(self._path).unlink(missing_ok=True)
 
 
-def _container(endpoint: str, name: str) -> str:
-    return f"flowyard-{endpoint}-{name}"
-
-
 def _image_of(wanted: WantedDeployment) -> Image:
     if wanted.image is None:
         raise UserError(f"The target docker runs images, and there is none of {wanted.version_label}.")
     return wanted.image
+
+
+def _named(wanted: WantedDeployment) -> dict[str, str]:
+    return {"container": f"flowyard-{wanted.endpoint}-{wanted.name}-{secrets.token_hex(4)}"}
 
 
 def _last(text: str) -> str:
