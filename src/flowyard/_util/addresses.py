@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterator
 
-__all__ = ["Address", "is_listed", "is_number_host", "is_public", "parse_address"]
+__all__ = ["Address", "is_listed", "is_metadata", "is_number_host", "is_public", "parse_address"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -46,6 +46,11 @@ def is_number_host(host: str) -> bool:
 def is_public(address: Address) -> bool:
     """Whether an address, and every IPv4 address inside it, is one of the public internet."""
     return all(_is_public(one) for one in (address, *_embedded(address)))
+
+
+def is_metadata(address: Address) -> bool:
+    """Whether an address, or an IPv4 address inside it, is where a cloud tells a machine its secrets, or link-local."""
+    return any(one in _METADATA or one.is_link_local for one in (address, *_embedded(address)))
 
 
 def _is_public(address: Address) -> bool:

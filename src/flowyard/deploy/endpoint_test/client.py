@@ -1,15 +1,24 @@
-"""Requests to the endpoint under test. Redirects are not followed: they would take the key elsewhere."""
+"""Requests to the endpoint under test. Redirects are not followed: they would take the key elsewhere.
+
+Endpoints may be in private networks and on this machine, but never where a cloud tells a machine its secrets, however
+that address is written and whatever name leads there.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
+from flowyard._util.addresses import is_metadata, parse_address
 from flowyard._util.printable import printable_text
 from flowyard.deploy.model import Address
 
@@ -50,13 +59,33 @@ class Answer:
         return f"HTTP {self.status}: {shown}"
 
 
+class _Resolver(ThreadedResolver):
+    """Names as the system resolves them, without what leads to metadata; connections go to what it returned."""
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        """Raises OSError when nothing is left."""
+        found = await super().resolve(host, port, family)
+        for each in found:
+            _require_endpoint(each["host"])
+        return found
+
+
+def _require_endpoint(host: str) -> None:
+    address = parse_address(host.partition("%")[0])
+    if address is not None and is_metadata(address):
+        said = f"{host} is no address of an endpoint: a cloud's machines ask there for their secrets"
+        raise OSError(errno.EACCES, said)
+
+
 class EndpointClient:
     """Asks one endpoint; its connections are kept from request to request. To be used as a context."""
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._address = address
         timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=_Resolver()), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+        )
 
     async def __aenter__(self) -> EndpointClient:
         return self
@@ -78,6 +107,7 @@ class EndpointClient:
             headers = {"Content-Type": "application/json", **headers}
         began = time.perf_counter()
         try:
+            _require_endpoint(urlsplit(self._address.url).hostname or "")  # addresses are not resolved
             async with self._session.request(
                 method, self._address.url.rstrip("/") + route, data=data, headers=headers, allow_redirects=False
             ) as answer:
