@@ -43,14 +43,14 @@ def is_number_host(host: str) -> bool:
     return _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
 
 
+def is_metadata(address: Address) -> bool:
+    """Whether an address, or an IPv4 address inside it, is where a cloud tells its machines their secrets."""
+    return any(one in _METADATA or one.is_link_local for one in (address, *_embedded(address)))
+
+
 def is_public(address: Address) -> bool:
     """Whether an address, and every IPv4 address inside it, is one of the public internet."""
     return all(_is_public(one) for one in (address, *_embedded(address)))
-
-
-def is_metadata(address: Address) -> bool:
-    """Whether an address, or an IPv4 address inside it, is where a cloud tells a machine its secrets, or link-local."""
-    return any(one in _METADATA or one.is_link_local for one in (address, *_embedded(address)))
 
 
 def _is_public(address: Address) -> bool:

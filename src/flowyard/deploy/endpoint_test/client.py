@@ -1,29 +1,25 @@
-"""Requests to the endpoint under test. Redirects are not followed: they would take the key elsewhere.
-
-Endpoints may be in private networks and on this machine, but never where a cloud tells a machine its secrets, however
-that address is written and whatever name leads there.
-"""
+"""Requests to the endpoint under test. Redirects are not followed: they would take the key elsewhere."""
 
 from __future__ import annotations
 
-import errno
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
-from flowyard._util.addresses import is_metadata, parse_address
+from flowyard._util.pinned import Purpose, pinned_connector
 from flowyard._util.printable import printable_text
 from flowyard.deploy.model import Address
 
-__all__ = ["Answer", "EndpointClient", "Unreached"]
+__all__ = ["HOSTS_VARIABLE", "Answer", "EndpointClient", "Unreached"]
 
+HOSTS_VARIABLE = "FLOWYARD_ENDPOINT_HOSTS"
+
+_PURPOSE = Purpose("it is not asked", HOSTS_VARIABLE)
 _LARGEST = 32 * 1024 * 1024
 _REDIRECTS = range(300, 400)
 _SHOWN = 300
@@ -59,39 +55,23 @@ class Answer:
         return f"HTTP {self.status}: {shown}"
 
 
-class _Resolver(ThreadedResolver):
-    """Names as the system resolves them, without what leads to metadata; connections go to what it returned."""
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        """Raises OSError when nothing is left."""
-        found = await super().resolve(host, port, family)
-        for each in found:
-            _require_endpoint(each["host"])
-        return found
-
-
-def _require_endpoint(host: str) -> None:
-    address = parse_address(host.partition("%")[0])
-    if address is not None and is_metadata(address):
-        said = f"{host} is no address of an endpoint: a cloud's machines ask there for their secrets"
-        raise OSError(errno.EACCES, said)
-
-
 class EndpointClient:
-    """Asks one endpoint; its connections are kept from request to request. To be used as a context."""
+    """Asks one endpoint; its connections are kept from request to request. To be used as a context.
+
+    An address that was given is looked up once, checked, and kept to: a second look-up cannot lead elsewhere.
+    """
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._address = address
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=_Resolver()), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._made: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> EndpointClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        if self._made is not None:
+            await self._made.close()
 
     async def get(self, route: str) -> Answer:
         """Raises Unreached."""
@@ -107,8 +87,8 @@ class EndpointClient:
             headers = {"Content-Type": "application/json", **headers}
         began = time.perf_counter()
         try:
-            _require_endpoint(urlsplit(self._address.url).hostname or "")  # addresses are not resolved
-            async with self._session.request(
+            session = self._made or await self._session()
+            async with session.request(
                 method, self._address.url.rstrip("/") + route, data=data, headers=headers, allow_redirects=False
             ) as answer:
                 content = await answer.content.read(_LARGEST)
@@ -118,6 +98,17 @@ class EndpointClient:
             raise Unreached(f"{method} {route}: {_said(error)}") from None
         text = content.decode("utf-8", "replace")
         return Answer(answer.status, text, (time.perf_counter() - began) * 1000)
+
+    async def _session(self) -> aiohttp.ClientSession:
+        """Raises UserError for a host that may not be asked, and OSError for one that is not known."""
+        allowed = self._address.allowed_hosts
+        connector = None if allowed is None else await pinned_connector(URL(self._address.url), allowed, _PURPOSE)
+        if self._made is None:
+            jar = aiohttp.DummyCookieJar()
+            self._made = aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=jar)
+        elif connector is not None:  # another request was quicker
+            await connector.close()
+        return self._made
 
 
 def _said(error: Exception) -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from typing import Any
 
 from flowyard._util.files import dump_json, write_atomic
 from flowyard._util.suggest import did_you_mean
+from flowyard.deploy.names import require_deployment_name
 from flowyard.errors import Conflict, NotFound, StoreError, UserError
 
 __all__ = ["EndpointFolder"]
 
 _FILE = "endpoint.json"
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Names that lead to a folder below the one that they are looked up in, and never to that one itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +27,6 @@ class EndpointFolder:
     """One endpoint. Only a process that changes the endpoint writes; any process may read at any time."""
 
     path: Path
-
-    @classmethod
-    def below(cls, folder: Path, endpoint: str) -> EndpointFolder:
-        """The one of that name. Raises UserError for a name that would lead somewhere else."""
-        if not _PLAIN.fullmatch(endpoint):
-            raise UserError(f"{endpoint!r} cannot be the name of an endpoint.", hint="Set 'endpoint'.")
-        return cls(folder / endpoint)
 
     @property
     def exists(self) -> bool:
@@ -71,9 +62,8 @@ class EndpointFolder:
         return [each.parent.name for each in sorted(found, key=lambda each: (each.stat().st_mtime_ns, str(each)))]
 
     def deployment(self, name: str) -> Path:
-        """The folder of a deployment, which need not exist. Raises UserError for a name that leads somewhere else."""
-        if not _PLAIN.fullmatch(name):
-            raise UserError(f"{name!r} cannot be the name of a deployment.")
+        """The folder of a deployment, which need not exist. Raises NotFound for a name that leads elsewhere."""
+        require_deployment_name(name)
         return self.path / "deployments" / name
 
     def facts(self, name: str) -> dict[str, Any]:
@@ -108,7 +98,10 @@ class EndpointFolder:
             )
 
     def forget(self, name: str) -> None:
-        """Take away the files of a deployment; first what makes it one."""
+        """Take away the files of a deployment; first what makes it one. Of a link only the link."""
+        if self.deployment(name).is_symlink():
+            self.deployment(name).unlink()
+            return
         (self.deployment(name) / "deployment.json").unlink(missing_ok=True)
         shutil.rmtree(self.deployment(name), ignore_errors=True)
 
