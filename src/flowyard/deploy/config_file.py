@@ -19,12 +19,15 @@ from flowyard.deploy.image.names import REFERENCE_FORM, REPOSITORY_FORM, is_refe
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias
+from flowyard.settings import SIMULATE_VARIABLE
 
 __all__ = ["parse_deployment_file", "parse_memory"]
 
 TARGET_NAMES = ("local", "docker", "kubernetes", "azure-ml", "azure-webapp")
 WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
 """Environments that may be deployed to without a person's yes, when their file says so."""
+
+SIMULATE_HINT = "Say it with 'simulate', where the target and the environment may."
 
 _ENDPOINT = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -179,7 +182,9 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
     )
     for variable, value in given.env.items():
         where = file.where("environments", name, "env", variable)
-        if not _VARIABLE.fullmatch(variable):
+        if variable == SIMULATE_VARIABLE:
+            yield Problem(f"{variable} would have a simulated model answer.", where, SIMULATE_HINT)
+        elif not _VARIABLE.fullmatch(variable):
             yield Problem(f"{variable!r} cannot be the name of a variable.", where)
         elif value.startswith(_KEPT_ELSEWHERE):
             continue

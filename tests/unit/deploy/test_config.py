@@ -213,3 +213,25 @@ def test_what_is_wrong_with_an_image_is_told_with_its_line(tmp_path: Path, image
         read(tmp_path, f"environments:\n  prod:\n    target: docker\n    image: {image}\n")
     assert "deployment.yaml:4" in str(caught.value)
     assert "me:word" not in str(caught.value)
+
+
+def test_no_environment_gets_a_simulated_model_by_a_variable(tmp_path: Path):
+    text = "environments:\n  prod:\n    target: local\n    env: {FLOWYARD_SIMULATE: rules.yaml}\n"
+    with pytest.raises(UserError, match=r"deployment.yaml:4: FLOWYARD_SIMULATE"):
+        read(tmp_path, text)
+    (tmp_path / "deployment.yaml").unlink()
+    with pytest.raises(UserError, match="FLOWYARD_SIMULATE"):
+        template(
+            tmp_path, {"webapp_endpoint": [{"ENV_NAME": "dev", "ENVIRONMENT_VARIABLES": {"FLOWYARD_SIMULATE": "x"}}]}
+        )
+
+
+@pytest.mark.parametrize("name", ['A:-$(id)}"; id; #', "A\nB", "A=B", "", "$A", "'"])
+def test_the_templates_names_of_variables_can_do_nothing_in_a_script(tmp_path: Path, name: str):
+    with pytest.raises(UserError, match="cannot be the name of a variable"):
+        template(tmp_path, {"webapp_endpoint": [{"ENV_NAME": "dev", "ENVIRONMENT_VARIABLES": {name: "x"}}]})
+
+
+def test_the_templates_names_of_environments_lead_nowhere(tmp_path: Path):
+    with pytest.raises(UserError, match="no alias"):
+        template(tmp_path, {"webapp_endpoint": [{"ENV_NAME": "../../dev"}]})

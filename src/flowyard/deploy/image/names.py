@@ -7,6 +7,7 @@ import re
 from flowyard.errors import UserError
 
 __all__ = [
+    "DIGEST_LABEL",
     "REFERENCE_FORM",
     "REPOSITORY_FORM",
     "is_reference",
@@ -16,6 +17,8 @@ __all__ = [
     "require_repository",
 ]
 
+DIGEST_LABEL = "flowyard.digest"
+"""The label of an image with the digest of the flow version in it."""
 REPOSITORY_FORM = "registry.example/team/shop: lower case, without https:// and without a tag"
 REFERENCE_FORM = "registry.example/team/shop@sha256:…, as `flowyard image build --push` says it; tags can be moved"
 
