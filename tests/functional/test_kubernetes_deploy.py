@@ -93,6 +93,8 @@ def test_the_whole_path_and_back(shop: Shop, fake: FakeKubernetes, capsys: pytes
     assert carried_out(fake) == 0
     first = json.loads(capsys.readouterr().out)["endpoint"]
     (one,) = first["traffic"]
+    command(shop, "plan", "--export", "out")
+    assert "image: registry.test/shop@sha256:" in all_text(shop.root / "out"), "the image that was built of it"
     assert (first["address"], first["traffic"]) == ("http://shop-dev.flows.svc", {one: 100})
     shop.register("two", BROKEN)
     fake.shares_seen.clear()
