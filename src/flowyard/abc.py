@@ -322,8 +322,8 @@ class Target(ABC):
 class Splitter(ABC):
     """What splits the requests among the arms of a test.
 
-    Every change of the weights begins a new epoch; setting what is set already need not. Methods raise OutsideError when
-    it cannot be reached or refuses.
+    Every change of the weights begins a new epoch; setting what is set already need not. Methods raise OutsideError
+    when it cannot be reached or refuses.
     """
 
     @property

@@ -94,7 +94,7 @@ def count_records(
 
 
 def _joined(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Joined]:
-    """Records by the request that they belong to: by its id, else by its trace, as feedback that is a request itself."""
+    """Records by the request that they belong to: by its id, or by its trace, as feedback sent by itself."""
     by_request: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     by_trace: dict[str, str] = {}
     others: list[Mapping[str, Any]] = []

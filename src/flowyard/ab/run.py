@@ -75,7 +75,8 @@ class Test:
         with self.journal.alone():
             ramp = self._started()
             decision = self._decide(ramp)
-            self._note(decision)
+            if ramp.end is None:
+                self._note(decision)
             standing = self._standing(decision, ramp)
             move = next_move(
                 self.policy,

@@ -7,12 +7,12 @@ says so, with a chance of at most alpha to be wrong, ever.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from flowyard.statistics.inputs import require_count, require_probability
 
-__all__ = ["ShareSlice", "above_limit_log_e_value"]
+__all__ = ["ShareSlice", "above_limit_log_e_value", "iter_above_limit_log_e_values"]
 
 _ODDS = (1.25, 1.5, 2.0, 4.0, 10.0)
 """How many times larger than at the limit the odds are in the alternatives; they are averaged."""
@@ -35,22 +35,34 @@ def above_limit_log_e_value(slices: Iterable[ShareSlice]) -> float:
     all time.
     Slices without events and others count for nothing; without any it is 0. ValueError for no count and no limit.
     """
+    log_e = 0.0
+    for log_e in iter_above_limit_log_e_values(slices):  # noqa: B007 - the last is the one
+        pass
+    return log_e
+
+
+def iter_above_limit_log_e_values(slices: Iterable[ShareSlice]) -> Iterator[float]:
+    """The same after each slice."""
     grown = [-math.inf] * len(_ODDS)
     number = 0
     for events, others, limit in slices:
         require_count(events, "events")
         require_count(others, "others")
         require_probability(limit, "limit")
-        if events + others == 0:
-            continue
-        number += 1
-        weight = -math.log(number * (number + 1))
-        for place, odds in enumerate(_ODDS):
-            scale = 1 - limit + odds * limit
-            gained = events * math.log(odds / scale) - others * math.log(scale)
-            grown[place] = _log_sum(grown[place], weight) + gained
-    begun = _log_mean(grown)
-    return _log_sum(begun, -math.log(number + 1))
+        if events + others > 0:
+            number += 1
+            _grow(grown, number, ShareSlice(events, others, limit))
+        yield _log_sum(_log_mean(grown), -math.log(number + 1))
+
+
+def _grow(grown: list[float], number: int, counts: ShareSlice) -> None:
+    """Add the change that begins with this slice to those of each alternative, and what all gain by it."""
+    events, others, limit = counts
+    weight = -math.log(number * (number + 1))
+    for place, odds in enumerate(_ODDS):
+        scale = 1 - limit + odds * limit
+        gained = events * math.log(odds / scale) - others * math.log(scale)
+        grown[place] = _log_sum(grown[place], weight) + gained
 
 
 def _log_sum(first: float, second: float) -> float:
