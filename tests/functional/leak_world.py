@@ -153,6 +153,11 @@ environments:
       sku: S1
       secrets: {FLOWYARD_SERVE_KEY: "https://vault.example/secrets/serve-key"}
 """
+AB = """\
+name: words
+arms: {control: a, treatment: b}
+primary: {metric: no_error}
+"""
 SCRIPT = """\
 from promptflow.client import PFClient
 
@@ -274,6 +279,7 @@ class World:
 
     def _write_experiments(self) -> None:
         key, broken = '"${api_key}"', self.secrets.plain("broken_experiment")
+        wrong_key = self.secrets.plain("wrong_experiment")
         wrong = EXPERIMENT.replace("api_key:", "api_kee:").replace(key, self.secrets.plain("wrong_experiment"))
         self._write("experiment.yaml", EXPERIMENT)
         self._write("broken_experiment.yaml", EXPERIMENT.replace(f"{key}}}", f"{broken}, x: ["))
@@ -282,6 +288,11 @@ class World:
         self._write("cloud/deployment.yaml", CLOUD)
         self._write("webapp/experiment.yaml", EXPERIMENT.replace("leaking", "ok"))
         self._write("webapp/deployment.yaml", WEBAPP)
+        self._write("ab/ab.yaml", AB)
+        self._write("ab_gateway/ab.yaml", AB + 'split: {gateway: "http://127.0.0.1:1", key: "${OPENAI_API_KEY}"}\n')
+        self._write(
+            "ab_wrong/ab.yaml", AB + f'split: {{gateway: "http://u:{wrong_key}@127.0.0.1", key: {wrong_key}}}\n'
+        )
 
 
 class Echoes(BaseHTTPRequestHandler):

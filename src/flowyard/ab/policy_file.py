@@ -36,6 +36,10 @@ def _duration(value: Any) -> timedelta:
         raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
 
 
+def _no_or_duration(value: Any) -> timedelta:
+    return timedelta(0) if value == "0s" else _duration(value)
+
+
 def _matching(pattern: re.Pattern[str], says: str) -> AfterValidator:
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
@@ -50,6 +54,7 @@ def _step(value: Any) -> Any:
 
 
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration)]
 _Name = Annotated[str, _matching(_NAME, "a name has letters, digits, '-' and '_', at most 64")]
 _Field = Annotated[str, _matching(_FIELD, "write the kind of record and its keys: feedback.rating")]
 _Level = Annotated[float, Field(gt=0, lt=0.5)]
@@ -86,7 +91,7 @@ class _Guardrail(_Strict):
 
 class _Step(_Strict):
     share: Annotated[int, Field(ge=1, le=100)]
-    min_duration: _Duration | None = None
+    min_duration: _LeastDuration | None = None
     min_sample: Annotated[int, Field(ge=0)] | None = None
 
 
@@ -106,7 +111,7 @@ class _File(_Strict):
     alpha: _Level = 0.05
     guardrail_alpha: _Level = 0.01
     srm_alpha: _Level = 0.001
-    min_duration: _Duration = timedelta(days=1)
+    min_duration: _LeastDuration = timedelta(days=1)
     max_duration: _Duration = timedelta(days=28)
     min_sample: Annotated[int, Field(ge=1)] = 100
     decide: Literal["auto", "approval"] = "approval"
