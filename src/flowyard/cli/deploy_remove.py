@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flowyard._util.person import person_name
-from flowyard.cli.deploy_options import deploy_options, open_place
+from flowyard.cli.deploy_options import deploy_options, deployment_option, open_place
 from flowyard.cli.deploy_view import print_state, state_view
 from flowyard.cli.output import print_json
 from flowyard.deploy.rollout import RolloutLog
@@ -20,7 +20,7 @@ __all__ = ["remove"]
 
 @click.command()
 @deploy_options
-@click.option("--deployment", metavar="NAME", help="Only this one, which must get no requests.")
+@deployment_option("Only this one, which must get no requests.")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed.")
 def remove(
     path: str, env: str, target: str | None, deployment: str | None, dry_run: bool, home: str | None, as_json: bool

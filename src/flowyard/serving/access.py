@@ -11,8 +11,6 @@ from flowyard.wire import Refusal, Request
 
 __all__ = ["require_access"]
 
-_OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
-
 
 def require_access(request: Request, key: str | None, *, behind_gateway: bool = False) -> None:
     """Raises Refusal, 401 without the key and 403 for what a page of another site makes a browser ask.
@@ -57,4 +55,4 @@ def _require_own_page(request: Request, *, names_too: bool) -> None:
 
 def _is_own(host: str) -> bool:
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return name in _OWN_NAMES or name.startswith("127.")
+    return is_loopback(name)
