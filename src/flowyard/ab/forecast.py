@@ -16,12 +16,15 @@ __all__ = ["Forecast", "Plan", "forecast", "plan"]
 
 _MOST_UNITS = 10_000_000
 _SURE = 0.8416212335729143
-"""Standard errors that a difference is short of what is expected at most, in 80 % of all tests."""
+"""Standard errors that a difference is short of what is expected at most, in 80 % of all tests at their last look.
+
+Earlier looks find some more: 83 to 95 % were found in simulations of rates from 5 to 70 % and shares from 1 to 50 %.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Units of both arms together that show the smallest difference worth finding, with a chance of 80 %.
+    """Units of both arms together that show the smallest difference worth finding, with a chance of 80 % or more.
 
     ``units`` is for this test, which may be looked at any time; ``units_one_look`` for one with a single look, to
     compare. None where the policy does not say what is expected, or more than ten million.

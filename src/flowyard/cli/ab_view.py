@@ -119,7 +119,7 @@ def print_plan(policy: AbPolicy, plans: Sequence[Plan]) -> None:
             "How long it takes is unknown: primary has no 'expected' and 'smallest' (for a field also 'spread')."
         )
         return
-    title = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 %"
+    title = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 % or more"
     rows = [(f"{each.share:.0%}", _count(each.units), _count(each.units_one_look)) for each in plans]
     print_table(["treatment's share", "this test", "a test with one look"], rows, title=title)
 
@@ -133,7 +133,9 @@ def print_forecast(expected: Forecast) -> None:
         left = "more than can be said" if expected.days_left is None else f"about {expected.days_left:.1f} days"
         click.echo(f"Left:     {left} for a difference of {expected.difference:g}, at this traffic and split")
     if expected.detectable is not None:
-        click.echo(f"Shows:    a difference of {expected.detectable:.3f} by max_duration, with a chance of 80 %")
+        click.echo(
+            f"Shows:    a difference of {expected.detectable:.3f} by max_duration, with a chance of 80 % or more"
+        )
 
 
 def _print_primary(policy: AbPolicy, decision: Decision) -> None:
