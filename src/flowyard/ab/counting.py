@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from flowyard.ab.evidence import ArmCounts, Evidence, Split, TimeSlice, latency_bucket
+from flowyard.ab.joining import joined_records
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.record_values import Joined, has_failed, is_unsafe, moment, number, outcome, value_at
 
@@ -76,43 +77,21 @@ def count_records(
             kept.append(record)
         else:
             unreadable += 1
-    seen = sorted(_exposures(_joined(kept), policy, since, list(known.values())), key=lambda each: each.at)
+    seen = sorted(_exposures(joined_records(kept), policy, since, list(known.values())), key=lambda each: each.at)
     tally = _Tally()
     _count_requests(seen, policy, since, tally)
     _count_outcomes(seen, policy, since, tally)
-    units_of_their_own = sum("unit" not in each.joined["exposure"] for each in seen) if policy.unit != "request" else 0
+    units_of_their_own = sum(not _has_unit(each.joined["exposure"], policy) for each in seen)
     return Evidence(
         _slices(tally, policy, since),
         tuple(sorted(known.values(), key=lambda each: each.epoch)),
         _crossed(seen),
-        units_of_their_own,
+        units_of_their_own if policy.unit != "request" else 0,
         tuple(sorted({each.epoch for each in seen} - known.keys())),
         unreadable,
         seen[0].at if seen else None,
         seen[-1].at if seen else None,
     )
-
-
-def _joined(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Joined]:
-    """Records by the request that they belong to: by its id, or by its trace, as feedback sent by itself."""
-    by_request: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
-    by_trace: dict[str, str] = {}
-    others: list[Mapping[str, Any]] = []
-    for record in records:
-        request, trace = record.get("request_id"), record.get("trace_id")
-        if record["kind"] != "exposure" or not isinstance(request, str):
-            others.append(record)
-            continue
-        by_request[request].setdefault("exposure", record)
-        if isinstance(trace, str):
-            by_trace[trace] = request
-    for record in others:
-        request, trace = record.get("request_id"), record.get("trace_id")
-        if not isinstance(request, str) or request not in by_request:
-            request = by_trace.get(trace) if isinstance(trace, str) else None
-        if request is not None:
-            by_request[request].setdefault(record["kind"], record)
-    return by_request
 
 
 def _split(record: Mapping[str, Any]) -> Split | None:
@@ -136,10 +115,20 @@ def _exposures(
         names = (exposure.get("arm"), exposure.get("version"))
         if policy.treatment not in names and policy.control not in names:
             continue
-        unit = exposure.get("unit") if policy.unit != "request" else None
+        treated = policy.treatment in names
+        if exposure.get("chosen_by") == "override":  # a tester, whom nobody assigned
+            continue
+        if exposure.get("chosen_by") == "fallback":  # the unit's own arm is the one that could not answer
+            treated = not treated
+        unit = exposure.get("unit") if _has_unit(exposure, policy) else None
         epoch = exposure.get("epoch")
         number_ = epoch if isinstance(epoch, int) else _epoch_at(at, splits)
-        yield _Seen(f"u{unit}" if unit else f"r{request}", at, number_, policy.treatment in names, joined)
+        yield _Seen(f"u{unit}" if unit else f"r{request}", at, number_, treated, joined)
+
+
+def _has_unit(exposure: Mapping[str, Any], policy: AbPolicy) -> bool:
+    """Whether it says of whom the request was, where that matters; else each request is a unit of its own."""
+    return policy.unit != "request" and bool(exposure.get("unit")) and exposure.get("unit_from") != "request"
 
 
 def _epoch_at(at: datetime, splits: Sequence[Split]) -> int:

@@ -14,7 +14,9 @@ __all__ = ["Joined", "has_failed", "is_unsafe", "moment", "number", "outcome", "
 Joined = Mapping[str, Mapping[str, Any]]
 """The records of one request by their kind; of several of one kind the first."""
 
-_FIRST_SERVER_ERROR = 500
+_LEAST_STATUS, _FIRST_FAILURE = 100, 400
+_CALLERS_OWN = frozenset({401, 403, 404, 405, 406, 411, 413, 414, 415, 431, 499})
+"""Statuses that say something of the caller only: no key, no such route, a body that is too large, gone away."""
 
 
 def moment(record: Mapping[str, Any]) -> datetime | None:
@@ -54,6 +56,8 @@ def outcome(primary: PrimaryMetric, joined: Joined) -> float | None:
     """1 or 0 for a success or failure, or the number; None while it is unknown."""
     if primary.metric == "no_error":
         return 0.0 if has_failed(joined) else 1.0
+    if joined["exposure"].get("chosen_by") == "fallback":  # what is said of the answer is said of the other arm's
+        return None
     value = value_at(joined, str(primary.field))
     if primary.metric == "field":
         return number(value)
@@ -66,10 +70,17 @@ def outcome(primary: PrimaryMetric, joined: Joined) -> float | None:
 
 
 def has_failed(joined: Joined) -> bool:
-    """Whether the service failed the caller; a request that was wrong itself is no failure of the service."""
-    status = joined["exposure"].get("status")
-    answered = isinstance(status, int) and 0 < status < _FIRST_SERVER_ERROR
-    return not answered or bool(joined.get("exchange", {}).get("error"))
+    """Whether the service failed the caller; what only the caller did wrong is no failure of the service.
+
+    A flow that raises answers with 400. Where another arm answered in its place, the unit's own arm failed.
+    """
+    exposure = joined["exposure"]
+    status = exposure.get("status")
+    if exposure.get("chosen_by") == "fallback" or not isinstance(status, int) or status < _LEAST_STATUS:
+        return True
+    if status in _CALLERS_OWN:
+        return False
+    return status >= _FIRST_FAILURE or bool(joined.get("exchange", {}).get("error"))
 
 
 def is_unsafe(joined: Joined, field: str | None) -> bool | None:

@@ -84,9 +84,38 @@ def test_feedback_is_a_success_a_failure_or_nothing(said: Any, counts: tuple[int
 
 
 def test_feedback_in_a_request_of_its_own_is_joined_by_the_trace():
-    own = feedback(1, "up", request_id="another", trace_id="t1")
+    own = feedback(1, "up", request_id="another", trace_id="t1", span_id="unknown")
     control, _ = totals([own, exposure(1)], primary=FEEDBACK)
     assert control.successes == 1
+
+
+def test_a_request_that_brought_feedback_is_none_that_is_measured():
+    """Through a gateway it has an exposure of its own, in the same trace."""
+    turns = [exposure(n, trace_id="t", unit="ann") for n in (1, 2)]
+    answers = [{"kind": "exchange", "request_id": f"r{n}", "trace_id": "t", "span_id": f"s{n}"} for n in (1, 2)]
+    brought = exposure(9, "b", trace_id="t", unit="bob")
+    said = feedback(9, "up", trace_id="t", span_id="s2")
+    known = counted([*turns, *answers, brought, said], primary=FEEDBACK, unit="request")
+    control, treatment = known.total()
+    assert (control.requests, control.successes, treatment.requests) == (2, 1, 0)
+    without_span = counted([turns[0], brought, feedback(9, "up", trace_id="t")], primary=FEEDBACK, unit="request")
+    assert [each.requests for each in without_span.total()] == [1, 0]
+    assert without_span.total()[0].successes == 1
+
+
+def test_testers_do_not_count_and_a_fallback_is_a_failure_of_the_own_arm():
+    control, treatment = totals([exposure(1, "b", chosen_by="override"), exposure(2, "a", chosen_by="fallback")])
+    assert control.requests == 0
+    assert (treatment.requests, treatment.failures, treatment.errors) == (1, 1, 1)
+    _, treatment = totals([exposure(2, "a", chosen_by="fallback"), feedback(2, "up")], primary=FEEDBACK)
+    assert (treatment.units, treatment.values) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "failures"), [(200, 0), (400, 1), (401, 0), (404, 0), (429, 1), (499, 0), (502, 1), (0, 1), (None, 1)]
+)
+def test_what_is_a_failure(status: int | None, failures: int):
+    assert totals([exposure(1, status=status)])[0].failures == failures
 
 
 def test_a_judge_and_a_number_and_a_covariate():
@@ -134,8 +163,10 @@ def test_arms_are_found_by_version_too():
 def test_crossed_units_unknown_epochs_and_missing_units_are_told():
     nobody = exposure(5)
     del nobody["unit"]
-    known = counted([exposure(1, "a", "ann"), exposure(2, "b", "ann"), exposure(3, epoch=9), nobody, None, {"x": 1}])
-    assert (known.crossed, known.unknown_epochs, known.without_unit, known.unreadable) == (1, (9,), 1, 2)
+    alone = exposure(6, unit_from="request")
+    both = [exposure(1, "a", "ann"), exposure(2, "b", "ann")]
+    known = counted([*both, exposure(3, epoch=9), nobody, alone, None, {"x": 1}])
+    assert (known.crossed, known.unknown_epochs, known.without_unit, known.unreadable) == (1, (9,), 2, 2)
 
 
 def test_epochs_are_told_by_records_or_by_time():
