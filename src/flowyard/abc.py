@@ -273,6 +273,13 @@ class Target(ABC):
         """What somebody should know before it is deployed like that; holds no secret, and asks nobody."""
         return ()
 
+    def look_into_image(self, wanted: WantedDeployment) -> bool:  # noqa: ARG002 - most cannot
+        """Whether the image of ``wanted`` is known to hold its version; False where nobody can look into it from here.
+
+        Asked for images that were built elsewhere. Raises UserError for the image of something else, and NotFound.
+        """
+        return False
+
     @abstractmethod
     def apply(self, wanted: WantedDeployment) -> Deployment:
         """Make the endpoint, if it is not there, and the deployment in it, which gets no requests yet; wait till ready.

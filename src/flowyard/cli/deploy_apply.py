@@ -131,6 +131,15 @@ def _show_plan(parts: RolloutParts, *, as_json: bool) -> None:
 
 def _export(parts: RolloutParts, folder: Path, *, as_json: bool) -> None:
     files = parts.target.export(parts.wanted, folder)
+    if parts.target.needs_image and parts.wanted.image is None:
+        label = parts.version.label
+        print_warnings(
+            [
+                f"No image of {label} is named, so these files do not run as they are. Build and push it with "
+                f"`flowyard image build --version {label} --push --repository …`, "
+                "then export with --image HOST/NAME@sha256:…"
+            ]
+        )
     if as_json:
         print_json([str(file) for file in files])
         return
