@@ -23,7 +23,7 @@ guardrails:
   - {metric: error_rate, most: 0.05, most_times_control: 2}
 min_duration: 0s
 min_sample: 50
-ramp: [10, 50]
+ramp: [{share: 10, min_duration: 0s, min_sample: 10}, 50]
 decide: approval
 """
 SECRET = "c0ntrol-k3y"

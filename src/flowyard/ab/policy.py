@@ -68,11 +68,11 @@ class Guardrail:
 
 @dataclass(frozen=True, slots=True)
 class RampStep:
-    """A percent of the requests for the treatment, and how long and for how many units it stays at least."""
+    """A percent of the requests for the treatment; it stays so long, and until the treatment got so many, at least."""
 
     share: int
-    min_duration: timedelta = timedelta(0)
-    min_sample: int = 0
+    min_duration: timedelta = timedelta(hours=1)
+    min_sample: int = 100
 
 
 @dataclass(frozen=True, slots=True)

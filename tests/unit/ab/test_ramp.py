@@ -25,7 +25,7 @@ from flowyard.ab.run import Standing, Test
 from flowyard.errors import Conflict, NotFound, OutsideError, StoreError
 
 HOUR = timedelta(hours=1)
-POLICY = policy(ramp=(RampStep(1, HOUR), RampStep(10, HOUR), RampStep(50)), decide="approval")
+POLICY = policy(ramp=(RampStep(1, HOUR, 0), RampStep(10, HOUR, 0), RampStep(50)), decide="approval")
 GOOD, BAD = arm(900, 100), arm(700, 300)
 KNOWN = {
     DecisionState.CONTINUE: evidence((0.5, GOOD, GOOD)),
@@ -180,7 +180,7 @@ def test_the_whole_way_up(world: World):
 
 
 def test_a_step_waits_for_its_requests():
-    rules = policy(ramp=(RampStep(1, min_sample=50), RampStep(10)))
+    rules = policy(ramp=(RampStep(1, 0 * HOUR, 50), RampStep(10)))
     state = RampState(START, 0, 1, START)
     known = decide(rules, KNOWN[DecisionState.CONTINUE], since=START, now=START)
     assert next_move(rules, state, known, START, 49, allowed=False) is None
