@@ -132,3 +132,10 @@ def test_what_is_no_policy_is_refused(tmp_path: Path, text: str):
 def test_a_use_case_without_one(tmp_path: Path):
     with pytest.raises(NotFound):
         find_policy(tmp_path)
+
+
+def test_the_example_of_the_page(tmp_path: Path):
+    page = (Path(__file__).resolve().parents[3] / "docs" / "ab.md").read_text("utf-8")
+    found = read(tmp_path, page.split("```yaml\n", 1)[1].split("```", 1)[0])
+    assert found.name == "greeting"
+    assert found.ramp[1] == RampStep(5, timedelta(hours=1), 100)
