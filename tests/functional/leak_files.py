@@ -111,6 +111,11 @@ evaluators:
 gates:
 - error_rate <= 0.05
 """
+AB = """\
+name: words
+arms: {control: a, treatment: b}
+primary: {metric: no_error}
+"""
 WEBAPP = """\
 environments:
   test:
