@@ -6,8 +6,9 @@ import importlib.metadata
 import os
 import re
 import shutil
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "functional"))
 
 from container_engine import BASE_IMAGE, EngineOfTests, running_engine
-from target_contract import TargetContract
+from target_contract import Clients, TargetContract
 
 import flowyard
 from flowyard.abc import Target
@@ -29,6 +30,15 @@ _RUNTIME = f"""\
 FROM {BASE_IMAGE}
 COPY packages /packages
 ENV PYTHONPATH=/packages PYTHONDONTWRITEBYTECODE=1
+"""
+_KILLER = """\
+#!/bin/sh
+# The engine's program, which kills its caller before or after one call.
+if [ "$1" = {verb} ] && [ {when} = before ]; then kill -9 $PPID; exit 1; fi
+{docker} "$@"
+code=$?
+if [ "$1" = {verb} ]; then kill -9 $PPID; fi
+exit $code
 """
 _FLOW = """\
 FROM runtime
@@ -85,6 +95,25 @@ def build(engine: EngineOfTests, context: Path, tag: str) -> None:
     engine.docker("build", "--network", "host", "--tag", tag, str(context))
 
 
+def deploy(target: Target, wanted: WantedDeployment) -> None:
+    """Give all requests to a deployment, and take the first one away."""
+    target.apply(wanted)
+    target.set_shares("shop-dev", {wanted.name: 100})
+    target.remove("shop-dev", "v1")
+
+
+def ended_in_a_fork(work: Callable[[], None]) -> int:
+    """What a process ended with that did the work; below zero the signal that killed it."""
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 class TestDocker(TargetContract):
     @pytest.fixture
     def target(self, tmp_path: Path, engine: EngineOfTests) -> Iterator[Target]:
@@ -102,7 +131,7 @@ class TestDocker(TargetContract):
 
     def image(self, wanted: WantedDeployment) -> Image:
         assert wanted.folder
-        (wanted.folder / "Dockerfile").write_text(_FLOW)
+        (wanted.folder / "Dockerfile").write_text(f"{_FLOW}LABEL flowyard.digest={wanted.digest}\n")
         build(self.engine, wanted.folder, f"shop-{wanted.name}")
         digest = self.engine.docker("image", "inspect", "--format", "{{.Id}}", f"shop-{wanted.name}").strip()
         return Image(digest, digest, wanted.version_label)
@@ -118,6 +147,29 @@ class TestDocker(TargetContract):
         target.remove("shop-dev")
         assert self.engine.docker("ps", "--all", "--quiet", "--filter", "label=flowyard.endpoint=shop-dev") == ""
 
+    @pytest.mark.parametrize("killed", [("create", "after"), ("start", "after"), ("stop", "after"), ("rm", "before")])
+    def test_a_deployer_that_is_killed(self, target: Target, tmp_path: Path, killed: tuple[str, str]):
+        """Killed before or after a call of the engine; what served serves on, and the same again comes to its end."""
+        one, two = self.wanted(tmp_path, "v1", "one"), self.wanted(tmp_path, "v2", "two")
+        target.apply(one)
+        target.set_shares("shop-dev", {"v1": 100})
+        killer = tmp_path / "bin" / "docker"
+        killer.parent.mkdir()
+        killer.write_text(_KILLER.format(docker=shutil.which("docker"), verb=killed[0], when=killed[1]))
+        killer.chmod(0o755)
+        path = f"{killer.parent}{os.pathsep}{os.environ['PATH']}"
+        environ = {**os.environ, **self.engine.variables, "PATH": path}
+        frail = open_target("docker", tmp_path / "home", environ, {"network": "host"})
+        with target.reach("shop-dev") as address, Clients(address) as clients:
+            assert ended_in_a_fork(lambda: deploy(frail, two)) == -signal.SIGKILL
+            assert sum(target.status("shop-dev").shares.values()) == 100
+            deploy(target, two)
+        assert clients.failures == []
+        assert [each.name for each in target.status("shop-dev").deployments] == ["v2"]
+        filters = ("--filter", "label=flowyard.endpoint=shop-dev")
+        names = self.engine.docker("ps", "--all", "--format", "{{.Names}}", *filters).split()
+        assert [name.rpartition("-")[0] for name in names] == ["flowyard-shop-dev-v2"]
+
     def test_an_image_that_is_not_there(self, target: Target, tmp_path: Path):
         wanted = replace(self.wanted(tmp_path, "v1", "one"), image=Image("nothing:1", "sha256:0", "shop:1"))
         with pytest.raises(NotFound, match="nothing"):
@@ -127,9 +179,37 @@ class TestDocker(TargetContract):
         far = open_target("docker", tmp_path / "far", {**os.environ, "DOCKER_HOST": "unix:///nowhere"}, {})
         with pytest.raises(OutsideError):
             far.apply(wanted)
-        with pytest.raises(OutsideError):  # the switch is gone all the same
-            far.remove("shop-dev")
-        assert far.status("nothing").deployments == ()
+        assert far.status("shop-dev").deployments == ()
+        far.remove("shop-dev")  # nothing was made there, so that nothing has to be asked
+
+    def test_the_image_of_another_version_is_refused(self, target: Target, tmp_path: Path):
+        one, two = self.wanted(tmp_path, "v1", "one"), self.wanted(tmp_path, "v2", "two")
+        assert two.image is not None
+        wrong = replace(one, image=two.image)
+        bare = replace(one, image=Image("runtime", self.id_of("runtime"), "shop:1"))
+        moved = replace(one, image=Image("shop-v1", two.image.digest, "shop:1"))
+        for each, said in ((wrong, "holds the flow version"), (bare, "no flow version"), (moved, "tagged anew")):
+            with pytest.raises(UserError, match=said):
+                target.look_into_image(each)
+            with pytest.raises(UserError, match=said):
+                target.apply(each)
+        assert self.engine.docker("ps", "--all", "--quiet", "--filter", "label=flowyard.endpoint=shop-dev") == ""
+        assert target.look_into_image(one)
+
+    def test_two_homes_share_an_engine_and_nothing_else(self, target: Target, tmp_path: Path):
+        wanted = self.wanted(tmp_path, "v1", "one")
+        target.apply(wanted)
+        target.set_shares("shop-dev", {"v1": 100})
+        variables = {**os.environ, **self.engine.variables}
+        other = open_target("docker", tmp_path / "other", variables, {"network": "host"})
+        try:
+            assert other.apply(wanted).address != target.status("shop-dev").deployments[0].address
+        finally:
+            other.remove("shop-dev")
+        assert [each.state for each in target.status("shop-dev").deployments] == ["ready"]
+
+    def id_of(self, name: str) -> str:
+        return self.engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
 
     def test_the_compose_file_is_complete(self, target: Target, tmp_path: Path):
         wanted = self.wanted(tmp_path, "v1", "one", cpu=0.5, memory_mb=300, port=8090)

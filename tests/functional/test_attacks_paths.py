@@ -112,6 +112,54 @@ def test_no_name_makes_a_file_outside(restored: Project, capsys: pytest.CaptureF
     assert {name: text for name, text in files(restored.home.parent).items() if "__pycache__" not in name} == before
 
 
+def test_no_name_of_a_deployment_leads_outside(restored: Project, capsys: pytest.CaptureFixture[str]):
+    """Deployments, endpoints, environments and use cases: what they are called, and what is asked for."""
+    endpoint = restored.home / "deployments" / "local" / "shop-dev"
+    (endpoint / "deployments").mkdir(parents=True)
+    (endpoint / "endpoint.json").write_text(json.dumps({"port": 9, "shares": {}}))
+    swapped = endpoint / "deployments" / "v9"
+    outside = restored.home.parent / "outside"
+    (outside / "deployment.json").write_text(json.dumps({"version_label": CANARY, "digest": "", "made_at": ""}))
+    case = restored.root / "case"
+    case.mkdir()
+    (case / "deployment.yaml").write_text(
+        "environments: {dev: {target: local, endpoint: shop-dev, approval: not_required}}"
+    )
+    before = files(restored.home.parent)
+    for name in (*NAMES, "../..", "../../../..", ""):
+        for words in (
+            ("deploy", "remove", "case", "--env", "dev", "--deployment"),
+            ("deploy", "logs", "case", "--env", "dev", "--deployment"),
+            ("endpoint", "test", "--usecase", "case", "--env", "dev", "--deployment"),
+            ("deploy", "status", "case", "--target", "local", "--env"),
+            ("deploy", "remove", "case", "--env", "dev", "--target"),
+            ("deploy", "plan", "case", "--env"),
+        ):
+            code, said = in_process(restored, [*words, name], capsys)
+            assert code == 2, (words, name, said)
+            assert CANARY not in said, (words, name)
+    swapped.symlink_to(outside, target_is_directory=True)
+    assert in_process(restored, ["deploy", "remove", "case", "--env", "dev", "--deployment", "v9"], capsys)[0] == 0
+    assert {name: text for name, text in files(restored.home.parent).items() if "rollouts" not in name} == before
+    assert not swapped.is_symlink()
+
+
+@pytest.mark.parametrize("named", ["../outside", "a/b", "..", "/tmp/x", "x\\..\\y"])
+def test_no_file_names_an_endpoint_outside(restored: Project, capsys: pytest.CaptureFixture[str], named: str):
+    before = files(restored.home.parent)
+    for environment, use_case, endpoint in ((named, "shop", "shop-dev"), ("dev", named, ""), ("dev", "shop", named)):
+        case = restored.root / "case"
+        case.mkdir(exist_ok=True)
+        body = {"target": "local", "approval": "not_required", **({"endpoint": endpoint} if endpoint else {})}
+        (case / "deployment.yaml").write_text(json.dumps({"environments": {environment: body}}))
+        (case / "experiment.yaml").write_text(json.dumps({"name": use_case}))
+        for verb in (["status"], ["remove"], ["apply", "--version", "1"]):
+            code, said = in_process(restored, ["deploy", verb[0], "case", "--env", environment, *verb[1:]], capsys)
+            assert code == 2, (verb, said)
+    after = {name: text for name, text in files(restored.home.parent).items() if "/case/" not in f"/{name}"}
+    assert after == before
+
+
 @given(st.text(alphabet="ab./\\:~%\0\n \uff0e\u2215", max_size=12))
 def test_a_plain_name_stays_in_its_folder(name: str):
     if is_plain_name(name):

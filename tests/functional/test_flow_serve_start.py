@@ -42,12 +42,13 @@ def test_the_second_ctrl_c_does_not_wait_for_streams(project: Project, workers: 
     words = ["flow", "serve", "--source", "gate", "--port", "0", "--ready-file", ready, "--home", project.home]
     env = {"FLOWYARD_SERVE_GRACE_S": "600", "PROMPTFLOW_WORKER_NUM": workers}
     with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
-        opened = http.client.HTTPConnection(urlsplit(wait_for_text(ready, 120)).netloc, timeout=120)
+        address = urlsplit(wait_for_text(ready, 120)).netloc
+        opened = http.client.HTTPConnection(address, timeout=120)
         opened.request("POST", "/score", json.dumps({"x": "a"}), SSE)
         answer = opened.getresponse()
         assert b"one" in answer.readline()
         process.send_signal(signal.SIGINT)
-        other = http.client.HTTPConnection(urlsplit(ready.read_text()).netloc, timeout=120)
+        other = http.client.HTTPConnection(address, timeout=120)
         while _answers(other):
             """It accepts until it has seen the signal."""
         process.send_signal(signal.SIGINT)

@@ -28,10 +28,10 @@ LOADS_FLOW_CODE = {
 """Where the user's code, which is trusted, is loaded."""
 
 FROM_A_TABLE = {
-    "__init__.py", "_util/promptflow_names.py", "api/frames.py", "cli/chat.py", "cli/flow_serve.py", "cli/lazy.py",
+    "__init__.py", "_util/promptflow_names.py", "api/frames.py", "cli/chat.py", "_util/event_loop.py", "cli/lazy.py",
     "cli/start.py", "compat/promptflow/tools/common.py", "deploy/endpoint_test/golden.py", "deploy/targets/find.py",
     "deploy/targets/local/serve_start.py", "engine/nodes/prepare.py", "engine/prepare.py",
-    "evaluation/builtin/libraries.py", "evaluation/subjects.py", "evaluation/whole_run.py", "llm/connection_base.py",
+    "evaluation/builtin/libraries.py", "evaluation/subjects.py", "evaluation/whole_run.py",
     "llm/connection_import.py", "llm/keyring_items.py", "llm/providers/__init__.py", "llm/providers/layers.py",
     "llm/token_estimate.py", "llm/vault.py", "registry/open.py", "sessions/cluster/ray_cluster.py",
     "sessions/environments/choice.py", "sessions/fork_server.py", "sessions/local.py", "sessions/worker_start.py",

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterator
 
-__all__ = ["Address", "is_listed", "is_number_host", "is_public", "parse_address"]
+__all__ = ["Address", "is_listed", "is_metadata", "is_number_host", "is_public", "parse_address"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -41,6 +41,11 @@ def parse_address(host: str) -> Address | None:
 def is_number_host(host: str) -> bool:
     """Whether a host that is no canonical address may be read as one: ``2130706433``, ``0x7f.1``, ``0177.0.0.1``."""
     return _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
+
+
+def is_metadata(address: Address) -> bool:
+    """Whether an address, or an IPv4 address inside it, is where a cloud tells its machines their secrets."""
+    return any(one in _METADATA or one.is_link_local for one in (address, *_embedded(address)))
 
 
 def is_public(address: Address) -> bool:

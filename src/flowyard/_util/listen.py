@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from flowyard._util.addresses import parse_address
 from flowyard._util.files import write_atomic
 from flowyard.errors import UserError
 
@@ -54,9 +55,15 @@ async def serve_until_stopped(
         _tell(f"http://{f'[{host}]' if ':' in host else host}:{port}", say, ready_file)
         await stopped.wait()
     finally:
+        if ready_file:  # who finds the server by it goes elsewhere from now on
+            _forget(ready_file)
         closing = asyncio.ensure_future(server.close())
         with contextlib.suppress(asyncio.CancelledError):
             await closing
+
+
+def _forget(file: Path) -> None:
+    file.unlink(missing_ok=True)
 
 
 def _tell(url: str, say: Callable[[str], str] | None, ready_file: Path | None) -> None:
@@ -101,7 +108,8 @@ async def listen_until_stopped(
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on ``host``."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    address = parse_address(host.removeprefix("[").removesuffix("]"))
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowyard.cli.deploy_options import deploy_options, open_place
+from flowyard.cli.deploy_options import deploy_options, deployment_option, open_place
 from flowyard.cli.deploy_view import print_state, state_view
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import printable
@@ -29,7 +29,7 @@ def status(path: str, env: str, target: str | None, home: str | None, as_json: b
 
 @click.command()
 @deploy_options
-@click.option("--deployment", metavar="NAME", help="Which one (default: the one that gets most requests).")
+@deployment_option("Which one (default: the one that gets most requests).")
 @click.option("--lines", type=click.IntRange(1, 100_000), default=100, show_default=True)
 def logs(
     path: str, env: str, target: str | None, deployment: str | None, lines: int, home: str | None, as_json: bool

@@ -11,13 +11,16 @@ from urllib.parse import urlsplit
 import click
 
 from flowyard._util.files import write_atomic
+from flowyard._util.listen import is_loopback
 from flowyard.app import open_app
-from flowyard.cli.deploy_options import open_place
+from flowyard.cli.deploy_options import deployment_option, open_place
 from flowyard.cli.deploy_parts import run_test
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import printable
-from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, render_junit
+from flowyard.deploy.endpoint_test.client import HOSTS_VARIABLE
+from flowyard.deploy.endpoint_test.junit import render_junit
+from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.model import Address
 from flowyard.errors import ExitCode, UserError
 
@@ -31,7 +34,7 @@ _KEY = "FLOWYARD_SERVE_KEY"
 @click.option("--usecase", metavar="PATH", help="Test its endpoint instead, as deployment.yaml says.")
 @click.option("--env", metavar="NAME", help="The environment of --usecase.")
 @click.option("--target", metavar="NAME", help="The target of --usecase, where the environment has several.")
-@click.option("--deployment", metavar="NAME", help="Of --usecase only this deployment.")
+@deployment_option("Of --usecase only this deployment.")
 @click.option("--file", "sample", metavar="FILE", help="A request as JSON, such as sample-request.json.")
 @click.option("--golden", metavar="FILE", help="Requests with what is expected of their answers.")
 @click.option("--suite", type=click.Choice(["smoke", "integration"]), help="What is checked (default: smoke).")
@@ -64,6 +67,8 @@ def test(
 
     Exits 0 when all is as it should be, 1 when a check failed, 5 when nobody answers.
     """
+    if usecase is not None and url is None and env is None:
+        raise UserError("Say which environment of the use case is tested.", hint=f"--usecase {usecase} --env NAME")
     if (url is None) == (usecase is None) or (usecase is None) != (env is None):
         raise UserError("Say what to test.", hint="--url URL, or --usecase PATH --env E [--deployment NAME]")
     given = {
@@ -101,9 +106,11 @@ def _typed_address(url: str, key_variable: str, home: str | None) -> Address:
         usable = False
     if not usable or "@" in parts.netloc:
         raise UserError("--url takes http://HOST[:PORT] or https://…, without a name or password.")
-    key = open_app(read_settings(home)).environ.get(key_variable)
+    environ, host = open_app(read_settings(home)).environ, str(parts.hostname)
+    key = environ.get(key_variable)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return Address(url.rstrip("/").removesuffix("/score"), headers)
+    allowed = {*environ.get(HOSTS_VARIABLE, "").replace(",", " ").split(), *([host] if is_loopback(host) else ())}
+    return Address(url.rstrip("/").removesuffix("/score"), headers, frozenset(allowed))
 
 
 @contextmanager

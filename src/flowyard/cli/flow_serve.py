@@ -8,13 +8,13 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from flowyard import __version__
+from flowyard._util.event_loop import loop_factory
 from flowyard._util.listen import is_loopback, serve_until_stopped
 from flowyard.app import App, open_app
 from flowyard.cli.options import (
@@ -81,7 +81,7 @@ def serve(
         serving = _serve_by_workers(flow.name, settings, app.settings.environ, host, port, file)
     else:
         serving = _serve(flow, app, arguments, settings, host, port, file, worker)
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as asyncio_runner:
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as asyncio_runner:
         asyncio_runner.run(serving)
 
 
@@ -93,14 +93,6 @@ def _spans(flow: Flow, environ: Mapping[str, str]) -> SpanSettings:
         "flowyard.flow": flow.name,
     }
     return SpanSettings.read(environ, service=flow.name, about=about)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The event loop of uvloop where that is installed: a request costs it less."""
-    try:
-        return getattr(import_module("uvloop"), "new_event_loop", None)
-    except ImportError:
-        return None
 
 
 def _with_variables(flow: Flow, app: App, given: tuple[str, ...]) -> Flow:

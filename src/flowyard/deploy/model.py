@@ -37,11 +37,13 @@ class Image:
 class Address:
     """Where something answers: the URL without the path of a route, and headers that each request has to have.
 
-    ``headers`` may hold a key, and are never printed or stored.
+    ``headers`` may hold a key, and are never printed or stored. ``allowed_hosts`` is None for an address that a target
+    made; one that was given is only asked where it is public, or its host is among them.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allowed_hosts: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
+from flowyard._util.no_metadata import NoMetadataConnector
+
 __all__ = ["HttpSessions"]
 
 _MOST_CONNECTIONS = 512
@@ -31,7 +33,7 @@ class HttpSessions:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)
+            connector = NoMetadataConnector(limit=_MOST_CONNECTIONS)
             session = self._sessions[loop] = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(loop=loop), trust_env=bool(getproxies())
             )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 
 from flowyard._util.listen import is_loopback
 from flowyard.wire import Refusal, Request
 
 __all__ = ["require_access"]
-
-_OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 def require_access(request: Request, key: str | None, *, behind_gateway: bool = False) -> None:
@@ -38,7 +35,7 @@ def _given(request: Request) -> tuple[bytes, bool] | None:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value.strip(), validate=True).partition(b":")[2], True
-        except binascii.Error:
+        except ValueError:  # no base64, or no ASCII
             return None
     return None
 
@@ -57,4 +54,4 @@ def _require_own_page(request: Request, *, names_too: bool) -> None:
 
 def _is_own(host: str) -> bool:
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return name in _OWN_NAMES or name.startswith("127.")
+    return is_loopback(name)

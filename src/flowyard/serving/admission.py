@@ -17,9 +17,13 @@ class Admission:
 
     def enter(self) -> None:
         """Count one line; whoever entered must leave. Raises Refusal."""
+        self.require_room()
+        self.under_way += 1
+
+    def require_room(self) -> None:
+        """Raises Refusal when no more lines may enter."""
         if self.under_way >= self.at_once:
             raise Refusal(429, f"{self.at_once} requests are under way, which is the limit.", retry_after_s=1)
-        self.under_way += 1
 
     def leave(self) -> None:
         self.under_way -= 1

@@ -32,7 +32,8 @@ class FlowServer:
     def __init__(self, runner: LineRunner, settings: ServingSettings, worker: Worker | None = None) -> None:
         self._worker = worker
         self.service = service = make_service(runner, settings)
-        self.wire = WireServer(service.handle, service.refused, WireLimits(body_bytes=settings.body_bytes))
+        limits = WireLimits(body_bytes=settings.body_bytes)
+        self.wire = WireServer(service.handle, service.refused, limits, before_body=service.before_body)
         self._grace_s = settings.grace_s
         service.count_connections = lambda: self.wire.open_connections
 

@@ -33,6 +33,8 @@ __all__ = ["Service", "exchange_of"]
 
 _REQUEST_ID = ("x-request-id", "x-ms-client-request-id")
 _GONE = 499
+_LINES = frozenset({"/score", "/v1/chat/completions"})
+"""The routes that run lines, of which there may be too many."""
 
 
 class Service:
@@ -79,12 +81,7 @@ class Service:
             route = self._route(request)
             response = await route.handler(request)
         except Refusal as refusal:
-            response = refused(refusal)
-            if refusal.status == 401:  # a browser then asks the person, whose name does not matter
-                response.headers["www-authenticate"] = (
-                    'Basic realm="flowyard: the key is the password", charset="UTF-8"'
-                )
-            self.metrics.refused(path if refusal.status not in (401, 403, 404) else "other", refusal.status)
+            response = self._refused_request(path, refusal)
         except asyncio.CancelledError:
             if request.is_gone or not request.is_stopping:
                 raise
@@ -97,6 +94,23 @@ class Service:
             headers[_REQUEST_ID[0]] = _request_id(request)
         if self.runner.is_simulated:
             headers["x-flowyard-simulated"] = "true"
+        return response
+
+    def before_body(self, request: Request) -> Response | None:
+        """The answer to a request whose body is still to come, if that is no already: its body need not be read."""
+        try:
+            self._route(request)
+            if request.path in _LINES:
+                self.admission.require_room()
+        except Refusal as refusal:
+            return self._refused_request(request.path, refusal)
+        return None
+
+    def _refused_request(self, path: str, refusal: Refusal) -> Response:
+        response = refused(refusal)
+        if refusal.status == 401:  # a browser then asks the person, whose name does not matter
+            response.headers["www-authenticate"] = 'Basic realm="flowyard: the key is the password", charset="UTF-8"'
+        self.metrics.refused(path if refusal.status not in (401, 403, 404) else "other", refusal.status)
         return response
 
     def _route(self, request: Request) -> Route:

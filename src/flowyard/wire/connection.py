@@ -10,7 +10,7 @@ from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.written import CONTINUE, LAST_CHUNK, chunk, head_bytes
+from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes
 
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_over = False
         self._rests = False
+        self._held = 0
 
     @property
     def is_idle(self) -> bool:
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.remove(self)
         self._is_over = True
+        self._hold(0)
         self._gone()
         self.resume_writing()
 
@@ -101,9 +103,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close_idle(self) -> None:
-        """Close, if nothing is going on here."""
-        if self.is_idle:
-            self._transport.close()
+        """Close, if nothing is going on here, and say so: a request that is on its way here was not begun."""
+        if self.is_idle and not self._is_over:
+            self._is_over = True
+            self._transport.write(GOODBYE)
+            self._linger()
 
     def too_slow(self) -> None:
         """The deadline has passed."""
@@ -124,19 +128,37 @@ class Connection(asyncio.Protocol):
                     return
                 self._head = parse_head(bytes(self._data[: end + 2]), self._limits)
                 del self._data[: end + 4]
-                self._begin_body(self._head)
+                self._chunks = ChunkReader(self._limits) if self._head.length is None else None
+                self.deadline = self._loop.time() + self._limits.body_s
+                self._held = -1
             body = self._body(self._head)
+            if body is None and self._held < 0 and not self._may_send_body(self._head):
+                return
+            self._hold(0 if body is not None else len(self._data) + len(self._chunks.body if self._chunks else b""))
         except Refusal as refusal:
             self._refuse(refusal)
             return
         if body is not None:
             self._start(self._head, body)
 
-    def _begin_body(self, head: Head) -> None:
-        self._chunks = ChunkReader(self._limits) if head.length is None else None
-        self.deadline = self._loop.time() + self._limits.body_s
+    def _may_send_body(self, head: Head) -> bool:
+        """Whether to wait for the rest of a body; when not, the answer is given."""
+        if self._server.before_body is not None:
+            request = Request(head.method, head.path, head.query_text, head.headers, b"", self._local[:2])
+            response = self._server.before_body(request)
+            if response is not None:
+                self._refuse_with(response)
+                return False
         if head.expects and not self._data:
             self._transport.write(CONTINUE)
+        return True
+
+    def _hold(self, size: int) -> None:
+        """Note how much of an incomplete request is here. Raises Refusal when all connections hold too much."""
+        self._server.held_bytes += size - max(0, self._held)
+        self._held = size
+        if size and self._server.held_bytes > self._limits.held_bytes:
+            raise Refusal(503, "The server holds too much of requests that are not complete.", retry_after_s=1)
 
     def _body(self, head: Head) -> bytes | None:
         """The body once it is complete."""
@@ -160,13 +182,15 @@ class Connection(asyncio.Protocol):
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
                 shown = response.body if request.method != "HEAD" else b""
-                start = head_bytes(response, length=len(response.body), closes=not keeps, chunks=False)
+                length = len(response.body) if response.length is None else response.length
+                start = head_bytes(response, length=length, closes=not keeps, chunks=False)
                 self._transport.write(start + shown)
                 if self._is_full:
                     await self._until_room()
             else:
-                keeps = keeps and not head.is_old
-                await self._stream(response, closes=not keeps, chunks=not head.is_old)
+                chunks = response.length is None and not head.is_old
+                keeps = keeps and (chunks or response.length is not None)
+                await self._stream(response, closes=not keeps, chunks=chunks)
         except BaseException as error:
             self._end(keeps=False, aborts=not self._is_over)
             if not isinstance(error, asyncio.CancelledError | Exception):
@@ -176,15 +200,19 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, response: Response, *, closes: bool, chunks: bool) -> None:
         assert not isinstance(response.body, bytes)
-        self._transport.write(head_bytes(response, length=None, closes=closes, chunks=chunks))
+        self._transport.write(head_bytes(response, length=response.length, closes=closes, chunks=chunks))
+        sent = 0
         async with aclosing(response.body) as pieces:
             async for piece in pieces:
                 if piece:
+                    sent += len(piece)
                     self._transport.write(chunk(piece) if chunks else piece)
                     if self._is_full:
                         await self._until_room()
         if chunks:
             self._transport.write(LAST_CHUNK)
+        elif response.length not in (None, sent):
+            raise ValueError(f"A body of {response.length} bytes was announced, {sent} came.")
 
     async def _until_room(self) -> None:
         """Wait while the client does not read."""
@@ -213,7 +241,10 @@ class Connection(asyncio.Protocol):
             self._read()
 
     def _refuse(self, refusal: Refusal) -> None:
-        response = self._server.refused(refusal)
+        self._refuse_with(self._server.refused(refusal))
+
+    def _refuse_with(self, response: Response) -> None:
+        """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
         assert isinstance(response.body, bytes)
         self._head = None
         self._is_over = True
@@ -225,6 +256,8 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close our half; the rest goes once the client has closed its own, or soon."""
         self._data.clear()
+        self._chunks = None
+        self._hold(0)
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
         if self._is_paused:

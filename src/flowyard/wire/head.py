@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.refusal import Refusal
 
-__all__ = ["HEAD_END", "Head", "find_head", "parse_head"]
+__all__ = ["HEAD_END", "Head", "find_head", "parse_fields", "parse_head"]
 
 HEAD_END = b"\r\n\r\n"
 
@@ -51,7 +51,7 @@ def parse_head(data: bytes, limits: WireLimits) -> Head:
     line = _LINE.match(data)
     if line is None:
         raise Refusal(400, "The first line is no request of HTTP/1.1.")
-    headers = _fields(data, line.end(), limits)
+    headers = parse_fields(data, line.end(), limits)
     is_old = line[3] == b"0"
     if "host" not in headers and not is_old:
         raise Refusal(400, "The header Host is missing.")
@@ -72,7 +72,8 @@ def parse_head(data: bytes, limits: WireLimits) -> Head:
     )
 
 
-def _fields(data: bytes, at: int, limits: WireLimits) -> dict[str, str]:
+def parse_fields(data: bytes, at: int, limits: WireLimits) -> dict[str, str]:
+    """The headers from there on, with lower-case names; a repeated one holds its values joined by commas."""
     headers: dict[str, str] = {}
     end, count = len(data), 0
     while at < end:

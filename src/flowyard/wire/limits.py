@@ -13,7 +13,7 @@ class WireLimits:
 
     ``head_s`` and ``body_s`` are the times in which a head and then a body have to arrive, ``idle_s`` how long a
     connection may rest between requests, ``write_s`` how long a client may leave an answer unread, ``connections`` how
-    many may be open.
+    many may be open. ``held_bytes`` is how much of requests that are not complete all connections may hold together.
     """
 
     head_bytes: int = 16 * 1024
@@ -24,3 +24,4 @@ class WireLimits:
     idle_s: float = 75.0
     write_s: float = 60.0
     connections: int = 4096
+    held_bytes: int = 512 * 1024 * 1024

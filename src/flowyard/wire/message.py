@@ -36,7 +36,9 @@ class Request:
 class Response:
     """``body`` is complete, or comes in pieces, each of which is sent when it is there.
 
-    ``closes`` ends the connection after the answer.
+    ``length`` is that of a body in pieces, where it is known, and of the body that an answer to HEAD stands for.
+    ``cookies`` are the values of Set-Cookie, the one header that is there several times. ``closes`` ends the connection
+    after the answer.
     """
 
     status: int = 200
@@ -44,6 +46,8 @@ class Response:
     content_type: str = "application/json; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
     closes: bool = False
+    length: int | None = None
+    cookies: tuple[str, ...] = ()
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
-from flowyard.wire.message import Handler, Response
+from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["WireServer"]
 
 _SWEEP_S = 0.5
 _QUIET_S = 0.25
-"""How long idle connections stay open while draining: a request that is under way on one of them is still answered."""
+"""How long connections are accepted, and then idle ones kept, while draining: what is on its way is still answered."""
 _BACKLOG = 2048
 
 
 class WireServer:
     """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
 
-    ``handle`` raises nothing; when it does, the connection is cut.
+    ``handle`` raises nothing; when it does, the connection is cut. ``before_body`` is asked when the body of a request
+    is still to come: what it answers is the answer, and the body is not read.
     """
 
     def __init__(
-        self, handle: Handler, refused: Callable[[Refusal], Response], limits: WireLimits | None = None
+        self,
+        handle: Handler,
+        refused: Callable[[Refusal], Response],
+        limits: WireLimits | None = None,
+        *,
+        before_body: Callable[[Request], Response | None] | None = None,
     ) -> None:
         self.handle = handle
         self.refused = refused
+        self.before_body = before_body
         self.limits = limits or WireLimits()
+        self.held_bytes = 0
         self.is_draining = False
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self._accepting: list[socket.socket] = []
         self._sweeping: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
 
@@ -44,6 +54,7 @@ class WireServer:
         self.loop = asyncio.get_running_loop()
         where: dict[str, Any] = {"sock": opened} if opened is not None else {"host": host, "port": port}
         self._server = await self.loop.create_server(lambda: Connection(self), **where, backlog=_BACKLOG)
+        self._accepting = [socket.socket(fileno=os.dup(each.fileno())) for each in self._server.sockets]
         self._sweeping = self.loop.create_task(self._sweep())
         name = self._server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
@@ -63,10 +74,10 @@ class WireServer:
             self._empty.set()
 
     async def drain(self, grace_s: float) -> None:
-        """Accept nothing new, answer what is under way within ``grace_s`` seconds, then end the rest."""
+        """Answer what is under way or on its way within ``grace_s`` seconds, accept nothing more, end the rest."""
         self.is_draining = True
-        if self._server is not None:
-            self._server.close()
+        await asyncio.sleep(min(_QUIET_S, grace_s))
+        await self._accept_last()
         await self._until_empty(min(_QUIET_S, grace_s))
         self._close_idle()
         await self._until_empty(grace_s)
@@ -80,6 +91,22 @@ class WireServer:
         for connection in list(self._connections):
             connection.too_slow()
         await asyncio.sleep(0)
+
+    async def _accept_last(self) -> None:
+        """Stop listening, but take who was let in by the system already: they would lose what they have sent."""
+        if self._server is not None:
+            self._server.close()
+        late: list[socket.socket] = []
+        for each in self._accepting:
+            with contextlib.suppress(OSError):
+                while True:
+                    late.append(each.accept()[0])
+            each.close()
+        self._accepting.clear()
+        for each in late:
+            each.setblocking(False)
+            with contextlib.suppress(OSError):
+                await self.loop.connect_accepted_socket(lambda: Connection(self), each)
 
     async def _until_empty(self, seconds: float) -> None:
         if self._connections:

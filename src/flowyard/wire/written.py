@@ -6,9 +6,14 @@ from http import HTTPStatus
 
 from flowyard.wire.message import Response
 
-__all__ = ["CONTINUE", "LAST_CHUNK", "chunk", "head_bytes"]
+__all__ = ["CONTINUE", "GOODBYE", "LAST_CHUNK", "NOT_BEGUN", "chunk", "head_bytes"]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+NOT_BEGUN = "x-flowyard-not-begun"
+"""In an answer: the server ends the connection without having begun a request on it, which may be sent elsewhere."""
+GOODBYE = (
+    f"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n{NOT_BEGUN}: yes\r\nconnection: close\r\n\r\n"
+).encode()
 LAST_CHUNK = b"0\r\n\r\n"
 
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -24,6 +29,8 @@ def head_bytes(response: Response, *, length: int | None, closes: bool, chunks: 
     elif chunks:
         parts.append("transfer-encoding: chunked\r\n")
     parts.extend(f"{name}: {_one_line(value)}\r\n" for name, value in response.headers.items())
+    if response.cookies:
+        parts.extend(f"set-cookie: {_one_line(value)}\r\n" for value in response.cookies)
     parts.append("connection: close\r\n\r\n" if closes else "\r\n")
     return "".join(parts).encode("latin-1", "replace")
 

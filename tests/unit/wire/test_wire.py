@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flowyard.wire import Refusal, Request, Response, WireLimits, WireServer
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import find_head, parse_head
+from flowyard.wire.written import NOT_BEGUN
 
 PATIENCE_S = 60
 HEAD = "POST /x HTTP/1.1\r\nHost: a\r\n"
@@ -84,6 +85,12 @@ async def said(port: int, *parts: bytes) -> bytes:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
 
 
 def run(use: Callable[[WireServer, Behind, int], Awaitable[None]], limits: WireLimits = SMALL) -> None:
@@ -225,12 +232,13 @@ def test_who_leaves_is_no_longer_worked_for(path: str):
 def test_draining_ends_what_is_under_way_and_answers_what_still_comes():
     async def use(server: WireServer, behind: Behind, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        _, idle = await asyncio.open_connection("127.0.0.1", port)
+        idle_reader, idle = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\nGET /late HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.wait_for(behind.began.wait(), PATIENCE_S)
         draining = asyncio.create_task(server.drain(PATIENCE_S))
         await asyncio.sleep(0)
         assert server.is_draining
+        assert NOT_BEGUN.encode() in await asyncio.wait_for(idle_reader.read(), PATIENCE_S)
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
         behind.may_end.set()
@@ -300,3 +308,57 @@ def test_chunks_are_read_however_they_are_cut(pieces: list[bytes], step: int):
 def test_any_bytes_are_chunks_or_are_refused(data: bytes):
     with contextlib.suppress(Refusal):
         ChunkReader(SMALL).feed(bytearray(data))
+
+
+def test_who_may_not_ask_need_not_send_the_body():
+    async def use(server: WireServer, behind: Behind, port: int) -> None:
+        server.before_body = lambda request: Response(401, b"no") if request.path == "/x" else None
+        answer = await said(port, HEAD.encode() + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nconnection: close\r\n" in answer
+        assert behind.seen == []
+        answer = await said(
+            port, HEAD.replace("/x", "/y").encode() + b"Connection: close\r\nContent-Length: 2\r\n\r\n", b"ab"
+        )
+        assert answer.endswith(b"\r\n\r\nab")
+
+    run(use)
+
+
+def test_all_connections_together_hold_no_more_than_they_may():
+    """Two bodies that are not complete fit, a third does not; when one has gone there is room again."""
+
+    async def use(server: WireServer, behind: Behind, port: int) -> None:
+        begun = HEAD.encode() + b"Connection: close\r\nContent-Length: 50\r\n\r\n" + b"x" * 40
+        writers = []
+        for count in (1, 2):
+            writers.append((await asyncio.open_connection("127.0.0.1", port))[1])
+            writers[-1].write(begun)
+            await until(lambda count=count: server.held_bytes == 40 * count)  # type: ignore[misc]
+        assert (await said(port, begun)).startswith(b"HTTP/1.1 503 ")
+        assert behind.seen == []
+        writers[0].close()
+        await until(lambda: server.held_bytes == 40)
+        assert (await said(port, begun, b"y" * 10)).endswith(b"x" * 40 + b"y" * 10)
+        for each in writers:
+            each.close()
+            with contextlib.suppress(ConnectionError):
+                await each.wait_closed()
+
+    run(use, WireLimits(held_bytes=100))
+
+
+def test_a_body_that_is_not_as_long_as_announced_cuts_the_connection():
+    async def use(server: WireServer, _behind: Behind, port: int) -> None:
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            yield b"ab"
+
+        async def handle(_request: Request) -> Response:
+            return Response(200, pieces(), length=3)
+
+        server.handle = handle
+        with contextlib.suppress(ConnectionError):
+            assert (await said(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).endswith(b"\r\n\r\nab")
+        assert server.open_connections == 0
+
+    run(use)

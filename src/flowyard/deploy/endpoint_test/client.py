@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
+from flowyard._util.pinned import Purpose, pinned_connector
 from flowyard._util.printable import printable_text
 from flowyard.deploy.model import Address
 
-__all__ = ["Answer", "EndpointClient", "Unreached"]
+__all__ = ["HOSTS_VARIABLE", "Answer", "EndpointClient", "Unreached"]
 
+HOSTS_VARIABLE = "FLOWYARD_ENDPOINT_HOSTS"
+
+_PURPOSE = Purpose("it is not asked", HOSTS_VARIABLE)
 _LARGEST = 32 * 1024 * 1024
 _REDIRECTS = range(300, 400)
 _SHOWN = 300
@@ -51,18 +56,22 @@ class Answer:
 
 
 class EndpointClient:
-    """Asks one endpoint; its connections are kept from request to request. To be used as a context."""
+    """Asks one endpoint; its connections are kept from request to request. To be used as a context.
+
+    An address that was given is looked up once, checked, and kept to: a second look-up cannot lead elsewhere.
+    """
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._address = address
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._made: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> EndpointClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        if self._made is not None:
+            await self._made.close()
 
     async def get(self, route: str) -> Answer:
         """Raises Unreached."""
@@ -78,7 +87,8 @@ class EndpointClient:
             headers = {"Content-Type": "application/json", **headers}
         began = time.perf_counter()
         try:
-            async with self._session.request(
+            session = self._made or await self._session()
+            async with session.request(
                 method, self._address.url.rstrip("/") + route, data=data, headers=headers, allow_redirects=False
             ) as answer:
                 content = await answer.content.read(_LARGEST)
@@ -89,6 +99,23 @@ class EndpointClient:
         text = content.decode("utf-8", "replace")
         return Answer(answer.status, text, (time.perf_counter() - began) * 1000)
 
+    async def _session(self) -> aiohttp.ClientSession:
+        """Raises UserError for a host that may not be asked, and OSError for one that is not known."""
+        allowed = self._address.allowed_hosts
+        connector = None if allowed is None else await pinned_connector(URL(self._address.url), allowed, _PURPOSE)
+        if self._made is None:
+            jar = aiohttp.DummyCookieJar()
+            self._made = aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=jar)
+        elif connector is not None:  # another request was quicker
+            await connector.close()
+        return self._made
+
 
 def _said(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} is not known"
+    if isinstance(error, ConnectionRefusedError) or (
+        isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError)
+    ):
+        return "nobody listens there"
     return printable_text(str(error)) or type(error).__name__

@@ -47,6 +47,9 @@ class _Supervisor:
             code = self._serve()
             if self._stopping.is_set():
                 return
+            if code == 0:  # it was told to end, as by an operator: that is no crash
+                pause = _FIRST_PAUSE_S
+                continue
             pause = _FIRST_PAUSE_S if time.monotonic() - began > _STEADY_S else min(2 * pause, _LONGEST_PAUSE_S)
             crashes += 1
             write_atomic(self._folder / "crashes.json", dump_json({"crashes": crashes, "exit_code": code}))

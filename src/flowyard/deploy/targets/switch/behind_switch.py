@@ -14,6 +14,7 @@ from typing import Any
 
 from flowyard.abc import Target
 from flowyard.deploy.model import Address, Change, Deployment, DeploymentState, EndpointState, WantedDeployment
+from flowyard.deploy.names import require_path_part
 from flowyard.deploy.targets.switch.endpoint_folder import EndpointFolder
 from flowyard.deploy.targets.switch.process import switch_process
 from flowyard.deploy.targets.switch.ready import answers, wait_until
@@ -118,6 +119,9 @@ class BehindSwitch(Target):
         place = self.place(endpoint)
         if deployment is not None:
             place.require_no_requests(deployment)
+            if place.deployment(deployment).is_symlink():  # none of ours: nothing behind it is touched
+                place.forget(deployment)
+                return
             with none_under_way(place.deployment(deployment), _FINISH_S):
                 self.end(endpoint, deployment, place.deployment(deployment))
             place.forget(deployment)
@@ -128,7 +132,8 @@ class BehindSwitch(Target):
         place.forget_all()
 
     def place(self, endpoint: str) -> EndpointFolder:
-        """Where the endpoint is kept."""
+        """Where the endpoint is kept. Raises UserError for a name that leads elsewhere."""
+        require_path_part("An endpoint", endpoint)
         return EndpointFolder(self._home / "deployments" / self.label / endpoint)
 
     def headers(self, endpoint: str) -> dict[str, str]:

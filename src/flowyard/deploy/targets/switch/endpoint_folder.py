@@ -14,6 +14,7 @@ from typing import Any
 
 from flowyard._util.files import dump_json, write_atomic
 from flowyard._util.suggest import did_you_mean
+from flowyard.deploy.names import require_deployment_name
 from flowyard.errors import Conflict, NotFound, StoreError, UserError
 
 __all__ = ["EndpointFolder"]
@@ -61,7 +62,8 @@ class EndpointFolder:
         return [each.parent.name for each in sorted(found, key=lambda each: (each.stat().st_mtime_ns, str(each)))]
 
     def deployment(self, name: str) -> Path:
-        """The folder of a deployment, which need not exist."""
+        """The folder of a deployment, which need not exist. Raises NotFound for a name that leads elsewhere."""
+        require_deployment_name(name)
         return self.path / "deployments" / name
 
     def facts(self, name: str) -> dict[str, Any]:
@@ -96,7 +98,10 @@ class EndpointFolder:
             )
 
     def forget(self, name: str) -> None:
-        """Take away the files of a deployment; first what makes it one."""
+        """Take away the files of a deployment; first what makes it one. Of a link only the link."""
+        if self.deployment(name).is_symlink():
+            self.deployment(name).unlink()
+            return
         (self.deployment(name) / "deployment.json").unlink(missing_ok=True)
         shutil.rmtree(self.deployment(name), ignore_errors=True)
 

@@ -7,54 +7,69 @@ under way are not touched. It holds no secret.
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import random
+import signal
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
-
-from flowyard._util.listen import listen_until_stopped
+from flowyard._util.event_loop import loop_factory
+from flowyard._util.listen import serve_until_stopped
 from flowyard.deploy.targets.switch.endpoint_folder import EndpointFolder
 from flowyard.deploy.targets.switch.kept_process import KeptProcess
 from flowyard.deploy.targets.switch.under_way import UnderWay
+from flowyard.wire import (
+    BadAnswer,
+    Refusal,
+    Request,
+    Response,
+    Unanswered,
+    WireClient,
+    WireLimits,
+    WireServer,
+)
 
 __all__ = ["DEPLOYMENT_HEADER", "Switch", "switch_process"]
 
 DEPLOYMENT_HEADER = "x-flowyard-deployment"
 """Says in an answer which deployment gave it."""
 
-_OF_ONE_CONNECTION = frozenset(
-    {
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
-        *("transfer-encoding", "upgrade", "expect"),
-    }
-)
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 _AGAIN_S = 0.1
+_LOOK_S = 2.0
 _SHUTDOWN_S = 30.0
-_PIECE = 64 * 1024
+_BODY_BYTES = 256 * 1024 * 1024
+"""More than the deployments take, who say themselves what is too much."""
 
 
 class Switch:
-    """Hands each request to one deployment, and its answer back piece by piece."""
+    """Hands each request to one deployment, and its answer back piece by piece. Close it in the end."""
 
-    def __init__(self, endpoint: EndpointFolder, session: aiohttp.ClientSession) -> None:
+    def __init__(self, endpoint: EndpointFolder) -> None:
         self._endpoint = endpoint
-        self._session = session
+        self._client = WireClient()
         self._under_way = UnderWay()
+        self._server = WireServer(self.handle, _refused, WireLimits(body_bytes=_BODY_BYTES))
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Wait a while for a deployment that is just being restarted; nothing is sent twice."""
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Begin; gives the address. Raises OSError."""
+        return await self._server.listen(host, port)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._server.drain(_SHUTDOWN_S)
+        await self._client.close()
+
+    async def handle(self, request: Request) -> Response:
+        """Wait a while for a deployment that is just being restarted; nothing is sent twice that may have begun."""
         until = asyncio.get_running_loop().time() + _PATIENCE_S
         while True:
             name = self._chosen()
             if name and self._under_way.begin(self._endpoint.deployment(name)):
-                try:
-                    answer = await self._answer(request, name)
-                finally:
-                    self._under_way.end(self._endpoint.deployment(name))
+                answer = await self._counted(request, name)
                 if answer is not None:
                     return answer
             if not name or asyncio.get_running_loop().time() > until:
@@ -66,49 +81,50 @@ class Switch:
         shares = self._endpoint.shares
         return random.choices(list(shares), list(shares.values()))[0] if shares else ""
 
-    async def _answer(self, request: web.Request, name: str) -> web.StreamResponse | None:
-        """What the deployment answers; None when nothing was sent, because it is not there now."""
+    async def _counted(self, request: Request, name: str) -> Response | None:
+        """What the deployment answers; its request counts as under way until the last piece has been handed on."""
+        folder, answer = self._endpoint.deployment(name), None
+        try:
+            answer = await self._answer(request, name)
+        finally:
+            if answer is None or isinstance(answer.body, bytes):
+                self._under_way.end(folder)
+        if answer is not None and not isinstance(answer.body, bytes):
+            answer.body = self._counted_pieces(folder, answer.body)
+        return answer
+
+    async def _counted_pieces(self, folder: Path, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        try:
+            async for piece in pieces:
+                yield piece
+        finally:
+            self._under_way.end(folder)
+            await pieces.aclose()
+
+    async def _answer(self, request: Request, name: str) -> Response | None:
+        """What the deployment answers; None when it has begun nothing, because it is not there now."""
         address = self._endpoint.address(name)
         if not address or name not in self._endpoint.shares:
             return None
+        parts = urlsplit(address)
         try:
-            return await self._forwarded(request, name, address)
-        except aiohttp.ClientConnectorError:
-            return None
-        except (aiohttp.ClientError, ConnectionError) as error:
-            return _failed(502, f"The deployment {name} broke off: {type(error).__name__}.")
-
-    async def _forwarded(self, request: web.Request, name: str, address: str) -> web.StreamResponse:
-        body = request.content if request.body_exists else None
-        headers = _end_to_end(request.headers)
-        async with self._session.request(
-            request.method, address + request.raw_path, data=body, headers=headers, allow_redirects=False
-        ) as answer:
-            response = web.StreamResponse(status=answer.status, reason=answer.reason)
-            response.headers.extend(_end_to_end(answer.headers))
-            response.headers[DEPLOYMENT_HEADER] = name
-            await response.prepare(request)
-            try:
-                async for piece in answer.content.iter_chunked(_PIECE):
-                    await response.write(piece)
-            except aiohttp.ClientError:
-                if request.transport:
-                    request.transport.abort()  # so that the caller sees that the answer is not whole
-                return response
-            await response.write_eof()
-            return response
+            response = await self._client.forward((parts.hostname or "", parts.port or 80), request)
+        except Unanswered as error:
+            return None if error.is_untouched else _failed(502, f"The deployment {name} broke off: {error}")
+        except BadAnswer as error:
+            return _failed(502, f"The deployment {name} gave no proper answer: {error}")
+        response.headers[DEPLOYMENT_HEADER] = name
+        return response
 
 
-def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """Headers without those that are between two ends of one connection."""
-    named = {each.strip().lower() for value in headers.getall("Connection", ()) for each in value.split(",")}
-    dropped = _OF_ONE_CONNECTION | named
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
+def _refused(refusal: Refusal) -> Response:
+    """What is answered to what never became a request."""
+    return _failed(refusal.status, refusal.message)
 
 
-def _failed(status: int, message: str) -> web.Response:
-    body = {"error": {"code": "Unavailable", "message": message}}
-    return web.json_response(body, status=status, headers={"Retry-After": "1"})
+def _failed(status: int, message: str) -> Response:
+    body = {"error": {"code": "Unavailable" if status >= 500 else "UserError", "message": message}}
+    return Response(status, json.dumps(body).encode(), headers={"retry-after": "1"} if status >= 500 else {})
 
 
 def switch_process(folder: Path) -> KeptProcess:
@@ -117,23 +133,24 @@ def switch_process(folder: Path) -> KeptProcess:
 
 
 async def _serve(endpoint: EndpointFolder) -> None:
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)  # a kept connection may be closed just when it is used
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
-    async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", Switch(endpoint, session).handle)
-        ready = endpoint.path / "switch.address"
-        await listen_until_stopped(
-            app, "127.0.0.1", endpoint.port, say=lambda url: url, ready_file=ready, shutdown_s=_SHUTDOWN_S
-        )
+    ready = endpoint.path / "switch.address"
+    _stop_when_gone(endpoint.path, asyncio.get_running_loop())
+    await serve_until_stopped(Switch(endpoint), "127.0.0.1", endpoint.port, say=lambda url: url, ready_file=ready)
+
+
+def _stop_when_gone(folder: Path, loop: asyncio.AbstractEventLoop) -> None:
+    """When somebody threw the whole home away, nobody could stop this process any more: it stops itself."""
+    if folder.is_dir():
+        loop.call_later(_LOOK_S, _stop_when_gone, folder, loop)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _main(folder: Path) -> None:
     with switch_process(folder).being_it() as mine:
         if mine:
-            asyncio.run(_serve(EndpointFolder(folder)))
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(_serve(EndpointFolder(folder)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""Asking servers over connections that are kept: what a switch or a gateway hands on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flowyard.wire.answer_head import AnswerHead
+from flowyard.wire.message import Request, Response
+from flowyard.wire.upstream import Unanswered, Upstream
+from flowyard.wire.written import NOT_BEGUN
+
+__all__ = ["WireClient", "end_to_end"]
+
+_OF_ONE_CONNECTION = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "expect", "content-length"),
+    }
+)
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class WireClient:
+    """Connections to servers by address; a free one is used for ``idle_s`` seconds after its last answer at most.
+
+    ``connect_s`` is how long a new one may take, ``answer_s`` how long an answer may take to begin, None for ever.
+    """
+
+    connect_s: float = 5.0
+    answer_s: float | None = None
+    idle_s: float = 30.0
+    _free: dict[_Place, deque[Upstream]] = field(default_factory=dict)
+    _sweeping: asyncio.TimerHandle | None = None
+
+    async def forward(self, place: _Place, request: Request) -> Response:
+        """Hand a request on; the answer's body is complete when it is small and here, else it comes in pieces.
+
+        Raises Unanswered and BadAnswer; the pieces raise BrokenOff. Nothing is sent twice that may have been begun.
+        """
+        data = _request_bytes(request, place)
+        upstream, head = await self._asked(place, request.method, data)
+        return _response(upstream, head)
+
+    async def close(self) -> None:
+        """Close what is free."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for each in [each for free in self._free.values() for each in free]:
+            each.abort()
+        self._free.clear()
+        await asyncio.sleep(0)  # so that the connections have ended when this returns
+
+    async def _asked(self, place: _Place, method: str, data: bytes) -> tuple[Upstream, AnswerHead]:
+        while True:
+            upstream, is_used = await self._connection(place)
+            try:
+                async with asyncio.timeout(self.answer_s):
+                    head = await upstream.ask(data, to_head=method == "HEAD")
+            except Unanswered as error:
+                # A kept connection may have been closed just now. What changes nothing may be asked again.
+                if is_used and (error.is_untouched or method in _REPEATABLE):
+                    continue
+                raise
+            except TimeoutError:
+                raise Unanswered(f"Nothing was answered within {self.answer_s:g} s.") from None
+            if NOT_BEGUN in head.headers:
+                upstream.abort()
+                if is_used:
+                    continue
+                raise Unanswered("The server is ending.", is_untouched=True)
+            return upstream, head
+
+    async def _connection(self, place: _Place) -> tuple[Upstream, bool]:
+        """A connection, and whether it was used before. Raises Unanswered."""
+        free = self._free.get(place)
+        while free:
+            upstream = free.pop()
+            if upstream.is_usable:
+                return upstream, True
+            upstream.abort()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.connect_s):
+                made = await loop.create_connection(lambda: Upstream(lambda each: self._keep(place, each)), *place)
+        except (OSError, TimeoutError) as error:
+            raise Unanswered(f"No connection: {error or type(error).__name__}.", is_untouched=True) from None
+        return made[1], False
+
+    def _keep(self, place: _Place, upstream: Upstream) -> None:
+        loop = asyncio.get_running_loop()
+        upstream.idle_since = loop.time()
+        self._free.setdefault(place, deque()).append(upstream)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(self.idle_s, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what was not needed for a while."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self.idle_s
+        for place, free in list(self._free.items()):
+            while free and (free[0].idle_since < oldest or not free[0].is_usable):
+                free.popleft().abort()
+            if not free:
+                del self._free[place]
+        self._sweeping = loop.call_later(self.idle_s, self._sweep) if self._free else None
+
+
+def end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without those that are between the two ends of one connection."""
+    named = {each.strip().lower() for each in headers.get("connection", "").split(",")}
+    return {name: value for name, value in headers.items() if name not in _OF_ONE_CONNECTION and name not in named}
+
+
+def _request_bytes(request: Request, place: _Place) -> bytes:
+    query = f"?{request.query_text}" if request.query_text else ""
+    headers = {"host": f"{place[0]}:{place[1]}", **end_to_end(request.headers)}
+    if request.body or request.method in _WITH_BODY:
+        headers["content-length"] = str(len(request.body))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{request.method} {request.path}{query} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + request.body
+
+
+def _response(upstream: Upstream, head: AnswerHead) -> Response:
+    headers = end_to_end(head.headers)
+    response = Response(head.status, b"", headers.pop("content-type", ""), headers, cookies=head.cookies)
+    whole = upstream.whole()
+    if whole is None:
+        response.body, response.length = upstream.pieces(), head.length
+    elif head.body == "none":
+        response.length = head.length
+    else:
+        response.body = whole
+    return response

@@ -1,0 +1,222 @@
+"""One connection to a server that is asked: one request at a time, the answer's body in pieces as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import cast
+
+from flowyard.wire.answer_head import AnswerHead, BadAnswer, parse_answer_head
+from flowyard.wire.chunks import ChunkReader
+from flowyard.wire.head import HEAD_END
+from flowyard.wire.limits import WireLimits
+from flowyard.wire.refusal import Refusal
+
+__all__ = ["BrokenOff", "Unanswered", "Upstream"]
+
+_LONGEST_HEAD = 64 * 1024
+_MOST_WAITING = 256 * 1024
+"""Bytes of a body that nobody has taken yet, after which nothing more is read."""
+_CHUNKS = WireLimits(body_bytes=1 << 30)
+_CONTINUE = 100
+
+
+class Unanswered(Exception):
+    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again."""
+
+    def __init__(self, message: str, *, is_untouched: bool = False) -> None:
+        super().__init__(message)
+        self.is_untouched = is_untouched
+
+
+class BrokenOff(Exception):
+    """The answer ended before its end."""
+
+
+class Upstream(asyncio.Protocol):
+    """``released`` is called once an answer has been read to its end, and the connection can be used again."""
+
+    def __init__(self, released: Callable[[Upstream], None]) -> None:
+        self.idle_since = 0.0
+        self._released = released
+        self._loop = asyncio.get_running_loop()
+        self._data = bytearray()
+        self._head: AnswerHead | None = None
+        self._to_head = False
+        self._came: asyncio.Future[None] | None = None
+        self._asks = False
+        self._failure: Exception | None = None
+        self._chunks: ChunkReader | None = None
+        self._left = 0
+        self._pieces: deque[bytes] = deque()
+        self._waiting = 0
+        self._is_whole = False
+        self._is_paused = False
+        self._is_lost = False
+        self._poll: select.poll | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_lost = True
+        self._end_of_data(error)
+
+    def eof_received(self) -> bool:
+        return False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a request may be sent: the server has neither closed nor said anything that nobody asked for."""
+        if self._is_lost or self._asks or self._data or self._transport.is_closing():
+            return False
+        return self._poll is None or not self._poll.poll(0)
+
+    async def ask(self, request: bytes, *, to_head: bool = False) -> AnswerHead:
+        """Send a whole request and wait for the head of its answer. Raises Unanswered and BadAnswer."""
+        if not self.is_usable:
+            raise Unanswered("The connection was closed.", is_untouched=True)
+        self._to_head, self._asks = to_head, True
+        self._head = self._failure = self._chunks = None
+        self._is_whole = False
+        self._transport.write(request)
+        try:
+            return await self._until_head()
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _until_head(self) -> AnswerHead:
+        while self._head is None:
+            if self._failure is not None:
+                raise self._failure
+            await self._more()
+        return self._head
+
+    def whole(self) -> bytes | None:
+        """The body if all of it is here already, after which the connection is free; None when it is not."""
+        if not self._is_whole:
+            return None
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        self._release()
+        return body
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes. Raises BrokenOff. Who stops early closes the connection."""
+        try:
+            while True:
+                if self._pieces:
+                    piece = self._pieces.popleft()
+                    self._waiting -= len(piece)
+                    if self._is_paused and self._waiting < _MOST_WAITING:
+                        self._is_paused = False
+                        self._transport.resume_reading()
+                    yield piece
+                elif self._is_whole:
+                    return
+                elif self._failure is not None:
+                    raise BrokenOff(str(self._failure))
+                else:
+                    await self._more()
+        finally:
+            if self._is_whole and not self._pieces:
+                self._release()
+            else:
+                self.abort()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._asks or self._is_whole:
+            self.abort()  # more than was asked for: whose answer would that be?
+            return
+        self._data += data
+        try:
+            if self._head is None:
+                self._read_head()
+            if self._head is not None:
+                self._read_body(self._head)
+        except (BadAnswer, Refusal) as error:
+            self._failure = error if isinstance(error, BadAnswer) else BadAnswer(error.message)
+            self.abort()
+        self._wake()
+
+    def _read_head(self) -> None:
+        while self._head is None:
+            end = self._data.find(HEAD_END, 0, _LONGEST_HEAD)
+            if end < 0:
+                if len(self._data) >= _LONGEST_HEAD:
+                    raise BadAnswer("The head of the answer is too long.")
+                return
+            head = parse_answer_head(bytes(self._data[: end + 2]), to_head=self._to_head)
+            del self._data[: end + 4]
+            if head.status < 200:
+                if head.status != _CONTINUE:
+                    raise BadAnswer(f"The answer {head.status} was not asked for.")
+                continue
+            self._head = head
+            self._chunks = ChunkReader(_CHUNKS) if head.body == "chunks" else None
+            self._left = head.length or 0
+
+    def _read_body(self, head: AnswerHead) -> None:
+        if self._chunks is not None:
+            self._is_whole = self._chunks.feed(self._data)
+            self._add(bytes(self._chunks.body))
+            self._chunks.body.clear()
+        elif head.body == "length":
+            piece = bytes(self._data[: self._left])
+            del self._data[: len(piece)]
+            self._left -= len(piece)
+            self._add(piece)
+            self._is_whole = not self._left
+        elif head.body == "until closed":
+            self._add(bytes(self._data))
+            self._data.clear()
+        else:
+            self._is_whole = True
+
+    def _add(self, piece: bytes) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._waiting += len(piece)
+        if self._waiting > _MOST_WAITING and not self._is_paused and not self._is_whole:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _end_of_data(self, error: Exception | None) -> None:
+        if self._head is not None and self._head.body == "until closed" and error is None:
+            self._is_whole = True
+        elif self._failure is None and not self._is_whole:
+            self._failure = Unanswered(f"The connection ended: {error or 'it was closed'}.")
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._came is not None and not self._came.done():
+            self._came.set_result(None)
+
+    async def _more(self) -> None:
+        self._came = self._loop.create_future()
+        try:
+            await self._came
+        finally:
+            self._came = None
+
+    def _release(self) -> None:
+        self._waiting = 0
+        self._asks = False
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+        is_sent = not self._transport.get_write_buffer_size()
+        if is_sent and self._head is not None and self._head.keeps and self.is_usable:
+            self._released(self)
+        else:
+            self._transport.close()
