@@ -7,8 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-.peer}
 stamp="$folder/.installed"
-packages="promptflow promptflow-tools promptflow-evals fastapi uvicorn"
-[ "$(cat "$stamp" 2>/dev/null)" = "$packages" ] && [ -x "$folder/venv/bin/pf" ] && exit 0
+packages="promptflow promptflow-tools promptflow-evals"
+servers="fastapi uvicorn"  # its other engine; asked for together, pip looks for minutes for versions that fit
+[ "$(cat "$stamp" 2>/dev/null)" = "$packages $servers" ] && [ -x "$folder/venv/bin/pf" ] && exit 0
 
 for name in python3.11 python3.12 python3; do
   if "$name" -c 'import ensurepip' >/dev/null 2>&1; then
@@ -23,7 +24,8 @@ mkdir -p "$folder"
 echo '*' > "$folder/.gitignore"
 "$python" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages  # unquoted: several names
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check $servers
 mkdir -p "$folder/home"
 # Written by hand, because `pf config set` would already report itself before it switches the reports off.
 printf 'telemetry:\n  enabled: false\ntrace:\n  destination: none\n' > "$folder/home/pf.yaml"
-printf '%s\n' "$packages" > "$stamp"
+printf '%s\n' "$packages $servers" > "$stamp"
