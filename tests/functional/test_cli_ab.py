@@ -226,3 +226,17 @@ def test_the_split_of_a_gateway(ab: Ab, tmp_path: Path, monkeypatch: pytest.Monk
         assert epochs[-1]["reason"] == "greeting: rollback: primary_worse"
     assert ab("ab", "decide", ".", "--evidence", "r.jsonl")[0] == 5, "the gateway is gone"
     assert SECRET not in "".join(file.read_text() for file in (tmp_path / "home" / "ab").rglob("*") if file.is_file())
+
+
+def test_what_was_collected_decides_as_its_files_do(ab: Ab, tmp_path: Path):
+    since = ab("ab", "start", ".")[1]["ramp"]["started_at"]
+    folder = tmp_path / "records"
+    folder.mkdir()
+    write_records(folder / "one.jsonl", since, {"a": (54, 36), "b": (7, 3)})
+    assert ab("monitor", "collect", "records")[0] == 0
+    by_file = ab("ab", "status", ".", "--evidence", "records/one.jsonl")
+    by_store = ab("ab", "status", ".")
+    assert by_store[0] == by_file[0] == 0
+    compared = ("state", "rule", "epochs", "primary", "guardrails")
+    assert {name: by_store[1].get(name) for name in compared} == {name: by_file[1].get(name) for name in compared}
+    assert [by_store[1]["epochs"][0][arm]["requests"] for arm in ("control", "treatment")] == [90, 10]

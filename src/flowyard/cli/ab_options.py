@@ -12,6 +12,7 @@ import click
 from flowyard._util.person import person_name
 from flowyard.ab.evidence import EvidenceSource
 from flowyard.ab.evidence_file import EvidenceFiles
+from flowyard.ab.evidence_store import CollectedEvidence
 from flowyard.ab.journal import AbJournal
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.policy_file import find_policy
@@ -28,6 +29,7 @@ from flowyard.cli.approval_notices import tell_people
 from flowyard.cli.options import read_settings, store_options
 from flowyard.errors import UserError
 from flowyard.experiments.load import load_experiment
+from flowyard.production.store import open_production
 from flowyard.settings import Settings
 
 __all__ = ["ab_options", "evidence_option", "open_test"]
@@ -41,13 +43,12 @@ def ab_options(command: F) -> F:
 
 
 def evidence_option(command: F) -> F:
-    """``--evidence``, which may be given several times."""
+    """``--evidence``, which may be given several times; without it, the store is asked."""
     return click.option(
         "--evidence",
         multiple=True,
-        required=True,
         metavar="FILE",
-        help="Records of production, as JSON lines: exposures, exchanges, feedback.",
+        help="Records of production, as JSON lines, instead of those that `monitor collect` took into the store.",
     )(command)
 
 
@@ -60,7 +61,7 @@ def open_test(path: str, home: str | None, evidence: tuple[str, ...] = ()) -> Te
         policy,
         AbJournal.of(settings.home, policy.name),
         _splitter(policy, settings, place),
-        _evidence(evidence),
+        _evidence(evidence, settings),
         _now,
         lambda decision: _promotions(policy, settings, place).ask(decision),
     )
@@ -70,9 +71,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _evidence(files: tuple[str, ...]) -> EvidenceSource:
+def _evidence(files: tuple[str, ...], settings: Settings) -> EvidenceSource:
     """Where the counts come from; the one place that knows which sources there are."""
-    return EvidenceFiles(tuple(map(Path, files)))
+    return EvidenceFiles(tuple(map(Path, files))) if files else CollectedEvidence(open_production(settings))
 
 
 def _splitter(policy: AbPolicy, settings: Settings, path: Path) -> Splitter:
