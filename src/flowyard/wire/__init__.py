@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server and client: strict framing, limits, kept connections, streams, draining; no flows."""
 
 from flowyard.wire.answer_head import BadAnswer
-from flowyard.wire.client import WireClient, end_to_end
+from flowyard.wire.client import Place, WireClient, end_to_end
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
@@ -13,6 +13,7 @@ __all__ = [
     "BadAnswer",
     "BrokenOff",
     "Handler",
+    "Place",
     "Refusal",
     "Request",
     "Response",

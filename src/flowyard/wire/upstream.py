@@ -24,11 +24,15 @@ _CONTINUE = 100
 
 
 class Unanswered(Exception):
-    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again."""
+    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again.
 
-    def __init__(self, message: str, *, is_untouched: bool = False) -> None:
+    ``is_late`` says that the time for it was over.
+    """
+
+    def __init__(self, message: str, *, is_untouched: bool = False, is_late: bool = False) -> None:
         super().__init__(message)
         self.is_untouched = is_untouched
+        self.is_late = is_late
 
 
 class BrokenOff(Exception):
@@ -59,7 +63,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if hasattr(select, "poll"):
+        is_plain = transport.get_extra_info("sslcontext") is None  # TLS says things by itself at any time
+        if is_plain and hasattr(select, "poll"):
             self._poll = select.poll()
             self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
