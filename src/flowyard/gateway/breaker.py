@@ -14,7 +14,7 @@ _REFUSED = 0
 
 
 class Breaker:
-    """Closed until ``failures`` requests in a row failed, then open for ``open_s`` seconds, then one request is a probe.
+    """Closed until ``failures`` in a row failed, then open for ``open_s`` seconds, then one request is a probe.
 
     Each request enters and gets a ticket, which it brings back with what became of it. A ticket of before the last
     change of state changes nothing: what began earlier says nothing of now. Times are seconds on any clock that never

@@ -198,7 +198,7 @@ def test_a_request_that_the_server_did_not_begin_goes_elsewhere():
 def test_who_does_not_listen_has_begun_nothing():
     async def use(client: WireClient, _place: Place, _behind: Scripted) -> None:
         closed = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        place = closed.sockets[0].getsockname()[:2]
+        place = Place(*closed.sockets[0].getsockname()[:2])
         closed.close()
         await closed.wait_closed()
         with pytest.raises(Unanswered) as failed:
@@ -275,9 +275,9 @@ def test_bodies_pass_through_two_servers_unchanged(bodies: list[tuple[int, bool]
     async def main() -> None:
         inner = WireServer(answer, lambda refusal: Response(refusal.status))
         client, outside = WireClient(), WireClient()
-        place = await inner.listen("127.0.0.1", 0)
+        place = Place(*await inner.listen("127.0.0.1", 0))
         outer = WireServer(lambda request: client.forward(place, request), lambda refusal: Response(refusal.status))
-        front = await outer.listen("127.0.0.1", 0)
+        front = Place(*await outer.listen("127.0.0.1", 0))
         for size, in_pieces in bodies:
             sent = bytes(each % 251 for each in range(size))
             path = "/pieces" if in_pieces else "/whole"
