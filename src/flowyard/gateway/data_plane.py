@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from flowyard.gateway.access import overridden_arm, refused, require_key
 from flowyard.gateway.arm import Arm
 from flowyard.gateway.asked import Asked, note_request
+from flowyard.gateway.direct import Deadlines, Direct
 from flowyard.gateway.epochs import Epoch
 from flowyard.gateway.exposures import Exposures
 from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.gateway.split import UnitHash, others
-from flowyard.wire import BadAnswer, BrokenOff, Refusal, Request, Response, Unanswered, WireClient
+from flowyard.wire import BadAnswer, BrokenOff, Connection, Refusal, Request, Response, Unanswered, WireClient
 
 __all__ = ["ARM_HEADER", "DataPlane"]
 
@@ -49,16 +50,64 @@ class DataPlane:
         self._mirror = mirror
         self._client = client
         self._outgoing = Outgoing(settings)
+        self._deadlines = Deadlines(settings.limits.answer_s)
+        self._clock = asyncio.get_running_loop().time
 
     async def handle(self, request: Request) -> Response:
         """The answer; whatever fails is one, too."""
-        now = asyncio.get_running_loop().time()
+        asked = note_request(request, self._settings.sticky, self._clock())
+        return await self._handled(request, asked)
+
+    def begin(self, request: Request, connection: Connection) -> Direct | None:
+        """Send a request on at once, if its backend can take it now; None leaves it to ``handle``."""
+        now = self._clock()
         asked = note_request(request, self._settings.sticky, now)
         try:
+            arm = next(self._candidates(request, asked))
+        except Refusal:
+            return None
+        if not arm.is_available(now) or (upstream := self._client.free_connection(arm.backend.place)) is None:
+            return None
+        ticket = arm.breaker.enter(now)
+        self._begin(arm)
+        direct = Direct(self, connection, upstream, request, asked, arm, ticket, self._deadlines.discard)
+        self._deadlines.add(direct)
+        direct.send(self._outgoing.data(request, asked, arm.backend))
+        if self._mirror is not None:
+            self._mirror.offer(request, asked, arm.name)
+        return direct
+
+    def answered(self, response: Response, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response:
+        return self._named(self._begun(response, asked, arm, ticket), asked)
+
+    def broken(self, error: Exception, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response:
+        status = 504 if isinstance(error, Unanswered) and error.is_late else 502
+        self._failed(arm, ticket)
+        self._end(arm)
+        self._note(asked, arm, status)
+        return self._named(refused(_no_answer(arm, status)), asked)
+
+    def left(self, asked: Asked, arm: Arm, ticket: int, *, is_over: bool) -> None:
+        arm.breaker.left(ticket)
+        self._end(arm)
+        if is_over:
+            self._note(asked, arm, _GONE)
+
+    async def again(self, request: Request, asked: Asked) -> Response:
+        return await self._handled(request, asked, is_copied=True)
+
+    def close(self) -> None:
+        self._deadlines.close()
+
+    async def _handled(self, request: Request, asked: Asked, *, is_copied: bool = False) -> Response:
+        try:
             arms = self._candidates(request, asked)
-            response = await self._counted(request, asked, arms)
+            response = await self._counted(request, asked, arms, is_copied=is_copied)
         except Refusal as refusal:
             response = refused(refusal)
+        return self._named(response, asked)
+
+    def _named(self, response: Response, asked: Asked) -> Response:
         headers = response.headers
         headers["x-request-id"] = asked.request_id
         if asked.arm:
@@ -102,14 +151,13 @@ class DataPlane:
         weighted = [name for name, weight in epoch.weights.items() if weight and name != own]
         yield from (self._arms[name] for name in others(weighted, epoch.weights, point))
 
-    async def _counted(self, request: Request, asked: Asked, arms: Iterator[Arm]) -> Response:
+    async def _counted(self, request: Request, asked: Asked, arms: Iterator[Arm], *, is_copied: bool) -> Response:
         """What the first arm answers that can; at most ``retries`` more are tried where nothing was begun."""
-        loop = asyncio.get_running_loop()
         left, tried = self._settings.retries + 1, None
         for arm in arms:
-            if not (arm.is_healthy and not arm.is_drained) or not (ticket := arm.breaker.enter(loop.time())):
+            if not (arm.is_healthy and not arm.is_drained) or not (ticket := arm.breaker.enter(self._clock())):
                 continue
-            if tried is None and self._mirror is not None:
+            if tried is None and self._mirror is not None and not is_copied:
                 self._mirror.offer(request, asked, arm.name)
             if arm.name != asked.arm:
                 asked.arm, asked.chosen_by = arm.name, "fallback"
@@ -147,7 +195,7 @@ class DataPlane:
         if response is None:
             if not status:
                 return None
-            raise Refusal(status, f"The backend {arm.name} gave no proper answer.", retry_after_s=1)
+            raise _no_answer(arm, status)
         return self._begun(response, asked, arm, ticket)
 
     def _begun(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
@@ -166,11 +214,11 @@ class DataPlane:
     async def _pieces(
         self, pieces: AsyncGenerator[bytes, None], status: int, asked: Asked, arm: Arm, ticket: int
     ) -> AsyncGenerator[bytes, None]:
-        clock, ended = asyncio.get_running_loop().time, _GONE
+        ended = _GONE
         try:
             async for piece in pieces:
                 if asked.first_piece_s is None:
-                    asked.first_piece_s = round(clock() - asked.began, 6)
+                    asked.first_piece_s = round(self._clock() - asked.began, 6)
                 yield piece
             ended = status
         except BrokenOff:
@@ -191,14 +239,18 @@ class DataPlane:
         self.under_way -= 1
 
     def _failed(self, arm: Arm, ticket: int) -> None:
-        arm.breaker.failed(ticket, asyncio.get_running_loop().time())
+        arm.breaker.failed(ticket, self._clock())
 
     def _note(self, asked: Asked, arm: Arm, status: int) -> None:
         """The request is over."""
-        latency_s = asyncio.get_running_loop().time() - asked.began
+        latency_s = self._clock() - asked.began
         arm.ended(status, latency_s)
         self._exposures.ended(asked, arm.name, arm.backend.version, status, latency_s)
 
     def _retry_after_s(self) -> int:
         health = self._settings.health
         return max(1, math.ceil(min(self._settings.breaker.open_s, health.every_s if health else math.inf)))
+
+
+def _no_answer(arm: Arm, status: int) -> Refusal:
+    return Refusal(status, f"The backend {arm.name} gave no proper answer.", retry_after_s=1)

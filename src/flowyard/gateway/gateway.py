@@ -61,6 +61,7 @@ class Gateway:
             refused,
             WireLimits(body_bytes=settings.limits.body_bytes),
             before_body=self.data.before_body,
+            begin=self.data.begin,
         )
         self._weights = Weights(epoch, file, self.arms, self._begin_epoch)
         self._begin_epoch(epoch)
@@ -89,6 +90,7 @@ class Gateway:
             for part in (self.control, self._health, self._mirror, self._client):
                 if part is not None:
                     await part.close()
+            self.data.close()
             self._exposures.later = None
             self._exposures.close()
             self._held.close()

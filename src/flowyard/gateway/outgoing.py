@@ -24,6 +24,7 @@ class Outgoing:
         if settings.override is not None:
             hidden |= {settings.override.header, f"{settings.override.header}-key"}
         self._hidden = frozenset(hidden)
+        self._hidden_with_keys = self._hidden | _KEYS
 
     def data(self, request: Request, asked: Asked, backend: Backend) -> bytes:
         """The whole request."""
@@ -36,9 +37,9 @@ class Outgoing:
         return head.encode("latin-1") + request.body
 
     def _headers(self, given: Mapping[str, str], asked: Asked, backend: Backend) -> dict[str, str]:
-        hidden = self._hidden | _KEYS if backend.key is not None else self._hidden
+        hidden = self._hidden_with_keys if backend.key is not None else self._hidden
         headers = {"host": backend.authority, "x-request-id": asked.request_id, "traceparent": asked.trace}
-        headers |= {name: value for name, value in end_to_end(given).items() if name not in hidden}
+        headers |= end_to_end(given, hidden)
         if "x-forwarded-host" not in headers and "host" in given:
             headers["x-forwarded-host"] = given["host"]
         if backend.key is not None:

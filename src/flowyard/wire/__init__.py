@@ -1,17 +1,20 @@
 """A small HTTP/1.1 server and client: strict framing, limits, kept connections, streams, draining; no flows."""
 
 from flowyard.wire.answer_head import BadAnswer
-from flowyard.wire.client import Place, WireClient, end_to_end
+from flowyard.wire.client import Place, WireClient, end_to_end, is_repeatable, response_of
+from flowyard.wire.connection import Answering, Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
 from flowyard.wire.routes import Route, Routes
 from flowyard.wire.server import WireServer
-from flowyard.wire.upstream import BrokenOff, Unanswered
+from flowyard.wire.upstream import BrokenOff, Unanswered, Upstream
 
 __all__ = [
+    "Answering",
     "BadAnswer",
     "BrokenOff",
+    "Connection",
     "Handler",
     "Place",
     "Refusal",
@@ -20,8 +23,11 @@ __all__ = [
     "Route",
     "Routes",
     "Unanswered",
+    "Upstream",
     "WireClient",
     "WireLimits",
     "WireServer",
     "end_to_end",
+    "is_repeatable",
+    "response_of",
 ]

@@ -14,7 +14,7 @@ from flowyard.wire.message import Request, Response
 from flowyard.wire.upstream import Unanswered, Upstream
 from flowyard.wire.written import NOT_BEGUN
 
-__all__ = ["Place", "WireClient", "end_to_end"]
+__all__ = ["Place", "WireClient", "end_to_end", "is_repeatable", "response_of"]
 
 _OF_ONE_CONNECTION = frozenset(
     {
@@ -59,7 +59,17 @@ class WireClient:
     async def send(self, place: Place, method: str, data: bytes) -> Response:
         """The same for a request that is written out already."""
         upstream, head = await self._asked(place, method, data)
-        return _response(upstream, head)
+        return response_of(upstream, head)
+
+    def free_connection(self, place: Place) -> Upstream | None:
+        """One that is kept and can be used, for whoever does not want to wait for the answer in a task."""
+        free = self._free.get(place)
+        while free:
+            upstream = free.pop()
+            if upstream.is_usable:
+                return upstream
+            upstream.abort()
+        return None
 
     async def close(self) -> None:
         """Close what is free."""
@@ -92,12 +102,9 @@ class WireClient:
 
     async def _connection(self, place: Place) -> tuple[Upstream, bool]:
         """A connection, and whether it was used before. Raises Unanswered."""
-        free = self._free.get(place)
-        while free:
-            upstream = free.pop()
-            if upstream.is_usable:
-                return upstream, True
-            upstream.abort()
+        kept = self.free_connection(place)
+        if kept is not None:
+            return kept, True
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_s):
@@ -135,10 +142,17 @@ class WireClient:
         self._sweeping = loop.call_later(self.idle_s, self._sweep) if self._free else None
 
 
-def end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers without those that are between the two ends of one connection."""
-    named = {each.strip().lower() for each in headers.get("connection", "").split(",")}
-    return {name: value for name, value in headers.items() if name not in _OF_ONE_CONNECTION and name not in named}
+def is_repeatable(method: str) -> bool:
+    """Whether a request may be sent again on a new connection when a kept one was closed meanwhile."""
+    return method in _REPEATABLE
+
+
+def end_to_end(headers: Mapping[str, str], hidden: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Headers without those that are between the two ends of one connection, and without ``hidden`` ones."""
+    away = _OF_ONE_CONNECTION | hidden if hidden else _OF_ONE_CONNECTION
+    if "connection" in headers:
+        away |= {each.strip().lower() for each in headers["connection"].split(",")}
+    return {name: value for name, value in headers.items() if name not in away}
 
 
 def _request_bytes(request: Request, place: Place) -> bytes:
@@ -150,7 +164,8 @@ def _request_bytes(request: Request, place: Place) -> bytes:
     return f"{request.method} {request.path}{query} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + request.body
 
 
-def _response(upstream: Upstream, head: AnswerHead) -> Response:
+def response_of(upstream: Upstream, head: AnswerHead) -> Response:
+    """The answer whose head is here; its body in pieces when that is not."""
     headers = end_to_end(head.headers)
     response = Response(head.status, b"", headers.pop("content-type", ""), headers, cookies=head.cookies)
     whole = upstream.whole()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
@@ -15,12 +16,19 @@ from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_byt
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
 
-__all__ = ["Connection"]
+__all__ = ["Answering", "Connection"]
 
 _MOST_WAITING = 64 * 1024
 """Bytes of requests that came before their turn, after which nothing more is read."""
 _LINGER_S = 2.0
 """How long what a refused client still sends is thrown away, so that it can read why."""
+
+
+class Answering(Protocol):
+    """A request that is answered without a task: it ends by ``answer``, ``go_on`` or ``cut`` of its connection."""
+
+    def cancel(self) -> object:
+        """Nobody waits for the answer any more: stop, and ``cut``."""
 
 
 class Connection(asyncio.Protocol):
@@ -35,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._chunks: ChunkReader | None = None
         self._request: Request | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | Answering | None = None
         self._room: asyncio.Future[None] | None = None
         self._is_full = False
         self._is_paused = False
@@ -174,17 +182,53 @@ class Connection(asyncio.Protocol):
     def _start(self, head: Head, body: bytes) -> None:
         self.deadline = None
         self._request = Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
-        self._task = self._loop.create_task(self._answer(head, self._request))
+        begin = self._server.begin
+        self._task = begin(self._request, self) if begin is not None else None
+        if self._task is None:
+            self.go_on(self._server.handle(self._request))
 
-    async def _answer(self, head: Head, request: Request) -> None:
+    def go_on(self, answer: Awaitable[Response]) -> None:
+        """Answer with what that gives, in a task."""
+        assert self._head is not None, "a request is under way"
+        assert self._request is not None
+        self._task = self._loop.create_task(self._answer(self._head, self._request, answer))
+
+    def answer(self, response: Response) -> None:
+        """Answer at once, with a whole body."""
+        head, request = self._head, self._request
+        assert head is not None, "a request is under way"
+        assert request is not None
+        keeps = head.keeps and not response.closes and not self._server.is_draining
+        self._write_whole(response, request, keeps=keeps)
+        if self._is_full:
+            self._task = self._loop.create_task(self._end_with_room(keeps=keeps))
+        else:
+            self._end(keeps=keeps)
+
+    def cut(self) -> None:
+        """End without an answer."""
+        self._end(keeps=False, aborts=not self._is_over)
+
+    async def _end_with_room(self, *, keeps: bool) -> None:
         try:
-            response = await self._server.handle(request)
+            await self._until_room()
+        except asyncio.CancelledError:
+            self.cut()
+        else:
+            self._end(keeps=keeps)
+
+    def _write_whole(self, response: Response, request: Request, *, keeps: bool) -> None:
+        assert isinstance(response.body, bytes)
+        shown = response.body if request.method != "HEAD" else b""
+        length = len(response.body) if response.length is None else response.length
+        self._transport.write(head_bytes(response, length=length, closes=not keeps, chunks=False) + shown)
+
+    async def _answer(self, head: Head, request: Request, answer: Awaitable[Response]) -> None:
+        try:
+            response = await answer
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
-                shown = response.body if request.method != "HEAD" else b""
-                length = len(response.body) if response.length is None else response.length
-                start = head_bytes(response, length=length, closes=not keeps, chunks=False)
-                self._transport.write(start + shown)
+                self._write_whole(response, request, keeps=keeps)
                 if self._is_full:
                     await self._until_room()
             else:

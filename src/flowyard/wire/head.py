@@ -14,11 +14,16 @@ HEAD_END = b"\r\n\r\n"
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/1\.([01])\r\n")
-_FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*\r\n")
+_FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "api-key", "content-type", "expect"})
 """Fields that mean something to us and of which two would leave open which one counts."""
+_SECRET = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "set-cookie"})
+_LONGEST_SEEN = 200
+_MOST_SEEN = 1024
+_seen: dict[bytes, tuple[str, str]] = {}
+"""Lines that were read before, most of which come again and again; never more than so many, and none with a secret."""
 
 
 @dataclass(slots=True)
@@ -75,23 +80,32 @@ def parse_head(data: bytes, limits: WireLimits) -> Head:
 def parse_fields(data: bytes, at: int, limits: WireLimits) -> dict[str, str]:
     """The headers from there on, with lower-case names; a repeated one holds its values joined by commas."""
     headers: dict[str, str] = {}
-    end, count = len(data), 0
-    while at < end:
-        found = _FIELD.match(data, at)
-        if found is None:
-            raise Refusal(400, "A header is malformed.")
-        count += 1
-        name = found[1].decode("ascii").lower()
-        value = found[2].decode("latin-1")
+    lines = data[at:].split(b"\r\n")
+    if lines.pop():
+        raise Refusal(400, "A header is malformed.")
+    for line in lines:
+        name, value = _seen.get(line) or _field(line)
         if name in headers:
             if name in _ONCE:
                 raise Refusal(400, f"The header {name} is there twice.")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-        at = found.end()
-    if count > limits.fields:
+    if len(lines) > limits.fields:
         raise Refusal(431, f"A request may have {limits.fields} headers.")
     return headers
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    """The name, in lower case, and the value of one header. Raises Refusal."""
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise Refusal(400, "A header is malformed.")
+    field = found[1].decode("ascii").lower(), found[2].decode("latin-1")
+    if len(line) <= _LONGEST_SEEN and field[0] not in _SECRET:
+        if len(_seen) >= _MOST_SEEN:
+            _seen.clear()
+        _seen[line] = field
+    return field
 
 
 def _target(text: str) -> tuple[str, str]:
