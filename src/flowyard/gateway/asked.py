@@ -16,8 +16,7 @@ _LONGEST_ID = 180
 """Characters of a request's name, so that a copy's name fits into what servers keep of it."""
 _LONGEST_UNIT = 1000
 
-_bits = random.SystemRandom().getrandbits(128)
-_random = random.Random(_bits)
+_bits = random.Random(random.SystemRandom().getrandbits(128)).getrandbits
 
 
 @dataclass(slots=True)
@@ -45,12 +44,12 @@ class Asked:
 def note_request(request: Request, sticky: StickySettings, now: float) -> Asked:
     """Names that the caller gave are kept; others are made."""
     headers = request.headers
-    request_id = headers.get("x-request-id", "")[:_LONGEST_ID] or f"{_random.getrandbits(128):032x}"
+    request_id = headers.get("x-request-id", "")[:_LONGEST_ID] or f"{_bits(128):032x}"
     trace = headers.get("traceparent", "")
     found = _TRACE.fullmatch(trace) if trace else None
     if found is None:
-        trace_id = f"{_random.getrandbits(128) or 1:032x}"
-        trace = f"00-{trace_id}-{_random.getrandbits(64) or 1:016x}-01"
+        trace_id = f"{_bits(128) or 1:032x}"
+        trace = f"00-{trace_id}-{_bits(64) or 1:016x}-01"
     else:
         trace_id = found[1]
     asked = Asked(request_id, trace, trace_id, request_id, "request", now)

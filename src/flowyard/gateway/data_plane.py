@@ -77,10 +77,10 @@ class DataPlane:
             self._mirror.offer(request, asked, arm.name)
         return direct
 
-    def answered(self, response: Response, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response:
+    def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         return self._named(self._begun(response, asked, arm, ticket), asked)
 
-    def broken(self, error: Exception, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response:
+    def broken(self, error: Exception, asked: Asked, arm: Arm, ticket: int) -> Response:
         status = 504 if isinstance(error, Unanswered) and error.is_late else 502
         self._failed(arm, ticket)
         self._end(arm)

@@ -28,10 +28,10 @@ __all__ = ["Deadlines", "Direct", "DirectDesk"]
 class DirectDesk(Protocol):
     """What a direct request needs of the data plane."""
 
-    def answered(self, response: Response, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response:
+    def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         """Note an answer whose head is here; gives it as callers get it."""
 
-    def broken(self, error: Exception, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response:
+    def broken(self, error: Exception, asked: Asked, arm: Arm, ticket: int) -> Response:
         """Note a request to which no answer came; gives what callers get."""
 
     def left(self, asked: Asked, arm: Arm, ticket: int, *, is_over: bool) -> None:
@@ -84,7 +84,7 @@ class Direct:
         """Nothing was answered in time."""
         self._forget(self)
         self._upstream.forget()
-        self._connection.answer(self._desk.broken(error, self._request, self._asked, self._arm, self._ticket))
+        self._connection.answer(self._desk.broken(error, self._asked, self._arm, self._ticket))
 
     def _told(self) -> None:
         self._forget(self)
@@ -96,11 +96,11 @@ class Direct:
                 self._connection.go_on(self._desk.again(self._request, self._asked))
             else:
                 error = failure or Unanswered("Nothing was answered.")
-                answer = self._desk.broken(error, self._request, self._asked, self._arm, self._ticket)
+                answer = self._desk.broken(error, self._asked, self._arm, self._ticket)
                 self._connection.answer(answer)
             return
         response = response_of(upstream, head)
-        response = self._desk.answered(response, self._request, self._asked, self._arm, self._ticket)
+        response = self._desk.answered(response, self._asked, self._arm, self._ticket)
         if isinstance(response.body, bytes):
             self._connection.answer(response)
         else:

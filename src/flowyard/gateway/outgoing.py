@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flowyard.gateway.asked import Asked
 from flowyard.gateway.settings import Backend, GatewaySettings
-from flowyard.wire import Request, end_to_end
+from flowyard.wire import OF_ONE_CONNECTION, Request, end_to_end
 
 __all__ = ["Outgoing"]
 
@@ -23,7 +23,7 @@ class Outgoing:
             hidden |= _KEYS
         if settings.override is not None:
             hidden |= {settings.override.header, f"{settings.override.header}-key"}
-        self._hidden = frozenset(hidden)
+        self._hidden = OF_ONE_CONNECTION | hidden
         self._hidden_with_keys = self._hidden | _KEYS
 
     def data(self, request: Request, asked: Asked, backend: Backend) -> bytes:
@@ -32,7 +32,7 @@ class Outgoing:
         if request.body or request.method in _WITH_BODY:
             headers["content-length"] = str(len(request.body))
         query = f"?{request.query_text}" if request.query_text else ""
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = f"{request.method} {backend.prefix}{request.path}{query} HTTP/1.1\r\n{lines}\r\n"
         return head.encode("latin-1") + request.body
 

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server and client: strict framing, limits, kept connections, streams, draining; no flows."""
 
 from flowyard.wire.answer_head import BadAnswer
-from flowyard.wire.client import Place, WireClient, end_to_end, is_repeatable, response_of
+from flowyard.wire.client import OF_ONE_CONNECTION, Place, WireClient, end_to_end, is_repeatable, response_of
 from flowyard.wire.connection import Answering, Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
@@ -11,6 +11,7 @@ from flowyard.wire.server import WireServer
 from flowyard.wire.upstream import BrokenOff, Unanswered, Upstream
 
 __all__ = [
+    "OF_ONE_CONNECTION",
     "Answering",
     "BadAnswer",
     "BrokenOff",

@@ -14,9 +14,9 @@ from flowyard.wire.message import Request, Response
 from flowyard.wire.upstream import Unanswered, Upstream
 from flowyard.wire.written import NOT_BEGUN
 
-__all__ = ["Place", "WireClient", "end_to_end", "is_repeatable", "response_of"]
+__all__ = ["OF_ONE_CONNECTION", "Place", "WireClient", "end_to_end", "is_repeatable", "response_of"]
 
-_OF_ONE_CONNECTION = frozenset(
+OF_ONE_CONNECTION = frozenset(
     {
         *("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
         *("transfer-encoding", "upgrade", "expect", "content-length"),
@@ -147,12 +147,11 @@ def is_repeatable(method: str) -> bool:
     return method in _REPEATABLE
 
 
-def end_to_end(headers: Mapping[str, str], hidden: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Headers without those that are between the two ends of one connection, and without ``hidden`` ones."""
-    away = _OF_ONE_CONNECTION | hidden if hidden else _OF_ONE_CONNECTION
+def end_to_end(headers: Mapping[str, str], hidden: frozenset[str] = OF_ONE_CONNECTION) -> dict[str, str]:
+    """Headers without those that are between the two ends of one connection; ``hidden`` are these, and perhaps more."""
     if "connection" in headers:
-        away |= {each.strip().lower() for each in headers["connection"].split(",")}
-    return {name: value for name, value in headers.items() if name not in away}
+        hidden |= {each.strip().lower() for each in headers["connection"].split(",")}
+    return {name: value for name, value in headers.items() if name not in hidden}
 
 
 def _request_bytes(request: Request, place: Place) -> bytes:

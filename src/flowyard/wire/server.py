@@ -26,8 +26,8 @@ class WireServer:
     """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
 
     ``handle`` raises nothing; when it does, the connection is cut. ``before_body`` is asked when the body of a request
-    is still to come: what it answers is the answer, and the body is not read. ``begin`` may take a request that needs no
-    task; for one that it does not take, it gives None, and ``handle`` answers.
+    is still to come: what it answers is the answer, and the body is not read. ``begin`` may take a request that
+    needs no task; for one that it does not take, it gives None, and ``handle`` answers.
     """
 
     def __init__(

@@ -28,7 +28,8 @@ def head_bytes(response: Response, *, length: int | None, closes: bool, chunks: 
         parts.append(f"content-length: {length}\r\n")
     elif chunks:
         parts.append("transfer-encoding: chunked\r\n")
-    parts.extend(f"{name}: {_one_line(value)}\r\n" for name, value in response.headers.items())
+    for name, value in response.headers.items():
+        parts.append(f"{name}: {value if value.isprintable() else _one_line(value)}\r\n")
     if response.cookies:
         parts.extend(f"set-cookie: {_one_line(value)}\r\n" for value in response.cookies)
     parts.append("connection: close\r\n\r\n" if closes else "\r\n")
@@ -41,4 +42,4 @@ def chunk(piece: bytes) -> bytes:
 
 def _one_line(value: str) -> str:
     """A value that came from elsewhere cannot begin a header of its own."""
-    return value if value.isprintable() else "".join(each if each.isprintable() else "?" for each in value)
+    return "".join(each if each.isprintable() else "?" for each in value)
