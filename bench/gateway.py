@@ -1,8 +1,8 @@
 """``python -m bench.gateway``: the gateway beside nginx's ``split_clients``, in one run, each alone on one core.
 
 Both split 90/10 by a header and write one line for each request. Backends and load share the other core. Then weights
-change and backends are switched while clients ask without a pause: no request may fail; nginx changes by reload, and its
-own figure stands beside. Needs nginx and wrk (Debian's packages), in the path or named. Exits 1 when a mark is missed.
+change and backends are switched while clients ask without a pause: no request may fail; nginx changes by reload, and
+its own figure stands beside. Needs nginx and wrk (Debian's packages), in the path or named. Exits 1 when a mark is missed.
 """
 
 from __future__ import annotations

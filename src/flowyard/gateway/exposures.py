@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 from flowyard.abc import RecordSink
 from flowyard.gateway.asked import Asked
@@ -25,7 +24,7 @@ class Exposures:
         self._sink = sink
         self._experiment = json.dumps(experiment)
         self._hashes = hashes
-        self._waiting: list[Callable[[], str]] = []
+        self._waiting: list[str] = []
         self._lost = 0
         self._second = (-1.0, "")
         self.later: Callable[[float, Callable[[], None]], object] | None = None
@@ -49,13 +48,13 @@ class Exposures:
         if len(self._waiting) >= _MOST_WAITING:
             self._lost += 1
             return
-        self._waiting.append(partial(self._text, asked, arm, version, status, latency_s, time.time()))
+        self._waiting.append(self._text(asked, arm, version, status, latency_s, time.time()))
 
     def flush(self) -> None:
         """Hand on what waits."""
         if self._sink is not None:
             for text in self._waiting:
-                self._sink.put(text)
+                self._sink.put(text.__str__)
             self._waiting.clear()
 
     def close(self) -> None:
@@ -65,7 +64,10 @@ class Exposures:
             self._sink.close()
 
     def _text(self, asked: Asked, arm: str, version: str, status: int, latency_s: float, at: float) -> str:
-        """Written by hand, because each request waits for it; names in it are plain, and others are escaped."""
+        """Written by hand, because each request waits for it; names in it are plain, and others are escaped.
+
+        In a thread it would take longer: both would wait for each other.
+        """
         first = "null" if asked.first_piece_s is None else f"{asked.first_piece_s:.6f}"
         return (
             f'{{"kind": "exposure", "at": "{self._moment(at)}", "request_id": {json.dumps(asked.request_id)}, '
