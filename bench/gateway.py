@@ -2,7 +2,8 @@
 
 Both split 90/10 by a header and write one line for each request. Backends and load share the other core. Then weights
 change and backends are switched while clients ask without a pause: no request may fail; nginx changes by reload, and
-its own figure stands beside. Needs nginx and wrk (Debian's packages), in the path or named. Exits 1 when a mark is missed.
+its own figure stands beside. Needs nginx and wrk (Debian's packages), in the path or named. Exits 1 when a mark is
+missed.
 """
 
 from __future__ import annotations
