@@ -46,6 +46,8 @@ async def work(text: str):
     return text
 """
 _READY_S = 60.0
+_PLACE = SCRATCH / f"loads_{os.getpid()}"
+"""Several of these benches may run at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Served:
 
 def flow_of(latency_s: float) -> Path:
     """A flow whose one node waits that long; its folder."""
-    folder = SCRATCH / "loads_flow"
+    folder = _PLACE / "flow"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "flow.dag.yaml").write_text(_FLOW, "utf-8")
@@ -69,7 +71,7 @@ def flow_of(latency_s: float) -> Path:
 @contextmanager
 def served(latency_s: float, **variables: str) -> Iterator[Served]:
     """``flowyard flow serve`` over a flow that waits."""
-    flow, ready = flow_of(latency_s), SCRATCH / "loads_ready"
+    flow, ready = flow_of(latency_s), _PLACE / "ready"
     ready.unlink(missing_ok=True)
     words = [*FLOWYARD, "flow", "serve", "--flow", flow, "--port", "0", "--ready-file", ready]
     with subprocess.Popen(words, env=own_env(**variables), stdout=subprocess.DEVNULL) as process:
@@ -91,7 +93,7 @@ def served(latency_s: float, **variables: str) -> Iterator[Served]:
 @contextmanager
 def behind_switch(latency_s: float, **variables: str) -> Iterator[tuple[Target, str, Path]]:
     """The target local with the deployment ``v0`` serving: the target, the endpoint's URL and its folder."""
-    home = SCRATCH / "loads_home"
+    home = _PLACE / "home"
     target = open_target("local", home, {**os.environ, **own_env(**variables)}, {})
     target.remove(ENDPOINT)
     try:
@@ -101,6 +103,7 @@ def behind_switch(latency_s: float, **variables: str) -> Iterator[tuple[Target, 
             yield target, address.url, home / "deployments" / "local" / ENDPOINT
     finally:
         target.remove(ENDPOINT)
+        shutil.rmtree(_PLACE, ignore_errors=True)
 
 
 def wanted(number: int, latency_s: float) -> WantedDeployment:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequest, RunQuery, RunRecord
 
 if TYPE_CHECKING:
+    from flowyard.ab.evidence import Split
     from flowyard.decisions.model import Evidence
     from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Image, WantedDeployment
     from flowyard.llm.connection import Connection
@@ -26,6 +27,7 @@ __all__ = [
     "RecordSink",
     "RegistryStore",
     "ReportFormat",
+    "Splitter",
     "Store",
     "Target",
 ]
@@ -271,6 +273,13 @@ class Target(ABC):
         """What somebody should know before it is deployed like that; holds no secret, and asks nobody."""
         return ()
 
+    def look_into_image(self, wanted: WantedDeployment) -> bool:  # noqa: ARG002 - most cannot
+        """Whether the image of ``wanted`` is known to hold its version; False where nobody can look into it from here.
+
+        Asked for images that were built elsewhere. Raises UserError for the image of something else, and NotFound.
+        """
+        return False
+
     @abstractmethod
     def apply(self, wanted: WantedDeployment) -> Deployment:
         """Make the endpoint, if it is not there, and the deployment in it, which gets no requests yet; wait till ready.
@@ -315,6 +324,31 @@ class Target(ABC):
 
         Raises UserError when the target has no such tools.
         """
+
+
+class Splitter(ABC):
+    """What splits the requests among the arms of a test.
+
+    Every change of the weights begins a new epoch; setting what is set already need not. Methods raise OutsideError
+    when it cannot be reached or refuses.
+    """
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Where it is, without secrets."""
+
+    @abstractmethod
+    def weights(self) -> Mapping[str, float]:
+        """The weight of each arm now; one without requests has 0 or is missing."""
+
+    @abstractmethod
+    def splits(self) -> Sequence[Split]:
+        """Every split that it remembers, oldest first; the last is in force."""
+
+    @abstractmethod
+    def set_weights(self, weights: Mapping[str, float], reason: str) -> None:
+        """Give the arms these weights, all at once; requests that begin after this returns follow them."""
 
 
 class RecordSink(ABC):

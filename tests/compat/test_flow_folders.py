@@ -16,7 +16,7 @@ from flowyard.engine import prepare
 from flowyard.errors import UserError
 from flowyard.flows.load import load_flow
 from flowyard.llm import EnvironmentSource, open_provider
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.records import LineResult, LineTask, RunRecord
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.results import read_lines

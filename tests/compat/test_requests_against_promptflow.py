@@ -26,7 +26,8 @@ from flowyard.llm.connection import (
     SerpConnection,
     ServerlessConnection,
 )
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.connections import Connections
+from flowyard.llm.sources import DeclaredSource
 from flowyard.records import LineTask
 
 PYTHON = Path(__file__).resolve().parents[2] / ".peer" / "venv" / "bin" / "python"

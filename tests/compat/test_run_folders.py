@@ -12,7 +12,7 @@ import pytest
 from flow_folders import ROOT
 from test_flow_folders import Quiet, no_provider
 
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.runs import RunRequest, execute_run
 from flowyard.runs.details import details_rows
 from flowyard.runs.export import export_run

@@ -131,7 +131,7 @@ class TestDocker(TargetContract):
 
     def image(self, wanted: WantedDeployment) -> Image:
         assert wanted.folder
-        (wanted.folder / "Dockerfile").write_text(_FLOW)
+        (wanted.folder / "Dockerfile").write_text(f"{_FLOW}LABEL flowyard.digest={wanted.digest}\n")
         build(self.engine, wanted.folder, f"shop-{wanted.name}")
         digest = self.engine.docker("image", "inspect", "--format", "{{.Id}}", f"shop-{wanted.name}").strip()
         return Image(digest, digest, wanted.version_label)
@@ -167,7 +167,8 @@ class TestDocker(TargetContract):
         assert clients.failures == []
         assert [each.name for each in target.status("shop-dev").deployments] == ["v2"]
         filters = ("--filter", "label=flowyard.endpoint=shop-dev")
-        assert self.engine.docker("ps", "--all", "--format", "{{.Names}}", *filters).split() == ["flowyard-shop-dev-v2"]
+        names = self.engine.docker("ps", "--all", "--format", "{{.Names}}", *filters).split()
+        assert [name.rpartition("-")[0] for name in names] == ["flowyard-shop-dev-v2"]
 
     def test_an_image_that_is_not_there(self, target: Target, tmp_path: Path):
         wanted = replace(self.wanted(tmp_path, "v1", "one"), image=Image("nothing:1", "sha256:0", "shop:1"))
@@ -178,9 +179,37 @@ class TestDocker(TargetContract):
         far = open_target("docker", tmp_path / "far", {**os.environ, "DOCKER_HOST": "unix:///nowhere"}, {})
         with pytest.raises(OutsideError):
             far.apply(wanted)
-        with pytest.raises(OutsideError):  # the switch is gone all the same
-            far.remove("shop-dev")
-        assert far.status("nothing").deployments == ()
+        assert far.status("shop-dev").deployments == ()
+        far.remove("shop-dev")  # nothing was made there, so that nothing has to be asked
+
+    def test_the_image_of_another_version_is_refused(self, target: Target, tmp_path: Path):
+        one, two = self.wanted(tmp_path, "v1", "one"), self.wanted(tmp_path, "v2", "two")
+        assert two.image is not None
+        wrong = replace(one, image=two.image)
+        bare = replace(one, image=Image("runtime", self.id_of("runtime"), "shop:1"))
+        moved = replace(one, image=Image("shop-v1", two.image.digest, "shop:1"))
+        for each, said in ((wrong, "holds the flow version"), (bare, "no flow version"), (moved, "tagged anew")):
+            with pytest.raises(UserError, match=said):
+                target.look_into_image(each)
+            with pytest.raises(UserError, match=said):
+                target.apply(each)
+        assert self.engine.docker("ps", "--all", "--quiet", "--filter", "label=flowyard.endpoint=shop-dev") == ""
+        assert target.look_into_image(one)
+
+    def test_two_homes_share_an_engine_and_nothing_else(self, target: Target, tmp_path: Path):
+        wanted = self.wanted(tmp_path, "v1", "one")
+        target.apply(wanted)
+        target.set_shares("shop-dev", {"v1": 100})
+        variables = {**os.environ, **self.engine.variables}
+        other = open_target("docker", tmp_path / "other", variables, {"network": "host"})
+        try:
+            assert other.apply(wanted).address != target.status("shop-dev").deployments[0].address
+        finally:
+            other.remove("shop-dev")
+        assert [each.state for each in target.status("shop-dev").deployments] == ["ready"]
+
+    def id_of(self, name: str) -> str:
+        return self.engine.docker("image", "inspect", "--format", "{{.Id}}", name).strip()
 
     def test_the_compose_file_is_complete(self, target: Target, tmp_path: Path):
         wanted = self.wanted(tmp_path, "v1", "one", cpu=0.5, memory_mb=300, port=8090)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from functional_helper import clean_environment
+from packaging.utils import canonicalize_name
 
+from flowyard.deploy.image.own_wheel import serving_requirements
 from flowyard.sessions.environments import WorkerCommand, WorkerEnvironment
 from flowyard.sessions.environments.own_packages import own_packages
 
@@ -68,8 +70,8 @@ def write_wheel(file: Path, info: str, files: Mapping[str, bytes]) -> Path:
 
 
 def wheels_of_own_packages(folder: Path) -> None:
-    """What flowyard needs, as installed here, packed into wheels again."""
-    for name in own_packages():
+    """What flowyard needs, also where it only serves, as installed here, packed into wheels again."""
+    for name in {*own_packages(), *(canonicalize_name(each.name) for each in serving_requirements())}:
         distribution = metadata.distribution(name)
         files = [file for file in distribution.files or () if file.parts[0] != ".." and "__pycache__" not in file.parts]
         wanted = [file for file in files if file.name not in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")]

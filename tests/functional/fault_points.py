@@ -33,7 +33,7 @@ from functional_helper import ECHO_TOOL, one_node_flow
 
 from flowyard.cli.progress import SilentProgress
 from flowyard.errors import FlowyardError, NotFound
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.records import RunRecord
 from flowyard.runs.repeat import repeat_request
 from flowyard.runs.run import RunParts, RunRequest, execute_run, resume_run

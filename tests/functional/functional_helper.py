@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import IO, Any
+
+from flowyard.cli.main import main
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
 
@@ -90,6 +93,33 @@ def flowyard(
         encoding="utf-8",
         check=False,
     )
+
+
+@contextmanager
+def in_this_process(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """A folder to be in and exactly these variables; all that a command changes in its process is put back."""
+    before, place, handler = dict(os.environ), Path.cwd(), signal.getsignal(signal.SIGTERM)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(place)
+        signal.signal(signal.SIGTERM, handler)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def flowyard_here(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Completed:
+    """Run the command line in this process, which has imported everything already; for what starts no process."""
+    out, err, words, code = StringIO(), StringIO(), list(map(str, args)), 0
+    with in_this_process(cwd, clean_environment(env)), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def start_flowyard(

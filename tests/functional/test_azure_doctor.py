@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from azure_account import Account, running_account
 from azure_account.account import SUBSCRIPTION, WORKSPACE
-from functional_helper import Completed, flowyard
+from functional_helper import Completed, flowyard_here
 
 DEPLOYMENT = """\
 environments:
@@ -38,7 +38,7 @@ def account(running: Account) -> Account:
 
 def doctor(account: Account | None, folder: Path, *words: str, **more: str) -> Completed:
     env = {"FLOWYARD_HOME": str(folder / "home"), **(account.environ if account else {}), **more}
-    done = flowyard("azure", "doctor", *words, cwd=folder, env=env)
+    done = flowyard_here("azure", "doctor", *words, cwd=folder, env=env)
     if account:
         assert account.token not in done.stdout + done.stderr
     return done

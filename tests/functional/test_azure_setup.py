@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from functional_helper import Completed, flowyard
+from functional_helper import Completed, flowyard_here
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,7 +114,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def setup(folder: Path, *words: str) -> Completed:
-    return flowyard("azure", "setup", *words, cwd=folder, env={"FLOWYARD_HOME": str(folder / "home")})
+    return flowyard_here("azure", "setup", *words, cwd=folder, env={"FLOWYARD_HOME": str(folder / "home")})
 
 
 def order(ci: GitHub | AzureDevops | None = None, **more: Any) -> SetupOrder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +153,27 @@ def test_a_release_ends_with_what_serves(shop: Shop):
     assert "nothing serves, as before" in said["test"]
     assert shop.status()["deployments"] == []
     assert shop("release", ".", "--env", "stage", "--deploy").returncode == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads the processes of Linux")
+def test_processes_end_when_their_home_is_thrown_away(shop: Shop):
+    shop.register("one")
+    shop.deploy()
+    place = str(shop.home)
+
+    def running() -> list[str]:
+        found = []
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = file.read_text().split("\0")
+            except OSError:
+                continue
+            found += [" ".join(words)] if any(place in word for word in words) else []
+        return found
+
+    assert len(running()) == 3, "the switch, the supervisor and the server"
+    shutil.rmtree(shop.home)
+    until = time.monotonic() + 120
+    while left := running():
+        assert time.monotonic() < until, left
+        time.sleep(0.1)

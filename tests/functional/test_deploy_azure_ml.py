@@ -8,17 +8,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 from azure_ml import FakeAzure, Fault, running_azure
 from deploy_helper import Shop, asked_all_the_time
-from functional_helper import clean_environment, start_flowyard
-from whole_home import call
+from functional_helper import Completed, start_flowyard
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT = """\
@@ -29,9 +26,8 @@ environments:
     approval: not_required
     env: {GREETING: "${SHOP_GREETING}", MODEL_KEY: "${{azureml://connections/model/credentials/key}}"}
     test: {file: sample-request.json, golden: golden.yaml, ready_s: 50}
-    options:
-      instance_type: Standard_DS3_v2
-      image: IMAGE
+    image: {reference: "IMAGE"}
+    options: {instance_type: Standard_DS3_v2}
 """
 
 
@@ -56,20 +52,11 @@ class AzureShop(Shop):
     def image(self, word: str) -> str:
         return f"images.example/shop@sha256:{hashlib.sha256(word.encode()).hexdigest()}"
 
-    def __call__(self, *words: str | Path, **environment: str) -> Any:
-        """In this process, which has imported everything already."""
-        before = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(
-            clean_environment({**self.environ, "SHOP_GREETING": "hi", "FLOWYARD_USER": "ann", **environment})
-        )
-        try:
-            called = call(self.root.parent, *map(str, words))
-        finally:
-            os.chdir(ROOT)
-            os.environ.clear()
-            os.environ.update(before)
-        return subprocess.CompletedProcess(words, called.code, called.out, called.err)
+    def variables(self) -> dict[str, str]:
+        return {**super().variables(), **self.environ}
+
+    def __call__(self, *words: str | Path, **environment: str) -> Completed:
+        return self.here(*words, **environment)
 
     def use(self, word: str) -> tuple[str, ...]:
         """What deploys the version with that word."""
@@ -78,7 +65,6 @@ class AzureShop(Shop):
 
     def killed(self, word: str, method: str, path: str, when: str) -> int:
         """Deploy that version, and be killed at the first request of that kind; the exit code."""
-        env = {"FLOWYARD_HOME": str(self.home), "SHOP_GREETING": "hi", "FLOWYARD_USER": "ann", **self.environ}
         started: Future[int] = Future()
 
         def kill(asked: str, place: str, moment: str) -> None:
@@ -87,7 +73,7 @@ class AzureShop(Shop):
                 os.kill(started.result(timeout=60), signal.SIGKILL)
 
         self.azure.on_request = kill
-        process = start_flowyard(*self.use(word), cwd=self.root, env=env)
+        process = start_flowyard(*self.use(word), cwd=self.root, env=self.variables())
         started.set_result(process.pid)
         process.communicate(timeout=120)
         self.azure.on_request = None

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_ml import Fault
 from azure_web import GROUP, SUBSCRIPTION, FakeWeb, running_web
 from deploy_helper import Shop
 from functional_helper import Completed
@@ -52,7 +51,8 @@ class CloudShop(Shop):
     def __call__(self, *words: str | Path, **environment: str) -> Completed:
         known = {**self.azure.environ, "SSL_CERT_FILE": str(self.azure.ca_file)}
         own = {"SHOP_MODEL_KEY": SECRET, "FLOWYARD_SERVE_KEY": KEY, "PATH": "/nowhere"}
-        done = super().__call__(*words, **{**known, **own, **environment})
+        asks = words[1] in ("apply", "rollback")  # the web app, whose certificate a process takes as it starts
+        done = (super().__call__ if asks else self.here)(*words, **{**known, **own, **environment})
         for secret in (SECRET, KEY, self.azure.token):
             assert secret not in done.stdout + done.stderr
         return done
@@ -89,8 +89,6 @@ def test_the_life_of_a_web_app(shop: CloudShop):
     assert (done["state"], list(done["endpoint"]["traffic"].values())) == ("done", [100])
     assert shop.shares() == {"shop:1": 100}
     assert shop.deploy(*one)["exit_code"] == 0
-    shop.azure.swap_polls = 4
-    shop.azure.faults.append(Fault("POST", "/slotsswap$", "reset_after"))
     shop.deploy(*shop.release("two"))
     assert shop.shares() == {"shop:1": 0, "shop:2": 100}
     shop.deploy(*shop.release("wrong"), code=1)
@@ -120,11 +118,11 @@ def test_what_is_wrong_is_told_with_its_line(shop: CloudShop):
     assert "'sku'" in refused.stderr
     assert "name a secret" in refused.stderr
     file.write_text(DEPLOYMENT.replace("sku: S1", "sku: B1"))
-    refused = shop("deploy", "apply", ".", "--env", "dev", "--dry-run")
+    refused = shop("deploy", "plan", ".", "--env", "dev")
     assert refused.returncode == 2
     assert "no slots" in refused.stderr
     file.write_text(DEPLOYMENT)
-    tagged = shop("deploy", "apply", ".", "--env", "dev", "--image", "shop.azurecr.io/shop:latest")
+    tagged = shop("deploy", "plan", ".", "--env", "dev", "--image", "shop.azurecr.io/shop:latest")
     assert tagged.returncode == 2
     assert "by its digest" in tagged.stderr
 

@@ -135,7 +135,7 @@ def test_nobody_there_is_exit_5(project: Project):
     with answering({}, []) as url:
         pass
     done = project.run("endpoint", "test", "--url", url, "--ready-s", "0.1", code=5)
-    assert "Not ready within 0.1 s" in done.stdout
+    assert "Not ready within 0.1 s. GET /health: nobody listens there" in done.stdout
 
 
 def test_wrong_input(project: Project):

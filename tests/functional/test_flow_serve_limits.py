@@ -149,3 +149,24 @@ def test_a_limit_that_is_no_number_is_said_at_the_start(project: Project, name: 
     variable = f"FLOWYARD_SERVE_{name}"
     said = project.rejected("flow", "serve", "--source", project.echo_flow(), env={variable: "many"})
     assert variable in said
+
+
+def answered(ask: Asking, sent: bytes) -> tuple[int, str]:
+    """The status of what is answered to these bytes, and which header asks for a key."""
+    place = urlsplit(ask.url)
+    with socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=60) as plain:
+        plain.sendall(sent)
+        answer = http.client.HTTPResponse(plain)
+        answer.begin()
+        return answer.status, answer.headers.get("WWW-Authenticate", "").partition(" ")[0]
+
+
+def test_a_body_is_not_waited_for_from_who_may_not_ask(project: Project):
+    with serving(project, project.echo_flow(), env={"FLOWYARD_SERVE_KEY": "s3cret"}) as ask:
+        head = b"%s HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\n\r\n"
+        large, chunks = b"Content-Length: 1000000", b"Transfer-Encoding: chunked"
+        for form in (large, chunks):
+            for key in (b"X-No: key", b"api-key: wrong", b"Authorization: Basic \xff"):
+                assert answered(ask, head % (b"POST /score", key, form)) == (401, "Basic")
+        assert answered(ask, head % (b"GET /version", b"Authorization: Basic \xff", b"X: y")) == (401, "Basic")
+        assert ask("/score", {"x": "x" * 1_000_000}, api_key="s3cret").status == 200

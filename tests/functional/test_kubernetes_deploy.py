@@ -93,6 +93,8 @@ def test_the_whole_path_and_back(shop: Shop, fake: FakeKubernetes, capsys: pytes
     assert carried_out(fake) == 0
     first = json.loads(capsys.readouterr().out)["endpoint"]
     (one,) = first["traffic"]
+    command(shop, "plan", "--export", "out")
+    assert "image: registry.test/shop@sha256:" in all_text(shop.root / "out"), "the image that was built of it"
     assert (first["address"], first["traffic"]) == ("http://shop-dev.flows.svc", {one: 100})
     shop.register("two", BROKEN)
     fake.shares_seen.clear()
@@ -122,6 +124,8 @@ def test_the_whole_path_and_back(shop: Shop, fake: FakeKubernetes, capsys: pytes
 def test_an_export_has_everything_but_values(shop: Shop):
     shop.register("one")
     files = command(shop, "plan", "--export", "out")
+    again = shop("deploy", "plan", ".", "--env", "dev", "--export", "out2", **here())
+    assert "No image of shop:1 is named" in again.stderr
     text = all_text(shop.root / "out")
     assert "out/kustomization.yaml" in files
     assert "out/chart/values.yaml" in files

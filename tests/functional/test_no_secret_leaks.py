@@ -7,20 +7,17 @@ git remote. Then each command of the command line is called, and all that came o
 from __future__ import annotations
 
 import json
-import os
-import signal
 import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 import pytest
 from canaries import Canaries, sampled_processes
-from functional_helper import clean_environment, ending, flowyard, start_flowyard
+from functional_helper import clean_environment, ending, flowyard, in_this_process, start_flowyard
 from leak_commands import COMMANDS, PROCESSES
 from leak_world import PLACES, World, echoing_endpoint
 
@@ -66,25 +63,8 @@ def test_the_search_finds_every_form(tmp_path: Path):
     assert len(PLACES) >= 50
 
 
-@contextmanager
-def in_this_process(world: World) -> Iterator[None]:
-    """The project's folder and variables; all that a command changes in its process is put back."""
-    before, folder, handler = dict(os.environ), Path.cwd(), signal.getsignal(signal.SIGTERM)
-    environment = clean_environment(world.environment())
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(world.root)
-    try:
-        yield
-    finally:
-        os.chdir(folder)
-        signal.signal(signal.SIGTERM, handler)
-        os.environ.clear()
-        os.environ.update(before)
-
-
 def call(world: World, words: list[str]) -> int:
-    with in_this_process(world):
+    with in_this_process(world.root, clean_environment(world.environment())):
         try:
             main(words)
         except SystemExit as end:

@@ -22,7 +22,7 @@ from functional_helper import ECHO_TOOL, Project, clean_environment, one_node_fl
 from flowyard._util.aio import run_blocking
 from flowyard.engine import LineRunner, prepare
 from flowyard.flows.load import load_flow
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.records import LineResult, LineTask
 
 VARIABLE = "FLOWYARD_TEST_WHO"

@@ -62,6 +62,8 @@ def test_from_experiment_to_approved_version_in_two_calls(use_case: UseCase):
     asked = use_case.release("--no-wait", code=4)
     assert asked["state"] == "unfinished"
     assert states(asked) == dict.fromkeys(["data", "experiment", "gates", "register"], "done") | {"approval": "running"}
+    unanswered = use_case("approval", "require", "ticket_triage:1", "--env", "dev", "--target", "local")
+    assert "flowyard approval approve" in unanswered.stderr  # not: ask once more
     use_case.answer("approve")
     done = use_case.release()
     assert (done["key"], done["state"], done["exit_code"]) == (asked["key"], "done", 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_ml.certificate import write_certificate
 from counting_server import counting_server
 from functional_helper import Project
 from serve_helper import serving
+from stand_in import server_context, write_certificate
 from test_flow_serve_use import ASKED, chat_flow
 
 from flowyard.errors import OutsideError, UserError
@@ -67,8 +66,7 @@ def running(workspace: Workspace, folder: Path) -> Iterator[Workspace]:
             """Say nothing."""
 
     certificate, key = write_certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context = server_context(certificate, key)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         workspace.address = f"https://127.0.0.1:{server.server_address[1]}"

@@ -174,7 +174,8 @@ class ApprovalDesk:
         live = [each for each, reason in zip(asked, reasons, strict=True) if reason is None]
         if not live:
             why = f" Request {asked[-1].request.id}: {reasons[-1]}" if asked else ""
-            raise NotApproved(f"No living approval allows {subject.label} ({digest[:12]}).{why}", hint=_ask(subject))
+            hint = _answer(asked[-1]) if asked and asked[-1].state is ApprovalState.PENDING else _ask(subject)
+            raise NotApproved(f"No living approval allows {subject.label} ({digest[:12]}).{why}", hint=hint)
         return live[-1]
 
     def _not_live(self, chain: Chain, approval: Approval, policy: ApprovalPolicy | None) -> str | None:
@@ -265,6 +266,11 @@ def _plain_reason(reason: str) -> str:
     if len(reason) > _LONGEST_REASON:
         raise UserError(f"A reason has at most {_LONGEST_REASON:,} characters.")
     return reason
+
+
+def _answer(asked: Approval) -> str:
+    """Asking once more would bring nobody nearer to an answer."""
+    return f"Answer it: flowyard approval approve {asked.request.id} --reason … (or reject)"
 
 
 def _ask(subject: ApprovalSubject) -> str:

@@ -21,7 +21,7 @@ from flowyard.llm import Connection, Connections, ConnectionStore
 from flowyard.llm.connection_draft import Draft, draft_of, read_draft
 from flowyard.llm.connection_import import import_connections
 from flowyard.llm.connection_view import connection_view
-from flowyard.llm.sources import FoundConnection
+from flowyard.llm.connections import FoundConnection
 from flowyard.llm.stored_entry import SecretsIn
 
 __all__ = ["connection"]

@@ -14,6 +14,7 @@ from flowyard.cli.deploy_parts import chosen_version, earlier_parts, rollout_par
 from flowyard.cli.deploy_view import plan_view, print_plan, rollout_view
 from flowyard.cli.output import print_json, print_warnings
 from flowyard.cli.release_view import print_end, print_step
+from flowyard.deploy.exported import exported_deployment
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, plan_rollout, roll_out
 
@@ -130,7 +131,17 @@ def _show_plan(parts: RolloutParts, *, as_json: bool) -> None:
 
 
 def _export(parts: RolloutParts, folder: Path, *, as_json: bool) -> None:
-    files = parts.target.export(parts.wanted, folder)
+    wanted = exported_deployment(parts)
+    files = parts.target.export(wanted, folder)
+    if parts.target.needs_image and wanted.image is None:
+        label = parts.version.label
+        print_warnings(
+            [
+                f"No image of {label} is named, so these files do not run as they are. Build and push it with "
+                f"`flowyard image build --version {label} --push --repository …`, "
+                "then export again"
+            ]
+        )
     if as_json:
         print_json([str(file) for file in files])
         return

@@ -19,6 +19,7 @@ from flowyard.deploy.environment import DeployEnvironment
 from flowyard.deploy.names import require_deployment_name, require_path_part
 from flowyard.deploy.targets import open_target
 from flowyard.errors import NotFound
+from flowyard.registry.labels import require_name
 from flowyard.settings import inherited_environment
 
 __all__ = ["Place", "deploy_options", "deployment_option", "open_place", "use_case_name"]
@@ -81,9 +82,12 @@ def _environ(target: str, app: App) -> Mapping[str, str]:
 
 
 def use_case_name(path: Path) -> str:
-    """The name in ``experiment.yaml``, which its flow is registered under; the folder's without one."""
+    """The name in ``experiment.yaml``, which its flow is registered under; the folder's without one.
+
+    Raises UserError for one that cannot be a name: folders are called after it.
+    """
     folder = path if path.is_dir() else path.parent
     file = folder / "experiment.yaml"
     body = read_yaml(file).data if file.is_file() else None
     named = body.get("name") if isinstance(body, dict) else None
-    return str(named) if named else folder.resolve().name
+    return require_name(str(named) if named else folder.resolve().name)

@@ -8,17 +8,16 @@ from dataclasses import replace
 from flowyard.abc import ImageBuilder
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
-from flowyard.cli.approval_policy import policy_at
 from flowyard.cli.deploy_options import Place
-from flowyard.cli.image_build import builder_for
-from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, run_endpoint_test
-from flowyard.deploy.given_image import GivenImage
+from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
+from flowyard.deploy.environment import DeployEnvironment, ImageSettings
+from flowyard.deploy.image.names import require_reference
 from flowyard.deploy.model import Address
 from flowyard.deploy.options import parse_options
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
 from flowyard.deploy.wanted import wanted_deployment
-from flowyard.errors import OutsideError
+from flowyard.errors import OutsideError, UserError
 from flowyard.registry import Registry
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
@@ -41,33 +40,44 @@ def chosen_version(place: Place, number: int | None) -> Version:
 
 
 def rollout_parts(place: Place, version: Version, by: str, image: str | None = None) -> RolloutParts:
-    """All that a rollout of that version works with; ``image`` is one that was built elsewhere.
+    """All that a rollout of that version works with; ``image`` is one that was built elsewhere, by its digest.
 
-    Raises UserError for variables that are missing.
+    Raises UserError for variables that are missing, and for an image that cannot be.
     """
     settings = place.app.settings
     registry = open_registry(settings)
-    given = GivenImage(image) if image else None
+    place = replace(place, environment=_with_image(place, image))
     wanted = wanted_deployment(place.name, registry, version, place.environment, place.app.environ)
     return RolloutParts(
         name=place.name,
         environment=place.environment,
         target=place.target,
         version=version,
-        wanted=replace(wanted, image=given.image_of(version.label)) if given else wanted,
+        wanted=wanted,
         registry=registry,
         desk=open_desk(settings),
         by=by,
         run_test=run_test,
-        builder=given or (_builder(place, registry) if place.target.needs_image else None),
+        builder=_builder(place, registry) if place.target.needs_image and wanted.image is None else None,
         repository=place.environment.image.repository
         or parse_options(place.environment.target, place.environment.options).repository(place.name),
         policy=_policy(place, registry) if place.environment.needs_approval else None,
     )
 
 
+def _with_image(place: Place, image: str | None) -> DeployEnvironment:
+    """The environment with the image that the command names, as if ``image: {reference: …}`` did."""
+    if image is None:
+        return place.environment
+    if not place.target.needs_image:
+        raise UserError(f"The target {place.target.label} runs files, not images.", hint="Leave out --image.")
+    return replace(place.environment, image=ImageSettings(reference=require_reference(image)))
+
+
 def _builder(place: Place, registry: Registry) -> ImageBuilder | None:
     """What makes the image, None where nothing can; the target docker runs docker's, or those of a repository."""
+    from flowyard.cli.image_build import builder_for  # noqa: PLC0415 - heavy, and for targets that run images
+
     wanted = place.environment.image
     name = wanted.builder or ("docker" if place.target.label == "docker" and not wanted.repository else None)
     try:
@@ -78,6 +88,8 @@ def _builder(place: Place, registry: Registry) -> ImageBuilder | None:
 
 def _policy(place: Place, registry: Registry) -> ApprovalPolicy | None:
     """What ``experiment.yaml`` says of approvals for that environment; None when the use case has no experiment."""
+    from flowyard.cli.approval_policy import policy_at  # noqa: PLC0415 - heavy, and for environments that need it
+
     folder = place.path if place.path.is_dir() else place.path.parent
     file = folder / "experiment.yaml"
     return policy_at(str(folder), place.environment.name, registry) if file.is_file() else None
@@ -96,10 +108,17 @@ def earlier_parts(place: Place, by: str) -> RolloutParts:
     parts = rollout_parts(replace(place, environment=environment), version, by)
     found = state.find(name)
     if found is None or found.state != "ready":
+        if environment.image.reference:
+            raise UserError(
+                f"The deployment of {label} is gone, and {environment.where} names the image of another version.",
+                hint=f"flowyard deploy apply USECASE --version {version.version} --env {environment.name} --image …",
+            )
         return parts
     return replace(parts, wanted=replace(parts.wanted, name=name), was_live=True)
 
 
 def run_test(address: Address, test: EndpointTest, shown: str) -> EndpointReport:
     """Carry out the test of an endpoint."""
+    from flowyard.deploy.endpoint_test.carry_out import run_endpoint_test  # noqa: PLC0415 - heavy
+
     return asyncio.run(run_endpoint_test(address, test, shown))

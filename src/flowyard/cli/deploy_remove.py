@@ -11,6 +11,7 @@ from flowyard._util.person import person_name
 from flowyard.cli.deploy_options import deploy_options, deployment_option, open_place
 from flowyard.cli.deploy_view import print_state, state_view
 from flowyard.cli.output import print_json
+from flowyard.deploy.names import require_deployment_name
 from flowyard.deploy.rollout import RolloutLog
 from flowyard.registry.model import AliasChange
 from flowyard.registry.open import open_registry
@@ -27,6 +28,8 @@ def remove(
 ) -> None:
     """Take the endpoint of USECASE away with all its deployments; requests that it has begun are finished."""
     place = open_place(Path(path), env, target, home)
+    if deployment is not None:
+        require_deployment_name(deployment)  # the empty one of an unset variable, say, leads to all of them
     if not dry_run:
         with RolloutLog(place.app.settings.home).alone(place.name, env):
             place.target.remove(place.endpoint, deployment)

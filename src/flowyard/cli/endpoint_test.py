@@ -18,8 +18,9 @@ from flowyard.cli.deploy_parts import run_test
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import printable
-from flowyard.deploy.endpoint_test import EndpointReport, EndpointTest, render_junit
 from flowyard.deploy.endpoint_test.client import HOSTS_VARIABLE
+from flowyard.deploy.endpoint_test.junit import render_junit
+from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.model import Address
 from flowyard.errors import ExitCode, UserError
 
@@ -66,6 +67,8 @@ def test(
 
     Exits 0 when all is as it should be, 1 when a check failed, 5 when nobody answers.
     """
+    if usecase is not None and url is None and env is None:
+        raise UserError("Say which environment of the use case is tested.", hint=f"--usecase {usecase} --env NAME")
     if (url is None) == (usecase is None) or (usecase is None) != (env is None):
         raise UserError("Say what to test.", hint="--url URL, or --usecase PATH --env E [--deployment NAME]")
     given = {

@@ -113,6 +113,8 @@ def run(
         record = carry_out(record, steps, log, until=until, on_begin=print_step, on_end=print_end)
     if as_json:
         print_json(release_view(record))
+    elif place and record.state == "done" and (address := place.target.status(place.endpoint).address):
+        click.echo(f"{address}/score")
     return _code(record, until)
 
 

@@ -15,16 +15,19 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.deploy.endpoint_test.model import EndpointTest
 from flowyard.deploy.environment import DeployEnvironment, ImageSettings
-from flowyard.deploy.image.names import REPOSITORY_FORM, is_repository
+from flowyard.deploy.image.names import REFERENCE_FORM, REPOSITORY_FORM, is_reference, is_repository
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias
+from flowyard.settings import SIMULATE_VARIABLE
 
 __all__ = ["parse_deployment_file", "parse_memory"]
 
 TARGET_NAMES = ("local", "docker", "kubernetes", "azure-ml", "azure-webapp")
 WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
 """Environments that may be deployed to without a person's yes, when their file says so."""
+
+SIMULATE_HINT = "Say it with 'simulate', where the target and the environment may."
 
 _ENDPOINT = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]{1,30}[a-zA-Z0-9])")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -69,6 +72,12 @@ def _repository(value: str) -> str:
     return value
 
 
+def _reference(value: str) -> str:
+    if not is_reference(value):
+        raise PydanticCustomError("reference", "an image is named by its digest: {form}", {"form": REFERENCE_FORM})
+    return value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -88,6 +97,7 @@ class _Image(_Strict):
     repository: Annotated[str, AfterValidator(_repository)] | None = None
     builder: Literal["docker", "buildah"] | None = None
     base: Annotated[str, Field(min_length=1)] | None = None
+    reference: Annotated[str, AfterValidator(_reference)] | None = None
 
 
 class _Environment(_Strict):
@@ -172,7 +182,9 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
     )
     for variable, value in given.env.items():
         where = file.where("environments", name, "env", variable)
-        if not _VARIABLE.fullmatch(variable):
+        if variable == SIMULATE_VARIABLE:
+            yield Problem(f"{variable} would have a simulated model answer.", where, SIMULATE_HINT)
+        elif not _VARIABLE.fullmatch(variable):
             yield Problem(f"{variable!r} cannot be the name of a variable.", where)
         elif value.startswith(_KEPT_ELSEWHERE):
             continue
@@ -180,10 +192,19 @@ def _more(name: str, given: _Environment, file: YamlFile, folder: Path) -> Itera
             yield Problem(f"{variable} looks like a secret, which does not belong here.", where, f"${{{variable}}}")
     if given.simulate:
         yield from _simulation_problems(name, given, folder, file.where("environments", name, "simulate"))
+    yield from _image_problems(given, file.where("environments", name, "image"))
     for key in ("file", "golden"):
         place = getattr(given.test, key)
         if place and not (folder / place).is_file():
             yield Problem(f"There is no file {place}.", file.where("environments", name, "test", key))
+
+
+def _image_problems(given: _Environment, where: str) -> Iterator[Problem]:
+    keys = given.image.model_fields_set
+    if keys and given.target == "local":
+        yield Problem("The target local runs files, not images.", where, "Leave out 'image'.")
+    if given.image.reference and len(keys) > 1:
+        yield Problem("An image with a reference is built already.", where, "Leave out the other keys of 'image'.")
 
 
 def _simulation_problems(name: str, given: _Environment, folder: Path, where: str) -> Iterator[Problem]:

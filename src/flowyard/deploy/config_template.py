@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,13 @@ from flowyard.deploy.endpoint_test.model import EndpointTest
 from flowyard.deploy.environment import DeployEnvironment
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
+from flowyard.registry.labels import require_alias
+from flowyard.settings import SIMULATE_VARIABLE
 
 __all__ = ["parse_template_file"]
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+"""Names go into scripts and templates of ours, but not into every shell's variables: the template has a dash in one."""
 _NAMED_BY_US = "deployments are named after their version"
 _NOT_USED = {
     "PRIOR_DEPLOYMENT_NAME": _NAMED_BY_US,
@@ -119,7 +124,7 @@ class _Entry:
             )
         )
         return DeployEnvironment(
-            name=str(self.body["ENV_NAME"]),
+            name=self._name(),
             target=kind.target,
             endpoint=str(self.body.get(kind.endpoint) or "") or None,
             variables=self._variables(),
@@ -132,6 +137,15 @@ class _Entry:
             options=options,
             where=self.where(),
         )
+
+    def _name(self) -> str:
+        """Aliases and files are called after it."""
+        name = str(self.body["ENV_NAME"])
+        try:
+            require_alias(f"production@{name}")
+        except UserError as error:
+            self.problems.append(Problem(error.message, self.where("ENV_NAME"), error.hint))
+        return name
 
     def where(self, *keys: str) -> str:
         return self.file.where(*self.place, *keys)
@@ -159,6 +173,12 @@ class _Entry:
         if not isinstance(given, Mapping):
             self.problems.append(Problem("It is an object.", self.where("ENVIRONMENT_VARIABLES")))
             return {}
+        for name in map(str, given):
+            where = self.where("ENVIRONMENT_VARIABLES", name)
+            if name == SIMULATE_VARIABLE:
+                self.problems.append(Problem(f"{name} would have a simulated model answer.", where))
+            elif not _VARIABLE.fullmatch(name):
+                self.problems.append(Problem(f"{name!r} cannot be the name of a variable.", where))
         return {str(name): str(value) for name, value in given.items()}
 
     def _test_file(self, folder: Path) -> Path | None:

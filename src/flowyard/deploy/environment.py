@@ -16,12 +16,14 @@ __all__ = ["DeployEnvironment", "ImageSettings"]
 class ImageSettings:
     """How the image of a version is made: pushed to ``repository``, by ``builder``, from ``base``; None is the usual.
 
-    ``repository`` is a name such as ``registry.example/team/shop`` without a tag.
+    ``repository`` is a name such as ``registry.example/team/shop`` without a tag. ``reference`` is an image that was
+    built and pushed elsewhere, by its digest; with it nothing is made, and the others are None.
     """
 
     repository: str | None = None
     builder: str | None = None
     base: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowyard.deploy.endpoint_test import require_usable
+from flowyard.deploy.endpoint_test.files import require_usable
 from flowyard.deploy.model import Change, DeployPlan, EndpointState
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout_steps import ROLLOUT_STEPS, new_shares, require_allowed, restore, rollout_steps
@@ -94,7 +94,16 @@ def roll_out(
 
 
 def served_before(log: RolloutLog, name: str, env: str, target: str, state: EndpointState) -> tuple[str, str]:
-    """The deployment that served before those that serve now, with its version's label. Raises NotFound."""
+    """The deployment that served before those that serve now, with its version's label. Raises NotFound.
+
+    While a rollout is not finished, this is the one that it goes back to; of one that goes to something new, the
+    one that it takes the requests from.
+    """
+    labels = {each.name: each.version_label for each in state.deployments}
+    going = log.unfinished(name, env, target)
+    stopped = _before_stopped(log, going, state) if going is not None else None
+    if stopped is not None:
+        return stopped, labels.get(stopped, _label(name, stopped))
     for record in log.list(name):
         if (record.env, record.target) != (env, target) or record.state != "done":
             continue
@@ -102,12 +111,32 @@ def served_before(log: RolloutLog, name: str, env: str, target: str, state: Endp
         older = {each: share for each, share in traffic["before"].items() if each not in state.shares}
         if set(traffic["after"]) & set(state.shares) and older:
             found = max(older, key=lambda each: older[each])
-            labels = {each.name: each.version_label for each in state.deployments}
-            return found, labels.get(found, f"{name}:{found[1:].partition('-')[0]}")
+            return found, labels.get(found, _label(name, found))
     raise NotFound(
         f"Nothing is known to have served {name} in {env} before.",
         hint="Deploy a version by its number: flowyard deploy apply USECASE --env E --version N",
     )
+
+
+def _before_stopped(log: RolloutLog, going: RolloutRecord, state: EndpointState) -> str | None:
+    """What a rollback means that is given while a rollout was stopped; None when it had changed no shares."""
+    wanted = going.versions["the deployment"]
+    before: dict[str, int] = going.step("approval").result.get("before") or {}
+    older = {each: share for each, share in before.items() if each != wanted}
+    if wanted not in state.shares or not older:
+        return None
+    done = [each.step("traffic").result for each in log.list(going.name) if _is_done_there(each, going)]
+    was_there = any(wanted in each["before"] or wanted in each["after"] for each in done)
+    return wanted if was_there else max(older, key=lambda each: older[each])
+
+
+def _is_done_there(record: RolloutRecord, going: RolloutRecord) -> bool:
+    return record.state == "done" and (record.env, record.target) == (going.env, going.target)
+
+
+def _label(name: str, deployment: str) -> str:
+    """The version that a deployment is called after."""
+    return f"{name}:{deployment[1:].partition('-')[0]}"
 
 
 def require_own(name: str, flow: str, state: EndpointState) -> None:
@@ -123,8 +152,9 @@ def require_own(name: str, flow: str, state: EndpointState) -> None:
 def _give_up(parts: RolloutParts, log: RolloutLog, record: RolloutRecord) -> None:
     """Undo a rollout of something else that was stopped half way, and say so in its journal."""
     before = record.step("approval").result.get("before")
-    if before is not None and record.versions.get("the endpoint") == parts.wanted.endpoint:
-        restore(parts, before, record.versions["the deployment"])
+    if before is not None:  # deployment.yaml may have named another endpoint then
+        there = replace(parts, wanted=replace(parts.wanted, endpoint=record.versions["the endpoint"]))
+        restore(there, before, record.versions["the deployment"])
     waiting = next(step for step in record.steps if step.state != "done")
     said = f"given up for {parts.version.label}, and undone"
     log.save(record.with_step(waiting.name, state="refused", said=said, exit_code=int(ExitCode.OUTSIDE_FAILED)))

@@ -7,11 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from flowyard._util.moments import moment_text
+from flowyard._util.redact import may_be_secret, redact
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.model import Image, WantedDeployment
 from flowyard.deploy.parts import RolloutParts
 from flowyard.errors import ExitCode, NotApproved, OutsideError, UserError
 from flowyard.registry.lineage import deployment_fact, image_fact
+from flowyard.registry.model import Version
 from flowyard.registry.point_alias import point_alias
 from flowyard.registry.register_flow import add_facts
 from flowyard.steps import Outcome, Step, Work
@@ -26,7 +29,7 @@ def require_allowed(parts: RolloutParts) -> str:
     if not parts.environment.needs_approval:
         return f"{parts.environment.name} needs no approval ({parts.environment.where})"
     approval = parts.desk.require_live(parts.subject, parts.version.digest, parts.policy)
-    return f"approved until {approval.live_until} ({approval.request.id})"
+    return f"approved until {moment_text(approval.live_until or approval.request.expires_at)} ({approval.request.id})"
 
 
 def new_shares(parts: RolloutParts, before: Mapping[str, int]) -> dict[str, int]:
@@ -65,9 +68,33 @@ def _build(parts: RolloutParts, work: Work) -> Outcome:
     if parts.was_live and (parts.builder is None or parts.wanted.image is not None):
         return Outcome({}, "it is still there, with its image")
     image = parts.wanted.image or _built(parts)
+    looked = _looked_into(parts, image) if parts.wanted.image else ""
     fact = image_fact(reference=image.reference, digest=image.digest, by=parts.by)
     add_facts(parts.registry, parts.version, [fact], parts.registry.facts(parts.version))
-    return Outcome({"reference": image.reference, "digest": image.digest}, f"{image.reference} ({image.digest[:19]})")
+    return Outcome(
+        {"reference": image.reference, "digest": image.digest}, f"{image.reference} ({image.digest[:19]}){looked}"
+    )
+
+
+def _looked_into(parts: RolloutParts, image: Image) -> str:
+    """What is known of an image that was built elsewhere. Raises UserError when it is that of another version."""
+    known = {each.version for each in parts.registry.versions(parts.version.name, "flow") if _has(parts, each, image)}
+    if known and parts.version.version not in known:
+        built_from = f"{parts.version.name}:{min(known)}"
+        raise UserError(
+            f"{image.reference} is the image of {built_from}, not of {parts.version.label}.",
+            hint="Name the image of the version that is deployed: flowyard image build --push says it.",
+        )
+    if parts.target.look_into_image(replace(parts.wanted, image=image)) or known:
+        return ""
+    return f"; whoever built it answers for its being {parts.version.label}: nothing here looked into it"
+
+
+def _has(parts: RolloutParts, version: Version, image: Image) -> bool:
+    """Whether the registry knows the image as that of a version."""
+    return any(
+        fact.kind == "image" and fact.value.get("digest") == image.digest for fact in parts.registry.facts(version)
+    )
 
 
 def _built(parts: RolloutParts) -> Image:
@@ -185,7 +212,11 @@ def _facts(report: EndpointReport) -> dict[str, Any]:
 
 
 def _undone(parts: RolloutParts, work: Work, step: str, problem: str, code: ExitCode) -> Outcome:
-    """Note what went wrong, then restore what was there before."""
+    """Note what went wrong, then restore what was there before.
+
+    The last lines of a log may be part of it, and a flow that fails may have written any of its variables there.
+    """
+    problem = redact(problem, (value for name, value in parts.wanted.variables.items() if may_be_secret(name)))
     work.note(step, problem=problem, code=int(code))
     done = restore(parts, _before(work), parts.wanted.name)
     return Outcome({"restored": done}, f"{problem.rstrip('.')}; {done}", code)

@@ -51,8 +51,6 @@ def wanted_deployment(
 
 
 def _built_elsewhere(version: Version, environment: DeployEnvironment) -> Image | None:
-    """The image that the options name by its digest, where they do."""
-    reference = environment.options.get("image")
-    if not isinstance(reference, str):
-        return None
-    return Image(reference, reference.rpartition("@")[2], version.label)
+    """The image that the environment names by its digest, where it does."""
+    reference = environment.image.reference
+    return Image(reference, reference.rpartition("@")[2], version.label) if reference else None

@@ -21,7 +21,7 @@ from flowyard._util.files import dump_json
 from flowyard._util.inheritance import inherited
 from flowyard.errors import UserError
 from flowyard.flows.model import Flow
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 
 __all__ = ["FlowEnvironment", "resolve_variables"]
 

@@ -26,8 +26,8 @@ from flowyard.llm.connection import (
     OpenAIConnection,
     SimulatedConnection,
 )
+from flowyard.llm.connections import Connections
 from flowyard.llm.model_configuration import MODEL_CONFIGURATIONS, ModelConfiguration
-from flowyard.llm.sources import Connections
 
 __all__ = ["init_arguments", "instantiate"]
 

@@ -13,8 +13,8 @@ from flowyard.engine.runner import LineRunner, Surroundings
 from flowyard.errors import UserError
 from flowyard.flows.model import DagFlow, FlexFlow, Flow, PromptyFlow
 from flowyard.llm.connection import Connection
+from flowyard.llm.connections import Connections
 from flowyard.llm.services import Services, use_services
-from flowyard.llm.sources import Connections
 from flowyard.media import UrlRules
 
 __all__ = ["prepare"]

@@ -4,19 +4,13 @@ from flowyard.llm.call_rules import CallRules
 from flowyard.llm.connection import Connection, SimulatedConnection
 from flowyard.llm.connection_parsing import CONNECTION_TYPES, parse_connection
 from flowyard.llm.connection_store import ConnectionStore
+from flowyard.llm.connections import Connections
 from flowyard.llm.key_vault_source import KeyVaultSource
 from flowyard.llm.messages import RoleEscapes, parse_chat
 from flowyard.llm.parameters import build_request, read_piece, read_result, read_usage, split_inputs, wants_stream
 from flowyard.llm.providers import ProviderOpener, open_provider
 from flowyard.llm.remote_source import ENDPOINT_VARIABLE, RemoteSource
-from flowyard.llm.sources import (
-    Connections,
-    DeclaredSource,
-    EnvFileSource,
-    EnvironmentSource,
-    SimulateEverything,
-    YamlSource,
-)
+from flowyard.llm.sources import DeclaredSource, EnvFileSource, EnvironmentSource, SimulateEverything, YamlSource
 
 __all__ = [
     "CONNECTION_TYPES",

@@ -20,7 +20,7 @@ from flowyard.llm.connection import (
     SimulatedConnection,
 )
 from flowyard.llm.connection_parsing import connection_class, parse_connection
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 
 __all__ = ["ModelChoice", "choose_model"]
 

@@ -19,10 +19,10 @@ from flowyard.abc import Provider
 from flowyard.errors import ProviderError
 from flowyard.llm.call_log import begin_call
 from flowyard.llm.connection import Connection
+from flowyard.llm.connections import Connections
 from flowyard.llm.parameters import read_usage
 from flowyard.llm.retry import RetryPolicy
 from flowyard.llm.sent_prompt import sent_prompt
-from flowyard.llm.sources import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import NO_USAGE, ModelReply, ModelRequest, Usage
 

@@ -14,15 +14,18 @@ _LAST_OF_DEPLOY = "create"
 
 def deploy_version(parts: ReleaseParts, work: Work) -> Outcome:
     """The deployment is there, and gets no requests yet."""
-    return _rolled_out(parts, work, _LAST_OF_DEPLOY)
+    done = "the deployment can be tested"
+    return _rolled_out(parts, work, _LAST_OF_DEPLOY, done)
 
 
 def test_and_shift(parts: ReleaseParts, work: Work) -> Outcome:
     """The deployment is tested alone, gets its requests, and the endpoint is tested; or all is as before."""
-    return _rolled_out(parts, work, None)
+    version = registered_version(parts, work)
+    return _rolled_out(parts, work, None, f"{version.label} serves in {work.record.env}")
 
 
-def _rolled_out(parts: ReleaseParts, work: Work, until: str | None) -> Outcome:
+def _rolled_out(parts: ReleaseParts, work: Work, until: str | None, done: str) -> Outcome:
+    """``done`` is what the release says of it: each step of the rollout has told its own."""
     if parts.roll_out is None:
         raise UserError(f"Nothing says how {work.record.name} is deployed to {work.record.env}.")
     record = parts.roll_out(registered_version(parts, work), until)
@@ -31,5 +34,4 @@ def _rolled_out(parts: ReleaseParts, work: Work, until: str | None) -> Outcome:
     if refused is not None:
         problem = refused.said.partition(". ")[0]  # the rollout said all of it
         return Outcome(result, f"{refused.name}: {problem}", ExitCode(refused.exit_code))
-    last = next(step for step in reversed(record.steps) if step.state == "done")
-    return Outcome(result, last.said)
+    return Outcome(result, done)

@@ -18,7 +18,7 @@ from flowyard.flows.load import load_flow
 from flowyard.flows.overrides import override_connections
 from flowyard.flows.parameters import apply_parameters
 from flowyard.llm.connection import Connection
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import LineCounts, RunRecord, RunRole
 from flowyard.runs.budget import Budget

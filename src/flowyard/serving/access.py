@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 
 from flowyard._util.listen import is_loopback
@@ -36,7 +35,7 @@ def _given(request: Request) -> tuple[bytes, bool] | None:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value.strip(), validate=True).partition(b":")[2], True
-        except binascii.Error:
+        except ValueError:  # no base64, or no ASCII
             return None
     return None
 

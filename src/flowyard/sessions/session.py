@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from flowyard.abc import Provider
 from flowyard.flows.model import Flow
 from flowyard.llm.connection import Connection
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.media.urls import UrlRules
 from flowyard.records import AggregationResult, ErrorRecord, LineStatus, LineTask, Usage
 

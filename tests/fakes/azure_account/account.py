@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-
-from azure_account.serving import serving
+from stand_in import serving
 
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 TOP = f"/subscriptions/{SUBSCRIPTION}"

@@ -9,8 +9,7 @@ from pathlib import Path
 from time import time
 
 from aiohttp import web
-
-from azure_account.serving import serving
+from stand_in import serving
 
 PROOF = "the-proof"
 JOB_TOKEN = "the-token-of-the-job"

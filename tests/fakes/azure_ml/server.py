@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +13,12 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 
 from aiohttp import web
+from stand_in import Fault, running_app, server_context, start_site, write_certificate
 
 from azure_ml.assets import SHAPES, FakeAssets
 from azure_ml.blobs import FakeBlobs
-from azure_ml.certificate import write_certificate
 from azure_ml.endpoints import FakeEndpoints
-from azure_ml.faults import Fault, as_json, refused, send_half
+from azure_ml.faults import as_json, refused, send_half
 from azure_ml.roles import PLACE, FakeRoles
 from azure_ml.roles import VERSION as ROLES_VERSION
 
@@ -95,7 +93,7 @@ class FakeAzure:
         content = await request.read()
         fault = next((each for each in self.faults if each.takes(request.method, request.path)), None)
         if fault is not None and fault.kind == "status":
-            return fault.refusal()
+            return refused(fault.status, fault.code, fault.message, fault.headers)
         if fault is not None and fault.kind == "reset":
             return _abort(request)
         if self.on_request is not None:
@@ -224,44 +222,18 @@ Fake = TypeVar("Fake", bound=FakeAzure)
 def running_azure(folder: Path, kind: type[Fake] = FakeAzure) -> Iterator[Fake]:  # type: ignore[assignment]
     """A server on a port of its own, in a thread, until the context ends. ``folder`` is for its certificate."""
     certificate, key = write_certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    loop = asyncio.new_event_loop()
     azure = kind("", certificate, f"token-{uuid4().hex}")
 
-    async def start_door() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", azure.endpoints.serving.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        azure.endpoints.serving.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        return runner
+    async def start() -> Callable[[], Awaitable[None]]:
+        runner, azure.address = await start_site(azure.handle, server_context(certificate, key))
+        door, azure.endpoints.serving.address = await start_site(azure.endpoints.serving.answer)
 
-    async def start() -> web.AppRunner:
-        app = web.Application(client_max_size=64 << 20)
-        app.router.add_route("*", "/{path:.*}", azure.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-        await site.start()
-        azure.address = f"https://localhost:{runner.addresses[0][1]}"
-        return runner
+        async def end() -> None:
+            await door.cleanup()
+            await azure.close()
+            await runner.cleanup()
 
-    runner = loop.run_until_complete(start())
-    door = loop.run_until_complete(start_door())
+        return end
 
-    async def end() -> None:
-        await door.cleanup()
-        await azure.close()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=loop.run_forever, name="fake Azure")
-    thread.start()
-    try:
+    with running_app(start):
         yield azure
-    finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

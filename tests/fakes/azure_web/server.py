@@ -11,16 +11,16 @@ from typing import Any
 from aiohttp import web
 from azure_ml.faults import refused
 from azure_ml.server import FakeAzure, running_azure
-from jsonschema import Draft202012Validator
+from stand_in import server_context
 
 from azure_web import shapes
+from azure_web.answers import WEB, missing, operation, problem, version_of
 from azure_web.apps import App, Source, resolved
 from azure_web.fronts import Front, Turns
 from azure_web.sites import Outcome, Site, Slot
 
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 GROUP = "tests"
-WEB = "2024-11-01"
 _BASE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 _PROVIDER = f"{_BASE}/providers/Microsoft.Web"
 _SLOTS = {"F": 0, "D": 0, "B": 0, "S": 4, "P": 19, "I": 19}
@@ -57,7 +57,7 @@ class FakeWeb(FakeAzure):
             await front.close()
 
     def _answer(self, request: web.Request, content: bytes) -> web.Response:
-        self.versions = {_version_of(request.path)}
+        self.versions = {version_of(request.path)}
         response = super()._answer(request, content)
         self.percents_seen |= {site.percents() for site in self.sites.values()}
         return response
@@ -70,7 +70,7 @@ class FakeWeb(FakeAzure):
         if path.startswith(identities):
             client = self.clients.get(path.removeprefix(identities))
             found = {"id": path, "properties": {"clientId": client, "principalId": "p", "tenantId": "t"}}
-            return web.json_response(found) if client else _missing()
+            return web.json_response(found) if client else missing()
         if not path.startswith(f"{_PROVIDER}/"):
             return super()._resource(request, body)
         kind, name, *rest = path.removeprefix(f"{_PROVIDER}/").split("/")
@@ -78,7 +78,7 @@ class FakeWeb(FakeAzure):
             return self._plan(request.method, name, body)
         site = self.sites.get(name)
         if rest[:1] == ["operationresults"]:
-            return _operation(site, rest[1])
+            return operation(site, rest[1])
         if site is not None:
             site.step()
         slot_name = rest[1] if rest[:1] == ["slots"] and len(rest) > 1 else None
@@ -86,24 +86,24 @@ class FakeWeb(FakeAzure):
         if request.method == "PUT" and not rest:
             return self._put_site(name, slot_name, body)
         if site is None or (slot_name not in site.slots):
-            return web.Response(status=204) if request.method == "DELETE" else _missing()
+            return web.Response(status=204) if request.method == "DELETE" else missing()
         return self._of_slot(request, site, site.slots[slot_name], rest, body)
 
     def _plan(self, method: str, name: str, body: Any) -> web.Response:
         if method == "PUT":
-            if (problem := _problem(shapes.PLAN, body)) is not None:
-                return problem
+            if (wrong := problem(shapes.PLAN, body)) is not None:
+                return wrong
             self.plans[name] = {**body, "id": f"{_PROVIDER}/serverfarms/{name}", "name": name}
         found = self.plans.get(name)
-        return web.json_response(found) if found else _missing()
+        return web.json_response(found) if found else missing()
 
     def _put_site(self, name: str, slot_name: str | None, body: Any) -> web.Response:
-        if (problem := _problem(shapes.SITE, body)) is not None:
-            return problem
+        if (wrong := problem(shapes.SITE, body)) is not None:
+            return wrong
         plan = self.plans.get(body["properties"]["serverFarmId"].rpartition("/")[2])
         site = self.sites.get(name)
         if plan is None or (slot_name and site is None):
-            return _missing()
+            return missing()
         if site is not None and (busy := site.busy()) is not None:
             return busy
         if slot_name and slot_name not in site.slots and len(site.slots) > _SLOTS[plan["sku"]["name"][0]]:  # type: ignore[union-attr]
@@ -148,8 +148,7 @@ class FakeWeb(FakeAzure):
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(self.ca_file, self.ca_file.with_name("key.pem"))
+            self._context = server_context(self.ca_file, self.ca_file.with_name("key.pem"))
         return self._context
 
     def _renew(self, slot: Slot) -> None:
@@ -189,7 +188,7 @@ class FakeWeb(FakeAzure):
             return web.json_response({"properties": {"appSettingNames": site.sticky or None}})
         if rest == ["config", "configreferences", "appsettings"]:
             return web.json_response({"value": self._references(slot.settings)})
-        return _missing()
+        return missing()
 
     def _references(self, settings: Mapping[str, str]) -> list[dict[str, Any]]:
         values = resolved(settings, self.vault)
@@ -208,25 +207,25 @@ class FakeWeb(FakeAzure):
             case ("POST", ["slotsswap"]):
                 return self._swap(site, body)
             case ("PUT", ["config", "appsettings"]):
-                if (problem := _problem(shapes.SETTINGS, body)) is None:
+                if (wrong := problem(shapes.SETTINGS, body)) is None:
                     slot.settings = dict(body["properties"])
                     self._renew(slot)
-                return problem or web.json_response(body)
+                return wrong or web.json_response(body)
             case ("PUT", ["config", "slotConfigNames"]):
-                if (problem := _problem(shapes.SLOT_NAMES, body)) is None:
+                if (wrong := problem(shapes.SLOT_NAMES, body)) is None:
                     site.sticky = list(body["properties"]["appSettingNames"])
-                return problem or web.json_response(body)
+                return wrong or web.json_response(body)
             case ("PUT", ["config", "logs"]):
-                if (problem := _problem(shapes.LOGS, body)) is None:
+                if (wrong := problem(shapes.LOGS, body)) is None:
                     slot.logs = body["properties"]
-                return problem or web.json_response(body)
+                return wrong or web.json_response(body)
             case ("PATCH", ["config", "web"]):
                 return self._rules(site, body)
         return refused(405, "MethodNotAllowed", "")
 
     def _rules(self, site: Site, body: Any) -> web.Response:
-        if (problem := _problem(shapes.RULES, body)) is not None:
-            return problem
+        if (wrong := problem(shapes.RULES, body)) is not None:
+            return wrong
         rules = body["properties"]["experiments"]["rampUpRules"]
         hosts = {each.front.host for name, each in site.slots.items() if name}
         if sum(rule["reroutePercentage"] for rule in rules) > 100 or {rule["actionHostName"] for rule in rules} - hosts:
@@ -247,8 +246,8 @@ class FakeWeb(FakeAzure):
         return web.Response(status=200)
 
     def _swap(self, site: Site, body: Any) -> web.Response:
-        if (problem := _problem(shapes.SWAP, body)) is not None:
-            return problem
+        if (wrong := problem(shapes.SWAP, body)) is not None:
+            return wrong
         if body["targetSlot"] not in site.slots:
             return refused(404, "NotFound", "Cannot find the slot.")
 
@@ -276,35 +275,6 @@ class FakeWeb(FakeAzure):
     def _begun(self, site: Site, identity: str) -> web.Response:
         place = f"{self.address}{_PROVIDER}/sites/{site.name}/operationresults/{identity}?api-version={WEB}"
         return web.json_response({}, status=202, headers={"Location": place, "Retry-After": "0"})
-
-
-def _operation(site: Site | None, identity: str) -> web.Response:
-    if site is None:
-        return _missing()
-    site.step()
-    if site.operation is not None and site.operation.identity == identity:
-        return web.Response(status=202, headers={"Retry-After": "0"})
-    ended = site.ended.get(identity)
-    if ended is None:
-        return _missing()
-    if ended.outcome == "Failed":
-        return refused(409, "Conflict", f"{ended.what}: the application in the slot did not respond to http ping.")
-    return web.json_response({})
-
-
-def _version_of(path: str) -> str:
-    if "/Microsoft.Web/" in path:
-        return WEB
-    return "2023-01-31" if "/Microsoft.ManagedIdentity/" in path else "2021-04-01"
-
-
-def _problem(shape: dict[str, Any], body: Any) -> web.Response | None:
-    found = next((each.message for each in Draft202012Validator(shape).iter_errors(body)), None)
-    return None if found is None else refused(400, "BadRequest", found)
-
-
-def _missing() -> web.Response:
-    return refused(404, "ResourceNotFound", "The resource was not found.")
 
 
 def running_web(folder: Path) -> AbstractContextManager[FakeWeb]:

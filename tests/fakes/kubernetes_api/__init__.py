@@ -4,7 +4,8 @@ It has what the target ``kubernetes`` uses, after the documented behaviour: serv
 conflicts, labels, foreground deletion, the proxy to Services, logs, and one gateway. It is no cluster.
 """
 
-from kubernetes_api.faults import Fault
+from stand_in import Fault
+
 from kubernetes_api.server import FakeKubernetes, running_kubernetes
 
 __all__ = ["FakeKubernetes", "Fault", "running_kubernetes"]

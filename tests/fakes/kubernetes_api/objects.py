@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 
-from kubernetes_api.faults import Refused
+from kubernetes_api.refused import Refused
 
 Path_ = tuple[str, ...]
 _SCHEMAS = Path(__file__).parents[2] / "schemas" / "kubernetes"

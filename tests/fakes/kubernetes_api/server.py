@@ -7,7 +7,6 @@ import http.client
 import json
 import random
 import re
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,11 +17,11 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
-from azure_ml.certificate import write_certificate
+from stand_in import Fault, server_context, write_certificate
 
-from kubernetes_api.faults import Fault, Refused
 from kubernetes_api.objects import Objects
 from kubernetes_api.pods import Pods, Program
+from kubernetes_api.refused import Refused
 
 NAMESPACE = "flows"
 _KINDS = {
@@ -288,8 +287,7 @@ class _Server(ThreadingHTTPServer):
 def running_kubernetes(folder: Path) -> Iterator[FakeKubernetes]:
     """A cluster until the context ends; ``folder`` is for its certificate and the logs of its pods."""
     certificate, key = write_certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context = server_context(certificate, key)
     fake = FakeKubernetes(folder)
     with ExitStack() as stack:
         stack.callback(fake.pods.end_all)

@@ -185,6 +185,17 @@ def test_how_the_image_is_made(tmp_path: Path):
     assert (image.repository, image.builder, image.base) == ("r.example:5000/team/shop", None, "python:3.12")
 
 
+def test_an_image_that_was_built_elsewhere(tmp_path: Path):
+    given = f"registry.example:5000/team/shop@sha256:{'1' * 64}"
+    text = f"environments:\n  prod:\n    target: kubernetes\n    image: {{reference: '{given}'}}\n"
+    assert read(tmp_path, text).find("prod").image.reference == given
+
+
+def test_the_target_local_has_no_image(tmp_path: Path):
+    with pytest.raises(UserError, match=r"deployment.yaml:4.*runs files, not images"):
+        read(tmp_path, "environments:\n  prod:\n    target: local\n    image: {base: 'python:3.12'}\n")
+
+
 @pytest.mark.parametrize(
     ("image", "said"),
     [
@@ -192,6 +203,9 @@ def test_how_the_image_is_made(tmp_path: Path):
         ("{repository: 'me:word@r.example/shop'}", "write it as registry.example/team/shop"),
         ("{builder: kaniko}", "'docker' or 'buildah'"),
         ("{repo: x}", "Unknown key"),
+        ("{reference: 'r.example/shop:latest'}", "named by its digest"),
+        ("{reference: 'me:word@r.example/shop@sha256:%s'}" % ("1" * 64), "named by its digest"),
+        ("{base: 'python:3.12', reference: 'r.example/shop@sha256:%s'}" % ("1" * 64), "is built already"),
     ],
 )
 def test_what_is_wrong_with_an_image_is_told_with_its_line(tmp_path: Path, image: str, said: str):
@@ -199,3 +213,25 @@ def test_what_is_wrong_with_an_image_is_told_with_its_line(tmp_path: Path, image
         read(tmp_path, f"environments:\n  prod:\n    target: docker\n    image: {image}\n")
     assert "deployment.yaml:4" in str(caught.value)
     assert "me:word" not in str(caught.value)
+
+
+def test_no_environment_gets_a_simulated_model_by_a_variable(tmp_path: Path):
+    text = "environments:\n  prod:\n    target: local\n    env: {FLOWYARD_SIMULATE: rules.yaml}\n"
+    with pytest.raises(UserError, match=r"deployment.yaml:4: FLOWYARD_SIMULATE"):
+        read(tmp_path, text)
+    (tmp_path / "deployment.yaml").unlink()
+    with pytest.raises(UserError, match="FLOWYARD_SIMULATE"):
+        template(
+            tmp_path, {"webapp_endpoint": [{"ENV_NAME": "dev", "ENVIRONMENT_VARIABLES": {"FLOWYARD_SIMULATE": "x"}}]}
+        )
+
+
+@pytest.mark.parametrize("name", ['A:-$(id)}"; id; #', "A\nB", "A=B", "", "$A", "'"])
+def test_the_templates_names_of_variables_can_do_nothing_in_a_script(tmp_path: Path, name: str):
+    with pytest.raises(UserError, match="cannot be the name of a variable"):
+        template(tmp_path, {"webapp_endpoint": [{"ENV_NAME": "dev", "ENVIRONMENT_VARIABLES": {name: "x"}}]})
+
+
+def test_the_templates_names_of_environments_lead_nowhere(tmp_path: Path):
+    with pytest.raises(UserError, match="no alias"):
+        template(tmp_path, {"webapp_endpoint": [{"ENV_NAME": "../../dev"}]})

@@ -11,7 +11,8 @@ from flowyard.abc import Provider
 from flowyard.engine import prepare
 from flowyard.flows.load import load_flow
 from flowyard.llm.connection import AzureOpenAIConnection, CustomConnection, OpenAIConnection
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.connections import Connections
+from flowyard.llm.sources import DeclaredSource
 from flowyard.records import LineResult, LineTask, ModelReply, ModelRequest, Usage
 
 RunLine = Callable[..., Awaitable[LineResult]]

@@ -17,7 +17,8 @@ from flowyard.engine.environment import FlowEnvironment, resolve_variables
 from flowyard.engine.host import CodeHost
 from flowyard.flows import DagFlow
 from flowyard.llm.connection import CustomConnection
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.connections import Connections
+from flowyard.llm.sources import DeclaredSource
 
 NAME = "FLOWYARD_TEST_VARIABLE"
 OTHER = "FLOWYARD_TEST_OTHER"

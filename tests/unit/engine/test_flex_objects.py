@@ -24,8 +24,9 @@ from flowyard.llm.connection import (
     CustomStrongTypeConnection,
     OpenAIConnection,
 )
+from flowyard.llm.connections import Connections
 from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, OpenAIModelConfiguration
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.sources import DeclaredSource
 from flowyard.records import LineResult, LineTask
 
 

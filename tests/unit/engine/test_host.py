@@ -18,8 +18,8 @@ import pytest
 from flowyard.abc import Provider
 from flowyard.engine.host import CodeHost
 from flowyard.errors import OutsideError, UserError
+from flowyard.llm.connections import Connections
 from flowyard.llm.services import Services, current_services, use_services
-from flowyard.llm.sources import Connections
 
 HERE = Path.cwd()
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux gives threads a directory")

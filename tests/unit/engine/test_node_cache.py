@@ -13,7 +13,8 @@ from flowyard.flows.load import load_flow
 from flowyard.llm import CallRules, ProviderOpener
 from flowyard.llm.cache import CacheRules
 from flowyard.llm.connection import CustomConnection
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.connections import Connections
+from flowyard.llm.sources import DeclaredSource
 from flowyard.records import LineResult, LineTask
 
 FLOW = """

@@ -11,7 +11,7 @@ import pytest
 from flowyard.engine import LineRunner, prepare
 from flowyard.engine.stream import TextStream
 from flowyard.flows.load import load_flow
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.records import LineTask
 
 FLOW = """\

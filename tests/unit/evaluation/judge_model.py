@@ -17,8 +17,9 @@ from flowyard._util.aio import run_blocking
 from flowyard.abc import Provider
 from flowyard.llm import open_provider
 from flowyard.llm.connection import Connection, OpenAIConnection, SimulatedConnection
+from flowyard.llm.connections import Connections
 from flowyard.llm.services import Services, use_services
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.sources import DeclaredSource
 
 __all__ = ["Endpoint", "Refusal", "ask", "endpoint", "judged", "simulated"]
 

@@ -26,9 +26,9 @@ from flowyard.evaluation.builtin import (
 )
 from flowyard.evaluation.builtin.judge import model_configuration, parse_grade
 from flowyard.llm import open_provider
+from flowyard.llm.connections import Connections
 from flowyard.llm.model_configuration import AzureOpenAIModelConfiguration, OpenAIModelConfiguration
 from flowyard.llm.services import Services
-from flowyard.llm.sources import Connections
 
 INJECTED = """Paris.
 

@@ -14,7 +14,7 @@ from flowyard.client.subject import flow_of
 from flowyard.errors import ConnectionMissing, MappingError, UserError
 from flowyard.evaluation import DataEvaluation, EvaluationTable, evaluate_data
 from flowyard.llm import open_provider
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 from flowyard.records import LineResult, RunRecord
 from flowyard.runs.run import RunParts
 from flowyard.store import SqlStore

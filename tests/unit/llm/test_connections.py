@@ -18,15 +18,9 @@ from flowyard.llm.connection import (
     SimulatedConnection,
 )
 from flowyard.llm.connection_parsing import CONNECTION_TYPES, connection_class, parse_connection
+from flowyard.llm.connections import Connections
 from flowyard.llm.providers import open_provider
-from flowyard.llm.sources import (
-    Connections,
-    DeclaredSource,
-    EnvFileSource,
-    EnvironmentSource,
-    SimulateEverything,
-    YamlSource,
-)
+from flowyard.llm.sources import DeclaredSource, EnvFileSource, EnvironmentSource, SimulateEverything, YamlSource
 
 NEED = "Node 'ask' (flow.dag.yaml:3)"
 

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from flowyard.llm import open_provider
 from flowyard.llm.connection import Connection
+from flowyard.llm.connections import Connections
 from flowyard.llm.retry import RetryPolicy
 from flowyard.llm.services import Services
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.sources import DeclaredSource
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -17,7 +17,8 @@ from flowyard.llm.connection import (
     OpenAIConnection,
     SerpConnection,
 )
-from flowyard.llm.sources import Connections, DeclaredSource
+from flowyard.llm.connections import Connections
+from flowyard.llm.sources import DeclaredSource
 from flowyard.records import LineResult, LineTask
 
 FLOW = """\

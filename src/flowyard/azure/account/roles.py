@@ -11,6 +11,7 @@ from flowyard.azure.account.model import Finding, Needs
 from flowyard.azure.account.permissions import allows
 from flowyard.azure.account.reader import AUTHORIZATION
 from flowyard.azure.arm import arm_path
+from flowyard.azure.built_in_roles import DEPLOYER_ROLES, ENDPOINT_ROLES, PRINCIPAL, Part
 from flowyard.azure.errors import AzureNotFound
 
 __all__ = ["check_caller", "check_caller_roles", "check_identities"]
@@ -18,14 +19,14 @@ __all__ = ["check_caller", "check_caller_roles", "check_identities"]
 
 @dataclass(frozen=True, slots=True)
 class _Right:
-    """``role`` is the smallest built-in role that has the actions; ``part`` names what of the workspace it is for.
+    """``role`` is the smallest built-in role that has the actions at that part.
 
     ``only_where`` says when it is needed at all; Azure does not show whether that is so.
     """
 
     role: str
+    part: Part
     actions: tuple[str, ...]
-    part: str | None = None
     is_data: bool = False
     only_where: str = ""
 
@@ -35,32 +36,37 @@ _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 
 _CALLER = (
     _Right(
-        "AzureML Data Scientist",
+        DEPLOYER_ROLES["workspace"],
+        "workspace",
         (
             *(f"{_ML}/{kind}/versions/write" for kind in ("data", "models", "environments")),
             *(f"{_ML}/onlineEndpoints/{action}" for action in ("write", "deployments/write", "listKeys/action")),
         ),
     ),
-    _Right("AcrPush", ("Microsoft.ContainerRegistry/registries/push/write",), "containerRegistry"),
     _Right(
-        "Storage Blob Data Contributor",
-        (f"{_BLOBS}/write",),
+        DEPLOYER_ROLES["containerRegistry"], "containerRegistry", ("Microsoft.ContainerRegistry/registries/push/write",)
+    ),
+    _Right(
+        DEPLOYER_ROLES["storageAccount"],
         "storageAccount",
+        (f"{_BLOBS}/write",),
         is_data=True,
         only_where="where the workspace's datastore has no key of its own",
     ),
 )
 _ENDPOINT = (
-    _Right("Azure Machine Learning Workspace Connection Secrets Reader", (f"{_ML}/connections/listsecrets/action",)),
-    _Right("AcrPull", ("Microsoft.ContainerRegistry/registries/pull/read",), "containerRegistry"),
-    _Right("Storage Blob Data Reader", (f"{_BLOBS}/read",), "storageAccount", is_data=True),
+    _Right(ENDPOINT_ROLES["workspace"], "workspace", (f"{_ML}/connections/listsecrets/action",)),
+    _Right(
+        ENDPOINT_ROLES["containerRegistry"], "containerRegistry", ("Microsoft.ContainerRegistry/registries/pull/read",)
+    ),
+    _Right(ENDPOINT_ROLES["storageAccount"], "storageAccount", (f"{_BLOBS}/read",), is_data=True),
 )
 
 
 async def check_caller(own: Examination) -> AsyncIterator[Finding]:
     """The login may do what a deployment takes, by whatever roles."""
     for right in _CALLER:
-        scope = own.part(right.part) if right.part else own.place.path
+        scope = own.place.path if right.part == "workspace" else own.part(right.part)
         if not scope:
             continue
         permissions = await own.reader.list(f"{scope}/providers/{AUTHORIZATION}/permissions")
@@ -105,12 +111,12 @@ async def _identity(own: Examination, need: Needs, what: str, endpoint: Mapping[
         yield Finding(what, "wrong", f"The endpoint {need.endpoint} has no identity.", "Deploy it anew.")
     for principal in principals:
         for right in _ENDPOINT:
-            scope = own.part(right.part) if right.part else own.place.path
+            scope = own.place.path if right.part == "workspace" else own.part(right.part)
             if not scope:
                 continue
             definitions = await _assignments(own, scope, principal)
             permissions = [each for definition in definitions for each in definition.get("permissions") or ()]
-            assignee = ["--assignee-object-id", principal, "--assignee-principal-type", "ServicePrincipal"]
+            assignee = ["--assignee-object-id", principal, *PRINCIPAL]
             yield _verdict(f"{what} on {_last(scope)}", right, permissions, _give(assignee, right, scope))
 
 

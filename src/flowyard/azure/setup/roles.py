@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from flowyard.azure.built_in_roles import ACR_PULL, ACR_PUSH, DEPLOYER_ROLES, ENDPOINT_ROLES, Part, role_assignment
 from flowyard.azure.setup.logins import PRINCIPAL, label_of
 from flowyard.azure.setup.order import EnvironmentOrder, SetupOrder
 from flowyard.azure.setup.words import Command, Step, Variable, Word
@@ -10,24 +13,24 @@ __all__ = ["deployer_step", "endpoint_step"]
 
 _IDENTITY = Variable("identity_principal")
 _TSV = ("--output", "tsv")
-_WORKSPACE, _REGISTRY, _STORAGE = Variable("workspace_id"), Variable("registry_id"), Variable("storage_id")
+_SCOPES: Mapping[Part, Variable] = {
+    "workspace": Variable("workspace_id"),
+    "containerRegistry": Variable("registry_id"),
+    "storageAccount": Variable("storage_id"),
+}
 
 
 def deployer_step(environment: EnvironmentOrder) -> Step:
     """What the application of an environment may do."""
     roles: list[tuple[str, Word]] = []
     if environment.target == "azure-ml":
-        roles = [
-            ("AzureML Data Scientist", _WORKSPACE),
-            ("AcrPush", _REGISTRY),
-            ("Storage Blob Data Contributor", _STORAGE),
-        ]
+        roles = [(role, _SCOPES[part]) for part, role in DEPLOYER_ROLES.items()]
     else:
         group = Variable("web_group_id")
         roles = [
             ("Website Contributor", group),
             ("Web Plan Contributor", group),
-            ("AcrPush", Variable("web_registry_id")),
+            (ACR_PUSH, Variable("web_registry_id")),
         ]
     return Step(
         f"{environment.name}: what the application may do",
@@ -40,14 +43,9 @@ def endpoint_step(order: SetupOrder, environment: EnvironmentOrder) -> Step:
     """The identity that the served flow has, and what it may do."""
     show = ("az", "identity", "show", "--ids", Variable("identity_id"), "--query", "principalId", *_TSV)
     if environment.target == "azure-ml":
-        reader = "Azure Machine Learning Workspace Connection Secrets Reader"
-        roles: list[tuple[str, Word]] = [
-            (reader, _WORKSPACE),
-            ("AcrPull", _REGISTRY),
-            ("Storage Blob Data Reader", _STORAGE),
-        ]
+        roles: list[tuple[str, Word]] = [(role, _SCOPES[part]) for part, role in ENDPOINT_ROLES.items()]
     else:
-        roles = [("AcrPull", Variable("web_registry_id"))]
+        roles = [(ACR_PULL, Variable("web_registry_id"))]
     if environment.vault is not None:
         roles.append(("Key Vault Secrets User", Variable("vault_id")))
     option = "identities: [%s]" if environment.target == "azure-ml" else "identity: %s"
@@ -101,7 +99,4 @@ def _vault(environment: EnvironmentOrder) -> list[Command]:
 
 
 def _give(principal: Word, role: str, scope: Word) -> Command:
-    words: tuple[Word, ...] = ("az", "role", "assignment", "create", "--assignee-object-id", principal)
-    return Command(
-        (*words, "--assignee-principal-type", "ServicePrincipal", "--role", role, "--scope", scope, "--output", "none")
-    )
+    return Command((*role_assignment(principal, role, scope), "--output", "none"))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowyard.deploy.endpoint_test.client import Answer, EndpointClient, Unreached
-from flowyard.deploy.endpoint_test.golden import GoldenCase, read_golden
+from flowyard.deploy.endpoint_test.files import golden_cases, sample_request
 from flowyard.deploy.endpoint_test.model import Check, EndpointReport, EndpointTest
 from flowyard.deploy.endpoint_test.schema import EndpointSchema
 from flowyard.deploy.model import Address
-from flowyard.errors import UserError
 
-__all__ = ["percentiles", "require_usable", "run_endpoint_test"]
+if TYPE_CHECKING:
+    from flowyard.deploy.endpoint_test.golden import GoldenCase
+
+__all__ = ["percentiles", "run_endpoint_test"]
 
 _LOOK_S = 0.25
 _USUAL = {"smoke": (5, 1), "integration": (50, 4)}
@@ -32,19 +33,11 @@ async def run_endpoint_test(address: Address, test: EndpointTest, shown: str) ->
 
     Raises UserError when the files of the test cannot be used: then nothing was asked.
     """
-    sample = _read_sample(test)
-    golden = read_golden(test.golden) if test.golden else ()
+    sample, golden = sample_request(test), golden_cases(test)
     async with EndpointClient(address, test.timeout_s) as client:
         course = _Course(client, test, sample, golden)
         checks = [check async for check in course.checks()]
     return EndpointReport(shown, test.suite, tuple(checks), percentiles(course.latencies))
-
-
-def require_usable(test: EndpointTest) -> None:
-    """Raises UserError when a file of the test cannot be used."""
-    _read_sample(test)
-    if test.golden:
-        read_golden(test.golden)
 
 
 def percentiles(latencies: Sequence[float]) -> dict[str, float]:
@@ -178,13 +171,3 @@ async def _checked(name: str, probe: Probe) -> Check:
     except Unreached as error:
         problem, state = str(error), "unreached"
     return Check(name, state, problem or "", round(time.perf_counter() - began, 3))
-
-
-def _read_sample(test: EndpointTest) -> Any:
-    """The sample request; None without a file."""
-    if test.file is None:
-        return None
-    try:
-        return json.loads(test.file.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"The sample request {test.file} cannot be read: {error}") from None

@@ -14,7 +14,7 @@ from flowyard._util.files import dump_json
 from flowyard.deploy.image.connection_files import write_connections
 from flowyard.deploy.image.content import FlowContent, write_files
 from flowyard.deploy.image.dockerfile import DEFAULT_BASE, PORT, SBOM_PLACE, Recipe, dockerfile
-from flowyard.deploy.image.names import require_image_name
+from flowyard.deploy.image.names import DIGEST_LABEL, require_image_name
 from flowyard.deploy.image.own_wheel import write_own_wheel
 from flowyard.deploy.image.pins import Pins, PinsFor, pin_requirements, python_of_image
 from flowyard.deploy.image.system_packages import SystemPackages, system_packages
@@ -140,7 +140,7 @@ def _labels(content: FlowContent) -> dict[str, str]:
         "org.opencontainers.image.version": (content.version_label or "").partition(":")[2],
         "org.opencontainers.image.revision": content.revision or "",
         "flowyard.version": content.version_label or "",
-        "flowyard.digest": content.digest,
+        DIGEST_LABEL: content.digest,
         "flowyard.sbom": SBOM_PLACE,
     }
     return {name: value for name, value in found.items() if value}

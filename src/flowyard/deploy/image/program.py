@@ -53,8 +53,17 @@ class Program:
         done = self.ask(*words)
         if done.returncode:
             said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            raise OutsideError(f"{self.name} {words[0]}: {said[-1][:500] if said else 'nothing was said'}")
+            problem = f"{self.name} {words[0]}: {said[-1][:500] if said else 'nothing was said'}"
+            raise OutsideError(problem, hint=_hint(said[-1]) if said else None)
         return done.stdout
+
+
+def _hint(said: str) -> str | None:
+    """What to do when there is a program but no engine behind it; None for anything else."""
+    lower = said.lower()
+    if "connect to the docker daemon" not in lower and "connect to the docker api" not in lower:
+        return None
+    return "Start Docker, or let DOCKER_HOST say where it is. Without Docker: --builder buildah"
 
 
 def build_environ(environ: Mapping[str, str]) -> dict[str, str]:

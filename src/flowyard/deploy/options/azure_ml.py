@@ -26,13 +26,6 @@ def _resource_id(value: str) -> str:
     return value
 
 
-def _image(value: str) -> str:
-    name, _, digest = value.partition("@sha256:")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._:/-]*", name) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise PydanticCustomError("image", "an image is named by its digest: registry.example/name@sha256:…")
-    return value
-
-
 def _model(value: str) -> str:
     if not _MODEL.fullmatch(value):
         raise PydanticCustomError("model", "a model is azureml:NAME:VERSION or azureml://registries/…")
@@ -96,7 +89,6 @@ class AzureMlOptions(TargetOptions):
     instance_type: str | None = None
     description: str | None = None
     endpoint_description: str | None = None
-    image: Annotated[str, AfterValidator(_image)] | None = None
     model: Annotated[str, AfterValidator(_model)] | None = None
     auth_mode: Literal["key", "aml_token", "aad_token"] = "key"
     identities: tuple[ResourceId, ...] = ()

@@ -20,8 +20,8 @@ from flowyard.errors import UserError
 from flowyard.flows.coerce import CoercionError, coerce
 from flowyard.flows.model import InputRef, Literal, Node, NodeRef
 from flowyard.llm.connection import Connection, SimulatedConnection, as_declared
+from flowyard.llm.connections import Connections
 from flowyard.llm.services import Services
-from flowyard.llm.sources import Connections
 
 __all__ = ["misfits", "prepare_python", "resolve_literals", "step_of"]
 

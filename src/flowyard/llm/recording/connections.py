@@ -8,7 +8,7 @@ from flowyard.abc import ConnectionSource
 from flowyard.errors import UserError
 from flowyard.llm.connection import Connection, OpenAIConnection
 from flowyard.llm.connection_parsing import CONNECTION_TYPES
-from flowyard.llm.sources import Connections
+from flowyard.llm.connections import Connections
 
 __all__ = ["RecordedConnections", "ReplayConnections"]
 

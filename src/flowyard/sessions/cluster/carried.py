@@ -8,7 +8,8 @@ from flowyard.abc import ConnectionSource
 from flowyard.errors import UserError
 from flowyard.llm.connection import Connection
 from flowyard.llm.connection_store import ConnectionStore
-from flowyard.llm.sources import Connections, DeclaredSource, YamlSource
+from flowyard.llm.connections import Connections
+from flowyard.llm.sources import DeclaredSource, YamlSource
 
 __all__ = ["carried"]
 

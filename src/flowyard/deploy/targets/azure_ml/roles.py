@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from flowyard.azure import ArmClient, AzureConflict, AzureDenied, AzureNotFound, arm_path
+from flowyard.azure.built_in_roles import DEFINITIONS, ENDPOINT_ROLES, Part, role_assignment
 from flowyard.deploy.options.azure_ml import AzureMlOptions
 
 __all__ = [
@@ -26,26 +28,24 @@ API_VERSION = "2022-04-01"
 IDENTITY_VERSION = "2023-01-31"
 """Of Microsoft.ManagedIdentity."""
 
-_CONNECTIONS = ("Azure Machine Learning Workspace Connection Secrets Reader", "ea01e6af-a1c1-4350-9563-ad00f8c72ec5")
-_PULL = ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d")
-_BLOBS = ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1")
 _AUTHORIZATION = ("providers", "Microsoft.Authorization")
 
 
 @dataclass(frozen=True, slots=True)
 class RoleStep:
-    """A role at a scope, by its name and the id of its definition."""
+    """A role at a scope."""
 
     role: str
-    definition: str
     scope: str
+
+    @property
+    def definition(self) -> str:
+        """The id of the role's definition."""
+        return DEFINITIONS[self.role]
 
     def command(self, principal: str) -> str:
         """What somebody runs who may give roles."""
-        return (
-            f"az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal "
-            f'--role "{self.role}" --scope {self.scope}'
-        )
+        return shlex.join(role_assignment(principal, self.role, self.scope))
 
 
 def needed_roles(
@@ -53,16 +53,13 @@ def needed_roles(
 ) -> list[RoleStep]:
     """The roles by what the deployment uses: connections, the registry of its image, the storage of its model."""
     fields = workspace.get("properties") or {}
-    steps = []
-    if connections or any("azureml://connections/" in value for value in variables.values()):
-        steps.append(RoleStep(*_CONNECTIONS, str(workspace["id"])))
-    for role, scope in (
-        (_PULL, options.container_registry or fields.get("containerRegistry")),
-        (_BLOBS, options.storage_account or fields.get("storageAccount")),
-    ):
-        if scope:
-            steps.append(RoleStep(*role, str(scope)))
-    return steps
+    has_connections = connections or any("azureml://connections/" in value for value in variables.values())
+    scopes: Mapping[Part, Any] = {
+        "workspace": workspace["id"] if has_connections else None,
+        "containerRegistry": options.container_registry or fields.get("containerRegistry"),
+        "storageAccount": options.storage_account or fields.get("storageAccount"),
+    }
+    return [RoleStep(ENDPOINT_ROLES[part], str(scope)) for part, scope in scopes.items() if scope]
 
 
 async def principals_of(endpoint: Mapping[str, Any], identities: ArmClient) -> list[str]:

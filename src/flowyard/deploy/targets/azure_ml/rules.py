@@ -30,7 +30,7 @@ def require_wanted(wanted: WantedDeployment, options: AzureMlOptions) -> None:
     if wanted.image is None:
         raise UserError(
             f"The target azure-ml runs images, and there is none of {wanted.version_label}.",
-            hint="options: {image: registry.example/name@sha256:…} names one that was built elsewhere.",
+            hint="image: {reference: registry.example/name@sha256:…} names one that was built elsewhere.",
         )
     if options.is_managed and (wanted.cpu or wanted.memory_mb):
         raise UserError(

@@ -55,12 +55,10 @@ def find_workspace(options: AzureMlOptions, environ: Mapping[str, str]) -> Works
         if value:
             found[option] = str(value)
         else:
-            missing.append(f"options.{option} in deployment.yaml, or {' or '.join(variables)}")
+            missing.append(f"options: {{{option}: …}} in deployment.yaml, or the variable {' or '.join(variables)}")
     if missing:
-        raise UserError(
-            "Which workspace of Azure ML is meant is not said: " + "; ".join(missing) + " are missing.",
-            hint=f"Or {_REGISTRY}=azureml://subscriptions/ID/resourceGroups/GROUP/workspaces/NAME says all three.",
-        )
+        all_three = f"or all three: {_REGISTRY}=azureml://subscriptions/ID/resourceGroups/GROUP/workspaces/NAME"
+        raise UserError("It is not said which workspace of Azure ML is meant.", hint="\n".join([*missing, all_three]))
     return Workspace(found["subscription_id"], found["resource_group"], found["workspace"])
 
 

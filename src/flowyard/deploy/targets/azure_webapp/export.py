@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from flowyard.deploy.targets.azure_webapp.bodies import plan_body, site_body
 from flowyard.deploy.targets.azure_webapp.place import WebappPlace
 from flowyard.deploy.targets.azure_webapp.script import readme_text, script_text
 from flowyard.deploy.targets.azure_webapp.web_api import IDENTITY_VERSION, WEB_VERSION
-from flowyard.errors import Conflict
+from flowyard.errors import Conflict, UserError
 
 __all__ = ["write_export"]
 
 _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HIDDEN = "value of the environment"
 
 
@@ -34,6 +36,7 @@ def write_export(
         raise Conflict(f"There is something in {folder}.", hint="Name a new or an empty folder.")
     plain = [name for name in (*wanted.variables, KEY_VARIABLE) if name not in options.secrets]
     plain = list(dict.fromkeys(plain))
+    _require_shell_names(plain)
     settings = deployment_settings(wanted, options, {KEY_VARIABLE: _HIDDEN, **environ})
     settings = {name: _literal(value) for name, value in {**settings, **options.slot_settings.next}.items()}
     settings |= {name: f"[parameters('setting_{name}')]" for name in plain}
@@ -114,6 +117,13 @@ def _site(place: WebappPlace, settings: Mapping[str, str], *, runs: bool) -> dic
 
 def _template(parameters: Mapping[str, Any], resources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "parameters": parameters, "resources": list(resources)}
+
+
+def _require_shell_names(names: Sequence[str]) -> None:
+    """Raises UserError for a variable that a script cannot take from its environment."""
+    wrong = [name for name in names if not _SHELL_NAME.fullmatch(name)]
+    if wrong:
+        raise UserError(f"{wrong[0]!r} cannot be a variable of a script.", hint="Letters, digits and '_' only.")
 
 
 def _literal(value: str) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.files import write_atomic
+from flowyard._util.printable import printable_text
+from flowyard.deploy.image.names import DIGEST_LABEL
 from flowyard.deploy.model import DeploymentState, Image, WantedDeployment
 from flowyard.deploy.options.docker import DockerOptions
 from flowyard.deploy.targets.docker.compose import write_compose
@@ -24,6 +26,7 @@ __all__ = ["DockerTarget"]
 
 _INSIDE = 8080
 _ANSWER_S = 120
+_PULL_S = 900
 _DRAIN_S = 45
 _CRASHES = 3
 _SCRATCH = "/tmp:rw,size=256m"  # noqa: S108 - in the container
@@ -40,11 +43,20 @@ class DockerTarget(BehindSwitch):
         super().__init__(home, environ)
         self._network = options.network
 
+    def look_into_image(self, wanted: WantedDeployment) -> bool:
+        """See Target. Its label says the digest of the version; where it is not here yet, it is pulled."""
+        self._inspected_image(wanted)
+        return True
+
     def prepare(self, wanted: WantedDeployment, folder: Path) -> Mapping[str, Any]:
-        """A port of its own, which stays when the container is started again."""
+        """A port of its own, which stays when the container is started again, and a name of its own.
+
+        Other homes may have deployments of the same name in the same engine, which must never be taken for this one.
+        """
         del folder
         image = _image_of(wanted)
-        return {"image": image.reference, "image_digest": image.digest, "port": free_port()}
+        self._inspected_image(wanted)
+        return {"image": image.reference, "image_digest": image.digest, "port": free_port(), **_named(wanted)}
 
     def begin(self, wanted: WantedDeployment, folder: Path) -> None:
         """Create the container with its variables, which the engine keeps, and start it."""
@@ -52,7 +64,7 @@ class DockerTarget(BehindSwitch):
         if state is None:
             self._create(wanted, folder)
         elif not state["State"]["Running"]:
-            self._docker("start", _container(wanted.endpoint, wanted.name))
+            self._docker("start", self._container(wanted.endpoint, wanted.name))
         port = self._port(folder)
         if not (folder / "address").exists():
             write_atomic(folder / "address", f"http://127.0.0.1:{port}")
@@ -61,8 +73,8 @@ class DockerTarget(BehindSwitch):
         """Stop it with time to finish its requests, and remove it."""
         del folder
         if self._inspected(endpoint, name) is not None:
-            self._docker("stop", "--time", str(_DRAIN_S), _container(endpoint, name))
-            self._docker("rm", "--force", _container(endpoint, name))
+            self._docker("stop", "--time", str(_DRAIN_S), self._container(endpoint, name))
+            self._docker("rm", "--force", self._container(endpoint, name))
 
     def look(self, endpoint: str, name: str, folder: Path) -> tuple[DeploymentState, str]:
         """See BehindSwitch. One that crashed often runs now and then; whether it recovered, only its answer says."""
@@ -81,7 +93,7 @@ class DockerTarget(BehindSwitch):
         del folder
         if self._inspected(endpoint, name) is None:
             return []
-        done = self._run("logs", "--tail", str(count), _container(endpoint, name))
+        done = self._run("logs", "--tail", str(count), self._container(endpoint, name))
         return (done.stdout + done.stderr).splitlines()[-count:]
 
     def export(self, wanted: WantedDeployment, folder: Path) -> Sequence[Path]:
@@ -91,8 +103,8 @@ class DockerTarget(BehindSwitch):
         return write_compose(wanted, folder)
 
     def _create(self, wanted: WantedDeployment, folder: Path) -> None:
-        image = _image_of(wanted)
-        port, name = self._port(folder), _container(wanted.endpoint, wanted.name)
+        image = self._inspected_image(wanted)
+        port, name = self._port(folder), self._container(wanted.endpoint, wanted.name)
         labels = {"endpoint": wanted.endpoint, "deployment": wanted.name, "version": wanted.version_label}
         words = ["create", "--name", name, "--restart", "unless-stopped", "--init", "--read-only"]
         words += ["--tmpfs", _SCRATCH, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
@@ -101,22 +113,44 @@ class DockerTarget(BehindSwitch):
         words += ["--memory", f"{wanted.memory_mb}m"] if wanted.memory_mb else []
         if self._network == "host":
             words += ["--network", "host"]
-            command = self._command_at(image, port)
+            command = self._command_at(image, _image_of(wanted).reference, port)
         else:
             words += ["--publish", f"127.0.0.1:{port}:{_INSIDE}"]
             command = []
         variables = {_KEY: self._key(wanted.endpoint), "FLOWYARD_HOME": "/tmp/flowyard", **wanted.variables}  # noqa: S108
         with _variables_file(variables) as file:
-            self._docker(*words, "--env-file", file, image.reference, *command)
+            self._docker(*words, "--env-file", file, str(image["Id"]), *command)
         self._docker("start", name)
 
-    def _command_at(self, image: Image, port: int) -> list[str]:
+    def _inspected_image(self, wanted: WantedDeployment) -> dict[str, Any]:
+        """What the engine says of the image, which is the version's. Raises UserError for another, and NotFound.
+
+        A container is made of the image that was looked at, by its id: a tag may be moved in between.
+        """
+        image = _image_of(wanted)
+        if "@" in image.reference and self._run("image", "inspect", image.reference).returncode:
+            self._docker("pull", "--quiet", image.reference, wait_s=_PULL_S)
+        found: dict[str, Any] = json.loads(self._docker("image", "inspect", image.reference))[0]
+        if "@" not in image.reference and found["Id"] != image.digest:
+            raise UserError(
+                f"{image.reference} was tagged anew since it was built: it is {found['Id'][:19]} now.",
+                hint="Run the command again: the image is then looked for, or built.",
+            )
+        held = (found["Config"].get("Labels") or {}).get(DIGEST_LABEL)
+        if held != wanted.digest:
+            holds = f"the flow version {printable_text(held[:19])}…" if held else "no flow version that it names"
+            raise UserError(
+                f"{image.reference} holds {holds}, not {wanted.version_label} ({wanted.digest[:12]}…).",
+                hint=f"Images of flowyard say it in the label {DIGEST_LABEL}: flowyard image build",
+            )
+        return found
+
+    def _command_at(self, image: Mapping[str, Any], reference: str, port: int) -> list[str]:
         """The image's own command, but listening on 127.0.0.1 at this port."""
-        config = json.loads(self._docker("image", "inspect", image.reference))[0]["Config"]
-        command = list(config.get("Cmd") or [])
+        command = list(image["Config"].get("Cmd") or [])
         for option, value in (("--host", "127.0.0.1"), ("--port", str(port))):
             if option not in command[:-1]:
-                raise UserError(f"{image.reference} does not say {option} in its command, so it cannot be moved.")
+                raise UserError(f"{reference} does not say {option} in its command, so it cannot be moved.")
             command[command.index(option) + 1] = value
         return command
 
@@ -133,11 +167,18 @@ class DockerTarget(BehindSwitch):
         """See BehindSwitch."""
         return {"Authorization": f"Bearer {self._key(endpoint)}"}
 
+    def _container(self, endpoint: str, name: str) -> str:
+        """What the deployment's container is called; what no container is called when it was never made."""
+        try:
+            return str(self.place(endpoint).facts(name)["container"])
+        except NotFound:
+            return f"flowyard-{endpoint}-{name}"
+
     def _port(self, folder: Path) -> int:
         return int(json.loads((folder / "deployment.json").read_text("utf-8"))["port"])
 
     def _inspected(self, endpoint: str, name: str) -> dict[str, Any] | None:
-        done = self._run("container", "inspect", _container(endpoint, name))
+        done = self._run("container", "inspect", self._container(endpoint, name))
         if done.returncode == 0:
             found: dict[str, Any] = json.loads(done.stdout)[0]
             return found
@@ -145,16 +186,16 @@ class DockerTarget(BehindSwitch):
             return None
         raise OutsideError(f"docker does not answer: {_last(done.stderr)}", hint="Is it running? docker version")
 
-    def _docker(self, *words: str) -> str:
+    def _docker(self, *words: str, wait_s: int = _ANSWER_S) -> str:
         """What a command says. Raises OutsideError, and NotFound for an image that is not there."""
-        done = self._run(*words)
+        done = self._run(*words, wait_s=wait_s)
         if done.returncode == 0:
             return done.stdout
         if "no such image" in done.stderr.lower() or "pull access denied" in done.stderr.lower():
             raise NotFound(f"docker {words[0]}: {_last(done.stderr)}", hint="Build it: flowyard image build")
         raise OutsideError(f"docker {words[0]}: {_last(done.stderr)}")
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *words: str, wait_s: int = _ANSWER_S) -> subprocess.CompletedProcess[str]:
         program = shutil.which("docker", path=self.environ.get("PATH"))
         if program is None:
             raise OutsideError("There is no docker on this machine.", hint="Install Docker, or use the target local.")
@@ -166,11 +207,11 @@ class DockerTarget(BehindSwitch):
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_ANSWER_S,
+                timeout=wait_s,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise OutsideError(f"docker {words[0]} did not answer within {_ANSWER_S} s.") from None
+            raise OutsideError(f"docker {words[0]} did not answer within {wait_s} s.") from None
 
 
 class _variables_file:  # noqa: N801 - used like a function
@@ -192,14 +233,14 @@ class _variables_file:  # noqa: N801 - used like a function
         Path(self._path).unlink(missing_ok=True)
 
 
-def _container(endpoint: str, name: str) -> str:
-    return f"flowyard-{endpoint}-{name}"
-
-
 def _image_of(wanted: WantedDeployment) -> Image:
     if wanted.image is None:
         raise UserError(f"The target docker runs images, and there is none of {wanted.version_label}.")
     return wanted.image
+
+
+def _named(wanted: WantedDeployment) -> dict[str, str]:
+    return {"container": f"flowyard-{wanted.endpoint}-{wanted.name}-{secrets.token_hex(4)}"}
 
 
 def _last(text: str) -> str:

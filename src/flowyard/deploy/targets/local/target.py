@@ -13,6 +13,7 @@ from flowyard.deploy.options.local import LocalOptions
 from flowyard.deploy.targets.local.supervisor import supervisor_process
 from flowyard.deploy.targets.switch.behind_switch import BehindSwitch
 from flowyard.errors import UserError
+from flowyard.settings import SIMULATE_VARIABLE
 
 __all__ = ["LocalTarget"]
 
@@ -40,7 +41,8 @@ class LocalTarget(BehindSwitch):
 
     def begin(self, wanted: WantedDeployment, folder: Path) -> None:
         """See BehindSwitch."""
-        environ = {**self.environ, **wanted.variables}
+        own = {name: value for name, value in self.environ.items() if name != SIMULATE_VARIABLE}
+        environ = {**own, **wanted.variables}  # only deployment.yaml says whether a simulated model answers
         supervisor_process(folder).start(_SUPERVISOR, [str(folder), str(wanted.definition)], environ)
 
     def end(self, endpoint: str, name: str, folder: Path) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -38,6 +40,7 @@ DEPLOYMENT_HEADER = "x-flowyard-deployment"
 
 _PATIENCE_S = 60.0
 _AGAIN_S = 0.1
+_LOOK_S = 2.0
 _SHUTDOWN_S = 30.0
 _BODY_BYTES = 256 * 1024 * 1024
 """More than the deployments take, who say themselves what is too much."""
@@ -132,7 +135,16 @@ def switch_process(folder: Path) -> KeptProcess:
 
 async def _serve(endpoint: EndpointFolder) -> None:
     ready = endpoint.path / "switch.address"
+    _stop_when_gone(endpoint.path, asyncio.get_running_loop())
     await serve_until_stopped(Switch(endpoint), "127.0.0.1", endpoint.port, say=lambda url: url, ready_file=ready)
+
+
+def _stop_when_gone(folder: Path, loop: asyncio.AbstractEventLoop) -> None:
+    """When somebody threw the whole home away, nobody could stop this process any more: it stops itself."""
+    if folder.is_dir():
+        loop.call_later(_LOOK_S, _stop_when_gone, folder, loop)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _main(folder: Path) -> None:

@@ -1,0 +1,241 @@
+"""``ab.yaml``, strictly: every problem at once, each with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile, read_yaml
+from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric, RampStep, SplitPlace
+from flowyard.approval.policy import parse_duration
+from flowyard.errors import NotFound, Problem, UserError
+
+__all__ = ["AB_FILE", "find_policy", "parse_policy"]
+
+AB_FILE = "ab.yaml"
+_NAME = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}")
+_FIELD = re.compile(r"[a-z_]+(\.[^.\s]+)+")
+_KEY = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_URL = re.compile(r"https?://[^\s/@?#]+/?")
+
+
+def _duration(value: Any) -> timedelta:
+    if not isinstance(value, str):
+        raise PydanticCustomError("duration", "a duration has a unit: 45s, 60m, 2h, 1h30m or 1d")
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
+
+
+def _no_or_duration(value: Any) -> timedelta:
+    return timedelta(0) if value == "0s" else _duration(value)
+
+
+def _matching(pattern: re.Pattern[str], says: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise PydanticCustomError("form", "{says}", {"says": says})
+        return value
+
+    return AfterValidator(check)
+
+
+def _step(value: Any) -> Any:
+    return {"share": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration)]
+_Name = Annotated[str, _matching(_NAME, "a name has letters, digits, '-' and '_', at most 64")]
+_Field = Annotated[str, _matching(_FIELD, "write the kind of record and its keys: feedback.rating")]
+_Level = Annotated[float, Field(gt=0, lt=0.5)]
+_Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Arms(_Strict):
+    control: Annotated[str, Field(min_length=1, max_length=200)]
+    treatment: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Primary(_Strict):
+    metric: Literal["no_error", "feedback", "judge", "field"]
+    field: _Field | None = None
+    success: list[bool | int | float | str] = []
+    at_least: _Finite | None = None
+    direction: Literal["higher", "lower"] = "higher"
+    expected: _Finite | None = None
+    smallest: _Above0 | None = None
+    spread: _Above0 | None = None
+
+
+class _Guardrail(_Strict):
+    metric: Literal["error_rate", "latency_p95_ms", "cost_usd_per_request", "safety_fail_rate"]
+    most: _Above0 | None = None
+    most_times_control: Annotated[float, Field(ge=1, le=1000)] | None = None
+    field: _Field | None = None
+
+
+class _Step(_Strict):
+    share: Annotated[int, Field(ge=1, le=100)]
+    min_duration: _LeastDuration | None = None
+    min_sample: Annotated[int, Field(ge=0)] | None = None
+
+
+class _Split(_Strict):
+    gateway: Annotated[str, _matching(_URL, "write the control address: http://127.0.0.1:8901")] | None = None
+    key: Annotated[str, _matching(_KEY, "a key is no part of a file: ${GATEWAY_KEY}")] | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
+
+
+class _File(_Strict):
+    name: _Name
+    experiment: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    arms: _Arms
+    unit: Literal["user", "session", "request"] = "user"
+    primary: _Primary
+    guardrails: list[_Guardrail] = []
+    alpha: _Level = 0.05
+    guardrail_alpha: _Level = 0.01
+    srm_alpha: _Level = 0.001
+    min_duration: _LeastDuration = timedelta(days=1)
+    max_duration: _Duration = timedelta(days=28)
+    min_sample: Annotated[int, Field(ge=1)] = 100
+    decide: Literal["auto", "approval"] = "approval"
+    ramp: Annotated[list[Annotated[_Step, BeforeValidator(_step)]], Field(min_length=1, max_length=50)] = [
+        _Step(share=share) for share in (1, 5, 25, 50)
+    ]
+    covariate: _Field | None = None
+    interval: _Duration = timedelta(minutes=5)
+    split: _Split | None = None
+
+
+_BLOCKS: dict[str, type[BaseModel]] = {
+    "arms": _Arms,
+    "primary": _Primary,
+    "guardrails": _Guardrail,
+    "ramp": _Step,
+    "split": _Split,
+}
+
+
+def find_policy(path: Path) -> AbPolicy:
+    """The policy of a use case: the folder with ``ab.yaml``, or that file. Raises NotFound, and UserError as below."""
+    file = path / AB_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise NotFound(f"There is no {file}.", hint="It says what is compared and who decides: docs/ab.md")
+    return parse_policy(read_yaml(file))
+
+
+def parse_policy(file: YamlFile) -> AbPolicy:
+    """The policy in a file. Raises UserError with every problem."""
+    problems = file.repeated_problems()
+    try:
+        body = _File.model_validate({} if file.data is None else file.data)
+    except ValidationError as error:
+        problems += [_problem(each, file) for each in error.errors(include_url=False)]
+        body = None
+    if body is not None:
+        problems += _more(body, file)
+    if problems or body is None:
+        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+    return _made(body, file.path.parent)
+
+
+def _made(body: _File, folder: Path) -> AbPolicy:
+    given = body.model_dump()
+    arms, primary, split = given.pop("arms"), given.pop("primary"), given.pop("split")
+    primary["success"] = tuple(primary["success"])
+    if split and split["file"]:
+        split["file"] = str(folder / split["file"])
+    steps = (RampStep(**{key: value for key, value in step.items() if value is not None}) for step in given.pop("ramp"))
+    return AbPolicy(
+        **{
+            **given,
+            **arms,
+            "experiment": given["experiment"] or body.name,
+            "primary": PrimaryMetric(**primary),
+            "guardrails": tuple(Guardrail(**each) for each in given["guardrails"]),
+            "ramp": tuple(step for step in steps if step.share < 100),
+            "split": SplitPlace(**split) if split else None,
+        }
+    )
+
+
+def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+    """What is wrong although each value by itself is right."""
+    if body.arms.control == body.arms.treatment:
+        yield Problem("Control and treatment are the same.", file.where("arms", "treatment"))
+    if body.max_duration <= body.min_duration:
+        yield Problem("max_duration has to be longer than min_duration.", file.where("max_duration"))
+    yield from _primary_problems(body.primary, file)
+    yield from _guardrail_problems(body.guardrails, file)
+    shares = [step.share for step in body.ramp]
+    for place, (before, share) in enumerate(pairwise(shares), 1):
+        if share <= before:
+            yield Problem(f"{share} % does not come after {before} %: a ramp only rises.", file.where("ramp", place))
+    if shares == [100]:
+        hint = "Begin lower; promotion sets 100 %."
+        yield Problem("With all requests there is nothing to compare.", file.where("ramp", 0), hint)
+    if body.split and (body.split.gateway is None) == (body.split.file is None):
+        yield Problem("Give the split's 'gateway' or its 'file'.", file.where("split"))
+    if body.split and body.split.gateway and not body.split.key:
+        yield Problem("A gateway wants a key.", file.where("split", "gateway"), "key: ${GATEWAY_KEY}")
+
+
+def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
+    where = file.where("primary", "metric")
+    if primary.metric == "no_error":
+        if primary.field or primary.success or primary.at_least is not None:
+            yield Problem("no_error takes no field, success or at_least.", where)
+    elif primary.field is None:
+        yield Problem(f"{primary.metric} needs a field.", where, "field: feedback.rating")
+    if primary.metric == "judge" and primary.at_least is None:
+        yield Problem("judge needs the score that is enough.", where, "at_least: 4")
+    if primary.metric == "feedback" and (not primary.success) == (primary.at_least is None):
+        yield Problem("feedback needs either success or at_least.", where, "success: [up]")
+    if primary.metric == "field" and (primary.success or primary.at_least is not None):
+        yield Problem("A field is a number as it is: no success, no at_least.", where)
+    if primary.metric != "field" and primary.direction == "lower":
+        yield Problem("More successes are better; direction is for a field.", file.where("primary", "direction"))
+    if primary.metric != "field" and primary.expected is not None and not 0 < primary.expected < 1:
+        yield Problem("expected is a share between 0 and 1.", file.where("primary", "expected"))
+
+
+def _guardrail_problems(guardrails: list[_Guardrail], file: YamlFile) -> Iterator[Problem]:
+    for place, each in enumerate(guardrails):
+        where = file.where("guardrails", place)
+        if each.most is None and each.most_times_control is None:
+            yield Problem(f"{each.metric} has no limit.", where, "most: 0.05, or most_times_control: 1.2")
+        if each.metric in ("error_rate", "safety_fail_rate") and each.most is not None and each.most >= 1:
+            yield Problem("A rate's limit is below 1.", file.where("guardrails", place, "most"))
+        if (each.metric == "safety_fail_rate") != (each.field is not None):
+            yield Problem("safety_fail_rate, and it alone, needs a field.", where, "field: exchange.outputs.is_safe")
+        if any(each.metric == other.metric for other in guardrails[:place]):
+            yield Problem(f"{each.metric} is there twice.", where, "One entry can have both limits.")
+
+
+def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
+    keys = tuple(part for part in error["loc"] if not (isinstance(part, str) and "[" in part))
+    place = ".".join(map(str, keys))
+    where = file.where(*keys)
+    if error["type"] == "extra_forbidden":
+        model = _File if len(keys) == 1 else _BLOCKS[str(keys[0])]
+        known = list(model.model_fields)
+        near = did_you_mean(str(keys[-1]), known)
+        return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")
+    message = error["msg"]
+    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)

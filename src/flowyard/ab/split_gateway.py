@@ -1,0 +1,78 @@
+"""The split of a gateway, through its control address."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flowyard.ab.evidence import Split
+from flowyard.abc import Splitter
+from flowyard.errors import OutsideError
+
+__all__ = ["GatewaySplit"]
+
+_TIMEOUT_S = 10.0
+_MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySplit(Splitter):
+    """``GET /v1/gateway/epochs`` and ``PUT /v1/gateway/weights``. Follows no redirect: it would take the key along."""
+
+    url: str
+    key: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        return f"the gateway at {self.url}"
+
+    def weights(self) -> Mapping[str, float]:
+        splits = self.splits()
+        return splits[-1].weights if splits else {}
+
+    def splits(self) -> Sequence[Split]:
+        found = self._ask("GET", "/v1/gateway/epochs")
+        try:
+            listed = found["epochs"] if isinstance(found, dict) else found
+            return [_split(each) for each in listed]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise OutsideError(f"What {self.label} says of its epochs is not understood.") from None
+
+    def set_weights(self, weights: Mapping[str, float], reason: str) -> None:
+        self._ask("PUT", "/v1/gateway/weights", {"weights": dict(weights), "reason": reason})
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            content = answer.read(_MOST_BYTES)
+        except (OSError, ValueError, http.client.HTTPException):  # its text may repeat what was sent
+            raise OutsideError(f"{self.label[0].upper()}{self.label[1:]} does not answer.", hint=_CONTROL) from None
+        finally:
+            connection.close()
+        if answer.status in (401, 403):
+            raise OutsideError(f"{self.label} does not take this key.", hint="It is the one in gateway.yaml.")
+        if answer.status != 200:
+            raise OutsideError(f"{self.label} answered with {answer.status} to {method} {path}.", hint=_CONTROL)
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise OutsideError(f"{self.label} answered with what is no JSON.", hint=_CONTROL) from None
+
+
+_CONTROL = "split.gateway in ab.yaml is the address 'control' listens at, not that of the requests."
+
+
+def _split(given: Mapping[str, Any]) -> Split:
+    at = datetime.fromisoformat(given["at"])
+    weights = {str(arm): float(weight) for arm, weight in given["weights"].items()}
+    return Split(int(given["epoch"]), at if at.tzinfo else at.replace(tzinfo=UTC), weights)

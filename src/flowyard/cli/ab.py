@@ -1,0 +1,21 @@
+"""``flowyard ab``"""
+
+from __future__ import annotations
+
+import click
+
+from flowyard.cli.lazy import LazyGroup
+
+__all__ = ["ab"]
+
+_COMMANDS = {
+    "start": ("flowyard.cli.ab_run:start", "Begin a test: give the treatment its first share."),
+    "status": ("flowyard.cli.ab_look:status", "Show what is known and what would be decided, and change nothing."),
+    "decide": ("flowyard.cli.ab_run:decide_", "Decide by what is known, and set the split by it."),
+    "stop": ("flowyard.cli.ab_run:stop", "End a test by your word: the treatment gets no more requests."),
+}
+
+
+@click.group(cls=LazyGroup, places=_COMMANDS)
+def ab() -> None:
+    """Compare two versions in production, and let the better one have the requests."""

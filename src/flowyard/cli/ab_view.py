@@ -1,0 +1,162 @@
+"""Tests of two versions on the terminal and for machines."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from flowyard._util.moments import moment_text
+from flowyard.ab.decide import Decision, DecisionState
+from flowyard.ab.forecast import Forecast, Plan, forecast
+from flowyard.ab.guardrails import GuardrailFinding
+from flowyard.ab.policy import AbPolicy
+from flowyard.ab.promotion import decision_view
+from flowyard.ab.ramp import RampState
+from flowyard.ab.run import Tick
+from flowyard.cli.tables import print_table, printable
+from flowyard.errors import ExitCode
+
+__all__ = [
+    "forecast_of",
+    "plan_view",
+    "print_forecast",
+    "print_plan",
+    "print_ramp",
+    "print_tick",
+    "ramp_view",
+    "tick_code",
+    "tick_view",
+]
+
+_METHODS = {
+    "exact_counts": "exact test of counts",
+    "means": "confidence sequence of means",
+    "adjusted_means": "confidence sequence of means, less what the covariate explains",
+}
+
+
+def tick_view(policy: AbPolicy, tick: Tick) -> dict[str, Any]:
+    """What machines get of a look at a test."""
+    return {
+        "name": policy.name,
+        **decision_view(tick.decision),
+        "ramp": ramp_view(tick.ramp),
+        "moved_to": tick.move.share if tick.move else None,
+        "approval": asdict(tick.standing) if tick.standing else None,
+    }
+
+
+def ramp_view(ramp: RampState) -> dict[str, Any]:
+    """What machines get of a ramp."""
+    return {
+        "started_at": ramp.started_at.isoformat() if ramp.started_at else None,
+        "share": ramp.share,
+        "step": ramp.step + 1,
+        "since": ramp.since.isoformat() if ramp.since else None,
+        "end": ramp.end,
+        "reason": ramp.reason,
+    }
+
+
+def plan_view(planned: Plan) -> dict[str, Any]:
+    """What machines get of a plan."""
+    return asdict(planned)
+
+
+def tick_code(tick: Tick) -> int:
+    """The exit code: how it ended, or else what was decided."""
+    if tick.ramp.end is not None:
+        return ExitCode.DONE if tick.ramp.end == "promote" else ExitCode.GATE_NO
+    if tick.decision.holds_back:
+        return ExitCode.GATE_NO
+    waits = tick.standing is not None and not tick.standing.allowed
+    return ExitCode.NOT_APPROVED if waits or tick.decision.state is DecisionState.NEEDS_HUMAN else ExitCode.DONE
+
+
+def forecast_of(policy: AbPolicy, tick: Tick) -> Forecast:
+    """What is to be expected at the present split and traffic."""
+    decision = tick.decision
+    until = decision.until or decision.since
+    days = (until - decision.since).total_seconds() / 86400
+    return forecast(policy, decision.epochs, days, tick.ramp.share / 100)
+
+
+def print_tick(policy: AbPolicy, tick: Tick) -> None:
+    """A decision with all that it was decided on."""
+    decision = tick.decision
+    click.secho(f"{policy.name}: {decision.state} ({decision.rule})", bold=True)
+    for reason in decision.reasons:
+        click.echo(textwrap.fill(printable(reason), 100, initial_indent="  ", subsequent_indent="  "))
+    if tick.standing is not None and not tick.standing.allowed:
+        click.echo(f"  Waits for a yes: flowyard approval approve {tick.standing.request} --reason …")
+    seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}" if decision.until else "nothing yet"
+    click.echo(f"Seen:     {seen}, counted by {decision.unit}, {_METHODS[decision.primary.method]}")
+    print_ramp(policy, tick.ramp)
+    _print_primary(policy, decision)
+    print_table(["epoch", "from (UTC)", "treatment's share", "control units", "treatment units"], _epochs(decision))
+    click.echo(f"Sample ratio: p {decision.sample_ratio_p_value:.2g} (invalid at {policy.srm_alpha:g})")
+    if decision.guardrails:
+        print_table(["guardrail", "limit", "control", "treatment", "p", "breached at"], map(_row, decision.guardrails))
+
+
+def print_ramp(policy: AbPolicy, ramp: RampState) -> None:
+    """The share, and how it ended."""
+    ended = f", ended: {ramp.end}" if ramp.end else f", step {ramp.step + 1} of {len(policy.ramp)}"
+    since = f" since {moment_text(ramp.since)}" if ramp.since else ""
+    click.echo(f"Split:    {printable(policy.treatment)} has {ramp.share} % of the requests{since}{ended}")
+    if ramp.end:
+        click.echo(f"          {printable(ramp.reason)}")
+
+
+def print_plan(policy: AbPolicy, plans: Sequence[Plan]) -> None:
+    """How many units it takes, by step of the ramp."""
+    if all(each.units is None for each in plans):
+        click.echo(
+            "How long it takes is unknown: primary has no 'expected' and 'smallest' (for a field also 'spread')."
+        )
+        return
+    title = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 % or more"
+    rows = [(f"{each.share:.0%}", _count(each.units), _count(each.units_one_look)) for each in plans]
+    print_table(["treatment's share", "this test", "a test with one look"], rows, title=title)
+
+
+def print_forecast(expected: Forecast) -> None:
+    """What is to be expected."""
+    if expected.units_per_day is None:
+        return
+    click.echo(f"Traffic:  {expected.units_per_day:,.0f} units with an outcome a day")
+    if expected.difference is not None:
+        left = "more than can be said" if expected.days_left is None else f"about {expected.days_left:.1f} days"
+        click.echo(f"Left:     {left} for a difference of {expected.difference:g}, at this traffic and split")
+    if expected.detectable is not None:
+        click.echo(
+            f"Shows:    a difference of {expected.detectable:.3f} by max_duration, with a chance of 80 % or more"
+        )
+
+
+def _print_primary(policy: AbPolicy, decision: Decision) -> None:
+    primary = decision.primary
+    interval = "not yet" if primary.interval is None else f"{primary.interval.low:+.4f} to {primary.interval.high:+.4f}"
+    row = (primary.control, primary.treatment, primary.difference, interval, primary.p_value)
+    columns = ["control", "treatment", "difference", "interval", "p"]
+    print_table(columns, [row], title=f"{printable(policy.primary.label)}, by {policy.unit}")
+
+
+def _epochs(decision: Decision) -> list[tuple[object, ...]]:
+    return [
+        (each.number, each.at.strftime("%Y-%m-%d %H:%M"), f"{each.share:.0%}", each.control.units, each.treatment.units)
+        for each in decision.epochs
+    ]
+
+
+def _row(found: GuardrailFinding) -> tuple[object, ...]:
+    limit = f"{found.value:g}" if found.limit == "most" else f"{found.value:g} × control"
+    return found.metric, limit, found.control, found.treatment, found.p_value, f"p ≤ {found.alpha:.2g}"
+
+
+def _count(units: int | None) -> str:
+    return "over 10 million" if units is None else f"{units:,}"
