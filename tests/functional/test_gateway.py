@@ -13,7 +13,7 @@ import pytest
 from functional_helper import flowyard
 from gateway_helper import behind, exposures, gateway
 
-from flowyard.gateway.split import Splitter, UnitHash
+from flowyard.gateway.split import SlotLine, UnitHash
 from flowyard.wire import Place, Request, WireClient
 
 
@@ -76,7 +76,7 @@ def test_weights_change_under_load_without_a_failed_request(tmp_path: Path):
     assert len(noted) == len(statuses)
     epochs = [json.loads(line) for line in (tmp_path / "state" / "epochs.jsonl").read_text().splitlines()]
     assert len(epochs) == changes + 1
-    lines = {each["epoch"]: Splitter.of_stretches(map(tuple, each["slots"])) for each in epochs}
+    lines = {each["epoch"]: SlotLine.of_stretches(map(tuple, each["slots"])) for each in epochs}
     hashes = UnitHash("known", "shop")
     assert all(each["arm"] == lines[each["epoch"]].arm(hashes.point(each["request_id"])) for each in noted)
     assert all(each["unit"] == hashes.name(each["request_id"]) for each in noted)
@@ -170,6 +170,9 @@ def test_what_may_have_been_begun_is_not_sent_again(tmp_path: Path):
     with behind("a", "b") as (a, b), gateway(tmp_path, {"a": a, "b": b}, limits={"answer_s": 0.2}) as gate:
         assert gate.ask("/never", x_user_id="x").status == 504
         assert len(a.asked) + len(b.asked) == 1
+        assert gate.ask(x_user_id="x").status == 200
+        assert gate.ask("/never", x_user_id="x").status == 504, "nor on a connection that was kept"
+        assert len(a.asked) + len(b.asked) == 3
         gate.stop()
 
 
@@ -191,13 +194,16 @@ def test_a_stream_comes_piece_by_piece_and_ends_before_the_gateway(tmp_path: Pat
     assert exposures(tmp_path)[0]["first_piece_s"] > 0
 
 
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new connection", "kept connection"])
 @pytest.mark.parametrize("path", ["/stream", "/never"])
-def test_who_leaves_is_left_by_the_backend_too(tmp_path: Path, path: str):
+def test_who_leaves_is_left_by_the_backend_too(tmp_path: Path, path: str, is_kept: bool):
     with behind("a") as (a,), gateway(tmp_path, {"a": a}) as gate:
+        if is_kept:
+            assert gate.ask().status == 200
         parts = urlsplit(gate.url)
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=120)
         connection.request("POST", path, b"{}")
-        a.wait(lambda: a.asked)
+        a.wait(lambda: len(a.asked) == 1 + is_kept)
         if path == "/stream":
             a.allow()
             connection.getresponse().read(9)
@@ -205,7 +211,7 @@ def test_who_leaves_is_left_by_the_backend_too(tmp_path: Path, path: str):
         a.allow()
         a.wait(lambda: a.left)
         gate.stop()
-    assert [each["status"] for each in exposures(tmp_path)] == [499]
+    assert [each["status"] for each in exposures(tmp_path)] == [200, 499][not is_kept :]
 
 
 def test_callers_show_a_key_and_backends_get_their_own(tmp_path: Path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from functional_helper import flowyard
 from gateway_helper import KEY, ask, behind, gateway
 
+from flowyard.ab.split_gateway import GatewaySplit
 from flowyard.gateway.control import ControlPlane
 
 ROUTES = [
@@ -57,6 +58,17 @@ def test_weights_that_cannot_be_change_nothing(tmp_path: Path):
             assert gate.control("PUT", "/v1/gateway/weights", body).status == status, body
         assert gate.control("POST", "/v1/gateway/drain", {"backend": "c"}).status == 404
         assert gate.control("GET", "/v1/gateway").json()["epoch"] == 1
+        gate.stop()
+
+
+def test_a_test_of_two_versions_reads_and_sets_them(tmp_path: Path):
+    with behind("a", "b") as (a, b), gateway(tmp_path, {"a": a, "b": b}) as gate:
+        split = GatewaySplit(gate.control_url, KEY)
+        split.set_weights({"a": 75, "b": 25}, "a step")
+        assert [(each.epoch, each.weights) for each in split.splits()] == [
+            (1, {"a": 90, "b": 10}),
+            (2, {"a": 75, "b": 25}),
+        ]
         gate.stop()
 
 

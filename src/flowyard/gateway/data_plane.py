@@ -143,7 +143,7 @@ class DataPlane:
             asked.chosen_by, asked.arm = "override", wanted
             return iter((self._arms[wanted],))
         point = self._hashes.point(asked.unit)
-        asked.arm = epoch.splitter.arm(point)
+        asked.arm = epoch.line.arm(point)
         return self._by_weight(asked.arm, epoch, point)
 
     def _by_weight(self, own: str, epoch: Epoch, point: int) -> Iterator[Arm]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.errors import StoreError
-from flowyard.gateway.split import Splitter
+from flowyard.gateway.split import SlotLine
 
 __all__ = ["Epoch", "EpochFile"]
 
@@ -28,7 +28,7 @@ class Epoch:
     number: int
     at: str
     weights: Mapping[str, float]
-    splitter: Splitter
+    line: SlotLine
     reason: str = ""
     drained: frozenset[str] = frozenset()
     in_file: Mapping[str, float] | None = None
@@ -44,12 +44,10 @@ class Epoch:
         in_file: Mapping[str, float] | None = None,
     ) -> Epoch:
         """The next one; ``weights`` are for all arms, in the order of ``gateway.yaml``."""
-        splitter = Splitter.first(weights) if last is None else last.splitter.changed(weights)
+        line = SlotLine.first(weights) if last is None else last.line.changed(weights)
         number = 1 if last is None else last.number + 1
         known = in_file if in_file is not None or last is None else last.in_file
-        return cls(
-            number, datetime.now(UTC).isoformat(timespec="milliseconds"), weights, splitter, reason, drained, known
-        )
+        return cls(number, datetime.now(UTC).isoformat(timespec="milliseconds"), weights, line, reason, drained, known)
 
     def view(self) -> dict[str, Any]:
         """What people and programs get to see."""
@@ -86,7 +84,7 @@ class EpochFile:
 
     def append(self, epoch: Epoch) -> None:
         """Write one down so that it outlives a crash of the machine. Raises OSError."""
-        line = dump_json({**epoch.view(), "in_file": epoch.in_file, "slots": epoch.splitter.stretches})
+        line = dump_json({**epoch.view(), "in_file": epoch.in_file, "slots": epoch.line.stretches})
         with self._path.open("ab") as file:
             size = file.tell()
             try:
@@ -106,7 +104,7 @@ class EpochFile:
                 number=number,
                 at=str(body["at"]),
                 weights={str(arm): float(weight) for arm, weight in body["weights"].items()},
-                splitter=Splitter.of_stretches(_stretches(body["slots"])),
+                line=SlotLine.of_stretches(_stretches(body["slots"])),
                 reason=str(body["reason"]),
                 drained=frozenset(body["drained"]),
                 in_file=body["in_file"],

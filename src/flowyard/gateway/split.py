@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-__all__ = ["SLOTS", "Splitter", "Stretch", "UnitHash", "others", "shared_slots"]
+__all__ = ["SLOTS", "SlotLine", "Stretch", "UnitHash", "others", "shared_slots"]
 
 SLOTS = 10_000
 _SLOT_BITS = 20
@@ -34,18 +34,18 @@ def shared_slots(weights: Mapping[str, float]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Splitter:
+class SlotLine:
     """The slots of all arms, in the order of the line."""
 
     arms: tuple[str, ...]
 
     @classmethod
-    def first(cls, weights: Mapping[str, float]) -> Splitter:
+    def first(cls, weights: Mapping[str, float]) -> SlotLine:
         """Arms one after the other."""
         return cls(tuple(arm for arm, count in shared_slots(weights).items() for _ in range(count)))
 
     @classmethod
-    def of_stretches(cls, stretches: Iterable[Stretch]) -> Splitter:
+    def of_stretches(cls, stretches: Iterable[Stretch]) -> SlotLine:
         """Of what ``stretches`` gave. Raises ValueError when that is not the whole line."""
         arms = tuple(arm for arm, count in stretches for _ in range(count))
         if len(arms) != SLOTS:
@@ -61,7 +61,7 @@ class Splitter:
         """Whose slot a point of 64 bits lies in."""
         return self.arms[point * SLOTS >> 64]
 
-    def changed(self, weights: Mapping[str, float]) -> Splitter:
+    def changed(self, weights: Mapping[str, float]) -> SlotLine:
         """The line with other weights; arms that are not named get nothing."""
         wanted, order = shared_slots(weights), list(weights)
         have = {arm: self.arms.count(arm) for arm in {*self.arms, *wanted}}
@@ -81,7 +81,7 @@ class Splitter:
             for slot in free[:count]:
                 arms[slot] = arm
             del free[:count]
-        return Splitter(tuple(arms))
+        return SlotLine(tuple(arms))
 
 
 class UnitHash:

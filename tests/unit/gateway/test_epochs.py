@@ -33,7 +33,7 @@ def test_a_file_that_a_person_changed_begins_an_epoch(tmp_path: Path):
     begun(tmp_path / "epochs.jsonl")
     epoch = first_epoch(EpochFile(tmp_path / "epochs.jsonl"), {"a": 50.0, "c": 50.0})
     assert (epoch.number, epoch.weights) == (4, {"a": 50.0, "c": 50.0})
-    assert set(epoch.splitter.arms) == {"a", "c"}
+    assert set(epoch.line.arms) == {"a", "c"}
     assert first_epoch(EpochFile(tmp_path / "epochs.jsonl"), {"a": 50.0, "c": 50.0}).number == 4
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowyard.gateway.split import SLOTS, Splitter, UnitHash, others, shared_slots
+from flowyard.gateway.split import SLOTS, SlotLine, UnitHash, others, shared_slots
 
 WEIGHTS = st.dictionaries(st.sampled_from("abcde"), st.floats(0, 1000), min_size=1).filter(
     lambda weights: sum(weights.values()) > 0.001
@@ -28,7 +28,7 @@ def test_all_slots_are_given_by_weight(weights):
 @settings(max_examples=60, deadline=None)
 @given(WEIGHTS, st.lists(WEIGHTS, max_size=4))
 def test_a_change_moves_no_slot_that_need_not_move(weights, changes):
-    line = Splitter.first(weights)
+    line = SlotLine.first(weights)
     for change in changes:
         before, line = line, line.changed(change)
         have, had = Counter(line.arms), Counter(before.arms)
@@ -36,24 +36,24 @@ def test_a_change_moves_no_slot_that_need_not_move(weights, changes):
         moved = [(old, new) for old, new in zip(before.arms, line.arms, strict=True) if old != new]
         assert len(moved) == sum(max(0, have[arm] - had[arm]) for arm in have)
         assert all(had[old] > have[old] and have[new] > had[new] for old, new in moved)
-        assert Splitter.of_stretches(line.stretches) == line
+        assert SlotLine.of_stretches(line.stretches) == line
 
 
 def test_two_arms_are_two_intervals_whatever_the_way_there():
-    line = Splitter.first({"a": 90, "b": 10})
+    line = SlotLine.first({"a": 90, "b": 10})
     for percent in (80, 0, 35, 100, 99.5):
         line = line.changed({"a": percent, "b": 100 - percent})
-        assert line == Splitter.first({"a": percent, "b": 100 - percent})
+        assert line == SlotLine.first({"a": percent, "b": 100 - percent})
 
 
 def test_a_line_that_is_not_whole_is_refused():
     with pytest.raises(ValueError, match="slots are needed"):
-        Splitter.of_stretches([("a", SLOTS - 1)])
+        SlotLine.of_stretches([("a", SLOTS - 1)])
 
 
 def test_a_million_units_of_which_ten_percent_move():
     hashes, again = UnitHash("salt", "first"), UnitHash("salt", "first")
-    before = Splitter.first({"a": 90, "b": 10})
+    before = SlotLine.first({"a": 90, "b": 10})
     after = before.changed({"a": 80, "b": 20})
     moves: Counter[tuple[str, str]] = Counter()
     for number in range(1_000_000):
@@ -67,7 +67,7 @@ def test_a_million_units_of_which_ten_percent_move():
 
 def test_experiments_split_independently_of_each_other():
     first, second = UnitHash("salt", "first"), UnitHash("salt", "second")
-    line = Splitter.first({"a": 50, "b": 50})
+    line = SlotLine.first({"a": 50, "b": 50})
     counts = Counter(
         (line.arm(first.point(f"user-{number}")), line.arm(second.point(f"user-{number}"))) for number in range(40_000)
     )
@@ -76,7 +76,7 @@ def test_experiments_split_independently_of_each_other():
 
 
 def test_the_observed_share_is_that_of_each_epoch():
-    drawn, hashes, line = random.Random(8), UnitHash("salt", "x"), Splitter.first({"a": 50, "b": 50})
+    drawn, hashes, line = random.Random(8), UnitHash("salt", "x"), SlotLine.first({"a": 50, "b": 50})
     for epoch in range(200):
         share = drawn.randint(1, 99) / 100
         line = line.changed({"a": share, "b": 1 - share})
@@ -91,7 +91,7 @@ def test_names_of_units_do_not_depend_on_the_experiment_but_on_the_salt():
 
 
 def test_units_of_an_arm_that_is_away_go_to_the_others_by_weight():
-    hashes, line = UnitHash("salt", "x"), Splitter.first({"a": 60, "b": 30, "c": 10})
+    hashes, line = UnitHash("salt", "x"), SlotLine.first({"a": 60, "b": 30, "c": 10})
     weights = {"a": 60.0, "b": 30.0, "c": 10.0}
     found: Counter[str] = Counter()
     for number in range(20_000):
