@@ -1,8 +1,9 @@
 """A small HTTP/1.1 server and client: strict framing, limits, kept connections, streams, draining; no flows."""
 
 from flowyard.wire.answer_head import BadAnswer
+from flowyard.wire.answering import Answering
 from flowyard.wire.client import OF_ONE_CONNECTION, Place, WireClient, end_to_end, is_repeatable, response_of
-from flowyard.wire.connection import Answering, Connection
+from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal

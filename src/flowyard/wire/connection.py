@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
+from flowyard.wire.answering import Answering
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
@@ -16,19 +17,12 @@ from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_byt
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
 
-__all__ = ["Answering", "Connection"]
+__all__ = ["Connection"]
 
 _MOST_WAITING = 64 * 1024
 """Bytes of requests that came before their turn, after which nothing more is read."""
 _LINGER_S = 2.0
 """How long what a refused client still sends is thrown away, so that it can read why."""
-
-
-class Answering(Protocol):
-    """A request that is answered without a task: it ends by ``answer``, ``go_on`` or ``cut`` of its connection."""
-
-    def cancel(self) -> object:
-        """Nobody waits for the answer any more: stop, and ``cut``."""
 
 
 class Connection(asyncio.Protocol):
