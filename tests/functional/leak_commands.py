@@ -133,6 +133,10 @@ COMMANDS: dict[str, Calls] = {
     "dataset register": (("data.jsonl", "--name", "rows"),),
     "dataset list": ((),),
     "dataset show": (("rows",),),
+    "monitor collect": ((".",), (".", "--json"), ("nowhere",)),
+    "monitor show": (("--flow", "ok"), ("--flow", "ok", "--by", "arm")),
+    "monitor export": (("--flow", "ok", "--to", "answers"), ("--reviewed", "data.jsonl", "--to", "answers")),
+    "monitor retain": ((".", "--days", "30"),),
     "registry register": (
         ("leaks", "--name", "leaks", "--experiment", "leaking"),
         ("ok", "--name", "ok", "--note", "a note"),

@@ -35,6 +35,7 @@ _NOUNS = {
     "image": ("flowyard.cli.image:image", "Build images of registered flows."),
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
+    "monitor": ("flowyard.cli.monitor:monitor", "Collect, count and export what happened in production."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
     "registry": ("flowyard.cli.registry:registry", "Keep flows in versions, with what is known of each."),
     "release": ("flowyard.cli.release:release", "Experiment, gates, registration and approval in one go."),

@@ -38,6 +38,8 @@ def wanted_deployment(
         folder=registry.folder(version),
         definition=str(version.settings.get("definition", "flow.dag.yaml")),
         variables={
+            "FLOWYARD_SERVE_FLOW": version.name,  # what production records name it by
+            "FLOWYARD_SERVE_VERSION": str(version.version),
             **fill_in(environment.variables, environ, environment.where),
             **({SIMULATE_VARIABLE: str(environment.simulate)} if environment.simulate else {}),
         },

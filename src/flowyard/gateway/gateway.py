@@ -25,7 +25,7 @@ from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.settings import GatewaySettings, MirrorSettings
 from flowyard.gateway.split import UnitHash
 from flowyard.gateway.weights import Weights, first_epoch
-from flowyard.serving.record_folder import RecordFolder
+from flowyard.production.record_folder import RecordFolder
 from flowyard.wire import WireClient, WireLimits, WireServer
 
 __all__ = ["CONTROL_ADDRESS", "Gateway"]

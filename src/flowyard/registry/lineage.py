@@ -28,6 +28,7 @@ __all__ = [
     "is_same_fact",
     "note_fact",
     "plain_remote",
+    "production_fact",
     "run_facts",
 ]
 
@@ -146,6 +147,11 @@ def deployment_fact(
 def note_fact(text: str, by: str) -> LineageFact:
     """A sentence by a person."""
     return _fact("note", {"text": text}, by)
+
+
+def production_fact(value: Mapping[str, Any], by: str) -> LineageFact:
+    """What of production a dataset is made of: whose answers, how they were chosen, from when until when."""
+    return _fact("production", value, by)
 
 
 def copied_fact(fact: LineageFact, source: str) -> LineageFact:

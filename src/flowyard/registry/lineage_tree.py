@@ -32,6 +32,7 @@ def lineage_tree(version: Version, aliases: Sequence[str], facts: Facts) -> Bran
     by_kind = {kind: _told_once(facts, kind) for kind in {fact.kind for fact in facts}}
     branches = [
         *(Branch(_commit(fact)) for fact in by_kind.get("commit", ())),
+        *(Branch(_production(fact)) for fact in by_kind.get("production", ())),
         *_group("data", [_content(fact) for fact in by_kind.get("dataset", ())]),
         *_group("evaluators", [_content(fact) for fact in by_kind.get("evaluator", ())]),
         *_group("runs", _runs(by_kind.get("run", []), by_kind.get("metrics", []))),
@@ -101,6 +102,16 @@ def _metric_texts(fact: LineageFact) -> list[str]:
     found = [f"{name} = {_number(value)}" for name, value in sorted(metrics.items())]
     more = len(found) - _MOST_METRICS
     return [*found[:_MOST_METRICS], f"… and {more} more"] if more > 0 else found
+
+
+def _production(fact: LineageFact) -> str:
+    span = f"{minute(_word(fact, 'since'))} to {minute(_word(fact, 'until'))} UTC"
+    versions = fact.value.get("versions")
+    which = f" {', '.join(map(str, versions))}" if isinstance(versions, list | tuple) and any(versions) else ""
+    reviewed = ", reviewed" if fact.value.get("reviewed") else ""
+    chosen = f" ({_word(fact, 'chosen')})" if fact.value.get("chosen") else ""
+    lines = f"{_word(fact, 'lines')} lines of {_word(fact, 'flow')}{which}"
+    return f"production: {lines}, {span}{chosen}{reviewed} ({_who(fact)})"
 
 
 def _gates(fact: LineageFact) -> Branch:

@@ -15,7 +15,17 @@ __all__ = ["AliasChange", "Draft", "Kind", "LineageFact", "LineageKind", "Regist
 
 Kind = Literal["dataset", "flow"]
 LineageKind = Literal[
-    "commit", "run", "metrics", "gates", "dataset", "evaluator", "approval", "image", "deployment", "note"
+    "commit",
+    "run",
+    "metrics",
+    "gates",
+    "dataset",
+    "evaluator",
+    "approval",
+    "image",
+    "deployment",
+    "note",
+    "production",
 ]
 
 _HEAD = b"flowyard version 1\n"
@@ -93,7 +103,8 @@ class LineageFact:
     ``commit`` {revision, branch, dirty, repository}; ``run`` {name, experiment, key, variant, dataset}; ``metrics``
     {run, dataset, metrics}; ``gates`` {experiment, key, verdict, gates}; ``dataset`` and ``evaluator`` {name, version,
     digest}; ``approval`` {request, decision, by, environment, target, ledger_head}; ``image`` {reference, digest};
-    ``deployment`` {environment, target, endpoint, deployment, state}; ``note`` {text}.
+    ``deployment`` {environment, target, endpoint, deployment, state}; ``note`` {text}; ``production`` {flow, versions,
+    chosen, since, until, lines, reviewed}.
     """
 
     kind: LineageKind

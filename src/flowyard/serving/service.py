@@ -13,6 +13,7 @@ from flowyard.flows import DagFlow, Flow
 from flowyard.flows.chat import chat_shape
 from flowyard.llm.call_log import CallLog, call_log
 from flowyard.media import as_base64
+from flowyard.production import open_record_sink
 from flowyard.records import LineResult
 from flowyard.serving.access import require_access
 from flowyard.serving.admission import Admission
@@ -21,7 +22,6 @@ from flowyard.serving.exchange import Exchange
 from flowyard.serving.lines import ServedLines
 from flowyard.serving.metrics import Metrics, Now
 from flowyard.serving.production import Production
-from flowyard.serving.record_sinks import open_record_sink
 from flowyard.serving.schema import shown_outputs
 from flowyard.serving.settings import ServingSettings
 from flowyard.serving.trace_context import TraceContext
@@ -49,9 +49,9 @@ class Service:
         self.lines = ServedLines(runner, self.admission, settings.line_s)
         self.metrics = Metrics(runner.flow.name, settings.version)
         self.production = Production(
-            open_record_sink(settings),
-            flow=runner.flow.name,
-            version=settings.version,
+            open_record_sink(settings.records, settings.record_sink, settings.environ),
+            flow=settings.served_flow or runner.flow.name,
+            version=settings.served_version or settings.version,
             share=settings.share,
             hidden=settings.hidden,
             secrets=runner.secrets,

@@ -29,13 +29,16 @@ class ServingSettings:
     ``init`` are the arguments of a flow that is a class. ``records`` is the folder for production records, None for
     none, or ``record_sink`` names where else they go, made with ``environ``; ``share`` of the requests is recorded, 0
     to 1. Neither records nor traces hold what goes by ``hidden`` names; ``spans`` says where traces go.
-    ``behind_gateway`` says that something in front checks callers by a key of its own.
+    Records are of ``served_flow`` in ``served_version``, where these are not empty. ``behind_gateway``
+    says that something in front checks callers by a key of its own.
     """
 
     key: str | None = None
     included_fields: frozenset[str] | None = None
     build: str | None = None
     version: str = ""
+    served_flow: str = ""
+    served_version: str = ""
     at_once: int = 512
     line_s: float = 300.0
     body_bytes: int = 32 * 1024 * 1024
@@ -65,6 +68,8 @@ class ServingSettings:
             included_fields=_fields(_either(environ, "RESPONSE_INCLUDED_FIELDS")),
             build=_build(environ.get("BUILD_INFO", "")),
             version=version,
+            served_flow=environ.get("FLOWYARD_SERVE_FLOW", "").strip(),
+            served_version=environ.get("FLOWYARD_SERVE_VERSION", "").strip(),
             at_once=int(_number(environ, "FLOWYARD_SERVE_AT_ONCE", 512, least=1)),
             line_s=_number(environ, "FLOWYARD_SERVE_LINE_S", 300, least=0.001),
             body_bytes=int(_number(environ, "FLOWYARD_SERVE_BODY_BYTES", 32 * 1024 * 1024, least=1)),

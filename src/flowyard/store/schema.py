@@ -88,6 +88,70 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             seal {text} NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE flowyard_production_exchanges (
+            id {text} PRIMARY KEY,
+            at_ms BIGINT NOT NULL,
+            flow {text} NOT NULL,
+            version {text} NOT NULL,
+            request_id {text} NOT NULL,
+            trace_id {text} NOT NULL,
+            span_id {text} NOT NULL,
+            status BIGINT NOT NULL,
+            failed INTEGER NOT NULL,
+            latency_s DOUBLE PRECISION NOT NULL,
+            first_piece_s DOUBLE PRECISION,
+            prompt_tokens BIGINT NOT NULL,
+            completion_tokens BIGINT NOT NULL,
+            cost_usd DOUBLE PRECISION NOT NULL,
+            record {text} NOT NULL
+        )""",
+        "CREATE INDEX flowyard_production_exchanges_by_time ON flowyard_production_exchanges (flow, at_ms, id)",
+        "CREATE INDEX flowyard_production_exchanges_by_trace ON flowyard_production_exchanges (trace_id, at_ms)",
+        "CREATE INDEX flowyard_production_exchanges_by_request ON flowyard_production_exchanges (request_id, at_ms)",
+        """CREATE TABLE flowyard_production_feedback (
+            id {text} PRIMARY KEY,
+            at_ms BIGINT NOT NULL,
+            flow {text} NOT NULL,
+            version {text} NOT NULL,
+            request_id {text} NOT NULL,
+            trace_id {text} NOT NULL,
+            span_id {text} NOT NULL,
+            positive INTEGER,
+            score DOUBLE PRECISION,
+            record {text} NOT NULL
+        )""",
+        "CREATE INDEX flowyard_production_feedback_by_time ON flowyard_production_feedback (at_ms)",
+        "CREATE INDEX flowyard_production_feedback_by_trace ON flowyard_production_feedback (trace_id)",
+        "CREATE INDEX flowyard_production_feedback_by_request ON flowyard_production_feedback (request_id)",
+        """CREATE TABLE flowyard_production_exposures (
+            id {text} PRIMARY KEY,
+            at_ms BIGINT NOT NULL,
+            experiment {text} NOT NULL,
+            unit {text} NOT NULL,
+            arm {text} NOT NULL,
+            version {text} NOT NULL,
+            epoch BIGINT NOT NULL,
+            request_id {text} NOT NULL,
+            trace_id {text} NOT NULL,
+            status BIGINT NOT NULL,
+            failed INTEGER NOT NULL,
+            latency_s DOUBLE PRECISION,
+            mirror INTEGER NOT NULL,
+            chosen_by {text} NOT NULL,
+            record {text} NOT NULL
+        )""",
+        "CREATE INDEX flowyard_production_exposures_by_time ON flowyard_production_exposures (experiment, at_ms)",
+        "CREATE INDEX flowyard_production_exposures_by_trace ON flowyard_production_exposures (trace_id, at_ms)",
+        "CREATE INDEX flowyard_production_exposures_by_request ON flowyard_production_exposures (request_id, at_ms)",
+        """CREATE TABLE flowyard_production_files (
+            head {text} PRIMARY KEY,
+            place {text} NOT NULL,
+            bytes BIGINT NOT NULL,
+            lines BIGINT NOT NULL,
+            tail {text} NOT NULL
+        )""",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 

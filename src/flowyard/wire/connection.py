@@ -12,7 +12,7 @@ from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes
+from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes, whole_bytes
 
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
@@ -183,17 +183,19 @@ class Connection(asyncio.Protocol):
 
     def go_on(self, answer: Awaitable[Response]) -> None:
         """Answer with what that gives, in a task."""
-        assert self._head is not None, "a request is under way"
+        self._task = self._loop.create_task(self._answer(*self._under_way, answer))
+
+    @property
+    def _under_way(self) -> tuple[Head, Request]:
+        assert self._head is not None
         assert self._request is not None
-        self._task = self._loop.create_task(self._answer(self._head, self._request, answer))
+        return self._head, self._request
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
-        head, request = self._head, self._request
-        assert head is not None, "a request is under way"
-        assert request is not None
+        head, request = self._under_way
         keeps = head.keeps and not response.closes and not self._server.is_draining
-        self._write_whole(response, request, keeps=keeps)
+        self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
         if self._is_full:
             self._task = self._loop.create_task(self._end_with_room(keeps=keeps))
         else:
@@ -204,25 +206,19 @@ class Connection(asyncio.Protocol):
         self._end(keeps=False, aborts=not self._is_over)
 
     async def _end_with_room(self, *, keeps: bool) -> None:
+        aborts = False
         try:
             await self._until_room()
         except asyncio.CancelledError:
-            self.cut()
-        else:
-            self._end(keeps=keeps)
-
-    def _write_whole(self, response: Response, request: Request, *, keeps: bool) -> None:
-        assert isinstance(response.body, bytes)
-        shown = response.body if request.method != "HEAD" else b""
-        length = len(response.body) if response.length is None else response.length
-        self._transport.write(head_bytes(response, length=length, closes=not keeps, chunks=False) + shown)
+            keeps, aborts = False, not self._is_over
+        self._end(keeps=keeps, aborts=aborts)
 
     async def _answer(self, head: Head, request: Request, answer: Awaitable[Response]) -> None:
         try:
             response = await answer
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
-                self._write_whole(response, request, keeps=keeps)
+                self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
                 if self._is_full:
                     await self._until_room()
             else:
@@ -283,12 +279,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse_with(self, response: Response) -> None:
         """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
-        assert isinstance(response.body, bytes)
         self._head = None
         self._is_over = True
-        self._transport.write(
-            head_bytes(response, length=len(response.body), closes=True, chunks=False) + response.body
-        )
+        self._transport.write(whole_bytes(response, closes=True))
         self._linger()
 
     def _linger(self) -> None:

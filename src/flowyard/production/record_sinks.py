@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard.abc import RecordSink
 from flowyard.errors import UserError
-from flowyard.serving.record_folder import RecordFolder
-from flowyard.serving.settings import ServingSettings
+from flowyard.production.record_folder import RecordFolder
 
 __all__ = ["open_record_sink"]
 
@@ -19,11 +19,14 @@ _GROUP = "flowyard.record_sinks"
 _VARIABLE = "FLOWYARD_SERVE_RECORDS_SINK"
 
 
-def open_record_sink(settings: ServingSettings) -> RecordSink | None:
-    """The sink of the settings, None for none. Raises UserError when it cannot be made."""
-    if settings.record_sink is not None:
-        return _made(settings.record_sink, settings.environ)
-    return RecordFolder(settings.records) if settings.records else None
+def open_record_sink(folder: Path | None, name: str | None, environ: Mapping[str, str]) -> RecordSink | None:
+    """The sink of that ``name``, else one that writes into ``folder``; None for neither.
+
+    Raises UserError when it cannot be made.
+    """
+    if name is not None:
+        return _made(name, environ)
+    return RecordFolder(folder) if folder else None
 
 
 def _made(name: str, environ: Mapping[str, str]) -> RecordSink:

@@ -1,0 +1,21 @@
+"""``flowyard monitor``"""
+
+from __future__ import annotations
+
+import click
+
+from flowyard.cli.lazy import LazyGroup
+
+__all__ = ["monitor"]
+
+_COMMANDS = {
+    "collect": ("flowyard.cli.monitor_collect:collect", "Take what is new in folders of records into the store."),
+    "show": ("flowyard.cli.monitor_show:show", "Show how versions or arms do."),
+    "export": ("flowyard.cli.monitor_export:export", "Make a dataset of what production was asked and answered."),
+    "retain": ("flowyard.cli.monitor_retain:retain", "Delete what is older than some days."),
+}
+
+
+@click.group(cls=LazyGroup, places=_COMMANDS)
+def monitor() -> None:
+    """Collect records of production, look at them, and make datasets of them."""

@@ -1,0 +1,111 @@
+"""``flowyard monitor export``"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from flowyard._util.person import person_name
+from flowyard.cli.monitor_options import flow_named, require_known, window
+from flowyard.cli.options import read_settings, store_options
+from flowyard.cli.output import print_json
+from flowyard.errors import UserError
+from flowyard.production.chosen import FILTERS, with_filters
+from flowyard.production.dataset_lines import iter_dataset_lines
+from flowyard.production.lines import ExchangeFilter
+from flowyard.production.register import RegisteredLines, register_lines
+from flowyard.production.review import read_reviewed, write_review
+from flowyard.production.store import open_production
+from flowyard.registry.open import open_registry
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("use_case", metavar="[USECASE]", required=False)
+@click.option("--flow", metavar="NAME", help="The flow, as records name it.")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="FILTER", help=f"All of: {', '.join(FILTERS)}; see the page."
+)
+@click.option("--since", default="7d", show_default=True, help="From when on: 90m, 24h, 7d, or a time.")
+@click.option("--until", help="Until when (default: now).")
+@click.option("--version", help="Only this version.")
+@click.option("--arm", help="Only what this arm answered.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of sample:N.")
+@click.option("--to", "dataset", metavar="DATASET", help="The dataset to register a version of.")
+@click.option("--review", type=click.Path(path_type=Path), help="Write a .csv or .jsonl for a person to edit instead.")
+@click.option("--reviewed", type=click.Path(path_type=Path), help="Register such a file, without what it says no to.")
+@store_options
+def export(
+    use_case: str | None,
+    flow: str | None,
+    filters: tuple[str, ...],
+    since: str,
+    until: str | None,
+    version: str | None,
+    arm: str | None,
+    seed: int,
+    dataset: str | None,
+    review: Path | None,
+    reviewed: Path | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Make a dataset of what production was asked and answered, with labels from feedback, each input once.
+
+    USECASE is the folder with experiment.yaml. Filters: failed, thumbs-down, thumbs-up, low-score[:BELOW],
+    slow[:SECONDS], sample:N; of several, all have to hold.
+    """
+    _check(dataset, review, reviewed)
+    settings = read_settings(home)
+    by = person_name(settings.environ)
+    if reviewed is not None:
+        made = register_lines(open_registry(settings), read_reviewed(reviewed), str(dataset), by)
+        _print(made, as_json=as_json)
+        return
+    store = open_production(settings)
+    name = require_known(flow_named(use_case, flow), store.flows(), "the flow", "--flow")
+    plain = ExchangeFilter(name, window(since, until), version=version, arm=arm, seed=seed)
+    wanted = with_filters(store, plain, filters)
+    lines = iter_dataset_lines(store, wanted, _chosen(filters, arm, seed))
+    if review is None:
+        _print(register_lines(open_registry(settings), lines, str(dataset), by, wanted), as_json=as_json)
+        return
+    found = list(lines)
+    if not found:
+        raise UserError("There is no such exchange, so that nothing was written.", hint="Widen --since or --filter.")
+    write_review(review, found)
+    _print_review(review, len(found), as_json=as_json)
+
+
+def _check(dataset: str | None, review: Path | None, reviewed: Path | None) -> None:
+    """Raises UserError unless it is clear where lines come from and go."""
+    if review is not None and (dataset is not None or reviewed is not None):
+        raise UserError("--review registers nothing yet.", hint="Edit the file, then: --reviewed FILE --to DATASET")
+    if review is None and dataset is None:
+        raise UserError("Say where the lines go.", hint="--to DATASET, or --review FILE to look through them first")
+
+
+def _chosen(filters: Sequence[str], arm: str | None, seed: int) -> str:
+    words = [f"{each} by seed {seed}" if each.startswith("sample") else each for each in filters]
+    return ", ".join([*words, *([f"arm {arm}"] if arm else [])]) or "all"
+
+
+def _print(made: RegisteredLines, *, as_json: bool) -> None:
+    version, is_new = made.registered.version, made.registered.is_new
+    if as_json:
+        found = {"name": version.name, "version": version.version, "digest": version.digest, "lines": made.lines}
+        print_json({**found, "new": is_new, "source": f"registry:{version.label}"})
+        return
+    known = "" if is_new else ", which has this content already"
+    click.echo(f"{version.label}{known}: {made.lines:,} lines")
+
+
+def _print_review(path: Path, lines: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"review": str(path), "lines": lines})
+        return
+    click.echo(f"{path}: {lines:,} lines. Edit label and keep, then:")
+    click.echo(f"  flowyard monitor export --reviewed {path} --to DATASET")

@@ -1,0 +1,154 @@
+"""``flowyard monitor show``"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from flowyard._util.moments import moment_text
+from flowyard.cli.monitor_options import flow_named, require_known, window
+from flowyard.cli.options import read_settings, store_options
+from flowyard.cli.output import print_json
+from flowyard.cli.tables import print_table, printable
+from flowyard.production.series import Grouping, SeriesPoint, Window, series
+from flowyard.production.store import ProductionStore, open_production
+
+__all__ = ["show", "sparkline"]
+
+_STEPS = 16
+_BARS = "▁▂▃▄▅▆▇█"
+
+_CHARTS: Mapping[str, Callable[[SeriesPoint], float | None]] = {
+    "requests": lambda point: point.requests,
+    "failed": lambda point: point.failed / point.requests,
+    "latency": lambda point: point.latency_p95_s,
+    "cost": lambda point: point.cost_usd / point.requests,
+    "feedback": lambda point: point.feedback_share,
+}
+
+
+@click.command()
+@click.argument("use_case", metavar="[USECASE]", required=False)
+@click.option("--flow", metavar="NAME", help="The flow, as records name it.")
+@click.option(
+    "--experiment", metavar="NAME", help="With --by arm: the gateway's experiment (default: the flow's name)."
+)
+@click.option("--since", default="24h", show_default=True, help="From when on: 90m, 24h, 7d, or a time.")
+@click.option("--until", help="Until when (default: now).")
+@click.option("--by", type=click.Choice(["version", "arm"]), default="version", show_default=True)
+@click.option("--chart", type=click.Choice([*_CHARTS]), default="requests", show_default=True, help="What is drawn.")
+@store_options
+def show(
+    use_case: str | None,
+    flow: str | None,
+    experiment: str | None,
+    since: str,
+    until: str | None,
+    by: Grouping,
+    chart: str,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Show requests, failures, latencies, tokens, cost and feedback of each version or arm, and how they went.
+
+    USECASE is the folder with experiment.yaml.
+    """
+    store = open_production(read_settings(home))
+    span = window(since, until)
+    name = _name(store, use_case, flow, experiment, by)
+    whole = series(store, name, span, by=by)
+    step = timedelta(milliseconds=math.ceil(span.length_s * 1000 / _STEPS))
+    points = series(store, name, span, by=by, step=step)
+    if as_json:
+        print_json(_view(name, by, span, step, whole, points))
+        return
+    click.echo(f"{printable(name)} by {by}, {moment_text(span.since)} to {moment_text(span.until)}")
+    charts = {each.group: sparkline(_values(points, each.group, span, step, chart)) for each in whole}
+    print_table(
+        [by, "requests", "failed", "p50 s", "p95 s", "tokens", "USD", "good", chart],
+        [_row(each, charts[each.group]) for each in whole],
+        whole=["requests", "failed", "p50 s", "p95 s", "tokens", "USD", "good", chart],
+    )
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """One bar for each value, from nothing to the largest; a point where there is none."""
+    top = max((value for value in values if value is not None), default=0.0)
+
+    def bar(value: float | None) -> str:
+        if value is None:
+            return "·"
+        return _BARS[min(int(value / top * len(_BARS)), len(_BARS) - 1)] if top > 0 else _BARS[0]
+
+    return "".join(map(bar, values))
+
+
+def _name(store: ProductionStore, use_case: str | None, flow: str | None, experiment: str | None, by: Grouping) -> str:
+    if by == "arm":
+        return require_known(experiment or flow_named(use_case, flow), store.experiments(), "arms of", "--experiment")
+    return require_known(flow_named(use_case, flow), store.flows(), "the flow", "--flow")
+
+
+def _values(points: Sequence[SeriesPoint], group: str, span: Window, step: timedelta, chart: str) -> list[float | None]:
+    """The drawn value of each step. Without requests there is none, but of those themselves there are none: 0."""
+    found = {(point.start - span.since) // step: _CHARTS[chart](point) for point in points if point.group == group}
+    return [found.get(number, 0.0 if chart == "requests" else None) for number in range(_STEPS)]
+
+
+def _row(point: SeriesPoint, chart: str) -> Sequence[Any]:
+    share = point.feedback_share
+    tokens = point.prompt_tokens + point.completion_tokens
+    return (
+        printable(point.group)[:16] or "(none)",
+        _short(point.requests),
+        f"{point.failed / point.requests:.1%}",
+        _seconds(point.latency_p50_s),
+        _seconds(point.latency_p95_s),
+        _short(tokens),
+        f"{point.cost_usd:.2f}",
+        "" if share is None else f"{share:.0%}",
+        chart,
+    )
+
+
+def _short(number: int) -> str:
+    """A count in five letters at most."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= 10 * size:
+            return f"{number / size:.0f}{unit}"
+    return str(number)
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _view(
+    name: str,
+    by: Grouping,
+    span: Window,
+    step: timedelta,
+    whole: Sequence[SeriesPoint],
+    points: Sequence[SeriesPoint],
+) -> dict[str, Any]:
+    """What machines get: the names in it are a contract."""
+    return {
+        "name": name,
+        "by": by,
+        "since": span.since.isoformat(),
+        "until": span.until.isoformat(),
+        "step_s": step.total_seconds(),
+        "groups": [
+            {**_facts(each), "series": [_facts(point) for point in points if point.group == each.group]}
+            for each in whole
+        ],
+    }
+
+
+def _facts(point: SeriesPoint) -> dict[str, Any]:
+    return {**asdict(point), "start": point.start.isoformat(), "feedback_share": point.feedback_share}

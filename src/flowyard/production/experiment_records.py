@@ -1,0 +1,74 @@
+"""All records of a gateway's experiment: its exposures, and what the store has of the requests behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from flowyard.production.instants import milliseconds
+from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
+from flowyard.production.rows import column_text
+from flowyard.production.store import ProductionStore
+from flowyard.store.database import Session
+
+__all__ = ["iter_experiment_records"]
+
+_PAGE = 500
+
+
+class _Place(NamedTuple):
+    at_ms: int
+    id: str
+
+
+def iter_experiment_records(store: ProductionStore, experiment: str, since: datetime) -> Iterator[Mapping[str, Any]]:
+    """Exposures from ``since`` on by time, page by page, each page followed by its exchanges and feedback.
+
+    Those of mirrored requests and of testers who chose their arm are left out. The ``request_id`` of each record is the
+    exposure's own digest, also that of feedback, which was a request of its own: callers may give several requests one
+    id, and joining by this one is exact.
+    """
+    name = column_text(experiment)
+    after: _Place | None = _Place(milliseconds(since), "")
+    while after is not None:
+        found, after = store.tables.read(partial(_page, experiment=name, after=after), _NOTHING)
+        yield from found
+
+
+_NOTHING: tuple[list[dict[str, Any]], None] = ([], None)
+
+
+def _page(session: Session, experiment: str, after: _Place) -> tuple[list[dict[str, Any]], _Place | None]:
+    values = (experiment, after.at_ms, after.id)
+    exposures = session.execute(_EXPOSURES, values).fetchall()
+    if not exposures:
+        return [], None
+    found = [_named(record, id_) for id_, _, record in exposures]
+    for sql in (_EXCHANGES, _FEEDBACK):
+        found += [_named(record, id_) for id_, record in session.execute(sql, values).fetchall()]
+    last = _Place(int(exposures[-1][1]), str(exposures[-1][0]))
+    return found, last if len(exposures) == _PAGE else None
+
+
+def _named(record: str, exposure: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(record)
+    return {**found, "request_id": exposure}
+
+
+_EXPOSURES = f"""SELECT id, at_ms, record FROM flowyard_production_exposures
+WHERE experiment = ? AND (at_ms, id) > (?, ?) AND mirror = 0 AND chosen_by <> 'override'
+ORDER BY at_ms, id LIMIT {_PAGE}"""  # noqa: S608 - of our own pieces
+_OF_PAGE = f"""SELECT x.id, x.at_ms, x.trace_id, x.request_id, x.version FROM flowyard_production_exposures x
+JOIN ({_EXPOSURES}) p ON p.id = x.id"""  # noqa: S608
+_EXCHANGES = f"""SELECT c.id, e.record FROM (SELECT x.id, {EXCHANGE_OF_EXPOSURE} AS exchange FROM ({_OF_PAGE}) x) c
+JOIN flowyard_production_exchanges e ON e.id = c.exchange ORDER BY c.id"""  # noqa: S608 - of our own pieces
+_FEEDBACK = f"""WITH page AS ({_OF_PAGE})
+SELECT c.exposure, c.record FROM (
+    SELECT f.id, f.at_ms, f.record, {EXPOSURE_OF_FEEDBACK} AS exposure FROM flowyard_production_feedback f
+    WHERE f.id IN (
+        SELECT g.id FROM flowyard_production_feedback g JOIN page ON g.trace_id = page.trace_id
+        UNION SELECT g.id FROM flowyard_production_feedback g JOIN page ON g.request_id = page.request_id)) c
+WHERE c.exposure IN (SELECT id FROM page) ORDER BY c.at_ms, c.id"""  # noqa: S608 - of our own pieces

@@ -1,0 +1,171 @@
+"""Single exchanges with what was said of them and the arm that answered, found by a filter and read page by page."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from flowyard.production.joins import EXCHANGE_OF_FEEDBACK
+from flowyard.production.model import ExchangeRecord, ExposureRecord, FeedbackRecord
+from flowyard.production.opinion import NO_OPINION, Opinion, opinion_of
+from flowyard.production.rows import column_text, stored_record
+from flowyard.production.series import Window
+from flowyard.production.store import ProductionStore
+from flowyard.store.database import Session
+
+__all__ = ["ExchangeFilter", "JoinedExchange", "iter_exchanges"]
+
+_PAGE = 500
+_NOTHING: tuple[list[JoinedExchange], None] = ([], None)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFilter:
+    """Which exchanges are wanted: those for which all that is given holds.
+
+    ``failed`` and ``positive`` (what the feedback says) are wanted that way; ``slower_than_s`` and ``score_below`` are
+    bounds. ``sample`` chooses so many of them by ``seed``: the same ones whenever and in whatever order they came in.
+    """
+
+    flow: str
+    window: Window
+    version: str | None = None
+    arm: str | None = None
+    failed: bool | None = None
+    positive: bool | None = None
+    slower_than_s: float | None = None
+    score_below: float | None = None
+    sample: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedExchange:
+    """An exchange, all feedback on it, oldest first, and the exposure that it came of."""
+
+    exchange: ExchangeRecord
+    feedback: tuple[FeedbackRecord, ...] = ()
+    exposure: ExposureRecord | None = None
+
+    @property
+    def opinion(self) -> Opinion:
+        """The last one that says yes or no, else the last."""
+        opinions = [opinion_of(each.feedback) for each in self.feedback]
+        said = [each for each in opinions if each.positive is not None]
+        return said[-1] if said else opinions[-1] if opinions else NO_OPINION
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page ended: pages go on after it."""
+
+    at_ms: int
+    id: str
+
+
+def iter_exchanges(store: ProductionStore, wanted: ExchangeFilter) -> Iterator[JoinedExchange]:
+    """The exchanges that a filter wants, by time. In memory are a page of them, or the chosen ones of a sample."""
+    if wanted.sample is None:
+        yield from _all(store, wanted)
+        return
+    chosen = heapq.nsmallest(
+        wanted.sample,
+        _all(store, replace(wanted, sample=None)),
+        key=lambda each: _drawn(each.exchange.id, wanted.seed),
+    )
+    yield from sorted(chosen, key=lambda each: (each.exchange.at, each.exchange.id))
+
+
+def _drawn(id_: str, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}:{id_}".encode(), digest_size=16).digest()
+
+
+def _all(store: ProductionStore, wanted: ExchangeFilter) -> Iterator[JoinedExchange]:
+    page = _Page(wanted)
+    after: _Place | None = _Place(wanted.window.values[0], "")
+    while after is not None:
+        found, after = store.tables.read(partial(page.read, after=after), _NOTHING)
+        yield from (each for each in found if _fits(each, wanted))
+
+
+def _fits(each: JoinedExchange, wanted: ExchangeFilter) -> bool:
+    """What SQL did not look at."""
+    if wanted.arm is not None and (each.exposure is None or each.exposure.arm != wanted.arm):
+        return False
+    opinion = each.opinion
+    if wanted.positive is not None and opinion.positive is not wanted.positive:
+        return False
+    return wanted.score_below is None or (opinion.score is not None and opinion.score < wanted.score_below)
+
+
+class _Page:
+    """The statements that read one page."""
+
+    def __init__(self, wanted: ExchangeFilter) -> None:
+        conditions = ["flow = ?", "at_ms < ?", "(at_ms, id) > (?, ?)"]
+        self._values: list[Any] = []
+        self._first = (column_text(wanted.flow), wanted.window.values[1])
+        for condition, value in (
+            ("version = ?", None if wanted.version is None else column_text(wanted.version)),
+            ("failed = ?", None if wanted.failed is None else int(wanted.failed)),
+            ("latency_s > ?", wanted.slower_than_s),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                self._values.append(value)
+        self._sql = (
+            "SELECT id, at_ms, trace_id, request_id, version, record FROM flowyard_production_exchanges "  # noqa: S608
+            f"WHERE {' AND '.join(conditions)} ORDER BY at_ms, id LIMIT {_PAGE}"
+        )
+
+    def read(self, session: Session, after: _Place) -> tuple[list[JoinedExchange], _Place | None]:
+        """The exchanges of the next page, and where the one after it begins."""
+        values = [*self._first, after.at_ms, after.id, *self._values]
+        rows = session.execute(self._sql, values).fetchall()
+        if not rows:
+            return [], None
+        feedback = self._feedback(session, values)
+        exposures = self._exposures(session, values)
+        found = [
+            JoinedExchange(
+                stored_record(record, ExchangeRecord),
+                tuple(feedback.get(id_, ())),
+                _exposure_of(exposures.get((request, trace), ()), version),
+            )
+            for id_, _, trace, request, version, record in rows
+        ]
+        return found, _Place(int(rows[-1][1]), str(rows[-1][0])) if len(rows) == _PAGE else None
+
+    def _feedback(self, session: Session, values: Sequence[Any]) -> dict[str, list[FeedbackRecord]]:
+        sql = (
+            f"WITH page AS ({self._sql}) SELECT {EXCHANGE_OF_FEEDBACK}, f.record "  # noqa: S608
+            "FROM flowyard_production_feedback f WHERE f.id IN ("
+            "SELECT g.id FROM flowyard_production_feedback g JOIN page ON g.trace_id = page.trace_id "
+            "UNION SELECT g.id FROM flowyard_production_feedback g JOIN page ON g.request_id = page.request_id) "
+            "ORDER BY f.at_ms, f.id"
+        )
+        found: dict[str, list[FeedbackRecord]] = {}
+        for exchange, record in session.execute(sql, values).fetchall():
+            found.setdefault(exchange, []).append(stored_record(record, FeedbackRecord))
+        return found
+
+    def _exposures(self, session: Session, values: Sequence[Any]) -> dict[tuple[str, str], list[ExposureRecord]]:
+        sql = (
+            f"WITH page AS ({self._sql}) SELECT DISTINCT x.id, x.at_ms, x.request_id, x.trace_id, x.record "  # noqa: S608
+            "FROM flowyard_production_exposures x JOIN page "
+            "ON x.request_id = page.request_id AND x.trace_id = page.trace_id ORDER BY x.at_ms, x.id"
+        )
+        found: dict[tuple[str, str], list[ExposureRecord]] = {}
+        for _, _, request, trace, record in session.execute(sql, values).fetchall():
+            found.setdefault((request, trace), []).append(stored_record(record, ExposureRecord))
+        return found
+
+
+def _exposure_of(exposures: Sequence[ExposureRecord], version: str) -> ExposureRecord | None:
+    """Of several, as when a request was mirrored, that of the exchange's version; else one that was not mirrored."""
+    same = [each for each in exposures if column_text(each.version) == version]
+    return next((each for each in (*same, *sorted(exposures, key=lambda each: each.mirror))), None)
