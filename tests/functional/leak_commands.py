@@ -183,6 +183,9 @@ COMMANDS: dict[str, Calls] = {
     "deploy logs": ((".", "--env", "dev"),),
     "deploy rollback": ((".", "--env", "dev"),),
     "deploy remove": ((".", "--env", "dev"),),
+    "gateway status": (("--config", "no_such_gateway.yaml"), ("--config", "broken_connection.yaml")),
+    "gateway weights": (("a=1", "--config", "broken_connection.yaml"),),
+    "gateway drain": (("a", "--config", "broken_connection.yaml"),),
     "endpoint test": (
         ("--url", "http://127.0.0.1:1/?code={url}", "--file", "data.jsonl", "--ready-s", "0.1"),
         ("--url", "http://u:{url}@127.0.0.1:1", "--file", "data.jsonl", "--ready-s", "0.1"),
@@ -213,5 +216,5 @@ COMMANDS: dict[str, Calls] = {
 }
 """In the order in which they are called."""
 
-PROCESSES = frozenset({"approval serve", "exec", "flow serve", "simulate"})
+PROCESSES = frozenset({"approval serve", "exec", "flow serve", "gateway serve", "simulate"})
 """Commands that run a script or serve until they are stopped; the test calls them as processes."""

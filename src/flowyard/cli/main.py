@@ -31,6 +31,7 @@ _NOUNS = {
     "exec": ("flowyard.cli.exec:exec_", "Run a Python script that imports promptflow."),
     "experiment": ("flowyard.cli.experiment:experiment", "Run every variant over every dataset, evaluate and compare."),
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
+    "gateway": ("flowyard.cli.gateway:gateway", "One address before deployments: split, mirror, change weights."),
     "image": ("flowyard.cli.image:image", "Build images of registered flows."),
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),

@@ -32,7 +32,7 @@ class RecordFolder(RecordSink):
             raise UserError(f"The folder for records, {folder}, cannot be made: {error.strerror}.") from None
         self._folder = folder
         self._file_bytes = file_bytes
-        self._waiting: queue.Queue[Callable[[], str] | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.SimpleQueue[Callable[[], str] | None] = queue.SimpleQueue()
         self._dropped = 0
         self._files = 0
         self._path = folder
@@ -45,9 +45,9 @@ class RecordFolder(RecordSink):
         return self._dropped
 
     def put(self, text: Callable[[], str]) -> None:
-        try:
-            self._waiting.put_nowait(text)
-        except queue.Full:
+        if self._waiting.qsize() < _MOST_WAITING:  # one thread puts, so that there are never more
+            self._waiting.put(text)
+        else:
             self._dropped += 1
 
     def close(self) -> None:

@@ -1,26 +1,35 @@
 """A small HTTP/1.1 server and client: strict framing, limits, kept connections, streams, draining; no flows."""
 
 from flowyard.wire.answer_head import BadAnswer
-from flowyard.wire.client import WireClient, end_to_end
+from flowyard.wire.answering import Answering
+from flowyard.wire.client import OF_ONE_CONNECTION, Place, WireClient, end_to_end, is_repeatable, response_of
+from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
 from flowyard.wire.routes import Route, Routes
 from flowyard.wire.server import WireServer
-from flowyard.wire.upstream import BrokenOff, Unanswered
+from flowyard.wire.upstream import BrokenOff, Unanswered, Upstream
 
 __all__ = [
+    "OF_ONE_CONNECTION",
+    "Answering",
     "BadAnswer",
     "BrokenOff",
+    "Connection",
     "Handler",
+    "Place",
     "Refusal",
     "Request",
     "Response",
     "Route",
     "Routes",
     "Unanswered",
+    "Upstream",
     "WireClient",
     "WireLimits",
     "WireServer",
     "end_to_end",
+    "is_repeatable",
+    "response_of",
 ]

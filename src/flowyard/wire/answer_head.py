@@ -23,7 +23,7 @@ class BadAnswer(Exception):
     """What came is no answer, or one that can be read in two ways."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each answer, and frozen ones take longer
 class AnswerHead:
     """``headers`` have lower-case names, a repeated one its values joined by commas; ``cookies`` are those it sets.
 

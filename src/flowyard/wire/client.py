@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flowyard.wire.answer_head import AnswerHead
 from flowyard.wire.message import Request, Response
 from flowyard.wire.upstream import Unanswered, Upstream
 from flowyard.wire.written import NOT_BEGUN
 
-__all__ = ["WireClient", "end_to_end"]
+__all__ = ["OF_ONE_CONNECTION", "Place", "WireClient", "end_to_end", "is_repeatable", "response_of"]
 
-_OF_ONE_CONNECTION = frozenset(
+OF_ONE_CONNECTION = frozenset(
     {
         *("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
         *("transfer-encoding", "upgrade", "expect", "content-length"),
@@ -23,7 +25,13 @@ _OF_ONE_CONNECTION = frozenset(
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_Place = tuple[str, int]
+
+class Place(NamedTuple):
+    """Where a server is; ``is_tls`` ones show a certificate that the system trusts for that host."""
+
+    host: str
+    port: int
+    is_tls: bool = False
 
 
 @dataclass(slots=True)
@@ -36,17 +44,32 @@ class WireClient:
     connect_s: float = 5.0
     answer_s: float | None = None
     idle_s: float = 30.0
-    _free: dict[_Place, deque[Upstream]] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+    """What certificates are checked with; the system's when None."""
+    _free: dict[Place, deque[Upstream]] = field(default_factory=dict)
     _sweeping: asyncio.TimerHandle | None = None
 
-    async def forward(self, place: _Place, request: Request) -> Response:
+    async def forward(self, place: Place, request: Request) -> Response:
         """Hand a request on; the answer's body is complete when it is small and here, else it comes in pieces.
 
         Raises Unanswered and BadAnswer; the pieces raise BrokenOff. Nothing is sent twice that may have been begun.
         """
-        data = _request_bytes(request, place)
-        upstream, head = await self._asked(place, request.method, data)
-        return _response(upstream, head)
+        return await self.send(place, request.method, _request_bytes(request, place))
+
+    async def send(self, place: Place, method: str, data: bytes) -> Response:
+        """The same for a request that is written out already."""
+        upstream, head = await self._asked(place, method, data)
+        return response_of(upstream, head)
+
+    def free_connection(self, place: Place) -> Upstream | None:
+        """One that is kept and can be used, for whoever does not want to wait for the answer in a task."""
+        free = self._free.get(place)
+        while free:
+            upstream = free.pop()
+            if upstream.is_usable:
+                return upstream
+            upstream.abort()
+        return None
 
     async def close(self) -> None:
         """Close what is free."""
@@ -57,7 +80,7 @@ class WireClient:
         self._free.clear()
         await asyncio.sleep(0)  # so that the connections have ended when this returns
 
-    async def _asked(self, place: _Place, method: str, data: bytes) -> tuple[Upstream, AnswerHead]:
+    async def _asked(self, place: Place, method: str, data: bytes) -> tuple[Upstream, AnswerHead]:
         while True:
             upstream, is_used = await self._connection(place)
             try:
@@ -69,7 +92,7 @@ class WireClient:
                     continue
                 raise
             except TimeoutError:
-                raise Unanswered(f"Nothing was answered within {self.answer_s:g} s.") from None
+                raise Unanswered(f"Nothing was answered within {self.answer_s:g} s.", is_late=True) from None
             if NOT_BEGUN in head.headers:
                 upstream.abort()
                 if is_used:
@@ -77,23 +100,30 @@ class WireClient:
                 raise Unanswered("The server is ending.", is_untouched=True)
             return upstream, head
 
-    async def _connection(self, place: _Place) -> tuple[Upstream, bool]:
+    async def _connection(self, place: Place) -> tuple[Upstream, bool]:
         """A connection, and whether it was used before. Raises Unanswered."""
-        free = self._free.get(place)
-        while free:
-            upstream = free.pop()
-            if upstream.is_usable:
-                return upstream, True
-            upstream.abort()
+        kept = self.free_connection(place)
+        if kept is not None:
+            return kept, True
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_s):
-                made = await loop.create_connection(lambda: Upstream(lambda each: self._keep(place, each)), *place)
-        except (OSError, TimeoutError) as error:
+                made = await loop.create_connection(
+                    lambda: Upstream(lambda each: self._keep(place, each)),
+                    place.host,
+                    place.port,
+                    ssl=self._tls() if place.is_tls else None,
+                )
+        except (OSError, TimeoutError) as error:  # what is wrong with a certificate is an OSError, too
             raise Unanswered(f"No connection: {error or type(error).__name__}.", is_untouched=True) from None
         return made[1], False
 
-    def _keep(self, place: _Place, upstream: Upstream) -> None:
+    def _tls(self) -> ssl.SSLContext:
+        if self.tls is None:
+            self.tls = ssl.create_default_context()
+        return self.tls
+
+    def _keep(self, place: Place, upstream: Upstream) -> None:
         loop = asyncio.get_running_loop()
         upstream.idle_since = loop.time()
         self._free.setdefault(place, deque()).append(upstream)
@@ -112,22 +142,29 @@ class WireClient:
         self._sweeping = loop.call_later(self.idle_s, self._sweep) if self._free else None
 
 
-def end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers without those that are between the two ends of one connection."""
-    named = {each.strip().lower() for each in headers.get("connection", "").split(",")}
-    return {name: value for name, value in headers.items() if name not in _OF_ONE_CONNECTION and name not in named}
+def is_repeatable(method: str) -> bool:
+    """Whether a request may be sent again on a new connection when a kept one was closed meanwhile."""
+    return method in _REPEATABLE
 
 
-def _request_bytes(request: Request, place: _Place) -> bytes:
+def end_to_end(headers: Mapping[str, str], hidden: frozenset[str] = OF_ONE_CONNECTION) -> dict[str, str]:
+    """Headers without those that are between the two ends of one connection; ``hidden`` are these, and perhaps more."""
+    if "connection" in headers:
+        hidden |= {each.strip().lower() for each in headers["connection"].split(",")}
+    return {name: value for name, value in headers.items() if name not in hidden}
+
+
+def _request_bytes(request: Request, place: Place) -> bytes:
     query = f"?{request.query_text}" if request.query_text else ""
-    headers = {"host": f"{place[0]}:{place[1]}", **end_to_end(request.headers)}
+    headers = {"host": f"{place.host}:{place.port}", **end_to_end(request.headers)}
     if request.body or request.method in _WITH_BODY:
         headers["content-length"] = str(len(request.body))
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"{request.method} {request.path}{query} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + request.body
 
 
-def _response(upstream: Upstream, head: AnswerHead) -> Response:
+def response_of(upstream: Upstream, head: AnswerHead) -> Response:
+    """The answer whose head is here; its body in pieces when that is not."""
     headers = end_to_end(head.headers)
     response = Response(head.status, b"", headers.pop("content-type", ""), headers, cookies=head.cookies)
     whole = upstream.whole()

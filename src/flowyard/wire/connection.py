@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
+from flowyard.wire.answering import Answering
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes
+from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes, whole_bytes
 
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
@@ -35,7 +37,7 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._chunks: ChunkReader | None = None
         self._request: Request | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | Answering | None = None
         self._room: asyncio.Future[None] | None = None
         self._is_full = False
         self._is_paused = False
@@ -174,17 +176,49 @@ class Connection(asyncio.Protocol):
     def _start(self, head: Head, body: bytes) -> None:
         self.deadline = None
         self._request = Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
-        self._task = self._loop.create_task(self._answer(head, self._request))
+        begin = self._server.begin
+        self._task = begin(self._request, self) if begin is not None else None
+        if self._task is None:
+            self.go_on(self._server.handle(self._request))
 
-    async def _answer(self, head: Head, request: Request) -> None:
+    def go_on(self, answer: Awaitable[Response]) -> None:
+        """Answer with what that gives, in a task."""
+        self._task = self._loop.create_task(self._answer(*self._under_way, answer))
+
+    @property
+    def _under_way(self) -> tuple[Head, Request]:
+        assert self._head is not None
+        assert self._request is not None
+        return self._head, self._request
+
+    def answer(self, response: Response) -> None:
+        """Answer at once, with a whole body."""
+        head, request = self._under_way
+        keeps = head.keeps and not response.closes and not self._server.is_draining
+        self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+        if self._is_full:
+            self._task = self._loop.create_task(self._end_with_room(keeps=keeps))
+        else:
+            self._end(keeps=keeps)
+
+    def cut(self) -> None:
+        """End without an answer."""
+        self._end(keeps=False, aborts=not self._is_over)
+
+    async def _end_with_room(self, *, keeps: bool) -> None:
+        aborts = False
         try:
-            response = await self._server.handle(request)
+            await self._until_room()
+        except asyncio.CancelledError:
+            keeps, aborts = False, not self._is_over
+        self._end(keeps=keeps, aborts=aborts)
+
+    async def _answer(self, head: Head, request: Request, answer: Awaitable[Response]) -> None:
+        try:
+            response = await answer
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
-                shown = response.body if request.method != "HEAD" else b""
-                length = len(response.body) if response.length is None else response.length
-                start = head_bytes(response, length=length, closes=not keeps, chunks=False)
-                self._transport.write(start + shown)
+                self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
                 if self._is_full:
                     await self._until_room()
             else:
@@ -245,12 +279,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse_with(self, response: Response) -> None:
         """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
-        assert isinstance(response.body, bytes)
         self._head = None
         self._is_over = True
-        self._transport.write(
-            head_bytes(response, length=len(response.body), closes=True, chunks=False) + response.body
-        )
+        self._transport.write(whole_bytes(response, closes=True))
         self._linger()
 
     def _linger(self) -> None:

@@ -14,11 +14,17 @@ HEAD_END = b"\r\n\r\n"
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/1\.([01])\r\n")
-_FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*\r\n")
+_FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "api-key", "content-type", "expect"})
 """Fields that mean something to us and of which two would leave open which one counts."""
+_SECRET = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "set-cookie"})
+_LONGEST_SEEN = 200
+_MOST_SEEN = 1024
+_seen: dict[bytes, tuple[str, str]] = {}
+_seen_lines: dict[bytes, tuple[str, str, str, bool]] = {}
+"""Lines that were read before, most of which come again and again; never more than so many, and none with a secret."""
 
 
 @dataclass(slots=True)
@@ -48,50 +54,66 @@ def find_head(data: bytes | bytearray, limits: WireLimits) -> int:
 
 def parse_head(data: bytes, limits: WireLimits) -> Head:
     """The head, up to and with the end of its last line. Raises Refusal with the status to answer."""
-    line = _LINE.match(data)
-    if line is None:
-        raise Refusal(400, "The first line is no request of HTTP/1.1.")
-    headers = parse_fields(data, line.end(), limits)
-    is_old = line[3] == b"0"
+    end = data.find(b"\r\n") + 2
+    line = data[:end]
+    method, path, query, is_old = _seen_lines.get(line) or _first_line(line)
+    headers = parse_fields(data, end, limits)
     if "host" not in headers and not is_old:
         raise Refusal(400, "The header Host is missing.")
-    path, query = _target(line[2].decode("ascii"))
-    expects = headers.get("expect", "").lower()
-    if expects not in ("", "100-continue"):
-        raise Refusal(417, "No expectation but 100-continue is known.")
-    wish = headers.get("connection", "").lower()
-    return Head(
-        method=line[1].decode("ascii"),
-        path=path,
-        query_text=query,
-        headers=headers,
-        length=_length(headers, limits, is_old=is_old),
-        keeps="keep-alive" in wish if is_old else "close" not in wish,
-        is_old=is_old,
-        expects=bool(expects) and not is_old,
-    )
+    expects = False
+    if "expect" in headers:
+        if headers["expect"].lower() != "100-continue":
+            raise Refusal(417, "No expectation but 100-continue is known.")
+        expects = not is_old
+    keeps = not is_old
+    if "connection" in headers:
+        wish = headers["connection"].lower()
+        keeps = "keep-alive" in wish if is_old else "close" not in wish
+    return Head(method, path, query, headers, _length(headers, limits, is_old=is_old), keeps, is_old, expects)
+
+
+def _first_line(line: bytes) -> tuple[str, str, str, bool]:
+    """Method, path, query, and whether it is HTTP/1.0. Raises Refusal."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise Refusal(400, "The first line is no request of HTTP/1.1.")
+    parsed = (found[1].decode("ascii"), *_target(found[2].decode("ascii")), found[3] == b"0")
+    if len(line) <= _LONGEST_SEEN and b"?" not in line:  # a query may hold a secret
+        if len(_seen_lines) >= _MOST_SEEN:
+            _seen_lines.clear()
+        _seen_lines[line] = parsed
+    return parsed
 
 
 def parse_fields(data: bytes, at: int, limits: WireLimits) -> dict[str, str]:
     """The headers from there on, with lower-case names; a repeated one holds its values joined by commas."""
     headers: dict[str, str] = {}
-    end, count = len(data), 0
-    while at < end:
-        found = _FIELD.match(data, at)
-        if found is None:
-            raise Refusal(400, "A header is malformed.")
-        count += 1
-        name = found[1].decode("ascii").lower()
-        value = found[2].decode("latin-1")
+    lines = data[at:].split(b"\r\n")
+    if lines.pop():
+        raise Refusal(400, "A header is malformed.")
+    for line in lines:  # most were seen before
+        name, value = _seen.get(line) or _field(line)
         if name in headers:
             if name in _ONCE:
                 raise Refusal(400, f"The header {name} is there twice.")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-        at = found.end()
-    if count > limits.fields:
+    if len(lines) > limits.fields:
         raise Refusal(431, f"A request may have {limits.fields} headers.")
     return headers
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    """The name, in lower case, and the value of one header. Raises Refusal."""
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise Refusal(400, "A header is malformed.")
+    field = found[1].decode("ascii").lower(), found[2].decode("latin-1")
+    if len(line) <= _LONGEST_SEEN and field[0] not in _SECRET:
+        if len(_seen) >= _MOST_SEEN:
+            _seen.clear()
+        _seen[line] = field
+    return field
 
 
 def _target(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from flowyard.wire.answering import Answering
 from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
@@ -26,7 +27,8 @@ class WireServer:
     """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
 
     ``handle`` raises nothing; when it does, the connection is cut. ``before_body`` is asked when the body of a request
-    is still to come: what it answers is the answer, and the body is not read.
+    is still to come: what it answers is the answer, and the body is not read. ``begin`` may take a request that
+    needs no task; for one that it does not take, it gives None, and ``handle`` answers.
     """
 
     def __init__(
@@ -36,10 +38,12 @@ class WireServer:
         limits: WireLimits | None = None,
         *,
         before_body: Callable[[Request], Response | None] | None = None,
+        begin: Callable[[Request, Connection], Answering | None] | None = None,
     ) -> None:
         self.handle = handle
         self.refused = refused
         self.before_body = before_body
+        self.begin = begin
         self.limits = limits or WireLimits()
         self.held_bytes = 0
         self.is_draining = False

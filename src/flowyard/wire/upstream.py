@@ -24,11 +24,15 @@ _CONTINUE = 100
 
 
 class Unanswered(Exception):
-    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again."""
+    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again.
 
-    def __init__(self, message: str, *, is_untouched: bool = False) -> None:
+    ``is_late`` says that the time for it was over.
+    """
+
+    def __init__(self, message: str, *, is_untouched: bool = False, is_late: bool = False) -> None:
         super().__init__(message)
         self.is_untouched = is_untouched
+        self.is_late = is_late
 
 
 class BrokenOff(Exception):
@@ -46,6 +50,7 @@ class Upstream(asyncio.Protocol):
         self._head: AnswerHead | None = None
         self._to_head = False
         self._came: asyncio.Future[None] | None = None
+        self._told: Callable[[], None] | None = None
         self._asks = False
         self._failure: Exception | None = None
         self._chunks: ChunkReader | None = None
@@ -59,7 +64,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if hasattr(select, "poll"):
+        is_plain = transport.get_extra_info("sslcontext") is None  # TLS says things by itself at any time
+        if is_plain and hasattr(select, "poll"):
             self._poll = select.poll()
             self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
@@ -90,6 +96,31 @@ class Upstream(asyncio.Protocol):
         except BaseException:
             self.abort()
             raise
+
+    def ask_now(self, request: bytes, told: Callable[[], None], *, to_head: bool = False) -> None:
+        """Send a whole request; ``told`` is called, once, when there is an ``answered`` or a ``failure``.
+
+        For a connection that is usable; costs less than waiting in a task.
+        """
+        self._to_head, self._asks, self._told = to_head, True, told
+        self._head = self._failure = self._chunks = None
+        self._is_whole = False
+        self._transport.write(request)
+
+    @property
+    def answered(self) -> AnswerHead | None:
+        """The head of the answer, once it is here."""
+        return self._head
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why no answer comes: Unanswered or BadAnswer."""
+        return self._failure
+
+    def forget(self) -> None:
+        """Tell nobody of what was asked by ``ask_now``, and close."""
+        self._told = None
+        self.abort()
 
     async def _until_head(self) -> AnswerHead:
         while self._head is None:
@@ -199,7 +230,10 @@ class Upstream(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._came is not None and not self._came.done():
+        if self._told is not None and (self._head is not None or self._failure is not None):
+            told, self._told = self._told, None
+            told()
+        elif self._came is not None and not self._came.done():
             self._came.set_result(None)
 
     async def _more(self) -> None:
@@ -216,7 +250,8 @@ class Upstream(asyncio.Protocol):
             self._is_paused = False
             self._transport.resume_reading()
         is_sent = not self._transport.get_write_buffer_size()
-        if is_sent and self._head is not None and self._head.keeps and self.is_usable:
+        is_quiet = not (self._is_lost or self._data or self._transport.is_closing())  # looked at again before its use
+        if is_sent and is_quiet and self._head is not None and self._head.keeps:
             self._released(self)
         else:
             self._transport.close()

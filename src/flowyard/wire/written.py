@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from flowyard.wire.message import Response
 
-__all__ = ["CONTINUE", "GOODBYE", "LAST_CHUNK", "NOT_BEGUN", "chunk", "head_bytes"]
+__all__ = ["CONTINUE", "GOODBYE", "LAST_CHUNK", "NOT_BEGUN", "chunk", "head_bytes", "whole_bytes"]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NOT_BEGUN = "x-flowyard-not-begun"
@@ -28,11 +28,20 @@ def head_bytes(response: Response, *, length: int | None, closes: bool, chunks: 
         parts.append(f"content-length: {length}\r\n")
     elif chunks:
         parts.append("transfer-encoding: chunked\r\n")
-    parts.extend(f"{name}: {_one_line(value)}\r\n" for name, value in response.headers.items())
+    for name, value in response.headers.items():
+        parts.append(f"{name}: {value if value.isprintable() else _one_line(value)}\r\n")
     if response.cookies:
         parts.extend(f"set-cookie: {_one_line(value)}\r\n" for value in response.cookies)
     parts.append("connection: close\r\n\r\n" if closes else "\r\n")
     return "".join(parts).encode("latin-1", "replace")
+
+
+def whole_bytes(response: Response, *, closes: bool, to_head: bool = False) -> bytes:
+    """An answer whose body is complete; that to a HEAD request without its body."""
+    assert isinstance(response.body, bytes)
+    length = len(response.body) if response.length is None else response.length
+    head = head_bytes(response, length=length, closes=closes, chunks=False)
+    return head if to_head else head + response.body
 
 
 def chunk(piece: bytes) -> bytes:
@@ -41,4 +50,4 @@ def chunk(piece: bytes) -> bytes:
 
 def _one_line(value: str) -> str:
     """A value that came from elsewhere cannot begin a header of its own."""
-    return value if value.isprintable() else "".join(each if each.isprintable() else "?" for each in value)
+    return "".join(each if each.isprintable() else "?" for each in value)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard._util.event_loop import loop_factory
-from flowyard.wire import BadAnswer, BrokenOff, Request, Response, Unanswered, WireClient, WireServer
+from flowyard.wire import BadAnswer, BrokenOff, Place, Request, Response, Unanswered, WireClient, WireServer
 from flowyard.wire.answer_head import parse_answer_head
 from flowyard.wire.written import GOODBYE
 
@@ -20,7 +20,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = Request("GET", "/x", "a=b", {"host": "a", "connection": "keep-alive, x-hop", "x-hop": "1", "x-end": "2"})
 POST = Request("POST", "/x", "", {"host": "a"}, b"body")
 
-Place = tuple[str, int]
 Script = Callable[[int, int, bytes], bytes | None]
 """What is said to a request, by the number of its connection and of the request on it; None closes unanswered."""
 
@@ -63,7 +62,7 @@ def run(script: Script, use: Callable[[WireClient, Place, Scripted], Awaitable[N
         server = await asyncio.start_server(behind, "127.0.0.1", 0)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await use(client, server.sockets[0].getsockname()[:2], behind)
+                await use(client, Place(*server.sockets[0].getsockname()[:2]), behind)
         finally:
             await client.close()
             await asyncio.gather(*filter(None, behind.tasks))
@@ -199,7 +198,7 @@ def test_a_request_that_the_server_did_not_begin_goes_elsewhere():
 def test_who_does_not_listen_has_begun_nothing():
     async def use(client: WireClient, _place: Place, _behind: Scripted) -> None:
         closed = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        place = closed.sockets[0].getsockname()[:2]
+        place = Place(*closed.sockets[0].getsockname()[:2])
         closed.close()
         await closed.wait_closed()
         with pytest.raises(Unanswered) as failed:
@@ -276,9 +275,9 @@ def test_bodies_pass_through_two_servers_unchanged(bodies: list[tuple[int, bool]
     async def main() -> None:
         inner = WireServer(answer, lambda refusal: Response(refusal.status))
         client, outside = WireClient(), WireClient()
-        place = await inner.listen("127.0.0.1", 0)
+        place = Place(*await inner.listen("127.0.0.1", 0))
         outer = WireServer(lambda request: client.forward(place, request), lambda refusal: Response(refusal.status))
-        front = await outer.listen("127.0.0.1", 0)
+        front = Place(*await outer.listen("127.0.0.1", 0))
         for size, in_pieces in bodies:
             sent = bytes(each % 251 for each in range(size))
             path = "/pieces" if in_pieces else "/whole"

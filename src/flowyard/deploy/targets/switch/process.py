@@ -23,6 +23,7 @@ from flowyard.deploy.targets.switch.kept_process import KeptProcess
 from flowyard.deploy.targets.switch.under_way import UnderWay
 from flowyard.wire import (
     BadAnswer,
+    Place,
     Refusal,
     Request,
     Response,
@@ -108,7 +109,7 @@ class Switch:
             return None
         parts = urlsplit(address)
         try:
-            response = await self._client.forward((parts.hostname or "", parts.port or 80), request)
+            response = await self._client.forward(Place(parts.hostname or "", parts.port or 80), request)
         except Unanswered as error:
             return None if error.is_untouched else _failed(502, f"The deployment {name} broke off: {error}")
         except BadAnswer as error:

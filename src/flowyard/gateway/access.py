@@ -1,0 +1,47 @@
+"""Who may ask, who may choose an arm, and what is answered to others."""
+
+from __future__ import annotations
+
+import hmac
+import json
+
+from flowyard.gateway.asked import Asked
+from flowyard.gateway.settings import OverrideSettings
+from flowyard.wire import Refusal, Request, Response
+
+__all__ = ["overridden_arm", "refused", "require_key"]
+
+
+def require_key(request: Request, key: str) -> None:
+    """Raises Refusal, 401, without the key; takes as long whatever is wrong with it."""
+    given = request.headers.get("api-key")
+    if given is None:
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        given = value.strip() if scheme.lower() == "bearer" else ""
+    if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode()):
+        raise Refusal(401, "The key is missing or wrong: send it as 'Authorization: Bearer KEY' or 'api-key: KEY'.")
+
+
+def overridden_arm(request: Request, asked: Asked, settings: OverrideSettings) -> str | None:
+    """The arm that a tester asks for; None when nobody does, or somebody who may not."""
+    wanted = request.headers.get(settings.header)
+    if not wanted:
+        return None
+    if asked.unit_from != "request" and not asked.session and asked.unit in settings.allow:
+        return wanted
+    given = request.headers.get(f"{settings.header}-key", "").encode("utf-8", "surrogateescape")
+    if settings.key is not None and hmac.compare_digest(given, settings.key.encode()):
+        return wanted
+    return None
+
+
+def refused(refusal: Refusal) -> Response:
+    """The answer to what is not carried out."""
+    code = "Unavailable" if refusal.status >= 500 else "UserError"
+    body = {"error": {"code": code, "message": refusal.message}}
+    response = Response(refusal.status, json.dumps(body).encode())
+    if refusal.retry_after_s is not None:
+        response.headers["retry-after"] = str(refusal.retry_after_s)
+    if refusal.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response

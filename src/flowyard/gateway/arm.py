@@ -1,0 +1,42 @@
+"""One backend as it is at this moment."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+from flowyard.gateway.breaker import Breaker
+from flowyard.gateway.settings import Backend
+
+__all__ = ["LATENCY_BOUNDS", "Arm"]
+
+LATENCY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+@dataclass(slots=True, eq=False)
+class Arm:
+    """``statuses`` counts what callers got, 499 those who left; ``buckets`` latencies by ``LATENCY_BOUNDS``."""
+
+    backend: Backend
+    breaker: Breaker
+    is_healthy: bool = True
+    is_drained: bool = False
+    under_way: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
+    latency_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    def is_available(self, now: float) -> bool:
+        """Whether a request may go there."""
+        return self.is_healthy and not self.is_drained and self.breaker.may_enter(now)
+
+    def ended(self, status: int, latency_s: float) -> None:
+        """Count a request that is over."""
+        self.statuses[status] += 1
+        self.buckets[bisect_left(LATENCY_BOUNDS, latency_s)] += 1
+        self.latency_s += latency_s
