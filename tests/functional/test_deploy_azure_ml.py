@@ -166,7 +166,7 @@ def test_where_the_workspace_is_has_to_be_said(shop: AzureShop):
         del shop.environ[name]
     refused = shop("deploy", "status", ".", "--env", "dev")
     assert refused.returncode == 2
-    for said in ("AZURE_SUBSCRIPTION_ID", "SUBSCRIPTION_ID", "AZUREML_WORKSPACE_NAME", "WORKSPACE_NAME", "options."):
+    for said in ("AZURE_SUBSCRIPTION_ID", "SUBSCRIPTION_ID", "AZUREML_WORKSPACE_NAME", "WORKSPACE_NAME", "options:"):
         assert said in refused.stderr
     (shop.root / ".env").write_text("SUBSCRIPTION_ID=00000000-1111-2222-3333-444444444444\nWORKSPACE_NAME=bench\n")
     assert shop.json("deploy", "status", ".", "--env", "dev")["deployments"] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 __all__ = [
+    "PUBLIC_VARIABLES",
     "Address",
     "Change",
     "DeployPlan",
@@ -17,6 +18,9 @@ __all__ = [
     "Image",
     "WantedDeployment",
 ]
+
+PUBLIC_VARIABLES = ("FLOWYARD_SERVE_FLOW", "FLOWYARD_SERVE_VERSION")
+"""Variables of a deployment that say what it is, which files for people have with their values."""
 
 DeploymentState = Literal["creating", "ready", "failed", "stopped"]
 

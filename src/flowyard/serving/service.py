@@ -89,6 +89,10 @@ class Service:
         except Exception as error:  # a bug of ours costs its request only
             response = refused(Refusal(500, f"The server failed: {type(error).__name__}."))
             self.metrics.refused("other", 500)
+        return self._named(request, response)
+
+    def _named(self, request: Request, response: Response) -> Response:
+        """The answer with the id that people find the request by, and whether a model was simulated."""
         headers = response.headers
         if _REQUEST_ID[0] not in headers:
             headers[_REQUEST_ID[0]] = _request_id(request)
@@ -103,7 +107,7 @@ class Service:
             if request.path in _LINES:
                 self.admission.require_room()
         except Refusal as refusal:
-            return self._refused_request(request.path, refusal)
+            return self._named(request, self._refused_request(request.path, refusal))
         return None
 
     def _refused_request(self, path: str, refusal: Refusal) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from flowyard.deploy.model import WantedDeployment
+from flowyard.deploy.model import PUBLIC_VARIABLES, WantedDeployment
 from flowyard.deploy.options.azure_ml import AzureMlOptions, Probe
 from flowyard.deploy.targets.azure_ml.bodies import (
     DIGEST,
@@ -167,7 +167,8 @@ def _placeholders(wanted: WantedDeployment, workspace: Workspace) -> dict[str, s
     """Our own variables as they are; of the flow's, only references to connections."""
 
     def shown(name: str, value: str) -> str:
-        return value if name not in wanted.variables or value.startswith(_REFERENCE) else PLACEHOLDER
+        is_public = name not in wanted.variables or name in PUBLIC_VARIABLES
+        return value if is_public or value.startswith(_REFERENCE) else PLACEHOLDER
 
     return {name: shown(name, value) for name, value in variables_of(wanted, workspace).items()}
 
@@ -207,7 +208,8 @@ def _switch(*, is_on: bool) -> str:
 
 
 def _readme(wanted: WantedDeployment, workspace: Workspace) -> str:
-    names = [name for name, value in wanted.variables.items() if not value.startswith(_REFERENCE)]
+    hidden = (each for each in wanted.variables.items() if each[0] not in PUBLIC_VARIABLES)
+    names = [name for name, value in hidden if not value.startswith(_REFERENCE)]
     settings = "".join(f' \\\n  --set environment_variables.{name}="${name}"' for name in names)
     return _README.format(
         endpoint=wanted.endpoint,

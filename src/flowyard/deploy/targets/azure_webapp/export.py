@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowyard.deploy.model import WantedDeployment
+from flowyard.deploy.model import PUBLIC_VARIABLES, WantedDeployment
 from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.targets.azure_webapp.app_settings import KEY_VARIABLE, deployment_settings
 from flowyard.deploy.targets.azure_webapp.bodies import plan_body, site_body
@@ -34,8 +34,8 @@ def write_export(
     """Write ``deploy.sh``, ``endpoint.json``, ``slot.json`` and ``README.md``. Raises Conflict for a used folder."""
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"There is something in {folder}.", hint="Name a new or an empty folder.")
-    plain = [name for name in (*wanted.variables, KEY_VARIABLE) if name not in options.secrets]
-    plain = list(dict.fromkeys(plain))
+    given_elsewhere = {*options.secrets, *PUBLIC_VARIABLES}
+    plain = list(dict.fromkeys(name for name in (*wanted.variables, KEY_VARIABLE) if name not in given_elsewhere))
     _require_shell_names(plain)
     settings = deployment_settings(wanted, options, {KEY_VARIABLE: _HIDDEN, **environ})
     settings = {name: _literal(value) for name, value in {**settings, **options.slot_settings.next}.items()}

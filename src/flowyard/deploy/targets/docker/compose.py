@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from flowyard.deploy.model import WantedDeployment
+from flowyard.deploy.model import PUBLIC_VARIABLES, WantedDeployment
 
 __all__ = ["write_compose"]
 
@@ -16,7 +16,7 @@ _INSIDE = 8080
 
 
 def write_compose(wanted: WantedDeployment, folder: Path) -> Sequence[Path]:
-    """Write ``compose.yaml`` and ``settings.env.example``, which names all variables and has no value."""
+    """Write ``compose.yaml`` and ``settings.env.example``, which names all variables and has no secret."""
     image = wanted.image.reference if wanted.image else f"{wanted.version_label}"
     service: dict[str, Any] = {
         "image": image,
@@ -44,5 +44,6 @@ def write_compose(wanted: WantedDeployment, folder: Path) -> Sequence[Path]:
     with compose.open("w", encoding="utf-8") as file:
         YAML().dump({"name": wanted.endpoint, "services": {"flow": service}}, file)
     names = ["FLOWYARD_SERVE_KEY", *wanted.variables]
-    example.write_text("".join(f"{name}=\n" for name in names), encoding="utf-8")
+    public = {name: wanted.variables.get(name, "") for name in PUBLIC_VARIABLES}
+    example.write_text("".join(f"{name}={public.get(name, '')}\n" for name in names), encoding="utf-8")
     return [compose, example]

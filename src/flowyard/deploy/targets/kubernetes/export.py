@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from flowyard.deploy.model import WantedDeployment
+from flowyard.deploy.model import PUBLIC_VARIABLES, WantedDeployment
 from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.targets.kubernetes.chart import chart_files
 from flowyard.deploy.targets.kubernetes.manifests import (
@@ -54,8 +54,9 @@ def write_export(wanted: WantedDeployment, options: KubernetesOptions, folder: P
     files = {f"manifests/{_file_name(each)}": as_yaml(each) for each in objects}
     secrets = _secrets(wanted, options)
     files["kustomization.yaml"] = as_yaml(_kustomization(sorted(files), secrets, options))
+    public = {name: wanted.variables.get(name, "") for name in PUBLIC_VARIABLES}
     for name, keys in secrets.items():
-        files[f"{name}.env.example"] = "".join(f"{key}=\n" for key in keys)
+        files[f"{name}.env.example"] = "".join(f"{key}={public.get(key, '')}\n" for key in keys)
     files |= {f"chart/{name}": text for name, text in chart_files(wanted, options, objects, as_yaml).items()}
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
