@@ -99,8 +99,12 @@ def sampled_processes(found: dict[str, set[str]], on_lines: Canaries, inherited:
 
 
 def _descendants(ancestor: int) -> Iterator[int]:
-    for task in Path(f"/proc/{ancestor}/task").glob("*"):
-        for child in map(int, _content(ancestor, f"task/{task.name}/children").split()):
+    try:
+        tasks = [task.name for task in Path(f"/proc/{ancestor}/task").iterdir()]
+    except OSError:  # it has just ended
+        return
+    for task in tasks:
+        for child in map(int, _content(ancestor, f"task/{task}/children").split()):
             yield child
             yield from _descendants(child)
 
