@@ -246,3 +246,8 @@ def all_text(folder: Path) -> str:
 
 def failed_numbers(lines: Sequence[Mapping[str, Any]]) -> list[int]:
     return [line["line_number"] for line in lines if line["status"] == "failed"]
+
+
+def locked_program(name: str) -> Path:
+    """A program that the lock of development brings, beside this Python."""
+    return Path(sys.executable).parent / name

@@ -16,7 +16,29 @@ from functional_helper import Project, ending, start_flowyard
 
 from conftest import wait_for_text
 
-__all__ = ["Answer", "Asking", "events", "serving"]
+__all__ = ["STREAM", "Answer", "Asking", "events", "serving"]
+
+STREAM = """\
+import asyncio
+from pathlib import Path
+from promptflow.core import tool
+
+
+@tool
+async def work(x: str):
+    return pieces(x)
+
+
+async def pieces(x):
+    try:
+        yield "one"
+        while not Path("open").exists():
+            await asyncio.sleep(0.01)
+        yield "two"
+    finally:
+        Path(f"{x}.ended").write_text("yes")
+"""
+"""A tool that streams one piece, and the other once there is a file ``open``; it says when the stream has ended."""
 
 
 @dataclass

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from functional_helper import Completed, flowyard_here
+from functional_helper import Completed, flowyard_here, locked_program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +29,6 @@ from flowyard.azure.setup import (
 )
 from flowyard.errors import UserError
 
-SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(Path(sys.executable).parent))
 PLACE = ("--subscription", "the-subscription", "--resource-group", "tests", "--workspace", "bench")
 DEPLOYMENT = """\
 environments:
@@ -141,12 +138,11 @@ ORDERS = {
 }
 
 
-@pytest.mark.skipif(SHELLCHECK is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("name", ORDERS)
 def test_shellcheck_finds_nothing(name: str, tmp_path: Path):
     file = tmp_path / "setup.sh"
     file.write_text(script(setup_steps(ORDERS[name])))
-    done = subprocess.run([str(SHELLCHECK), str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run([locked_program("shellcheck"), file], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from azure_web import GROUP, SUBSCRIPTION, FakeWeb, running_web
 from deploy_helper import Shop
-from functional_helper import Completed
+from functional_helper import Completed, locked_program
 
 DEPLOYMENT = f"""\
 environments:
@@ -33,7 +32,6 @@ environments:
       key_vault: vault
       secrets: {{FLOWYARD_SERVE_KEY: serve-key}}
 """
-SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(Path(sys.executable).parent))
 SECRET = "secret-of-the-model"
 KEY = "the-key-of-the-tests"
 
@@ -187,8 +185,7 @@ def test_the_exported_script_runs_without_a_secret_in_any_command(shop: CloudSho
     given = {**env, "MODEL_KEY": SECRET, "GREETING": 'it\'s "quoted" $HOME'}
     done = subprocess.run([folder / "deploy.sh"], env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    if SHELLCHECK:
-        subprocess.run([SHELLCHECK, folder / "deploy.sh"], check=True)
+    subprocess.run([locked_program("shellcheck"), folder / "deploy.sh"], check=True)
     made = [line for line in calls.read_text().splitlines() if "list" not in line and " show " not in line]
     expected = ("endpoint.json", "slot.json", "role assignment", "/health", "webapp start", "slot swap", "/health")
     assert [any(each in line for line in made) for each in expected] == [True] * len(expected)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from functional_helper import Project, one_node_flow
-from serve_helper import Asking, serving
+from serve_helper import STREAM, Asking, serving
 
 from conftest import wait_for_text
 
@@ -28,26 +28,6 @@ def work(x: str):
     while not Path("open").exists():
         time.sleep(0.01)
     return x
-"""
-STREAM = """\
-import asyncio
-from pathlib import Path
-from promptflow.core import tool
-
-
-@tool
-async def work(x: str):
-    return pieces(x)
-
-
-async def pieces(x):
-    try:
-        yield "one"
-        while not Path("open").exists():
-            await asyncio.sleep(0.01)
-        yield "two"
-    finally:
-        Path(f"{x}.ended").write_text("yes")
 """
 SSE = {"Accept": "text/event-stream"}
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from functional_helper import Project, one_node_flow
 from loads_helper import ENDPOINT, crowd, deployed, wanted
-from serve_helper import serving
+from serve_helper import STREAM, serving
 
 from conftest import wait_for_text
 
@@ -35,26 +35,6 @@ async def work(x: str):
 """
 
 
-STREAM = """\
-import asyncio
-from pathlib import Path
-from promptflow.core import tool
-
-
-@tool
-async def work(x: str):
-    return pieces(x)
-
-
-async def pieces(x):
-    try:
-        yield "one"
-        while not Path("open").exists():
-            await asyncio.sleep(0.01)
-        yield "two"
-    finally:
-        Path(f"{x}.ended").write_text("yes")
-"""
 BEGUN = b"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60\r\n\r\n" + b"x" * 50
 
 
