@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +58,9 @@ def asked(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def judged(project: Project, *words: str | Path, **options: Any) -> Any:
-    return project.json("monitor", "judge", "cases/triage", *words, env={"JUDGED": str(project.root / "judged")}, **options)
+    return project.json(
+        "monitor", "judge", "cases/triage", *words, env={"JUDGED": str(project.root / "judged")}, **options
+    )
 
 
 def lines_judged(project: Project) -> list[str]:
@@ -72,7 +72,12 @@ def test_each_answer_is_judged_once_by_each_version_of_an_evaluator(use_case: Pr
     kept(use_case, *map(asked, range(12)), asked(20, status=500, outputs={}), feedback(3, {"label": "It is 3."}))
     use_case.json("monitor", "collect", "records")
     first = judged(use_case, "--rate", "1")
-    assert (first["sampled"], first["judged"], first["failed"], first["unfit"]) == (12, 13, 0, {"length": 0, "right": 11})
+    assert (first["sampled"], first["judged"], first["failed"], first["unfit"]) == (
+        12,
+        13,
+        0,
+        {"length": 0, "right": 11},
+    )
     again = judged(use_case, "--rate", "1")
     assert (again["judged"], again["by_evaluator"]) == (0, {})
     assert lines_judged(use_case) == sorted(f"q{number}" for number in range(12))

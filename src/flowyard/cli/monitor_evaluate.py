@@ -16,9 +16,9 @@ from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_warnings
 from flowyard.experiments.model import Experiment
 from flowyard.production.collect import collect
-from flowyard.production.judging import Judged, LiveJudging, SamplingRule
-from flowyard.production.judging.live import judging_alone
+from flowyard.production.judging.live import Judged, LiveJudging, judging_alone, keeping_sessions
 from flowyard.production.judging.post_production import PostProduction, draw_for_evaluation, evaluate_production
+from flowyard.production.judging.sampling import SamplingRule
 from flowyard.production.store import open_production
 from flowyard.reports import decide_and_report
 
@@ -61,13 +61,12 @@ def evaluate(
     return _end(judged, found, app, as_json=as_json)
 
 
-async def _evaluate(
-    judging: LiveJudging, experiment: Experiment, rule: SamplingRule
-) -> tuple[Judged, PostProduction]:
+async def _evaluate(judging: LiveJudging, experiment: Experiment, rule: SamplingRule) -> tuple[Judged, PostProduction]:
     judged = Judged(taken_over=judging.take_over())
     drawn = draw_for_evaluation(judging, rule)
-    await judging.judge(drawn, judged)
-    return judged, await evaluate_production(judging, experiment, drawn, _asked(judging, rule))
+    async with keeping_sessions(judging) as kept:
+        await kept.judge(drawn, judged)
+        return judged, await evaluate_production(kept, experiment, drawn, _asked(judging, rule))
 
 
 def _asked(judging: LiveJudging, rule: SamplingRule) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from flowyard.cli.monitor_judging import JudgingOptions, judging_options, open_j
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json
 from flowyard.errors import ExitCode
-from flowyard.production.judging import Judged, LiveJudging, SamplingRule
-from flowyard.production.judging.live import judging_alone
+from flowyard.production.judging.live import Judged, LiveJudging, judging_alone, keeping_sessions
+from flowyard.production.judging.sampling import SamplingRule
 
 __all__ = ["judge", "judged_view", "print_judged"]
 
@@ -52,7 +52,8 @@ def judge(
 
 async def _judge(judging: LiveJudging, rule: SamplingRule) -> Judged:
     judged = Judged(taken_over=judging.take_over())
-    await judging.judge(judging.draw(rule), judged)
+    async with keeping_sessions(judging) as kept:
+        await kept.judge(kept.draw(rule), judged)
     return judged
 
 

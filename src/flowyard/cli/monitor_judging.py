@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from flowyard.errors import NotFound
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.model import Experiment
-from flowyard.production.judging import LiveJudging, SamplingRule, find_judges
-from flowyard.production.judging.live import DayLimits
+from flowyard.production.judging.judges import find_judges
+from flowyard.production.judging.live import DayLimits, LiveJudging
+from flowyard.production.judging.sampling import SamplingRule
 from flowyard.production.lines import ExchangeFilter
 from flowyard.production.store import open_production
 from flowyard.registry import open_registry
@@ -61,7 +63,7 @@ class JudgingOptions:
 _NAMES = tuple(JudgingOptions.__dataclass_fields__)
 
 
-def judging_options(rate: float, lines: int) -> Any:
+def judging_options(rate: float, lines: int) -> Callable[[Command], Command]:
     """The options, with these defaults; the command gets their values as ``asked``."""
     options = (
         click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml."),
@@ -69,14 +71,18 @@ def judging_options(rate: float, lines: int) -> Any:
         click.option("--since", default="24h", show_default=True, help="From when on: 90m, 24h, 7d, or a time."),
         click.option("--until", help="Until when (default: now)."),
         click.option("--version", help="Only this version."),
-        click.option("--evaluator", "evaluators", multiple=True, metavar="NAME", help="Only this one; may be repeated."),
+        click.option(
+            "--evaluator", "evaluators", multiple=True, metavar="NAME", help="Only this one; may be repeated."
+        ),
         click.option(
             "--rate", type=click.FloatRange(0, 1), default=rate, show_default=True, help="Share of the requests."
         ),
         click.option(
             "--per-arm", type=click.IntRange(0), default=0, show_default=True, help="At least N of each arm or version."
         ),
-        click.option("--lines", type=click.IntRange(1), default=lines, show_default=True, help="At most N by the rate."),
+        click.option(
+            "--lines", type=click.IntRange(1), default=lines, show_default=True, help="At most N by the rate."
+        ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of the draw."),
         click.option("--max-calls-per-day", type=click.IntRange(1), metavar="N", help="Model calls in a day of UTC."),
         click.option(

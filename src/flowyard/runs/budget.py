@@ -9,7 +9,7 @@ __all__ = ["Budget"]
 
 
 class Budget:
-    """Limits of dollars, of tokens and of model calls; None is no limit. Raises UserError for one that is not above 0."""
+    """Limits of dollars, of tokens and of model calls; None is no limit. Raises UserError for one not above 0."""
 
     def __init__(
         self, max_cost_usd: float | None = None, max_tokens: int | None = None, max_calls: int | None = None

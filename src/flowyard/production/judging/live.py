@@ -1,13 +1,13 @@
 """Judging exchanges of production, each once by each version of an evaluator, whatever stops it in between.
 
-The lines of the evaluators are ordinary runs, stored line by line as they finish. What a run has becomes judgements when
-it ends or, after a kill, when somebody judges the next time; then the run is deleted.
+The lines of the evaluators are ordinary runs, stored line by line as they finish. What a run has becomes judgements
+when it ends or, after a kill, when somebody judges the next time; then the run is deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,17 +16,19 @@ from flowyard._util.lock import try_lock, unlock
 from flowyard.errors import Conflict, UserError
 from flowyard.production.judging.judges import LiveJudge
 from flowyard.production.judging.material import judged_outputs
+from flowyard.production.judging.model import MOST_ATTEMPTS, Judgement
 from flowyard.production.judging.runs import delete_judging, evaluate_exchanges, iter_left_behind, judgements_of_run
 from flowyard.production.judging.sampling import Drawn, SamplingRule, sample
 from flowyard.production.judging.store import JudgedMark, Spent, add_judgements, judged_marks, mark_drawn, spent_since
-from flowyard.production.judging.model import MOST_ATTEMPTS, Judgement
 from flowyard.production.lines import ExchangeFilter, JoinedExchange, iter_exchanges
 from flowyard.production.store import ProductionStore
 from flowyard.runs.budget import Budget
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
+from flowyard.sessions.forked import forked_workers
+from flowyard.sessions.kept import KeptSessions
 
-__all__ = ["DayLimits", "Judged", "LiveJudging", "judging_alone"]
+__all__ = ["DayLimits", "Judged", "LiveJudging", "judging_alone", "keeping_sessions"]
 
 _AT_ONCE = 200
 """Exchanges of one run: what is in memory."""
@@ -69,6 +71,17 @@ class Judged:
             self.cost_usd += each.line.usage.cost_usd
             self.is_simulated = self.is_simulated or each.is_simulated
             self.by_evaluator[each.evaluator] = self.by_evaluator.get(each.evaluator, 0) + 1
+
+
+@asynccontextmanager
+async def keeping_sessions(judging: LiveJudging) -> AsyncIterator[LiveJudging]:
+    """The same, with workers that go on from one evaluator to the next."""
+    with forked_workers():
+        kept = KeptSessions(judging.parts.open_session)
+        try:
+            yield replace(judging, parts=replace(judging.parts, open_session=kept))
+        finally:
+            await kept.close()
 
 
 @contextmanager
@@ -123,7 +136,9 @@ class LiveJudging:
         """
         judged.sampled = len(drawn)
         marks = self._marks()
-        mark_drawn(self.store, [each.each.exchange.id for each in drawn if each.is_drawn and self._was_extra(each, marks)])
+        mark_drawn(
+            self.store, [each.each.exchange.id for each in drawn if each.is_drawn and self._was_extra(each, marks)]
+        )
         parts = self._within_the_day(judged)
         for judge in self.judges:
             fitting = [each for each in drawn if judge.fits(each.each)]

@@ -25,8 +25,8 @@ def judged_outputs(each: JoinedExchange) -> Mapping[str, Any] | None:
 def row_of(each: JoinedExchange, *judges: _Renaming) -> dict[str, Any]:
     """The columns: each input under its name and under that of the experiment's data, and what people said of it.
 
-    ``label``, ``feedback`` (``positive`` or ``negative``), ``score`` and ``comment`` are there only if somebody said so,
-    and give way to inputs of these names.
+    ``label``, ``feedback`` (``positive`` or ``negative``), ``score`` and ``comment`` are there only if somebody said
+    so, and give way to inputs of these names.
     """
     exchange, opinion = each.exchange, each.opinion
     said = {

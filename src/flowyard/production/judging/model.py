@@ -23,8 +23,8 @@ class Judgement:
     """One exchange by one version of an evaluator.
 
     ``exchange`` is the id of the exchange, ``at_ms`` when that was, and ``digest`` the version of the evaluator.
-    ``line`` is the evaluator's line: its outputs, its error, what it used. ``is_drawn`` says that the exchange was drawn
-    by the rate, and not to have enough of its arm: only these may be compared between arms.
+    ``line`` is the evaluator's line: its outputs, its error, what it used. ``is_drawn`` says that the exchange was
+    drawn by the rate, and not to have enough of its arm: only these may be compared between arms.
     """
 
     exchange: str

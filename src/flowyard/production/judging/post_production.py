@@ -172,7 +172,14 @@ async def _evaluate_version(
         ]
         name = store_judged(f"{stem}_{place}", base, judge, numbered, store).name
         run = await evaluate(
-            base, judge.subject.flow, str(base.data), judge.mapping, parts, name=name, options=judging.options, earlier=name
+            base,
+            judge.subject.flow,
+            str(base.data),
+            judge.mapping,
+            parts,
+            name=name,
+            options=judging.options,
+            earlier=name,
         )
         made.runs[name], made.evaluations[name] = run, (judge.name, base.name)
         names = {*run.metrics, *(metric for _, each in numbered for metric in each.scores)}

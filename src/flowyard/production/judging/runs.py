@@ -75,7 +75,12 @@ async def evaluate_exchanges(
 
 
 def store_exchanges(
-    name: str, exchanges: Sequence[JoinedExchange], judges: Sequence[LiveJudge], flow_file: Path, store: Store, **more: Any
+    name: str,
+    exchanges: Sequence[JoinedExchange],
+    judges: Sequence[LiveJudge],
+    flow_file: Path,
+    store: Store,
+    **more: Any,
 ) -> RunRecord:
     """What production answered as a completed run, with the rows that ``judges`` read in ``data.jsonl``.
 

@@ -17,15 +17,34 @@ from flowyard.production.store import ProductionStore
 from flowyard.sessions.encoding import line_from_json, storable
 from flowyard.store.database import Session
 
-__all__ = ["JudgedMark", "Spent", "add_judgements", "find_judgements", "judged_marks", "mark_drawn", "spent_since"]
+__all__ = [
+    "JUDGEMENT_COLUMNS",
+    "JudgedMark",
+    "Spent",
+    "add_judgements",
+    "find_judgements",
+    "judged_marks",
+    "mark_drawn",
+    "spent_since",
+    "stored_judgement",
+]
 
 _AT_ONCE = 50
 """Rows of one statement: SQLite may take no more than 999 values."""
 
-_COLUMNS = (
-    "id, at_ms, exchange, flow, version, request_id, evaluator, digest, judged_ms, drawn, failed, attempts, calls, "
-    "cost_usd, simulated, record"
+JUDGEMENT_COLUMNS = (
+    "at_ms",
+    "exchange",
+    "flow",
+    "version",
+    "request_id",
+    "evaluator",
+    "digest",
+    "judged_ms",
+    "drawn",
+    "record",
 )
+"""The columns that ``stored_judgement`` reads."""
 
 
 class JudgedMark(NamedTuple):
@@ -92,14 +111,26 @@ def find_judgements(store: ProductionStore, exchanges: Sequence[str]) -> Iterato
     """All judgements of these exchanges, in no order. Raises StoreError for a row that nobody could have stored."""
     for some in _portions(exchanges):
         sql = (
-            f"SELECT {_COLUMNS} FROM flowyard_production_judgements "  # noqa: S608
+            f"SELECT {', '.join(JUDGEMENT_COLUMNS)} FROM flowyard_production_judgements "  # noqa: S608
             f"WHERE exchange IN ({', '.join('?' * len(some))})"
         )
 
         def reading(session: Session, sql: str = sql, some: Sequence[str] = some) -> list[Judgement]:
-            return [_judgement(row) for row in session.execute(sql, some).fetchall()]
+            return [stored_judgement(row) for row in session.execute(sql, some).fetchall()]
 
         yield from store.tables.read(reading, [])
+
+
+def stored_judgement(row: Sequence[Any]) -> Judgement:
+    """The judgement of a row of JUDGEMENT_COLUMNS. Raises StoreError for one that nobody could have stored."""
+    at_ms, exchange, flow, version, request_id, evaluator, digest, judged_ms, drawn, record = row
+    try:
+        line = line_from_json(json.loads(record))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"A judgement is damaged: {error}.", hint="Restore a backup.") from error
+    return Judgement(
+        exchange, int(at_ms), flow, version, request_id, evaluator, digest, moment(int(judged_ms)), bool(drawn), line
+    )
 
 
 def spent_since(store: ProductionStore, flow: str, since: datetime) -> Spent:
@@ -120,7 +151,8 @@ def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
     return (names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE))
 
 
-_INSERT = f"""INSERT INTO flowyard_production_judgements ({_COLUMNS})
+_INSERT = f"""INSERT INTO flowyard_production_judgements
+    (id, {", ".join(JUDGEMENT_COLUMNS)}, failed, attempts, calls, cost_usd, simulated)
 VALUES ({", ".join("?" * 16)})
 ON CONFLICT (id) DO UPDATE SET judged_ms = excluded.judged_ms, failed = excluded.failed,
     attempts = flowyard_production_judgements.attempts + 1,
@@ -146,22 +178,10 @@ def _row(each: Judgement) -> tuple[Any, ...]:
         each.digest,
         milliseconds(each.judged_at),
         int(each.is_drawn),
+        record.replace("\\u0000", "?"),
         int(each.is_failed),
         1,
         usage.calls,
         usage.cost_usd,
         int(each.is_simulated),
-        record.replace("\\u0000", "?"),
-    )
-
-
-def _judgement(row: Sequence[Any]) -> Judgement:
-    _, at_ms, exchange, flow, version, request_id, evaluator, digest, judged_ms, drawn = row[:10]
-    try:
-        line = line_from_json(json.loads(row[-1]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"A judgement is damaged: {error}.", hint="Restore a backup.") from error
-    judged_at = moment(int(judged_ms))
-    return Judgement(
-        exchange, int(at_ms), flow, version, request_id, evaluator, digest, judged_at, bool(drawn), line
     )
