@@ -17,6 +17,7 @@ from flowyard.experiments.evaluator_flow import evaluator_subject
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment
 from flowyard.production.judging.material import judged_outputs, row_of
 from flowyard.production.lines import JoinedExchange
+from flowyard.production.rows import column_text
 from flowyard.runs.versions import flow_digest
 
 __all__ = ["LiveJudge", "find_judges"]
@@ -87,7 +88,7 @@ def _judge(
     columns |= {name for name, each in subject.flow.inputs.items() if each.required and name not in mapping}
     dataset = next(each for each in experiment.datasets if each.name == applied.reference)
     return LiveJudge(
-        evaluator.name,
+        column_text(evaluator.name),
         subject,
         mapping,
         _digest(subject, mapping),

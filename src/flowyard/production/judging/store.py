@@ -121,6 +121,15 @@ def find_judgements(store: ProductionStore, exchanges: Sequence[str]) -> Iterato
         yield from store.tables.read(reading, [])
 
 
+def _encodable(text: str) -> str:
+    """Half of a surrogate pair is said in ASCII, as no database takes it otherwise."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(json.loads(text))
+    return text
+
+
 def stored_judgement(row: Sequence[Any]) -> Judgement:
     """The judgement of a row of JUDGEMENT_COLUMNS. Raises StoreError for one that nobody could have stored."""
     at_ms, exchange, flow, version, request_id, evaluator, digest, judged_ms, drawn, record = row
@@ -178,7 +187,7 @@ def _row(each: Judgement) -> tuple[Any, ...]:
         each.digest,
         milliseconds(each.judged_at),
         int(each.is_drawn),
-        record.replace("\\u0000", "?"),
+        _encodable(record),
         int(each.is_failed),
         1,
         usage.calls,
