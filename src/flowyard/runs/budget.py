@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from flowyard.errors import UserError
 from flowyard.records import Usage
 
@@ -30,6 +32,17 @@ class Budget:
     def is_limited(self) -> bool:
         """Whether there is any limit."""
         return any(limit is not None for limit in (self.max_cost_usd, self.max_tokens, self.max_calls))
+
+    def lines_left(self, usage: Usage, lines: int) -> float:
+        """For how many more lines it lasts if they take what these took; one call each while none was seen."""
+        calls, cost = (usage.calls / lines, usage.cost_usd / lines) if lines else (1.0, 0.0)
+        used = self._spent
+        found = [math.inf]
+        if self.max_calls is not None and calls:
+            found.append((self.max_calls - used.calls) / calls)
+        if self.max_cost_usd is not None and cost:
+            found.append((self.max_cost_usd - used.cost_usd) / cost)
+        return min(found)
 
     @property
     def is_over(self) -> bool:

@@ -22,6 +22,7 @@ from flowyard.production.judging.sampling import Drawn, SamplingRule, sample
 from flowyard.production.judging.store import JudgedMark, Spent, add_judgements, judged_marks, mark_drawn, spent_since
 from flowyard.production.lines import ExchangeFilter, JoinedExchange, iter_exchanges
 from flowyard.production.store import ProductionStore
+from flowyard.records import NO_USAGE, Usage, sum_usage
 from flowyard.runs.budget import Budget
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunParts
@@ -32,6 +33,8 @@ __all__ = ["DayLimits", "Judged", "LiveJudging", "judging_alone", "keeping_sessi
 
 _AT_ONCE = 200
 """Exchanges of one run: what is in memory."""
+_FIRST = 20
+"""Of them in the first run of an evaluator, whose cost nobody knows yet, where a budget is."""
 _LOCK = "judging.lock"
 
 
@@ -144,20 +147,28 @@ class LiveJudging:
             fitting = [each for each in drawn if judge.fits(each.each)]
             judged.unfit[judge.name] = len(drawn) - len(fitting)
             left = [each for each in fitting if self._is_left(each.each, judge, marks)]
-            for start in range(0, len(left), _AT_ONCE):
-                if parts is None or parts.budget.is_over:
-                    break
-                await self._judge_some(judge, left[start : start + _AT_ONCE], parts, judged)
+            if parts is not None:
+                await self._judge_all(judge, left, parts, judged)
         if parts is not None:
             judged.stopped = parts.budget.reason
         self._require_fitting(drawn, judged)
 
-    async def _judge_some(self, judge: LiveJudge, some: Sequence[Drawn], parts: RunParts, judged: Judged) -> None:
+    async def _judge_all(self, judge: LiveJudge, left: Sequence[Drawn], parts: RunParts, judged: Judged) -> None:
+        """By portions, each no larger than the budget lasts: lines that have begun are not called back."""
+        done, usage = 0, NO_USAGE
+        while done < len(left) and not parts.budget.is_over:
+            most = _AT_ONCE if done or not parts.budget.is_limited else _FIRST
+            size = max(1, int(min(most, parts.budget.lines_left(usage, done))))
+            usage += await self._judge_some(judge, left[done : done + size], parts, judged)
+            done += size
+
+    async def _judge_some(self, judge: LiveJudge, some: Sequence[Drawn], parts: RunParts, judged: Judged) -> Usage:
         run = await evaluate_exchanges(judge, some, self.wanted.flow, self.flow_file, parts, self.options)
         made = judgements_of_run(run)
         add_judgements(self.store, made)
         judged.count(made)
         delete_judging(run, parts.store)
+        return sum_usage(each.line.usage for each in made)
 
     def _marks(self) -> Mapping[tuple[str, str], dict[str, JudgedMark]]:
         return judged_marks(self.store, self.wanted.flow, self.wanted.window)
