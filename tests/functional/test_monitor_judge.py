@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterable
@@ -39,7 +40,9 @@ def length(answer, ask):
     with open(os.environ["JUDGED"], "a") as file:
         file.write(ask + "\\n")
     if os.environ.get("STOP_AT") == ask:
-        with open("REACHED", "w") as reached, open("NEVER") as never:
+        with open("REACHED", "w") as reached:
+            reached.write(ask)
+        with open("NEVER") as never:
             never.read()
     if ask == "fails":
         raise ValueError("cannot judge this")
@@ -116,13 +119,14 @@ def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     words = ("monitor", "judge", "cases/triage", "--rate", "1", "--concurrency", "1", "--home", use_case.home)
     order = drawn_order(range(12))
     stop = environment(use_case, STOP_AT=f"q{order[7]}")
-    with ending(start_flowyard(*words, cwd=use_case.root, env=stop)) as process:
-        with reached.open() as file:  # waits until the evaluator is there
-            refused = use_case.run("monitor", "judge", "cases/triage", env=environment(use_case), code=2)
-            assert "judged already" in refused.stderr
-            process.kill()
-            process.wait(timeout=60)
-        os.close(os.open(never, os.O_RDWR))
+    waiting = os.open(reached, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(waiting), ending(start_flowyard(*words, cwd=use_case.root, env=stop)) as process:
+        assert select.select([waiting], [], [], 60)[0], "the evaluator has not begun"
+        refused = use_case.run("monitor", "judge", "cases/triage", env=environment(use_case), code=2)
+        assert "judged already" in refused.stderr
+        process.kill()
+        process.wait(timeout=60)
+        os.close(os.open(never, os.O_RDWR))  # lets the worker end
     second = judged(use_case)
     assert second["taken_over"] > 0
     assert second["taken_over"] + second["judged"] == 12
