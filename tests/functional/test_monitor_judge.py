@@ -14,6 +14,7 @@ import pytest
 from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, start_flowyard
 from test_monitor import exchange, feedback, kept, lines_of
 
+from flowyard._util.printable import printable_text
 from flowyard.production.judging.sampling import draw_of
 
 EXPERIMENT = """\
@@ -154,8 +155,16 @@ def test_a_day_has_a_budget_and_what_a_simulated_model_said_is_marked(use_case: 
     assert "The day's budget for judging is used up" in again["stopped"]
 
 
+NASTY = "3\x1b[2J[red]<script>|=1"
+
+
 def test_production_is_held_to_the_gates(use_case: Project):
-    kept(use_case, *map(asked, range(10)), *(feedback(number, {"label": "It is 1."}) for number in (1, 2)))
+    kept(
+        use_case,
+        asked(0, version=NASTY),
+        *map(asked, range(1, 10)),
+        *(feedback(number, {"label": "It is 1."}) for number in (1, 2)),
+    )
     words = ("monitor", "evaluate", "cases/triage", "--collect", "records")
     found = use_case.json(*words, env=environment(use_case))
     gates = {gate["gate"]: (gate["verdict"], gate["dataset"], gate["value"]) for gate in found["gates"]}
@@ -163,7 +172,14 @@ def test_production_is_held_to_the_gates(use_case: Project):
         "words >= 2": ("pass", "production", 3.0),
         "is_right >= 0.5": ("pass", "production for right", 1.0),
     }
-    assert {run["variant"] for run in found["runs"]} == {"version 1", "version 2"}
+    assert {run["variant"] for run in found["runs"]} == {"version 1", "version 2", f"version {printable_text(NASTY)}"}
+    (folder,) = (use_case.home / "experiments" / "triage_production").iterdir()
+    for file in ("report.html", "report.md", "report.junit.xml"):
+        text = (folder / file).read_text()
+        assert ("<script>|" in text, "\x1b" in text) == (False, False), file
+    shown = use_case.run(*words, env=environment(use_case))
+    assert "[red]" in shown.stdout
+    assert "\x1b[2J" not in shown.stdout + shown.stderr
     assert len(lines_judged(use_case)) == 10
 
 

@@ -143,24 +143,29 @@ class LiveJudging:
             self.store, [each.each.exchange.id for each in drawn if each.is_drawn and self._was_extra(each, marks)]
         )
         parts = self._within_the_day(judged)
+        is_all = True
         for judge in self.judges:
             fitting = [each for each in drawn if judge.fits(each.each)]
             judged.unfit[judge.name] = len(drawn) - len(fitting)
             left = [each for each in fitting if self._is_left(each.each, judge, marks)]
             if parts is not None:
-                await self._judge_all(judge, left, parts, judged)
-        if parts is not None:
+                is_all = await self._judge_all(judge, left, parts, judged) and is_all
+        if parts is not None and not is_all:
             judged.stopped = parts.budget.reason
         self._require_fitting(drawn, judged)
 
-    async def _judge_all(self, judge: LiveJudge, left: Sequence[Drawn], parts: RunParts, judged: Judged) -> None:
-        """By portions, each no larger than the budget lasts: lines that have begun are not called back."""
+    async def _judge_all(self, judge: LiveJudge, left: Sequence[Drawn], parts: RunParts, judged: Judged) -> bool:
+        """By portions, each no larger than the budget lasts: lines that have begun are not called back.
+
+        Gives whether it lasted for all.
+        """
         done, usage = 0, NO_USAGE
         while done < len(left) and not parts.budget.is_over:
             most = _AT_ONCE if done or not parts.budget.is_limited else _FIRST
             size = max(1, int(min(most, parts.budget.lines_left(usage, done))))
             usage += await self._judge_some(judge, left[done : done + size], parts, judged)
             done += size
+        return done >= len(left)
 
     async def _judge_some(self, judge: LiveJudge, some: Sequence[Drawn], parts: RunParts, judged: Judged) -> Usage:
         run = await evaluate_exchanges(judge, some, self.wanted.flow, self.flow_file, parts, self.options)

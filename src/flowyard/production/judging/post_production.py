@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from flowyard._util.printable import printable_text
 from flowyard.errors import UserError
 from flowyard.evaluation.evaluate import evaluate
 from flowyard.experiments.model import Experiment
@@ -187,5 +188,5 @@ async def _evaluate_version(
 
 
 def _label(version: str) -> str:
-    """What people call a version that production names."""
-    return f"version {version}" if version else "no version"
+    """What people call a version that production names, fit to be shown."""
+    return f"version {printable_text(version)}" if version else "no version"
