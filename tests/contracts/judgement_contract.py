@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from production_contract import DAY, START, Address, exchange, exposure, feedback, write_records
 
+from flowyard.ab.evidence import Split
+from flowyard.ab.evidence_store import CollectedEvidence
+from flowyard.ab.policy import AbPolicy, PrimaryMetric
 from flowyard.production.chosen import with_filters
 from flowyard.production.collect import collect
 from flowyard.production.dataset_lines import iter_dataset_lines
@@ -157,3 +160,13 @@ class JudgementContract:
         left = [int(each.exchange.trace_id, 16) - 1 for each in iter_exchanges(store, FLOW)]
         assert left == [0, 1, 3, 4, 5, 6, 8, 9]
         assert len(self.judged(store)) == 8
+
+    def test_a_test_in_production_counts_what_judges_said(self, store: ProductionStore):
+        found = list(iter_exchanges(store, FLOW))
+        add_judgements(store, [judgement(each, {"score": number}) for number, each in enumerate(found) if number < 5])
+        primary = PrimaryMetric("judge", "judgement.quality.score", at_least=3)
+        rules = AbPolicy("answers", "a", "b", primary, "answers", unit="request")
+        split = Split(1, START, {"a": 50, "b": 50})
+        control, treatment = CollectedEvidence(store).read(rules, START, [split]).total()
+        assert (control.requests, control.successes, control.failures) == (5, 1, 2)
+        assert (treatment.requests, treatment.successes, treatment.failures) == (5, 1, 1)
