@@ -183,6 +183,14 @@ def test_production_is_held_to_the_gates(use_case: Project):
     assert len(lines_judged(use_case)) == 10
 
 
+def test_production_that_answers_nothing_does_not_pass(use_case: Project):
+    kept(use_case, *(asked(number, status=500, outputs={}) for number in range(3)))
+    done = use_case.run("monitor", "evaluate", "cases/triage", "--collect", "records", code=3)
+    assert "All 3 requests of the sample failed." in done.stderr
+    empty = use_case.run("monitor", "evaluate", "cases/triage", "--since", "1m", code=2)
+    assert "no request of 'triage' to judge in that time" in empty.stderr
+
+
 def test_a_gate_that_says_no_ends_in_the_data_of_the_next_experiment(use_case: Project):
     kept(use_case, *map(asked, range(6)), asked(9, version="3", outputs={"answer": "No."}), asked(10, version="3"))
     use_case.jsonl("known.jsonl", [{"x": "q0"}])
@@ -190,7 +198,7 @@ def test_a_gate_that_says_no_ends_in_the_data_of_the_next_experiment(use_case: P
     words = ("monitor", "evaluate", "cases/triage", "--collect", "records", "--env", "prod", "--evaluator", "length")
     done = use_case.run(*words, env=environment(use_case), code=3)
     assert "words >= 10" in done.stdout
-    assert "monitor export --filter low-judgement" in done.stderr
+    assert "monitor export USECASE --filter" in done.stderr
     (folder,) = (use_case.home / "experiments" / "triage_production").iterdir()
     junit = ElementTree.parse(folder / "report.junit.xml").getroot()
     assert any("words >= 10" in case.get("name", "") for case in junit.iter("testcase") if len(case))

@@ -94,6 +94,7 @@ def _end(judged: Judged, found: PostProduction, app: App, *, as_json: bool) -> i
 
 
 _NEXT = (
-    "A gate said no. Look at the report's lines; make a dataset of them with flowyard monitor export --filter "
-    "low-judgement:EVALUATOR.FIELD:BELOW; to go back to the version before: flowyard deploy rollback."
+    "A gate said no. Look at the lines in the report. To make a dataset of them:\n"
+    '  flowyard monitor export USECASE --filter "failed or low-judgement:EVALUATOR.FIELD:BELOW" --to DATASET\n'
+    "To go back to the version before: flowyard deploy rollback"
 )

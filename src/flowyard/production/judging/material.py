@@ -37,15 +37,13 @@ def row_of(each: JoinedExchange, *judges: _Renaming) -> dict[str, Any]:
     }
     about = {"request_id": exchange.request_id, "version": exchange.version, "at": exchange.at.isoformat()}
     inputs = exchange.inputs
-    row = {
+    return {
         **about,
         **{name: value for name, value in said.items() if value is not None},
         **{f"inputs.{name}": value for name, value in inputs.items()},
         **{column: inputs[name] for judge in judges for column, name in judge.renamed.items() if name in inputs},
         **inputs,
     }
-    row.pop("line_number", None)  # it would say which line of a run the row is
-    return row
 
 
 def line_of(each: JoinedExchange, number: int) -> LineResult:

@@ -141,7 +141,10 @@ def _parts(
         lines = [each.each for each in drawn if each.each.exchange.id in judged or judged_outputs(each.each) is None]
         if judged:
             parts.append(_Part(_MAIN if len(fitting) == answered else f"{_MAIN} for {names}", group, lines))
-    for judge in judges:
+    if not answered:  # no answer is the worst one, which gates have to see
+        parts.append(_Part(_MAIN, [], [each.each for each in drawn]))
+        warnings.append(f"All {len(drawn):,} requests of the sample failed.")
+    for judge in judges if answered else ():
         if not any(judge in group for group in grouped.values()):
             warnings.append(f"{judge.name} judged nothing: no answer has what it reads ({judge.reads}).")
     return parts, warnings
@@ -155,7 +158,8 @@ async def _evaluate_version(
     key: str,
     made: _Made,
 ) -> None:
-    lines = [each for each in part.lines if each.exchange.version == version]
+    # versions have no number in common: what answered different requests is not compared line by line
+    lines = {number: each for number, each in enumerate(part.lines) if each.exchange.version == version}
     stem = f"production_{key}_{len(made.runs)}"
     store = judging.parts.store
     base = store_exchanges(
@@ -168,7 +172,7 @@ async def _evaluate_version(
     for place, judge in enumerate(part.judges):
         numbered = [
             (number, found[judge.name][each.exchange.id])
-            for number, each in enumerate(lines)
+            for number, each in lines.items()
             if each.exchange.id in found[judge.name]
         ]
         name = store_judged(f"{stem}_{place}", base, judge, numbered, store).name

@@ -51,7 +51,7 @@ async def evaluate_exchanges(
 ) -> RunRecord:
     """The run of an evaluator over exchanges, all of which fit it. Raises UserError as ``evaluate`` does."""
     name = f"{_PREFIX}{new_key()}"
-    base = store_exchanges(name, [each.each for each in drawn], [judge], flow_file, parts.store)
+    base = store_exchanges(name, dict(enumerate(each.each for each in drawn)), [judge], flow_file, parts.store)
     facts = {
         "flow": flow,
         "evaluator": judge.name,
@@ -76,7 +76,7 @@ async def evaluate_exchanges(
 
 def store_exchanges(
     name: str,
-    exchanges: Sequence[JoinedExchange],
+    exchanges: Mapping[int, JoinedExchange],
     judges: Sequence[LiveJudge],
     flow_file: Path,
     store: Store,
@@ -84,9 +84,9 @@ def store_exchanges(
 ) -> RunRecord:
     """What production answered as a completed run, with the rows that ``judges`` read in ``data.jsonl``.
 
-    ``more`` is of the record.
+    ``exchanges`` are by the numbers of their lines. ``more`` is of the record.
     """
-    lines = [line_of(each, number) for number, each in enumerate(exchanges)]
+    lines = [line_of(each, number) for number, each in exchanges.items()]
     failed = sum(line.status == "failed" for line in lines)
     record = RunRecord(
         name=name,
@@ -101,7 +101,8 @@ def store_exchanges(
     )
     run = store_run(replace(record, **more), lines, store)
     path = run.path / "data.jsonl"
-    write_atomic(path, "".join(dump_json(row_of(each, *judges)) + "\n" for each in exchanges))
+    rows = ({**row_of(each, *judges), "line_number": number} for number, each in exchanges.items())
+    write_atomic(path, "".join(dump_json(row) + "\n" for row in rows))
     run = replace(run, data=str(path))
     store.save_run(run)
     return run
