@@ -20,6 +20,7 @@ from flowyard.production.experiment_records import iter_experiment_records
 from flowyard.production.forget import count_unit, forget_unit, units_of_request
 from flowyard.production.instants import milliseconds
 from flowyard.production.judging.model import Judgement
+from flowyard.production.judging.score_sums import score_sums
 from flowyard.production.judging.store import (
     JudgedMark,
     Spent,
@@ -170,3 +171,12 @@ class JudgementContract:
         control, treatment = CollectedEvidence(store).read(rules, START, [split]).total()
         assert (control.requests, control.successes, control.failures) == (5, 1, 2)
         assert (treatment.requests, treatment.successes, treatment.failures) == (5, 1, 1)
+
+    def test_scores_are_summed_by_version(self, store: ProductionStore):
+        found = list(iter_exchanges(store, FLOW))
+        versions = {"version": "2", "is_drawn": True}
+        add_judgements(store, [judgement(found[0], {"score": 3}), judgement(found[1], {"score": 4}, **versions)])
+        add_judgements(store, [judgement(found[2], {"score": 2}), judgement(found[3], {"score": "none"})])
+        add_judgements(store, [judgement(found[4], {"score": 9}, is_drawn=False), judgement(found[5], None)])
+        assert score_sums(store, "triage", DAY, "quality", "score") == {"1": (2, 5.0, 13.0), "2": (1, 4.0, 16.0)}
+        assert score_sums(store, "triage", DAY, "quality", "fluency") == {}
