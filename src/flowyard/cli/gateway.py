@@ -157,7 +157,9 @@ def _state_text(state: dict[str, Any]) -> str:
         said = ", ".join(filter(None, words))
         counts = f"{each['requests']} requests, {each['errors']} errors, {each['under_way']} under way"
         lines.append(f"  {name:12} {each['weight']:>6g}  {counts}  {said}  {printable_text(each['url'])}")
+        if each["last_failure"]:
+            lines.append(f"  {'':12} last failure: {printable_text(each['last_failure'])}")
     if state["mirror"]:
         mirror = state["mirror"]
-        lines.append(f"  copies to {mirror['to']}: {mirror['sent']} sent, {mirror['dropped']} dropped")
+        lines.append(f"  copies to {mirror['to']}: {mirror['sent']} sent, {mirror['dropped']} dropped, {mirror['waiting']} wait")
     return "\n".join(lines)

@@ -152,6 +152,11 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             tail {text} NOT NULL
         )""",
     ),
+    (
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned {text} NOT NULL DEFAULT ''",
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned_version {text} NOT NULL DEFAULT ''",
+        "UPDATE flowyard_production_exposures SET assigned = arm, assigned_version = version",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 
