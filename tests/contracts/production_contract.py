@@ -328,7 +328,9 @@ class ProductionContract:
         }
         assert found == {"a": (2, 0, 2, 20), "b": (2, 1, 1, 10)}, "an old gateway does not say who was assigned"
         counts = {
-            metric: [(each.arm, each.version, each.requests, each.values) for each in arm_sums(store, "answers", metric)]
+            metric: [
+                (each.arm, each.version, each.requests, each.values) for each in arm_sums(store, "answers", metric)
+            ]
             for metric in METRICS
         }
         assert counts.pop("score") == [("a", "1", 2, 0), ("b", "2", 2, 0)]

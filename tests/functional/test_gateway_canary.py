@@ -58,7 +58,9 @@ def test_a_canary_that_becomes_bad_is_back_at_nothing_within_two_intervals(tmp_p
         if not code:
             code, found = interval(gate, 3)
         assert (code, found["state"]) == (3, "rollback")
-        assert found["rule"].startswith("guardrail error_rate"), "a sample ratio that is right, and an error rate that is not"
+        assert found["rule"].startswith("guardrail error_rate"), (
+            "a sample ratio that is right, and an error rate that is not"
+        )
         assert gate.state()["weights"] == {"a": 100, "b": 0}
         asked = len(b.asked)
         assert {gate.ask(x_user_id=f"user-2-{user}").arm for user in range(USERS)} == {"a"}

@@ -98,7 +98,12 @@ def test_what_is_wrong_with_a_certificate_is_said_and_nothing_is_sent(tmp_path: 
     elsewhere = certificate(tmp_path / "elsewhere.pem", "shop.example")
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(trusted.read_bytes() + ended.read_bytes() + elsewhere.read_bytes())
-    with behind_tls(other) as first, behind_tls(ended) as second, behind_tls(elsewhere) as third, behind("a") as (plain,):
+    with (
+        behind_tls(other) as first,
+        behind_tls(ended) as second,
+        behind_tls(elsewhere) as third,
+        behind("a") as (plain,),
+    ):
         urls = {"unknown": first[0], "ended": second[0], "elsewhere": third[0]}
         urls["plain"] = plain.url.replace("http:", "https:")
         backends = {name: {"url": url, "weight": 1} for name, url in urls.items()}

@@ -71,8 +71,8 @@ def outcome(primary: PrimaryMetric, joined: Joined) -> float | None:
 def is_of_another_arm(joined: Joined) -> bool:
     """Whether another arm answered because the unit's own could not.
 
-    The unit counts where it was assigned, as a failure. What the answer cost, took and was thought of counts for nobody:
-    it says nothing of the assigned arm, behind which no other one is left once it is promoted.
+    The unit counts where it was assigned, as a failure. What the answer took, cost and was thought of counts for no
+    arm: it says nothing of the assigned one, behind which no other is left once it is promoted.
     """
     return bool(joined["exposure"].get("chosen_by") == "fallback")
 

@@ -161,5 +161,7 @@ def _state_text(state: dict[str, Any]) -> str:
             lines.append(f"  {'':12} last failure: {printable_text(each['last_failure'])}")
     if state["mirror"]:
         mirror = state["mirror"]
-        lines.append(f"  copies to {mirror['to']}: {mirror['sent']} sent, {mirror['dropped']} dropped, {mirror['waiting']} wait")
+        lines.append(
+            f"  copies to {mirror['to']}: {mirror['sent']} sent, {mirror['dropped']} dropped, {mirror['waiting']} wait"
+        )
     return "\n".join(lines)

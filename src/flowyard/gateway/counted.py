@@ -17,10 +17,12 @@ _ABOUT_THE_FLOW = frozenset(
 """What flows that are served tell of themselves, and their page."""
 
 
-def asks_the_flow(request: Request) -> bool:
+def asks_the_flow(request: Request, health_path: str = "/health") -> bool:
     """False for feedback, and for looks at a deployment's health, version or page: no answer of the flow is in them.
 
-    Were they counted, a version would have fewer errors and quicker answers the more its users say of it.
+    ``health_path`` is the one that ``gateway.yaml`` names. Were they counted, a version would have fewer errors and quicker answers the more its users say of it.
     """
     path = request.path
-    return path != _FEEDBACK and not (path in _ABOUT_THE_FLOW and request.method in _LOOKING)
+    if path == _FEEDBACK:
+        return False
+    return not (request.method in _LOOKING and (path in _ABOUT_THE_FLOW or path == health_path))

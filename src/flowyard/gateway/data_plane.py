@@ -53,6 +53,7 @@ class DataPlane:
         self._outgoing = Outgoing(settings)
         self._deadlines = Deadlines(settings.limits.answer_s)
         self._clock = asyncio.get_running_loop().time
+        self._health_path = settings.health.path if settings.health is not None else "/health"
 
     async def handle(self, request: Request) -> Response:
         """The answer; whatever fails is one, too."""
@@ -141,7 +142,7 @@ class DataPlane:
             raise Refusal(400, "There is no backend of that name.")
         epoch = self.epoch
         asked.epoch = epoch.number
-        asked.is_counted = asks_the_flow(request)
+        asked.is_counted = asks_the_flow(request, self._health_path)
         if wanted is not None:
             asked.chosen_by, asked.arm, asked.assigned = "override", wanted, wanted
             return iter((self._arms[wanted],))

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flowyard.production.instants import milliseconds
-from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
+from flowyard.production.joins import APART_MS, EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
 from flowyard.production.rows import column_text
 from flowyard.production.store import ProductionStore
 from flowyard.store.database import Session
@@ -36,7 +36,7 @@ def iter_experiment_records(store: ProductionStore, experiment: str, since: date
     while after is not None:
         found, after = store.tables.read(partial(_page, experiment=name, after=after), _NOTHING)
         yield from found
-    after = _Place(begin, "")
+    after = _Place(begin - APART_MS, "")
     while after is not None:
         found, after = store.tables.read(partial(_said, experiment=name, since=begin, after=after), _NOTHING)
         yield from found
@@ -56,9 +56,7 @@ def _page(session: Session, experiment: str, after: _Place) -> tuple[list[dict[s
     return found, last if len(exposures) == _PAGE else None
 
 
-def _said(
-    session: Session, experiment: str, since: int, after: _Place
-) -> tuple[list[dict[str, Any]], _Place | None]:
+def _said(session: Session, experiment: str, since: int, after: _Place) -> tuple[list[dict[str, Any]], _Place | None]:
     """The same for feedback: each is looked at once, whosever it is, as thousands may be of one trace."""
     rows = session.execute(_FEEDBACK, (after.at_ms, after.id, experiment, since)).fetchall()
     if not rows:

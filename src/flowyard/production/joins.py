@@ -7,6 +7,7 @@ index that has all that it asks for, and costs the same however many share it.
 from __future__ import annotations
 
 __all__ = [
+    "APART_MS",
     "EXCHANGE_OF_EXPOSURE",
     "EXCHANGE_OF_FEEDBACK",
     "EXPOSURE_OF_FEEDBACK",
@@ -14,7 +15,7 @@ __all__ = [
     "SAID_OF_EXPOSURES",
 ]
 
-_APART_MS = 3_600_000
+APART_MS = 3_600_000
 """How far clocks of machines, and the two ends of a stream, may be apart."""
 _OF_EACH_SIDE = 10
 """Of exchanges with one request id and trace, as many before and after an exposure are looked at for its version."""
@@ -26,7 +27,7 @@ def _nearest(table: str, condition: str, of: str, wanted: str = "id") -> str:
         (SELECT n.{wanted} FROM flowyard_production_{table} n
          WHERE {condition} AND n.at_ms <= {of}.at_ms ORDER BY n.at_ms DESC, n.id DESC LIMIT 1),
         (SELECT n.{wanted} FROM flowyard_production_{table} n
-         WHERE {condition} AND n.at_ms > {of}.at_ms AND n.at_ms <= {of}.at_ms + {_APART_MS}
+         WHERE {condition} AND n.at_ms > {of}.at_ms AND n.at_ms <= {of}.at_ms + {APART_MS}
          ORDER BY n.at_ms, n.id LIMIT 1))"""  # noqa: S608 - of our own pieces
 
 
@@ -58,7 +59,7 @@ def _beside(side: str, order: str, later: int) -> str:
         ORDER BY n.at_ms {order}, n.id {order} LIMIT {_OF_EACH_SIDE}) s{later}"""  # noqa: S608 - of our own pieces
 
 
-_AFTER = f"n.at_ms > x.at_ms AND n.at_ms <= x.at_ms + {_APART_MS}"
+_AFTER = f"n.at_ms > x.at_ms AND n.at_ms <= x.at_ms + {APART_MS}"
 EXCHANGE_OF_EXPOSURE = f"""(SELECT c.id FROM (
     {_beside("n.at_ms <= x.at_ms", "DESC", 0)} UNION ALL {_beside(_AFTER, "ASC", 1)}) c
     ORDER BY c.other, c.later, CASE WHEN c.later = 0 THEN -c.at_ms ELSE c.at_ms END, c.id LIMIT 1)"""  # noqa: S608

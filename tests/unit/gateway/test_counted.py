@@ -26,3 +26,8 @@ from flowyard.wire import Request
 )
 def test_what_asks_the_flow(method: str, path: str, asks: bool):
     assert asks_the_flow(Request(method, path, "", {})) is asks
+
+
+def test_the_health_path_of_the_file_does_not_ask_it_either():
+    assert asks_the_flow(Request("GET", "/ready", "", {}))
+    assert not asks_the_flow(Request("GET", "/ready", "", {}), "/ready")
