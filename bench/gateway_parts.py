@@ -52,7 +52,7 @@ def free_port() -> int:
 
 
 def gateway_env() -> dict[str, str]:
-    return own_env(GATEWAY_KEY=KEY)
+    return own_env(GATEWAY_KEY=KEY, FLOWYARD_HOME=str(FOLDER / "home"))
 
 
 @contextmanager

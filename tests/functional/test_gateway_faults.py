@@ -1,4 +1,4 @@
-"""A gateway process whose backends, disk and operators misbehave: requests go on being answered, and nothing is lost."""
+"""A gateway process whose backends, disk and operators misbehave: requests are answered, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -164,6 +164,9 @@ def test_of_operators_who_change_weights_at_once_one_does(tmp_path: Path):
         assert found.count("Epoch 2 holds, not 1: somebody has changed the weights.") == 11
         assert gate.state()["weights"]["b"] == 20 + found.index(2)
         assert gate.control("PUT", "/v1/gateway/weights", {"weights": {"a": 1}, "epoch": 1}).status == 409
+        words = ("gateway", "weights", "a=1", "--epoch", "1", "--config", gate.config)
+        late = flowyard(*words, cwd=tmp_path, env=gate.env)
+        assert (late.returncode, "Epoch 2 holds, not 1" in late.stderr) == (2, True)
         assert len(control.epochs()) == 2
         gate.stop()
 
@@ -193,7 +196,7 @@ def test_a_killed_gateway_leaves_one_torn_line_at_most(tmp_path: Path):
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="a limit is set on another process by prlimit")
 @pytest.mark.parametrize("room", [0, 700], ids=["no byte", "a torn line"])
 def test_a_full_disk_stops_neither_requests_nor_what_comes_later(tmp_path: Path, room: int):
-    """The process may not make any file longer than it is, or than ``room``: what is written fails as on a full disk."""
+    """The process may make no file longer than ``room`` bytes: what is written fails as on a full disk."""
 
     def limit(size: int) -> None:
         _, most = resource.prlimit(gate.process.pid, resource.RLIMIT_FSIZE)

@@ -44,7 +44,7 @@ def asked(gate: Gate, users: Iterable[str]) -> dict[str, str]:
 
 
 def test_each_epoch_has_the_share_of_its_weights(tmp_path: Path):
-    """While others ask without a pause; the users that are counted are the same in each run, so that it cannot differ."""
+    """While others ask without a pause; who is counted is the same in each run, so that the share cannot differ."""
     changes, users = 30, 100
     shares = [number * 37 % 99 + 1 for number in range(changes)]
 

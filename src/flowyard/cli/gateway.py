@@ -72,10 +72,13 @@ def status(config: str, home: str | None, epochs: bool, as_json: bool) -> None:
 @click.argument("weights", nargs=-1, required=True, metavar="BACKEND=WEIGHT…")
 @_config_options
 @_reason
+@click.option("--epoch", type=int, metavar="N", help="Only while this epoch holds, so that nobody's change is undone.")
 @_as_json
-def weights(weights: tuple[str, ...], config: str, home: str | None, reason: str, as_json: bool) -> None:
+def weights(
+    weights: tuple[str, ...], config: str, home: str | None, reason: str, epoch: int | None, as_json: bool
+) -> None:
     """Change the weights at once, for all requests that begin; backends that are not named get none."""
-    found = _control(config, home).set_weights(_parsed(weights), reason)
+    found = _control(config, home).set_weights(_parsed(weights), reason, epoch=epoch)
     print_json(found) if as_json else click.echo(_epoch_line(found))
 
 

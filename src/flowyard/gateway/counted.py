@@ -20,7 +20,8 @@ _ABOUT_THE_FLOW = frozenset(
 def asks_the_flow(request: Request, health_path: str = "/health") -> bool:
     """False for feedback, and for looks at a deployment's health, version or page: no answer of the flow is in them.
 
-    ``health_path`` is the one that ``gateway.yaml`` names. Were they counted, a version would have fewer errors and quicker answers the more its users say of it.
+    ``health_path`` is the one that ``gateway.yaml`` names. Were they counted, a version would have fewer errors and
+    quicker answers the more its users say of it.
     """
     path = request.path
     if path == _FEEDBACK:

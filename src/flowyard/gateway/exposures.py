@@ -74,7 +74,8 @@ class Exposures:
             f'{{"kind": "exposure", "at": "{self._moment(at)}", "request_id": {json.dumps(asked.request_id)}, '
             f'"trace_id": "{asked.trace_id}", "experiment": {self._experiment}, '
             f'"unit": "{self._hashes.name(asked.unit)}", "unit_from": "{asked.unit_from}", "arm": "{arm}", '
-            f'"assigned": "{asked.assigned}", {instead}"chosen_by": "{asked.chosen_by}", "version": {json.dumps(version)}, "epoch": {asked.epoch}, '
+            f'"assigned": "{asked.assigned}", {instead}"chosen_by": "{asked.chosen_by}", '
+            f'"version": {json.dumps(version)}, "epoch": {asked.epoch}, '
             f'"status": {status}, "latency_s": {latency_s:.6f}, "first_piece_s": {first}, '
             f'"mirror": {"true" if asked.is_mirror else "false"}}}'
         )

@@ -23,8 +23,8 @@ _FILE_BYTES = 64 * 1024 * 1024
 class RecordFolder(RecordSink):
     """Writes in a thread of its own, to ``<UTC time>-<process>-<number>.jsonl``, flushed whenever it has caught up.
 
-    A record that finds the disk full, or 10,000 others waiting, is counted as dropped; serving goes on. What a full disk
-    took in part is taken away again, so that no line is torn but for the last one of a process that was killed.
+    A record that finds the disk full, or 10,000 others waiting, is counted as dropped; serving goes on. What a full
+    disk took in part is taken away again, so that no line is torn but for the last one of a process that was killed.
     """
 
     def __init__(self, folder: Path, file_bytes: int = _FILE_BYTES) -> None:

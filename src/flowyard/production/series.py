@@ -71,8 +71,9 @@ def series(
     """One point for each group and each ``step`` of the window that has requests, by group, then by time.
 
     ``name`` is that of a flow for versions, whose mirrored requests count too, and of a gateway's experiment for arms,
-    whose mirrored ones and those of testers do not. A request that another arm answered failed its assigned one, and has
-    no latency, tokens, cost or feedback. Without a step the window is one piece. Raises UserError for an empty window.
+    whose mirrored ones and those of testers do not. A request that another arm answered was failed by its assigned
+    one, and has no latency, tokens, cost or feedback. Without a step the window is one piece. Raises UserError for an
+    empty window.
     """
     since, until = window.values
     step_ms = until - since if step is None else int(step.total_seconds() * 1000)
