@@ -18,6 +18,12 @@ from cryptography.x509.oid import NameOID
 from functional_helper import flowyard
 from gateway_helper import behind, gateway
 
+_USES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+_SIGNS = {"digital_signature": True, "key_cert_sign": True}
+
 
 def certificate(file: Path, name: str = "127.0.0.1", *, ended: bool = False) -> Path:
     """A certificate that signs itself, with its key, for an address or a name."""
@@ -34,6 +40,8 @@ def certificate(file: Path, name: str = "127.0.0.1", *, ended: bool = False) -> 
         .not_valid_after(now + timedelta(days=-2 if ended else 2))
         .add_extension(x509.SubjectAlternativeName([place]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.KeyUsage(**dict.fromkeys(_USES, False) | _SIGNS), critical=True)
         .sign(key, hashes.SHA256())
     )
     plain = serialization.NoEncryption()
