@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy
 
+from bench.ab_rollbacks import equal_arms_rolled_back
 from bench.ab_simulation import Case, Counts, decided, exact_log_e, sample_ratio_log_e, simulate, warm_means
 from bench.timing import say
 from flowyard.statistics.one_sided import ShareSlice, iter_above_limit_log_e_values
@@ -150,6 +151,8 @@ def _others(experiments: int, seed: int) -> None:
     by_epochs, pooled = simpson(experiments, seed)
     say(f"\nA split that changes with the rate: {by_epochs:.1%} false by epochs, {pooled:.1%} as one")
     say(f"False rollbacks by guardrails of equal arms at the limit, at 1 %: {false_rollbacks(experiments, seed):.2%}")
+    share = equal_arms_rolled_back(experiments, seed)
+    say(f"Equal arms rolled back by all kinds of guardrails together, through the whole decision: {share:.2%}")
     delays = rollback_delays(experiments, seed)
     soon = sum(delay <= 2 for delay in delays) / len(delays)
     say(f"A canary that begins to fail 20 % (100 requests an interval): within 2 intervals {soon:.1%}")

@@ -14,6 +14,7 @@ from flowyard.ab.policy import AbPolicy
 from flowyard.ab.record_values import (
     Joined,
     has_failed,
+    is_of_another_arm,
     is_too_low,
     is_unsafe,
     known_at,
@@ -122,18 +123,24 @@ def _exposures(
             continue
         if exposure.get("experiment") != policy.experiment:
             continue
-        names = (exposure.get("arm"), exposure.get("version"))
-        if policy.treatment not in names and policy.control not in names:
+        treated = _is_treated(exposure, policy)
+        if treated is None or exposure.get("chosen_by") == "override":  # a tester, whom nobody assigned
             continue
-        treated = policy.treatment in names
-        if exposure.get("chosen_by") == "override":  # a tester, whom nobody assigned
-            continue
-        if exposure.get("chosen_by") == "fallback":  # the unit's own arm is the one that could not answer
-            treated = not treated
         unit = exposure.get("unit") if _has_unit(exposure, policy) else None
         epoch = exposure.get("epoch")
         number_ = epoch if isinstance(epoch, int) else _epoch_at(at, splits)
         yield _Seen(f"u{unit}" if unit else f"r{request}", at, number_, treated, joined)
+
+
+def _is_treated(exposure: Mapping[str, Any], policy: AbPolicy) -> bool | None:
+    """Whether the unit was assigned to the treatment, whichever arm answered; None for an arm that is not compared."""
+    is_elsewhere = exposure.get("chosen_by") == "fallback"
+    is_told = is_elsewhere and isinstance(exposure.get("assigned"), str)
+    names = [exposure.get(name) for name in (("assigned", "assigned_version") if is_told else ("arm", "version"))]
+    if policy.treatment not in names and policy.control not in names:
+        return None
+    treated = policy.treatment in names
+    return not treated if is_elsewhere and not is_told else treated  # of two arms it was the other one
 
 
 def _has_unit(exposure: Mapping[str, Any], policy: AbPolicy) -> bool:
@@ -170,6 +177,8 @@ def _look(each: _Seen, policy: AbPolicy, counts: dict[str, float], latency: dict
     """What guardrails want to know of one request."""
     counts["looks"] += 1
     counts["errors"] += has_failed(each.joined)
+    if is_of_another_arm(each.joined):
+        return
     took = number(each.joined["exposure"].get("latency_s"))
     if took is not None:
         latency[latency_bucket(took)] += 1

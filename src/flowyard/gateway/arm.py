@@ -16,7 +16,10 @@ LATENCY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 @dataclass(slots=True, eq=False)
 class Arm:
-    """``statuses`` counts what callers got, 499 those who left; ``buckets`` latencies by ``LATENCY_BOUNDS``."""
+    """``statuses`` counts what callers got, 499 those who left; ``buckets`` latencies by ``LATENCY_BOUNDS``.
+
+    ``last_failure`` says why no answer came the last time that none did; empty when all were answered.
+    """
 
     backend: Backend
     breaker: Breaker
@@ -26,6 +29,7 @@ class Arm:
     statuses: Counter[int] = field(default_factory=Counter)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     latency_s: float = 0.0
+    last_failure: str = ""
 
     @property
     def name(self) -> str:

@@ -23,8 +23,10 @@ _bits = random.Random(random.SystemRandom().getrandbits(128)).getrandbits
 class Asked:
     """``unit`` is as the caller gave it and goes into no record; ``unit_from`` says where it stood.
 
-    ``chosen_by`` is what chose the arm: ``weights``, ``override`` for testers, ``fallback`` when the unit's own arm
-    could not be reached. ``began`` is on the loop's clock. ``session`` is a new session's name, to be set as a cookie.
+    ``assigned`` is the arm that the weights give the unit, for testers the one that they asked for; ``arm`` is the one
+    that answers. ``chosen_by`` is what chose that: ``weights``, ``override`` for testers, ``fallback`` when the unit's
+    own arm could not be reached; then ``assigned_version`` is that arm's. ``is_counted`` is false for what does not ask
+    the flow. ``began`` is on the loop's clock. ``session`` is a new session's name, to be set as a cookie.
     """
 
     request_id: str
@@ -35,10 +37,13 @@ class Asked:
     began: float
     epoch: int = 0
     arm: str = ""
+    assigned: str = ""
+    assigned_version: str = ""
     chosen_by: str = "weights"
     first_piece_s: float | None = None
     session: str = ""
     is_mirror: bool = False
+    is_counted: bool = True
 
 
 def note_request(request: Request, sticky: StickySettings, now: float) -> Asked:

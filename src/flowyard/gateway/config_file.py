@@ -105,7 +105,7 @@ class _Override(_Strict):
 class _Mirror(_Strict):
     to: str
     percent: Annotated[float, Field(gt=0, le=100)] = 100.0
-    at_once: Annotated[int, Field(ge=1, le=256)] = 4
+    at_once: Annotated[int, Field(ge=1, le=128)] = 4
     waiting: Annotated[int, Field(ge=1, le=10_000)] = 64
     budget_per_hour: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
     timeout_s: _Seconds = 60.0

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from flowyard.gateway.access import overridden_arm, refused, require_key
 from flowyard.gateway.arm import Arm
 from flowyard.gateway.asked import Asked, note_request
+from flowyard.gateway.counted import asks_the_flow
 from flowyard.gateway.direct import Deadlines, Direct
 from flowyard.gateway.epochs import Epoch
 from flowyard.gateway.exposures import Exposures
@@ -52,6 +53,7 @@ class DataPlane:
         self._outgoing = Outgoing(settings)
         self._deadlines = Deadlines(settings.limits.answer_s)
         self._clock = asyncio.get_running_loop().time
+        self._health_path = settings.health.path if settings.health is not None else "/health"
 
     async def handle(self, request: Request) -> Response:
         """The answer; whatever fails is one, too."""
@@ -83,6 +85,7 @@ class DataPlane:
     def broken(self, error: Exception, asked: Asked, arm: Arm, ticket: int) -> Response:
         status = 504 if isinstance(error, Unanswered) and error.is_late else 502
         self._failed(arm, ticket)
+        arm.last_failure = str(error)
         self._end(arm)
         self._note(asked, arm, status)
         return self._named(refused(_no_answer(arm, status)), asked)
@@ -139,11 +142,12 @@ class DataPlane:
             raise Refusal(400, "There is no backend of that name.")
         epoch = self.epoch
         asked.epoch = epoch.number
+        asked.is_counted = asks_the_flow(request, self._health_path)
         if wanted is not None:
-            asked.chosen_by, asked.arm = "override", wanted
+            asked.chosen_by, asked.arm, asked.assigned = "override", wanted, wanted
             return iter((self._arms[wanted],))
         point = self._hashes.point(asked.unit)
-        asked.arm = epoch.line.arm(point)
+        asked.arm = asked.assigned = epoch.line.arm(point)
         return self._by_weight(asked.arm, epoch, point)
 
     def _by_weight(self, own: str, epoch: Epoch, point: int) -> Iterator[Arm]:
@@ -161,6 +165,7 @@ class DataPlane:
                 self._mirror.offer(request, asked, arm.name)
             if arm.name != asked.arm:
                 asked.arm, asked.chosen_by = arm.name, "fallback"
+                asked.assigned_version = self._arms[asked.assigned].backend.version
             left, tried = left - 1, arm
             response = await self._asked(request, asked, arm, ticket)
             if response is not None:
@@ -180,6 +185,7 @@ class DataPlane:
             status = response.status
         except Unanswered as error:
             self._failed(arm, ticket)
+            arm.last_failure = str(error)
             status = 0 if error.is_untouched else 504 if error.is_late else 502
         except BadAnswer:
             self._failed(arm, ticket)

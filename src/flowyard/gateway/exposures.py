@@ -41,7 +41,7 @@ class Exposures:
 
     def ended(self, asked: Asked, arm: str, version: str, status: int, latency_s: float) -> None:
         """Keep what became of a request."""
-        if self._sink is None:
+        if self._sink is None or not asked.is_counted:
             return
         if not self._waiting and self.later is not None:
             self.later(_EVERY_S, self.flush)
@@ -68,12 +68,14 @@ class Exposures:
 
         In a thread it would take longer: both would wait for each other.
         """
+        instead = f'"assigned_version": {json.dumps(asked.assigned_version)}, ' if asked.chosen_by == "fallback" else ""
         first = "null" if asked.first_piece_s is None else f"{asked.first_piece_s:.6f}"
         return (
             f'{{"kind": "exposure", "at": "{self._moment(at)}", "request_id": {json.dumps(asked.request_id)}, '
             f'"trace_id": "{asked.trace_id}", "experiment": {self._experiment}, '
             f'"unit": "{self._hashes.name(asked.unit)}", "unit_from": "{asked.unit_from}", "arm": "{arm}", '
-            f'"chosen_by": "{asked.chosen_by}", "version": {json.dumps(version)}, "epoch": {asked.epoch}, '
+            f'"assigned": "{asked.assigned}", {instead}"chosen_by": "{asked.chosen_by}", '
+            f'"version": {json.dumps(version)}, "epoch": {asked.epoch}, '
             f'"status": {status}, "latency_s": {latency_s:.6f}, "first_piece_s": {first}, '
             f'"mirror": {"true" if asked.is_mirror else "false"}}}'
         )

@@ -42,10 +42,13 @@ class Gateway:
         self._state = state
         self._held = _hold(state)
         self._clients: list[WireClient] = []
-        hashes = UnitHash(settings.salt or _kept_salt(state), settings.experiment)
         self.arms = {name: Arm(each, Breaker(settings.breaker)) for name, each in settings.backends.items()}
         file = EpochFile(state / "epochs.jsonl")
-        epoch = first_epoch(file, {name: each.weight for name, each in settings.backends.items()})
+        try:
+            hashes = UnitHash(settings.salt or _kept_salt(state), settings.experiment)
+            epoch = first_epoch(file, {name: each.weight for name, each in settings.backends.items()})
+        except OSError as error:
+            raise _unusable(state, error) from None
         sink = RecordFolder(settings.exposures) if settings.exposures is not None else None
         self._exposures = Exposures(sink, settings.experiment, hashes)
         self._client = WireClient(connect_s=settings.limits.connect_s, answer_s=settings.limits.answer_s)
@@ -105,7 +108,8 @@ class Gateway:
             "backends": {name: _arm_view(arm, epoch, now) for name, arm in self.arms.items()},
             "under_way": self.data.under_way,
             "mirror": mirror
-            and {"to": mirror.arm.name, "sent": mirror.sent, "failed": mirror.failed, "dropped": mirror.dropped},
+            and {"to": mirror.arm.name, "sent": mirror.sent, "failed": mirror.failed, "dropped": mirror.dropped}
+            | {"waiting": mirror.waiting, "held_bytes": mirror.held_bytes},
             "exposures": {"on": self._exposures.is_on, "dropped": self._exposures.dropped},
         }
 
@@ -139,6 +143,7 @@ def _arm_view(arm: Arm, epoch: Epoch, now: float) -> dict[str, Any]:
         "under_way": arm.under_way,
         "requests": arm.statuses.total(),
         "errors": sum(count for status, count in arm.statuses.items() if status >= 500),
+        "last_failure": arm.last_failure,
     }
 
 
@@ -148,11 +153,15 @@ def _hold(state: Path) -> IO[bytes]:
         state.mkdir(parents=True, exist_ok=True)
         file = (state / "gateway.lock").open("a+b")
     except OSError as error:
-        raise UserError(f"The state folder {state} cannot be used: {error.strerror}.") from None
+        raise _unusable(state, error) from None
     if not try_lock(file):
         file.close()
         raise Conflict(f"Another gateway uses {state}.", hint="Stop it, or give this one a state folder of its own.")
     return file
+
+
+def _unusable(state: Path, error: OSError) -> UserError:
+    return UserError(f"The state folder {state} cannot be used: {error.strerror}.")
 
 
 def _kept_salt(state: Path) -> str:

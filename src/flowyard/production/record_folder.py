@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flowyard._util.files import append_all
 from flowyard.abc import RecordSink
 from flowyard.errors import UserError
 
@@ -22,7 +23,8 @@ _FILE_BYTES = 64 * 1024 * 1024
 class RecordFolder(RecordSink):
     """Writes in a thread of its own, to ``<UTC time>-<process>-<number>.jsonl``, flushed whenever it has caught up.
 
-    A record that finds the disk full, or 10,000 others waiting, is counted as dropped; serving goes on.
+    A record that finds the disk full, or 10,000 others waiting, is counted as dropped; serving goes on. What a full
+    disk took in part is taken away again, so that no line is torn but for the last one of a process that was killed.
     """
 
     def __init__(self, folder: Path, file_bytes: int = _FILE_BYTES) -> None:
@@ -74,8 +76,7 @@ class RecordFolder(RecordSink):
     def _write(self, batch: list[Callable[[], str]]) -> None:
         try:
             lines = "".join(f"{text()}\n" for text in batch)
-            with self._file().open("a", encoding="utf-8") as file:
-                file.write(lines)
+            append_all(self._file(), lines.encode(), durable=False)
         except Exception as error:  # a value whose __str__ fails, a disk that is full: neither may end serving
             if not self._dropped:
                 sys.stderr.write(f"Production records are dropped: {type(error).__name__}\n")

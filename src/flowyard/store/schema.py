@@ -176,6 +176,16 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "CREATE INDEX flowyard_production_judgements_by_judging ON flowyard_production_judgements "
         "(flow, evaluator, judged_ms)",
     ),
+    (
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned {text} NOT NULL DEFAULT ''",
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned_version {text} NOT NULL DEFAULT ''",
+        "UPDATE flowyard_production_exposures SET assigned = arm, assigned_version = version",
+        *(
+            f"CREATE INDEX flowyard_production_{table}_by_trace_and_{key} "
+            f"ON flowyard_production_{table} (trace_id, {key}_id, at_ms, id)"
+            for table, key in (("exchanges", "span"), ("exchanges", "request"), ("exposures", "request"))
+        ),
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 

@@ -18,6 +18,7 @@ from bench.ab import (
     rollback_delays,
     simpson,
 )
+from bench.ab_rollbacks import equal_arms_rolled_back
 from bench.ab_simulation import Case, decided, exact_log_e, multinomial_log_e, sample_ratio_log_e, simulate, warm_means
 
 from flowyard.ab.decide import DecisionState, decide
@@ -65,6 +66,11 @@ def test_guardrails_leave_equal_arms_alone_and_catch_a_canary_that_begins_to_fai
     assert false_rollbacks(EXPERIMENTS, seed=15) <= 0.01
     delays = rollback_delays(200, seed=16, each=200)
     assert numpy.mean([delay <= 2 for delay in delays]) == 1
+
+
+def test_no_kind_of_guardrail_rolls_equal_arms_back():
+    """``python -m bench.ab`` does a thousand, with more looks."""
+    assert equal_arms_rolled_back(60, seed=19, looks=8, each=300) <= 0.01
 
 
 def test_the_tables_are_the_functions():
