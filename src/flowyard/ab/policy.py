@@ -20,7 +20,7 @@ class PrimaryMetric:
     ``field`` is a path in the records of a request: the kind of record, then its keys, as ``feedback.rating``. It was a
     success when the value is one of ``success``, or a number of ``at_least``. ``expected`` is the share of successes
     (or the mean) and ``smallest`` the difference worth finding, ``spread`` the standard deviation of numbers: only for
-    how long the test will take.
+    how long the test will take. ``feedback`` without a field is what monitoring takes for positive or negative.
     """
 
     metric: Literal["no_error", "feedback", "judge", "field"]

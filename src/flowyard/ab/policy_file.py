@@ -201,11 +201,11 @@ def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
     if primary.metric == "no_error":
         if primary.field or primary.success or primary.at_least is not None:
             yield Problem("no_error takes no field, success or at_least.", where)
-    elif primary.field is None:
+    elif primary.field is None and (primary.metric != "feedback" or primary.success or primary.at_least is not None):
         yield Problem(f"{primary.metric} needs a field.", where, "field: feedback.rating")
     if primary.metric == "judge" and primary.at_least is None:
         yield Problem("judge needs the score that is enough.", where, "at_least: 4")
-    if primary.metric == "feedback" and (not primary.success) == (primary.at_least is None):
+    if primary.metric == "feedback" and primary.field and (not primary.success) == (primary.at_least is None):
         yield Problem("feedback needs either success or at_least.", where, "success: [up]")
     if primary.metric == "field" and (primary.success or primary.at_least is not None):
         yield Problem("A field is a number as it is: no success, no at_least.", where)

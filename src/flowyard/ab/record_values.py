@@ -8,6 +8,7 @@ from typing import Any
 
 from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.ab.policy import PrimaryMetric
+from flowyard.production.opinion import opinion_of
 
 __all__ = ["Joined", "has_failed", "is_unsafe", "moment", "number", "outcome", "value_at"]
 
@@ -30,13 +31,16 @@ def moment(record: Mapping[str, Any]) -> datetime | None:
 
 
 def value_at(joined: Joined, field: str) -> Any:
-    """The value at ``KIND.KEY.KEY``; None when there is none. It may be below the kind as a key once more."""
+    """The value at ``KIND.KEY.KEY``; None when there is none. It may be below the kind as a key once or twice more.
+
+    A server keeps the body of ``/feedback`` as prompt flow does: under ``feedback``, in the record's ``feedback``.
+    """
     kind, *keys = field.split(".")
     record = joined.get(kind)
     if record is None:
         return None
-    found = _inside(record, keys)
-    return _inside(record, [kind, *keys]) if found is None else found
+    places = (keys, [kind, *keys], [kind, kind, *keys])
+    return next((found for place in places if (found := _inside(record, place)) is not None), None)
 
 
 def _inside(record: Any, keys: list[str]) -> Any:
@@ -58,15 +62,26 @@ def outcome(primary: PrimaryMetric, joined: Joined) -> float | None:
         return 0.0 if has_failed(joined) else 1.0
     if joined["exposure"].get("chosen_by") == "fallback":  # what is said of the answer is said of the other arm's
         return None
-    value = value_at(joined, str(primary.field))
+    if primary.field is None:
+        return _said(joined.get("feedback", {}).get("feedback"))
+    value = value_at(joined, primary.field)
     if primary.metric == "field":
         return number(value)
     if primary.at_least is not None:
         found = number(value)
         return None if found is None else float(found >= primary.at_least)
+    return _success(primary, value)
+
+
+def _success(primary: PrimaryMetric, value: Any) -> float | None:
     if value is None or isinstance(value, dict | list):
         return None
     return float(any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in primary.success))
+
+
+def _said(feedback: Any) -> float | None:
+    positive = opinion_of(feedback).positive if feedback is not None else None
+    return None if positive is None else float(positive)
 
 
 def has_failed(joined: Joined) -> bool:

@@ -25,6 +25,7 @@ class Asked:
 
     ``chosen_by`` is what chose the arm: ``weights``, ``override`` for testers, ``fallback`` when the unit's own arm
     could not be reached. ``began`` is on the loop's clock. ``session`` is a new session's name, to be set as a cookie.
+    ``is_feedback``: it says something of an answer that was given, and is itself none that could be compared.
     """
 
     request_id: str
@@ -39,6 +40,7 @@ class Asked:
     first_piece_s: float | None = None
     session: str = ""
     is_mirror: bool = False
+    is_feedback: bool = False
 
 
 def note_request(request: Request, sticky: StickySettings, now: float) -> Asked:
@@ -52,7 +54,7 @@ def note_request(request: Request, sticky: StickySettings, now: float) -> Asked:
         trace = f"00-{trace_id}-{_bits(64) or 1:016x}-01"
     else:
         trace_id = found[1]
-    asked = Asked(request_id, trace, trace_id, request_id, "request", now)
+    asked = Asked(request_id, trace, trace_id, request_id, "request", now, is_feedback=request.path == "/feedback")
     _find_unit(asked, request, sticky)
     return asked
 

@@ -40,8 +40,8 @@ class Exposures:
         return self._lost + (self._sink.dropped if self._sink is not None else 0)
 
     def ended(self, asked: Asked, arm: str, version: str, status: int, latency_s: float) -> None:
-        """Keep what became of a request."""
-        if self._sink is None:
+        """Keep what became of a request; one to ``/feedback`` is none that a test of two arms could count."""
+        if self._sink is None or asked.is_feedback:
             return
         if not self._waiting and self.later is not None:
             self.later(_EVERY_S, self.flush)
