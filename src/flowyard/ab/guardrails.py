@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flowyard.ab.burn_in import values_needed
 from flowyard.ab.evidence import ArmCounts, Evidence, latency_bucket, latency_limit
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric
-from flowyard.ab.primary import BURN_IN, Sums, stratified
+from flowyard.ab.primary import Sums, stratified
 from flowyard.statistics.one_sided import ShareSlice, above_limit_log_e_value
 from flowyard.statistics.sequential import anytime_p_value, normal_mixture
 
@@ -112,11 +113,12 @@ def _slower(evidence: Evidence, shares: Mapping[int, float], times: float) -> It
 
 def _cost_p_value(evidence: Evidence, shares: Mapping[int, float], limit: Limit, value: float, alpha: float) -> float:
     """Of the mean cost by a confidence sequence; two-sided and therefore on the safe side."""
-    pairs = []
+    pairs, all_ = [], ArmCounts()
     for number, share in shares.items():
         control, treatment = ArmCounts(), ArmCounts()
         for each in (each for each in evidence.slices if each.epoch == number):
             control, treatment = control + each.control, treatment + each.treatment
+        all_ += control + treatment
         second = Sums(treatment.priced, treatment.cost_usd, treatment.cost_squares)
         if limit == "most_times_control" and 0 < share < 1:
             first = Sums(control.priced, control.cost_usd * value, control.cost_squares * value * value)
@@ -124,7 +126,8 @@ def _cost_p_value(evidence: Evidence, shares: Mapping[int, float], limit: Limit,
         elif limit == "most":  # a constant has no spread, and counts as often as there are costs
             n = max(second.n, 1) * 1_000_000
             pairs.append((Sums(n, n * value, n * value * value), second))
-    measured = [pair for pair in pairs if min(pair[0].n, pair[1].n) >= BURN_IN]
+    least = values_needed(all_.priced, all_.cost_usd, all_.cost_squares, all_.cost_cubes)
+    measured = [pair for pair in pairs if min(pair[0].n, pair[1].n) >= least]
     found = stratified(measured)
     if found is None or found.estimate <= 0:
         return 1.0

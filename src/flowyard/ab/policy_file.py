@@ -80,6 +80,7 @@ class _Primary(_Strict):
     expected: _Finite | None = None
     smallest: _Above0 | None = None
     spread: _Above0 | None = None
+    bounds: Annotated[list[_Finite], Field(min_length=2, max_length=2)] | None = None
 
 
 class _Guardrail(_Strict):
@@ -159,6 +160,7 @@ def _made(body: _File, folder: Path) -> AbPolicy:
     given = body.model_dump()
     arms, primary, split = given.pop("arms"), given.pop("primary"), given.pop("split")
     primary["success"] = tuple(primary["success"])
+    primary["bounds"] = tuple(primary["bounds"]) if primary["bounds"] else None
     if split and split["file"]:
         split["file"] = str(folder / split["file"])
     steps = (RampStep(**{key: value for key, value in step.items() if value is not None}) for step in given.pop("ramp"))
@@ -182,6 +184,7 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     if body.max_duration <= body.min_duration:
         yield Problem("max_duration has to be longer than min_duration.", file.where("max_duration"))
     yield from _primary_problems(body.primary, file)
+    yield from _bounds_problems(body, file)
     yield from _guardrail_problems(body.guardrails, file)
     shares = [step.share for step in body.ramp]
     for place, (before, share) in enumerate(pairwise(shares), 1):
@@ -213,6 +216,21 @@ def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
         yield Problem("More successes are better; direction is for a field.", file.where("primary", "direction"))
     if primary.metric != "field" and primary.expected is not None and not 0 < primary.expected < 1:
         yield Problem("expected is a share between 0 and 1.", file.where("primary", "expected"))
+
+
+def _bounds_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
+    bounds, where = body.primary.bounds, file.where("primary", "bounds")
+    if bounds is None:
+        return
+    if body.primary.metric != "field":
+        yield Problem("Yes and no have no bounds; they are for a field.", where)
+    if bounds[0] >= bounds[1]:
+        yield Problem("The first bound is below the second.", where, "bounds: [1, 5]")
+    if body.covariate is not None:
+        yield Problem("A covariate adjusts means, which need no bounds.", where, "Leave out one of them.")
+    expected = body.primary.expected
+    if expected is not None and not bounds[0] < expected < bounds[1]:
+        yield Problem("expected lies between the bounds.", file.where("primary", "expected"))
 
 
 def _guardrail_problems(guardrails: list[_Guardrail], file: YamlFile) -> Iterator[Problem]:

@@ -34,6 +34,7 @@ __all__ = [
 
 _METHODS = {
     "exact_counts": "exact test of counts",
+    "bounded_scores": "betting on bounded scores",
     "means": "confidence sequence of means",
     "adjusted_means": "confidence sequence of means, less what the covariate explains",
 }
