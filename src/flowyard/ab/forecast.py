@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowyard.ab.evidence import Epoch
 from flowyard.ab.forecast_numbers import NumberCase, number_case, shows_number
@@ -28,12 +28,14 @@ class Plan:
     """Units of both arms together that show the smallest difference worth finding, with a chance of 80 % or more.
 
     ``units`` is for this test, which may be looked at any time; ``units_one_look`` for one with a single look, to
-    compare. None where the policy does not say what is expected, or more than ten million.
+    compare. ``days`` is how long that is at the traffic of today. None where the policy does not say what is expected,
+    or more than ten million.
     """
 
     share: float
     units: int | None
     units_one_look: int | None
+    days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,13 @@ class Forecast:
     detectable: float | None
 
 
-def plan(policy: AbPolicy, share: float) -> Plan:
-    """What the test will take with the treatment at this share (0 to 1) of the units."""
+def plan(policy: AbPolicy, share: float, units_per_day: float | None = None) -> Plan:
+    """What the test will take with the treatment at this share (0 to 1) of the units, at that traffic."""
+    planned = _plan(policy, share)
+    return replace(planned, days=planned.units / units_per_day) if planned.units and units_per_day else planned
+
+
+def _plan(policy: AbPolicy, share: float) -> Plan:
     primary = policy.primary
     if primary.smallest is None or primary.expected is None or (not primary.is_binary and primary.spread is None):
         return Plan(share, None, None)

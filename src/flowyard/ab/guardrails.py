@@ -14,7 +14,7 @@ from flowyard.ab.primary import Sums, stratified
 from flowyard.statistics.one_sided import ShareSlice, above_limit_log_e_value
 from flowyard.statistics.sequential import anytime_p_value, normal_mixture
 
-__all__ = ["GuardrailFinding", "check_guardrails"]
+__all__ = ["GuardrailFinding", "check_guardrails", "seen_value"]
 
 _SLOW_SHARE = 0.05
 """Of the requests may be slower than a 95th percentile."""
@@ -51,7 +51,7 @@ def check_guardrails(policy: AbPolicy, evidence: Evidence) -> Sequence[Guardrail
         for limit in guardrail.limits:
             value = float(getattr(guardrail, limit))
             p_value = _p_value(guardrail, limit, value, evidence, shares, alpha)
-            seen = _seen(guardrail.metric, control), _seen(guardrail.metric, treatment)
+            seen = seen_value(guardrail.metric, control), seen_value(guardrail.metric, treatment)
             found.append(GuardrailFinding(guardrail.metric, limit, value, *seen, p_value, alpha, p_value <= alpha))
     return found
 
@@ -135,7 +135,8 @@ def _cost_p_value(evidence: Evidence, shares: Mapping[int, float], limit: Limit,
     return normal_mixture(found.estimate, found.standard_error, n, alpha).p_value
 
 
-def _seen(metric: GuardrailMetric, arm: ArmCounts) -> float | None:
+def seen_value(metric: GuardrailMetric, arm: ArmCounts) -> float | None:
+    """What the guardrail measures of an arm, in its own unit; None without looks."""
     if metric == "latency_p95_ms":
         bucket = arm.latency_percentile(95)
         return None if bucket is None else latency_limit(bucket) * 1000

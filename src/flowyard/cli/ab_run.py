@@ -8,6 +8,7 @@ import click
 
 from flowyard._util.person import person_name
 from flowyard.ab.forecast import plan
+from flowyard.ab.traffic import units_per_day
 from flowyard.cli.ab_options import ab_options, evidence_option, open_test
 from flowyard.cli.ab_view import plan_view, print_plan, print_ramp, print_tick, ramp_view, tick_code, tick_view
 from flowyard.cli.ab_watch import Every, collecting, until_ended
@@ -26,13 +27,15 @@ __all__ = ["decide_", "start", "stop"]
 def start(path: str, only_plan: bool, by: str | None, home: str | None, as_json: bool) -> None:
     """Begin the test in ab.yaml of USECASE: the treatment gets the first share of the ramp."""
     test = open_test(path, home)
-    plans = [plan(test.policy, step.share / 100) for step in test.policy.ramp]
+    traffic = units_per_day(test.policy, test.evidence, test.clock())
+    plans = [plan(test.policy, step.share / 100, traffic) for step in test.policy.ramp]
     ramp = None if only_plan else test.start(by or person_name(read_settings(home).environ))
     if as_json:
         view = ramp_view(ramp) if ramp else None
-        print_json({"name": test.policy.name, "plan": [plan_view(each) for each in plans], "ramp": view})
+        planned = [plan_view(each) for each in plans]
+        print_json({"name": test.policy.name, "units_per_day": traffic, "plan": planned, "ramp": view})
         return
-    print_plan(test.policy, plans)
+    print_plan(test.policy, plans, traffic)
     if ramp:
         print_ramp(test.policy, ramp)
 
