@@ -35,8 +35,10 @@ def served(greeting: Greeting, commands: list[list[str]], second: tuple[str, str
         yield
 
 
-def pending(greeting: Greeting) -> list[str]:
-    return [each["id"] for each in greeting.json("approval", "list") if each["state"] == "pending"]
+def pending(greeting: Greeting) -> list[tuple[str, int]]:
+    """Which requests wait for an answer, and for which version."""
+    found = greeting.json("approval", "list")
+    return [(each["id"], each["subject"]["version"]) for each in found if each["state"] == "pending"]
 
 
 def test_the_version_that_people_like_gets_all_and_the_old_one_goes(greeting: Greeting):
@@ -55,7 +57,8 @@ def test_the_version_that_people_like_gets_all_and_the_old_one_goes(greeting: Gr
             greeting.visit(range(100, 400))
             said = greeting.root / "watch.err"
             wait_until(lambda: "flowyard approval approve" in said.read_text(), "it asks", process)
-            (request,) = pending(greeting)
+            ((request, version),) = pending(greeting)
+            assert version == 2
             assert [person for person in before if before[person] == "b" != greeting.arms[person]] == [], "sticky"
             assert greeting.weights() == {"a": 50, "b": 50}, "nobody has said yes"
             greeting.run(*(request if word == "ID" else word for word in approve), FLOWYARD_USER="bob")

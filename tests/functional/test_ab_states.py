@@ -129,3 +129,18 @@ def test_the_page_shows_its_course_and_runs_nothing(ab: Ab, tmp_path: Path):
     assert {"polygon", "polyline"} <= set(names), "a confidence sequence, and lines"
     for said in ("Effect over time", "Share of the treatment", "Guardrail error_rate", "no_difference_yet"):
         assert said in page
+
+
+@pytest.mark.parametrize("every", ["0", "-1s", "1x", "31d", "nan"])
+def test_what_is_no_time_between_two_looks_is_refused(ab: Ab, every: str):
+    assert ab("ab", "start", ".")[0] == 0
+    code, _, said = ab("ab", "decide", ".", "--every", every)
+    assert code == 2
+    assert "--every" in said
+
+
+def test_records_come_from_files_or_from_the_store(ab: Ab):
+    assert ab("ab", "start", ".")[0] == 0
+    code, _, said = ab("ab", "decide", ".", "--evidence", "r.jsonl", "--collect", "records")
+    assert code == 2
+    assert "--collect" in said

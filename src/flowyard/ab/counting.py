@@ -93,7 +93,15 @@ def count_records(
         unreadable,
         seen[0].at if seen else None,
         seen[-1].at if seen else None,
+        next((_version(each) for each in reversed(seen) if each.treated and _version(each)), ""),
     )
+
+
+def _version(seen: _Seen) -> str:
+    """That of the arm which answered; nothing where it is not the unit's own."""
+    exposure = seen.joined["exposure"]
+    version = exposure.get("version")
+    return version[:200] if isinstance(version, str) and exposure.get("chosen_by") != "fallback" else ""
 
 
 def _split(record: Mapping[str, Any]) -> Split | None:

@@ -45,6 +45,7 @@ class Decision:
     sample_ratio_p_value: float
     guardrails: tuple[GuardrailFinding, ...]
     unit: str
+    treatment_version: str = ""
 
     @property
     def holds_back(self) -> bool:
@@ -69,7 +70,17 @@ def decide(policy: AbPolicy, evidence: Evidence, *, since: datetime, now: dateti
     state, rule, _ = found[0]
     reasons = tuple(reason for each, _, reason in found if each is state)
     return Decision(
-        state, rule, reasons, since, evidence.last_at, tuple(epochs), primary, ratio, guardrails, policy.unit
+        state,
+        rule,
+        reasons,
+        since,
+        evidence.last_at,
+        tuple(epochs),
+        primary,
+        ratio,
+        guardrails,
+        policy.unit,
+        evidence.treatment_version,
     )
 
 

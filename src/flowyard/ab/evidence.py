@@ -133,7 +133,7 @@ class Evidence:
 
     ``crossed`` are units that were in both arms within one epoch, ``without_unit`` requests whose unit nobody knows,
     which count as units of their own, ``unknown_epochs`` those whose split nobody knows, ``unreadable`` records that
-    are none.
+    are none. ``treatment_version`` is the version that exposures of the treatment named last.
     """
 
     slices: tuple[TimeSlice, ...] = ()
@@ -144,6 +144,7 @@ class Evidence:
     unreadable: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
+    treatment_version: str = ""
 
     def epochs(self, control: str, treatment: str) -> Sequence[Epoch]:
         """The sums of each epoch in which something was seen, in order; those of unknown split are left out."""
