@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from functional_helper import ending, flowyard, start_flowyard
+from functional_helper import ending, flowyard, flowyard_here, start_flowyard
 from gateway_helper import KEY, PATIENCE_S, Answered, ask
 
 from conftest import wait_for_text
@@ -91,6 +91,8 @@ min_sample: 60
 ramp: [{share: 25, min_duration: 0s, min_sample: 10}, {share: 50, min_duration: 0s}]
 decide: approval
 """
+_IN_PROCESS = ("registry", "dataset", ("deploy", "status"), ("ab", "status"), ("approval", "list"))
+"""Commands that only look, or write files down: they need no process of their own."""
 
 
 def documented_commands(page: str, heading: str) -> list[list[str]]:
@@ -141,7 +143,11 @@ class Greeting:
 
     def run(self, *words: str, code: int | None = 0, **environment: str) -> str:
         """Run a command; gives what it printed. ``code`` is the exit code it must have, None for any."""
-        done = flowyard(*words, cwd=self.root, env={**self.variables, **environment}, timeout=2 * PATIENCE_S)
+        env = {**self.variables, **environment}
+        if words[0] in _IN_PROCESS or words[:2] in _IN_PROCESS:
+            done = flowyard_here(*words, cwd=self.root, env=env)
+        else:
+            done = flowyard(*words, cwd=self.root, env=env, timeout=2 * PATIENCE_S)
         assert code in (None, done.returncode), f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout

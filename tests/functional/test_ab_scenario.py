@@ -54,7 +54,7 @@ def test_the_version_that_people_like_gets_all_and_the_old_one_goes(greeting: Gr
             process.kill()
         before = dict(greeting.arms)
         with greeting.watching(watch) as process:
-            greeting.visit(range(100, 400))
+            greeting.visit(range(100, 360))
             said = greeting.root / "watch.err"
             wait_until(lambda: "flowyard approval approve" in said.read_text(), "it asks", process)
             ((request, version),) = pending(greeting)
