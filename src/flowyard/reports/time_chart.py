@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from markupsafe import Markup
 
+from flowyard._util.numbers import is_finite
 from flowyard.reports.charts import Chart
 from flowyard.reports.values import metric_text, one_line
 
@@ -57,7 +58,11 @@ class _Frame:
 def time_chart(
     title: str, note: str, lines: Sequence[Line], limits: Sequence[tuple[str, float]] = (), *, least_high: float = 0.0
 ) -> Chart | None:
-    """The chart, always with zero and up to ``least_high`` at least; None when there is nothing to draw."""
+    """The chart, always with zero and up to ``least_high`` at least; None when there is nothing to draw.
+
+    What is no finite number is left out.
+    """
+    lines = [replace(line, moments=[*map(_plain, filter(_is_drawn, line.moments))]) for line in lines]
     moments = [each for line in lines for each in line.moments]
     if not moments:
         return None
@@ -71,6 +76,15 @@ def time_chart(
     start = Markup('<svg viewBox="0 0 {} {}" role="img"><title>{}</title><desc>{}</desc>')
     height = _HEIGHT + 20 * len(lines)
     return Chart(title, note, start.format(_WIDTH, height, title, said) + Markup("").join(parts) + Markup("</svg>"))
+
+
+def _is_drawn(moment: Moment) -> bool:
+    return is_finite(moment.value)
+
+
+def _plain(moment: Moment) -> Moment:
+    has_span = is_finite(moment.low) and is_finite(moment.high)
+    return moment if has_span else replace(moment, low=None, high=None)
 
 
 def _frame(moments: Sequence[Moment], limits: Sequence[float], least_high: float) -> _Frame:
