@@ -69,6 +69,8 @@ class ArmCounts:
     cost_cubes: float = 0.0
     safety_judged: int = 0
     unsafe: int = 0
+    judged: int = 0
+    judged_low: int = 0
 
     def __add__(self, other: ArmCounts) -> ArmCounts:
         sums: dict[str, Any] = {
