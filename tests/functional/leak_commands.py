@@ -203,7 +203,10 @@ COMMANDS: dict[str, Calls] = {
         ("--print", "--github", "{url}", "--env", "dev", "--subscription", "s"),
     ),
     "ab start": (("ab", "--by", "a"), ("ab_gateway",), ("ab_wrong",), ("ab", "--plan", "--json")),
-    "ab status": (("ab", "--evidence", "data.jsonl"), ("ab_gateway", "--evidence", "data.jsonl")),
+    "ab status": (
+        ("ab", "--evidence", "data.jsonl", "--html", "page.html"),
+        ("ab_gateway", "--evidence", "data.jsonl"),
+    ),
     "ab decide": (("ab", "--evidence", "data.jsonl", "--json"), ("ab", "--evidence", "key.txt")),
     "ab stop": (("ab", "--reason", "why"),),
     "migrate": ((".",), (".", "--json")),

@@ -57,6 +57,7 @@ class _Outcome(NamedTuple):
 class _Tally:
     counts: dict[_Cell, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     latency: dict[_Cell, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    scores: dict[_Cell, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
 
     def arm(self, cell: _Cell) -> ArmCounts:
         if cell not in self.counts:
@@ -64,10 +65,11 @@ class _Tally:
         sums: dict[str, Any] = {
             name: value if name.endswith(_FLOATS) else int(value) for name, value in self.counts[cell].items()
         }
-        return ArmCounts(**sums, latency=dict(self.latency.get(cell, {})))
+        latency, scores = dict(self.latency.get(cell, {})), dict(self.scores.get(cell, {}))
+        return ArmCounts(**sums, latency=latency, scores=scores)
 
 
-_FLOATS = ("total", "squares", "products", "usd")
+_FLOATS = ("total", "squares", "cubes", "products", "usd")
 
 
 def count_records(
@@ -102,7 +104,15 @@ def count_records(
         unreadable,
         seen[0].at if seen else None,
         seen[-1].at if seen else None,
+        next((_version(each) for each in reversed(seen) if each.treated and _version(each)), ""),
     )
+
+
+def _version(seen: _Seen) -> str:
+    """That of the arm which answered; nothing where it is not the unit's own."""
+    exposure = seen.joined["exposure"]
+    version = exposure.get("version")
+    return version[:200] if isinstance(version, str) and exposure.get("chosen_by") != "fallback" else ""
 
 
 def _split(record: Mapping[str, Any]) -> Split | None:
@@ -187,6 +197,7 @@ def _look(each: _Seen, policy: AbPolicy, counts: dict[str, float], latency: dict
         counts["priced"] += 1
         counts["cost_usd"] += cost
         counts["cost_squares"] += cost * cost
+        counts["cost_cubes"] += cost * cost * cost
     unsafe = is_unsafe(each.joined, policy.safety_field)
     if unsafe is not None:
         counts["safety_judged"] += 1
@@ -217,11 +228,15 @@ def _count_outcomes(seen: Sequence[_Seen], policy: AbPolicy, since: datetime, ta
     for outcomes in by_unit.values():
         first = min(outcomes, key=lambda each: each.at)
         value = first.value if policy.primary.is_binary else _mean_beside(first, outcomes)
-        _add_outcome(tally.counts[_cell(first.at, first.seen, policy, since)], policy, value, first.covariate)
+        cell = _cell(first.at, first.seen, policy, since)
+        _add_outcome(tally.counts[cell], policy, value, first.covariate)
+        if policy.primary.bounds:
+            tally.scores[cell][round(100 * policy.primary.scaled(value))] += 1
 
 
 def _known_at(seen: _Seen, policy: AbPolicy) -> datetime:
-    return max(seen.at, known_at(seen.joined, policy.primary.field or "exposure") or seen.at)
+    kind = "feedback" if policy.primary.metric == "feedback" else "exposure"
+    return max(seen.at, known_at(seen.joined, policy.primary.field or kind) or seen.at)
 
 
 def _mean_beside(first: _Outcome, outcomes: Sequence[_Outcome]) -> float:
@@ -234,6 +249,7 @@ def _add_outcome(counts: dict[str, float], policy: AbPolicy, value: float, covar
     counts["values"] += 1
     counts["total"] += value
     counts["squares"] += value * value
+    counts["cubes"] += value * value * value
     if policy.primary.is_binary:
         counts["successes" if value else "failures"] += 1
     if covariate is not None:

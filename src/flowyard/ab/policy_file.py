@@ -86,6 +86,7 @@ class _Primary(_Strict):
     expected: _Finite | None = None
     smallest: _Above0 | None = None
     spread: _Above0 | None = None
+    bounds: Annotated[list[_Finite], Field(min_length=2, max_length=2)] | None = None
 
 
 class _Guardrail(_Strict):
@@ -167,6 +168,7 @@ def _made(body: _File, folder: Path) -> AbPolicy:
     given = body.model_dump()
     arms, primary, split = given.pop("arms"), given.pop("primary"), given.pop("split")
     primary["success"] = tuple(primary["success"])
+    primary["bounds"] = tuple(primary["bounds"]) if primary["bounds"] else None
     for each in (primary, *given["guardrails"]):
         each["field"] = _field(each)
     if split and split["file"]:
@@ -199,6 +201,7 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     if body.max_duration <= body.min_duration:
         yield Problem("max_duration has to be longer than min_duration.", file.where("max_duration"))
     yield from _primary_problems(body.primary, file)
+    yield from _bounds_problems(body, file, body.primary.bounds) if body.primary.bounds else ()
     yield from _guardrail_problems(body.guardrails, file)
     shares = [step.share for step in body.ramp]
     for place, (before, share) in enumerate(pairwise(shares), 1):
@@ -222,11 +225,11 @@ def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
         yield Problem("'judge' stands in the place of 'field', for judge and field.", file.where("primary", "judge"))
     elif primary.metric == "judge" and primary.field is None and primary.judge is None:
         yield Problem("judge needs a judge.", where, "judge: {evaluator: quality, field: score}")
-    elif primary.field is None and primary.judge is None:
+    elif primary.field is None and primary.judge is None and not _is_plain_feedback(primary):
         yield Problem(f"{primary.metric} needs a field.", where, "field: feedback.rating")
     if primary.metric == "judge" and primary.at_least is None:
         yield Problem("judge needs the score that is enough.", where, "at_least: 4")
-    if primary.metric == "feedback" and (not primary.success) == (primary.at_least is None):
+    if primary.metric == "feedback" and primary.field and (not primary.success) == (primary.at_least is None):
         yield Problem("feedback needs either success or at_least.", where, "success: [up]")
     if primary.metric == "field" and (primary.success or primary.at_least is not None):
         yield Problem("A field is a number as it is: no success, no at_least.", where)
@@ -234,6 +237,22 @@ def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
         yield Problem("More successes are better; direction is for a field.", file.where("primary", "direction"))
     if primary.metric != "field" and primary.expected is not None and not 0 < primary.expected < 1:
         yield Problem("expected is a share between 0 and 1.", file.where("primary", "expected"))
+
+
+def _is_plain_feedback(primary: _Primary) -> bool:  # as monitoring reads it
+    return primary.metric == "feedback" and not primary.success and primary.at_least is None
+
+
+def _bounds_problems(body: _File, file: YamlFile, bounds: list[float]) -> Iterator[Problem]:
+    expected, where = body.primary.expected, file.where("primary", "bounds")
+    if body.primary.metric != "field":
+        yield Problem("Yes and no have no bounds; they are for a field.", where)
+    if bounds[0] >= bounds[1]:
+        yield Problem("The first bound is below the second.", where, "bounds: [1, 5]")
+    if body.covariate is not None:
+        yield Problem("A covariate adjusts means, which need no bounds.", where, "Leave out one of them.")
+    if expected is not None and not bounds[0] < expected < bounds[1]:
+        yield Problem("expected lies between the bounds.", file.where("primary", "expected"))
 
 
 def _guardrail_problems(guardrails: list[_Guardrail], file: YamlFile) -> Iterator[Problem]:

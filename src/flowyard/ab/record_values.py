@@ -9,6 +9,7 @@ from typing import Any
 from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.ab.policy import PrimaryMetric
 from flowyard.production.model import is_failed_status
+from flowyard.production.opinion import opinion_of
 
 __all__ = [
     "Joined",
@@ -42,7 +43,10 @@ def moment(record: Mapping[str, Any]) -> datetime | None:
 
 
 def value_at(joined: Joined, field: str) -> Any:
-    """The value at ``KIND.KEY.KEY``; None when there is none. It may be below the kind as a key once more."""
+    """The value at ``KIND.KEY.KEY``; None when there is none. It may be below the kind as a key once or twice more.
+
+    A server keeps the body of ``/feedback`` as prompt flow does: under ``feedback``, in the record's ``feedback``.
+    """
     kind, *keys = field.split(".")
     record = joined.get(kind)
     if record is None:
@@ -51,8 +55,8 @@ def value_at(joined: Joined, field: str) -> Any:
         said, name = _said(record, field)
         found = _inside(said, ["outputs", name])
         return _inside(said, ["outputs", *name.split(".")]) if found is None else found
-    found = _inside(record, keys)
-    return _inside(record, [kind, *keys]) if found is None else found
+    places = (keys, [kind, *keys], [kind, kind, *keys])
+    return next((found for place in places if (found := _inside(record, place)) is not None), None)
 
 
 def known_at(joined: Joined, field: str) -> datetime | None:
@@ -95,12 +99,18 @@ def outcome(primary: PrimaryMetric, joined: Joined) -> float | None:
         return 0.0 if has_failed(joined) else 1.0
     if is_of_another_arm(joined):
         return None
-    value = value_at(joined, str(primary.field))
+    if primary.field is None:
+        return _liked(joined.get("feedback", {}).get("feedback"))
+    value = value_at(joined, primary.field)
     if primary.metric == "field":
         return number(value)
     if primary.at_least is not None:
         found = number(value)
         return None if found is None else float(found >= primary.at_least)
+    return _success(primary, value)
+
+
+def _success(primary: PrimaryMetric, value: Any) -> float | None:
     if value is None or isinstance(value, dict | list):
         return None
     return float(any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in primary.success))
@@ -113,6 +123,11 @@ def is_of_another_arm(joined: Joined) -> bool:
     arm: it says nothing of the assigned one, behind which no other is left once it is promoted.
     """
     return bool(joined["exposure"].get("chosen_by") == "fallback")
+
+
+def _liked(feedback: Any) -> float | None:
+    positive = opinion_of(feedback).positive if feedback is not None else None
+    return None if positive is None else float(positive)
 
 
 def has_failed(joined: Joined) -> bool:

@@ -245,3 +245,24 @@ def test_a_file_with_lines_that_are_no_records(tmp_path: Path):
     assert (known.total()[0].requests, known.unreadable) == (1, 3)
     with pytest.raises(UserError):
         EvidenceFiles((tmp_path / "none.jsonl",)).read(policy(), START, SPLITS)
+
+
+@pytest.mark.parametrize("nested", [1, 2])
+def test_feedback_is_found_as_a_server_keeps_it_and_without_a_field_as_monitoring_reads_it(nested: int):
+    """A server keeps the body below ``feedback``, once with ``?flatten=true`` and twice without."""
+
+    def said(number: int, body: Any) -> dict[str, Any]:
+        record = feedback(number, None)
+        return {**record, "feedback": {"feedback": body} if nested == 2 else body}
+
+    records = [exposure(number) for number in range(5)]
+    records += [
+        said(0, {"rating": "up"}),
+        said(1, {"rating": "down"}),
+        said(2, {"thumbs": "up"}),
+        said(3, {"thumbs": 0}),
+    ]
+    by_field, _ = totals(records, primary=FEEDBACK)
+    assert (by_field.successes, by_field.failures) == (1, 1)
+    by_opinion, _ = totals(records, primary=PrimaryMetric("feedback"))
+    assert (by_opinion.successes, by_opinion.failures, by_opinion.values) == (2, 2, 4)
