@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,8 +112,7 @@ class Mirror:
 
     async def _copy(self, request: Request, asked: Asked) -> None:
         status = 0
-        loop = asyncio.get_running_loop()
-        asked = replace(asked, began=loop.time())
+        asked = replace(asked, began=time.monotonic())
         self.arm.under_way += 1
         try:
             async with asyncio.timeout(self._settings.timeout_s):

@@ -6,19 +6,27 @@ from flowyard.wire.client import OF_ONE_CONNECTION, Place, WireClient, end_to_en
 from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
+from flowyard.wire.plain import HIDDEN, LENGTH, PASSED, UNPLAIN, AnswerLines, FirstLines, PlainLines
 from flowyard.wire.refusal import Refusal
 from flowyard.wire.routes import Route, Routes
 from flowyard.wire.server import WireServer
 from flowyard.wire.upstream import BrokenOff, Unanswered, Upstream
 
 __all__ = [
+    "HIDDEN",
+    "LENGTH",
     "OF_ONE_CONNECTION",
+    "PASSED",
+    "UNPLAIN",
+    "AnswerLines",
     "Answering",
     "BadAnswer",
     "BrokenOff",
     "Connection",
+    "FirstLines",
     "Handler",
     "Place",
+    "PlainLines",
     "Refusal",
     "Request",
     "Response",

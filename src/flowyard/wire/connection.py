@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from flowyard.wire.answering import Answering
 from flowyard.wire.chunks import ChunkReader
-from flowyard.wire.head import Head, find_head, parse_head
+from flowyard.wire.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.refusal import Refusal
 from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes, whole_bytes
@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._limits = server.limits
         self._loop = server.loop
         self._data = bytearray()
+        self._raw = b"", b""
         self._head: Head | None = None
         self._chunks: ChunkReader | None = None
         self._request: Request | None = None
@@ -53,6 +54,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # those of other event loops are no subclasses
         self._local = transport.get_extra_info("sockname") or ("", 0)
+        self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         self.deadline = self._loop.time() + self._limits.head_s
         if not self._server.add(self):
             self._refuse(Refusal(503, "Too many connections.", retry_after_s=1))
@@ -77,6 +79,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
+        if self._rests and self._begins(data):
+            return
         if self._rests:  # a head has one deadline, however slowly its bytes come
             self._rests = False
             self.deadline = self._loop.time() + self._limits.head_s
@@ -86,6 +90,22 @@ class Connection(asyncio.Protocol):
         elif len(self._data) > _MOST_WAITING and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
+
+    def _begins(self, data: bytes) -> bool:
+        """Whether what came after a rest is one request, and needs no task; its head is then not read in full."""
+        end = data.find(HEAD_END, 0, self._limits.head_bytes + 4)
+        return end > 0 and self._begun(data[:end], data[end + 4 :])
+
+    def _begun(self, head: bytes, body: bytes) -> bool:
+        """Whether ``begin`` has taken the request; the connection looks after it, then."""
+        begin = self._server.begin
+        self._task = task = begin(head, body, self) if begin is not None else None
+        if task is None:
+            return False
+        self._raw = head, body
+        self._rests = False
+        self.deadline = None
+        return True
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -128,7 +148,9 @@ class Connection(asyncio.Protocol):
                 end = find_head(self._data, self._limits)
                 if end < 0:
                     return
-                self._head = parse_head(bytes(self._data[: end + 2]), self._limits)
+                raw = bytes(self._data[: end + 2])
+                self._head = parse_head(raw, self._limits)
+                self._raw = raw[:-2], b""
                 del self._data[: end + 4]
                 self._chunks = ChunkReader(self._limits) if self._head.length is None else None
                 self.deadline = self._loop.time() + self._limits.body_s
@@ -146,7 +168,7 @@ class Connection(asyncio.Protocol):
     def _may_send_body(self, head: Head) -> bool:
         """Whether to wait for the rest of a body; when not, the answer is given."""
         if self._server.before_body is not None:
-            request = Request(head.method, head.path, head.query_text, head.headers, b"", self._local[:2])
+            request = self._request_of(head, b"")
             response = self._server.before_body(request)
             if response is not None:
                 self._refuse_with(response)
@@ -175,27 +197,53 @@ class Connection(asyncio.Protocol):
 
     def _start(self, head: Head, body: bytes) -> None:
         self.deadline = None
-        self._request = Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
-        begin = self._server.begin
-        self._task = begin(self._request, self) if begin is not None else None
-        if self._task is None:
-            self.go_on(self._server.handle(self._request))
+        if self._chunks is None and self._begun(self._raw[0], body):
+            return
+        self._request = self._request_of(head, body)
+        self.go_on(self._server.handle(self._request))
+
+    def _request_of(self, head: Head, body: bytes) -> Request:
+        return Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2], peer=self.peer)
 
     def go_on(self, answer: Awaitable[Response]) -> None:
         """Answer with what that gives, in a task."""
         self._task = self._loop.create_task(self._answer(*self._under_way, answer))
 
+    def read_request(self, head: bytes, body: bytes) -> Request:
+        """A request whose head is read in full only now."""
+        return self._request_of(parse_head(head + b"\r\n", self._limits), body)
+
+    @property
+    def request(self) -> Request:
+        """The request under way; its head is read in full if nobody has needed that so far."""
+        return self._under_way[1]
+
     @property
     def _under_way(self) -> tuple[Head, Request]:
-        assert self._head is not None
-        assert self._request is not None
+        if self._head is None:
+            self._head = parse_head(self._raw[0] + b"\r\n", self._limits)
+        if self._request is None:
+            self._request = self._request_of(self._head, self._raw[1])
         return self._head, self._request
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the connection stays after the answer, as far as the server is concerned."""
+        return not self._server.is_draining
+
+    def pass_on(self, data: bytes) -> None:
+        """Answer at once, with a whole answer as it is sent, after which the connection stays."""
+        self._transport.write(data)
+        self._written(keeps=True)
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
         head, request = self._under_way
         keeps = head.keeps and not response.closes and not self._server.is_draining
         self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+        self._written(keeps=keeps)
+
+    def _written(self, *, keeps: bool) -> None:
         if self._is_full:
             self._task = self._loop.create_task(self._end_with_room(keeps=keeps))
         else:
@@ -260,6 +308,7 @@ class Connection(asyncio.Protocol):
     def _end(self, *, keeps: bool, aborts: bool = False) -> None:
         """The request is answered; go on with what has arrived meanwhile."""
         self._task = self._request = self._head = self._chunks = None
+        self._raw = b"", b""
         if self._is_over:
             return
         if not keeps:

@@ -51,6 +51,7 @@ class Upstream(asyncio.Protocol):
         self._to_head = False
         self._came: asyncio.Future[None] | None = None
         self._told: Callable[[], None] | None = None
+        self._takes: Callable[[bytes], bool] | None = None
         self._asks = False
         self._failure: Exception | None = None
         self._chunks: ChunkReader | None = None
@@ -97,12 +98,15 @@ class Upstream(asyncio.Protocol):
             self.abort()
             raise
 
-    def ask_now(self, request: bytes, told: Callable[[], None], *, to_head: bool = False) -> None:
-        """Send a whole request; ``told`` is called, once, when there is an ``answered`` or a ``failure``.
+    def ask_now(
+        self, request: bytes, takes: Callable[[bytes], bool], told: Callable[[], None], *, to_head: bool = False
+    ) -> None:
+        """Send a whole request, over a connection that is usable; costs less than waiting in a task.
 
-        For a connection that is usable; costs less than waiting in a task.
+        ``takes`` gets the first bytes that come and says whether they were the whole answer, after which the connection
+        is kept. When not, ``told`` is called, once, when there is an ``answered`` or a ``failure``.
         """
-        self._to_head, self._asks, self._told = to_head, True, told
+        self._to_head, self._asks, self._takes, self._told = to_head, True, takes, told
         self._head = self._failure = self._chunks = None
         self._is_whole = False
         self._transport.write(request)
@@ -119,7 +123,7 @@ class Upstream(asyncio.Protocol):
 
     def forget(self) -> None:
         """Tell nobody of what was asked by ``ask_now``, and close."""
-        self._told = None
+        self._takes = self._told = None
         self.abort()
 
     async def _until_head(self) -> AnswerHead:
@@ -135,7 +139,7 @@ class Upstream(asyncio.Protocol):
             return None
         body = b"".join(self._pieces)
         self._pieces.clear()
-        self._release()
+        self._release(keeps=self._head is not None and self._head.keeps)
         return body
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -157,7 +161,7 @@ class Upstream(asyncio.Protocol):
                     await self._more()
         finally:
             if self._is_whole and not self._pieces:
-                self._release()
+                self._release(keeps=self._head is not None and self._head.keeps)
             else:
                 self.abort()
 
@@ -169,6 +173,12 @@ class Upstream(asyncio.Protocol):
         if not self._asks or self._is_whole:
             self.abort()  # more than was asked for: whose answer would that be?
             return
+        if self._takes is not None:
+            takes, self._takes = self._takes, None
+            if takes(data):
+                self._told = None
+                self._release(keeps=True)
+                return
         self._data += data
         try:
             if self._head is None:
@@ -243,7 +253,7 @@ class Upstream(asyncio.Protocol):
         finally:
             self._came = None
 
-    def _release(self) -> None:
+    def _release(self, *, keeps: bool) -> None:
         self._waiting = 0
         self._asks = False
         if self._is_paused:
@@ -251,7 +261,7 @@ class Upstream(asyncio.Protocol):
             self._transport.resume_reading()
         is_sent = not self._transport.get_write_buffer_size()
         is_quiet = not (self._is_lost or self._data or self._transport.is_closing())  # looked at again before its use
-        if is_sent and is_quiet and self._head is not None and self._head.keeps:
+        if is_sent and is_quiet and keeps:
             self._released(self)
         else:
             self._transport.close()
