@@ -59,13 +59,13 @@ class Gateway:
         )
         outgoing = Outgoing(settings)
         self.data = DataPlane(settings, self.arms, epoch, hashes, self._exposures, self._mirror, self._client, outgoing)
-        self._short = ShortWay(settings, self.data, self._client, outgoing, self._mirror)
+        short = ShortWay(settings, self.data, self._client, outgoing, self._mirror)
         self._server = WireServer(
             self.data.handle,
             refused,
             WireLimits(body_bytes=settings.limits.body_bytes),
             before_body=self.data.before_body,
-            begin=self._short.begin,
+            begin=short.begin,
         )
         self._weights = Weights(epoch, file, self.arms, self._begin_epoch)
         self._begin_epoch(epoch)
@@ -94,7 +94,6 @@ class Gateway:
             for part in (self.control, self._health, self._mirror, self._client):
                 if part is not None:
                     await part.close()
-            self._short.close()
             self._exposures.later = None
             self._exposures.close()
             self._held.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowyard.gateway.asked import Asked
 from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, Forwarded, spellings
-from flowyard.gateway.plain_requests import OWN_NAMES, PlainRequest
+from flowyard.gateway.plain_requests import HOST, OWN_NAMES, PlainRequest, forwarded_of, keys_of
 from flowyard.gateway.settings import Backend, GatewaySettings
 from flowyard.wire import OF_ONE_CONNECTION, Request, end_to_end
 
@@ -41,13 +41,13 @@ class Outgoing:
 
     def plain_data(self, plain: PlainRequest, body: bytes, peer: str, asked: Asked, backend: Backend) -> bytes:
         """The same for one whose lines pass as they came."""
+        method, target, lines, values = plain
         prefix, own = self._own[backend.name]
-        lines = plain.lines
         if not self._hides_keys and backend.key is None:
-            lines += plain.key_lines
-        forwarded = self.forwarded.lines(plain.forwarded, peer, plain.host)
-        lines += (own % (asked.request_id.encode("ascii"), asked.trace.encode("ascii")), forwarded, b"", body)
-        return b"%b %b%b HTTP/1.1\r\n%b" % (plain.method, prefix, plain.target, b"\r\n".join(lines))
+            lines += [f"{name}: {value}".encode("ascii") for name, value in keys_of(values).items()]
+        names = asked.request_id.encode("ascii"), asked.trace.encode("ascii")
+        lines += (own % names, self.forwarded.lines(forwarded_of(values), peer, values[HOST]), b"", body)
+        return b"%b %b%b HTTP/1.1\r\n%b" % (method, prefix, target, b"\r\n".join(lines))
 
     def _headers(self, request: Request, asked: Asked, backend: Backend) -> dict[str, str]:
         given = request.headers

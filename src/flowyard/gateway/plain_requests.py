@@ -2,88 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from flowyard.gateway.asked import LONGEST_ID
 from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, spellings
 from flowyard.gateway.settings import GatewaySettings
-from flowyard.wire import HIDDEN, LENGTH, OF_ONE_CONNECTION, PASSED, UNPLAIN, FirstLines, PlainLines
+from flowyard.wire import HIDDEN, LENGTH, OF_ONE_CONNECTION, UNPLAIN, FirstLines, PlainLines
 
-__all__ = ["OWN_NAMES", "PlainRequest", "PlainRequests"]
+__all__ = [
+    "COOKIES",
+    "HOST",
+    "OWN_NAMES",
+    "REQUEST_ID",
+    "TRACE",
+    "UNIT",
+    "PlainRequest",
+    "PlainRequests",
+    "forwarded_of",
+    "keys_of",
+]
 
 OWN_NAMES = ("host", "x-request-id", "traceparent", "x-flowyard-mirror")
 """Headers that the gateway writes itself."""
+UNIT, COOKIES = 10, 11
+HOST, REQUEST_ID, TRACE = -10, -11, -12
+"""Roles of lines; those below zero do not pass."""
 
-_HOST, _REQUEST_ID, _TRACE, _UNIT, _COOKIES, _AUTHORIZATION, _API_KEY = range(10, 17)
-_NOT_KEPT = frozenset({_HOST, _REQUEST_ID, _TRACE, _AUTHORIZATION, _API_KEY})
-_FORWARDED = 20
-"""Roles from there on are for a trusted proxy's words."""
-_FORWARDED_ROLES = dict(enumerate(FORWARDED, _FORWARDED))
-_FORWARDED_OTHER = 30
+_FIRST_KEY, _FIRST_FORWARDED = -20, -30
+_KEYS = {_FIRST_KEY - number: name for number, name in enumerate(("authorization", "api-key"))}
+_FORWARDED = {_FIRST_FORWARDED - number: name for number, name in enumerate(FORWARDED)}
 _ROLES = {
-    **dict.fromkeys((*OF_ONE_CONNECTION, *spellings((*OWN_NAMES, *FORWARDED))), HIDDEN),
-    **dict.fromkeys(spellings(FORWARDED_OTHERS), _FORWARDED_OTHER),
-    **{name: role for role, name in _FORWARDED_ROLES.items()},
+    **dict.fromkeys(OF_ONE_CONNECTION - {"content-length"}, HIDDEN),
+    **dict.fromkeys(spellings((*OWN_NAMES, *FORWARDED)), HIDDEN),
     **dict.fromkeys(("transfer-encoding", "expect", "upgrade"), UNPLAIN),
-    **{"host": _HOST, "x-request-id": _REQUEST_ID, "traceparent": _TRACE, "cookie": _COOKIES},
-    **{"authorization": _AUTHORIZATION, "api-key": _API_KEY},
+    **{"host": HOST, "x-request-id": REQUEST_ID, "traceparent": TRACE, "cookie": COOKIES},
+    **{name: role for role, name in (_KEYS | _FORWARDED).items()},
 }
-_ROLES.pop("content-length")
-_KEYS = {_AUTHORIZATION: "authorization", _API_KEY: "api-key"}
+_OF_STRANGERS = dict.fromkeys(spellings((*FORWARDED, *FORWARDED_OTHERS)), HIDDEN)
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 _MOST_LINES = 100
 
 
-class PlainRequest:
-    """``lines`` pass as they came; ``values`` are what certain lines say, by their roles."""
+class PlainRequest(NamedTuple):
+    """``lines`` pass as they came; ``values`` are what lines with a role say."""
 
-    __slots__ = ("lines", "method", "target", "values")
-
-    def __init__(self, method: bytes, target: bytes, lines: list[bytes], values: Mapping[int, bytes]) -> None:
-        self.method = method
-        self.target = target
-        self.lines = lines
-        self.values = values
-
-    @property
-    def host(self) -> bytes:
-        return self.values[_HOST]
-
-    @property
-    def request_id(self) -> str:
-        return self._text(_REQUEST_ID)
-
-    @property
-    def trace(self) -> str:
-        return self._text(_TRACE)
-
-    @property
-    def unit(self) -> str:
-        """The value of the sticky header."""
-        return self._text(_UNIT)
-
-    @property
-    def cookies(self) -> str:
-        return self._text(_COOKIES)
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The headers that may hold the gateway's key."""
-        return {name: self._text(role) for role, name in _KEYS.items() if role in self.values}
-
-    @property
-    def key_lines(self) -> Sequence[bytes]:
-        """The same as lines."""
-        return [name.encode("ascii") + b": " + self.values[role] for role, name in _KEYS.items() if role in self.values]
-
-    @property
-    def forwarded(self) -> Mapping[str, str]:
-        """What a trusted proxy says of where the request came from."""
-        return {name: self._text(role) for role, name in _FORWARDED_ROLES.items() if role in self.values}
-
-    def _text(self, role: int) -> str:
-        value = self.values.get(role)
-        return value.decode("ascii") if value is not None else ""
+    method: bytes
+    target: bytes
+    lines: list[bytes]
+    values: Mapping[int, bytes]
 
 
 class PlainRequests:
@@ -92,10 +59,13 @@ class PlainRequests:
     def __init__(self, settings: GatewaySettings) -> None:
         roles, unit = dict(_ROLES), settings.sticky.header
         if unit is not None:
-            roles[unit] = UNPLAIN if unit in roles or unit in ("content-length", "content-type") else _UNIT
+            has_role = unit in roles or unit in _OF_STRANGERS or unit in ("content-length", "content-type")
+            roles[unit] = UNPLAIN if has_role else UNIT
         if settings.override is not None:
             roles[settings.override.header] = roles[f"{settings.override.header}-key"] = UNPLAIN
-        self._lines = PlainLines(roles, frozenset({"x-request-id", "traceparent", unit or ""}))
+        varying = frozenset({"x-request-id", "traceparent", unit or ""})
+        self._of_proxies = PlainLines(roles, varying)
+        self._of_strangers = PlainLines({**roles, **_OF_STRANGERS}, varying)
         self._first = FirstLines()
         self._body_bytes = settings.limits.body_bytes
 
@@ -105,30 +75,28 @@ class PlainRequests:
         ``is_trusted`` says that it came from a trusted proxy.
         """
         lines = head.split(b"\r\n")
-        first = self._first.seen.get(lines[0]) or self._first.judge(lines[0])
-        if first is None or len(lines) > _MOST_LINES:
+        line = lines.pop(0)
+        first = self._first.seen.get(line) or self._first.judge(line)
+        if first is None or len(lines) > _MOST_LINES or body_size > self._body_bytes:
             return None
-        seen, judge = self._lines.seen.get, self._lines.judge
-        kept, values = list[bytes](), dict[int, bytes]()
-        for line in lines[1:]:
-            role, value = seen(line) or judge(line)
-            if role == PASSED:
-                kept.append(line)
-            elif role == UNPLAIN or role in values:
-                return None
-            elif role >= _FORWARDED and not is_trusted:
-                continue
-            elif role != HIDDEN:
-                values[role] = value
-                if role < _FORWARDED and role not in _NOT_KEPT:
-                    kept.append(line)
-        if not self._is_whole(first[0], values, body_size):
+        values = (self._of_proxies if is_trusted else self._of_strangers).sort(lines)
+        if values is None or HOST not in values or len(values.get(REQUEST_ID, b"")) > LONGEST_ID:
             return None
-        return PlainRequest(*first, kept, values)
-
-    def _is_whole(self, method: bytes, values: Mapping[int, bytes], body_size: int) -> bool:
         length = values.get(LENGTH)
-        if (length is not None) != (method in _WITH_BODY) or int(length or 0) != body_size:
-            return False
-        is_odd = _HOST not in values or _FORWARDED_OTHER in values or len(values.get(_REQUEST_ID, b"")) > LONGEST_ID
-        return not is_odd and body_size <= self._body_bytes
+        if (length is not None) != (first[0] in _WITH_BODY) or int(length or 0) != body_size:
+            return None
+        return PlainRequest(*first, lines, values)
+
+
+def keys_of(values: Mapping[int, bytes]) -> dict[str, str]:
+    """What a request says in headers that hold keys."""
+    return _texts(values, _KEYS) if min(values) <= _FIRST_KEY else {}
+
+
+def forwarded_of(values: Mapping[int, bytes]) -> dict[str, str]:
+    """What a trusted proxy says of where a request came from."""
+    return _texts(values, _FORWARDED) if min(values) <= _FIRST_FORWARDED else {}
+
+
+def _texts(values: Mapping[int, bytes], names: Mapping[int, str]) -> dict[str, str]:
+    return {name: values[role].decode("ascii") for role, name in names.items() if role in values}

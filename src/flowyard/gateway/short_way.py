@@ -6,7 +6,6 @@ does all there is to do; a request may leave the short way at any point until it
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from flowyard.gateway.arm import ARM_HEADER, Arm
 from flowyard.gateway.asked import Asked, find_unit, named
 from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
-from flowyard.gateway.plain_requests import PlainRequest, PlainRequests
+from flowyard.gateway.plain_requests import COOKIES, REQUEST_ID, TRACE, UNIT, PlainRequest, PlainRequests, keys_of
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.wire import (
     OF_ONE_CONNECTION,
@@ -71,7 +70,7 @@ class ShortWay:
         self, settings: GatewaySettings, desk: ShortDesk, client: WireClient, outgoing: Outgoing, mirror: Mirror | None
     ) -> None:
         self.desk = desk
-        self.deadlines = Deadlines(settings.limits.answer_s)
+        self._answer_s = settings.limits.answer_s
         self.answers = AnswerLines(OF_ONE_CONNECTION - {"content-length"} | {"x-request-id", ARM_HEADER}, _UNPLAIN)
         self._key = settings.key
         self._sticky = settings.sticky
@@ -86,7 +85,7 @@ class ShortWay:
         plain = self._requests.read(head, len(body), is_trusted=self._outgoing.forwarded.is_trusted(peer))
         if plain is None or not self.desk.has_room():
             return None
-        if self._key is not None and not has_key(plain.keys, self._key):
+        if self._key is not None and not has_key(keys_of(plain.values), self._key):
             return None
         now = time.monotonic()
         asked = self._asked(plain, now)
@@ -95,25 +94,26 @@ class ShortWay:
         arm = self.desk.own_arm(asked)
         if not arm.is_available(now) or (upstream := self._client.free_connection(arm.backend.place)) is None:
             return None
+        data = self._outgoing.plain_data(plain, body, peer, asked, arm.backend)
         exchange = Exchange(self, connection, upstream, asked, arm, self.desk.enter(arm, now))
-        exchange.send(plain.method, self._outgoing.plain_data(plain, body, peer, asked, arm.backend))
+        upstream.ask_now(data, exchange.takes, exchange.told)
+        connection.deadline = now + self._answer_s
         if self._mirror is not None:
             self._mirror.offer(connection.read_request(head, body), asked, arm.name)
         return exchange
 
-    def close(self) -> None:
-        self.deadlines.close()
-
     def _asked(self, plain: PlainRequest, now: float) -> Asked:
-        asked = named(plain.request_id, plain.trace, now)
-        find_unit(asked, self._sticky, plain.unit, plain.cookies)
+        get = plain.values.get
+        request_id, trace, unit, cookies = get(REQUEST_ID), get(TRACE), get(UNIT), get(COOKIES)
+        asked = named(request_id.decode("ascii") if request_id else "", trace.decode("ascii") if trace else "", now)
+        find_unit(asked, self._sticky, unit.decode("ascii") if unit else "", cookies.decode("ascii") if cookies else "")
         return asked
 
 
 class Exchange:
     """One request that was sent to a backend."""
 
-    __slots__ = ("_arm", "_asked", "_connection", "_is_repeatable", "_ticket", "_upstream", "_way")
+    __slots__ = ("_arm", "_asked", "_connection", "_ticket", "_upstream", "_way")
 
     def __init__(
         self, way: ShortWay, connection: Connection, upstream: Upstream, asked: Asked, arm: Arm, ticket: int
@@ -125,47 +125,35 @@ class Exchange:
         self._arm = arm
         self._ticket = ticket
 
-    @property
-    def began(self) -> float:
-        return self._asked.began
-
-    def send(self, method: bytes, data: bytes) -> None:
-        self._is_repeatable = is_repeatable(method.decode("ascii"))
-        self._way.deadlines.add(self)
-        self._upstream.ask_now(data, self._takes, self._told)
-
     def cancel(self) -> None:
         """The caller has left."""
-        self._way.deadlines.discard(self)
         self._upstream.forget()
         self._way.desk.left(self._asked, self._arm, self._ticket, is_over=True)
         self._connection.cut()
 
-    def late(self, error: Unanswered) -> None:
+    def late(self) -> None:
         """Nothing was answered in time."""
-        self._way.deadlines.discard(self)
+        error = Unanswered("Nothing was answered in time.", is_late=True)
         self._upstream.forget()
         self._connection.answer(self._way.desk.broken(error, self._asked, self._arm, self._ticket))
 
-    def _takes(self, data: bytes) -> bool:
+    def takes(self, data: bytes) -> bool:
         """Pass an answer on that is plain and here as a whole."""
         found = self._way.answers.read(data)
         if found is None or not self._connection.keeps:
             return False
         status, lines, body = found
-        self._way.deadlines.discard(self)
         self._way.desk.ended(status, self._asked, self._arm, self._ticket)
         lines += (b"x-request-id: " + self._asked.request_id.encode("ascii"), self._arm.line, b"", body)
         self._connection.pass_on(b"\r\n".join(lines))
         return True
 
-    def _told(self) -> None:
+    def told(self) -> None:
         """The answer has begun, but is not like that; or none comes."""
-        self._way.deadlines.discard(self)
         desk, upstream, head, failure = self._way.desk, self._upstream, self._upstream.answered, self._upstream.failure
         if head is None or NOT_BEGUN in head.headers:
             upstream.abort()
-            if head is not None or (isinstance(failure, Unanswered) and self._is_repeatable):
+            if head is not None or (isinstance(failure, Unanswered) and is_repeatable(self._connection.request.method)):
                 desk.left(self._asked, self._arm, self._ticket, is_over=False)
                 self._connection.go_on(desk.again(self._connection.request, self._asked))
             else:
@@ -181,33 +169,3 @@ class Exchange:
 
 async def _given(response: Response) -> Response:
     return response
-
-
-class Deadlines:
-    """Ends those that wait too long for the beginning of an answer; all have the same time, so the oldest is first."""
-
-    def __init__(self, answer_s: float) -> None:
-        self._answer_s = answer_s
-        self._waiting: dict[Exchange, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, exchange: Exchange) -> None:
-        self._waiting[exchange] = None
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._answer_s, self._look)
-
-    def discard(self, exchange: Exchange) -> None:
-        self._waiting.pop(exchange, None)
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _look(self) -> None:
-        self._timer = None
-        for exchange in list(self._waiting):
-            left = exchange.began + self._answer_s - time.monotonic()
-            if left > 0:
-                self._timer = asyncio.get_running_loop().call_later(left, self._look)
-                return
-            exchange.late(Unanswered(f"Nothing was answered within {self._answer_s:g} s.", is_late=True))

@@ -26,7 +26,7 @@ _LINGER_S = 2.0
 
 
 class Connection(asyncio.Protocol):
-    """``deadline`` is when the server's sweep ends the connection for being slow; None while a handler works."""
+    """``deadline`` is when the server's sweep ends what takes too long; None while a handler works."""
 
     def __init__(self, server: WireServer) -> None:
         self.deadline: float | None = None
@@ -104,7 +104,6 @@ class Connection(asyncio.Protocol):
             return False
         self._raw = head, body
         self._rests = False
-        self.deadline = None
         return True
 
     def pause_writing(self) -> None:
@@ -134,7 +133,9 @@ class Connection(asyncio.Protocol):
     def too_slow(self) -> None:
         """The deadline has passed."""
         self.deadline = None
-        if self._is_over or self._task is not None:
+        if self._task is not None and not isinstance(self._task, asyncio.Task):
+            self._task.late()
+        elif self._is_over or self._task is not None:
             self._transport.abort()
         elif self.is_idle:
             self._transport.close()
@@ -196,7 +197,6 @@ class Connection(asyncio.Protocol):
         return body
 
     def _start(self, head: Head, body: bytes) -> None:
-        self.deadline = None
         if self._chunks is None and self._begun(self._raw[0], body):
             return
         self._request = self._request_of(head, body)
@@ -207,6 +207,7 @@ class Connection(asyncio.Protocol):
 
     def go_on(self, answer: Awaitable[Response]) -> None:
         """Answer with what that gives, in a task."""
+        self.deadline = None
         self._task = self._loop.create_task(self._answer(*self._under_way, answer))
 
     def read_request(self, head: bytes, body: bytes) -> Request:
@@ -234,7 +235,10 @@ class Connection(asyncio.Protocol):
     def pass_on(self, data: bytes) -> None:
         """Answer at once, with a whole answer as it is sent, after which the connection stays."""
         self._transport.write(data)
-        self._written(keeps=True)
+        if self._is_full:
+            self._written(keeps=True)
+        else:
+            self._end(keeps=True)
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""

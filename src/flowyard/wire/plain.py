@@ -10,13 +10,11 @@ from collections.abc import Mapping
 
 from flowyard.wire.head import SECRET_FIELDS, TOKEN
 
-__all__ = ["HIDDEN", "LENGTH", "ONCE", "PASSED", "UNPLAIN", "AnswerLines", "FirstLines", "Judged", "PlainLines"]
+__all__ = ["HIDDEN", "LENGTH", "ONCE", "PASSED", "UNPLAIN", "AnswerLines", "FirstLines", "PlainLines"]
 
-PASSED, HIDDEN, UNPLAIN, LENGTH, ONCE = range(5)
-"""What becomes of a line: it passes; is left out; nobody here can say; the body's length; passes, but not twice."""
-
-Judged = tuple[int, bytes]
-"""The role of a line, and its value."""
+PASSED, LENGTH, ONCE, HIDDEN, UNPLAIN = 0, 1, 2, -1, -2
+"""What a line is: it passes; is the body's length, or anything that is not there twice, and passes; is left out; or is
+nothing that can be understood here. Who asks has roles of its own: those below zero are noted, and left out."""
 
 _FIELD = re.compile(rb"(" + TOKEN + rb"): ?((?:[!-~](?:[ -~]*[!-~])?)?)")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,14}")
@@ -26,38 +24,58 @@ _NO_BODY = frozenset({b"204", b"304"})
 _LONGEST_SEEN = 200
 _MOST_SEEN = 1024
 _MOST_LINES = 100
-_UNPLAIN: Judged = (UNPLAIN, b"")
 
 
 class PlainLines:
-    """``roles`` say by lower-case names what lines are; other names pass. Roles from 5 belong to who asks.
+    """``roles`` say by lower-case names what lines are; other names pass.
 
-    ``seen`` has lines that were judged before, at most so many, and none with a secret; ``varying`` are names whose
-    values seldom come again.
+    Lines are remembered, at most so many, and none with a secret; ``varying`` are names whose values seldom come again.
     """
 
     def __init__(self, roles: Mapping[str, int], varying: frozenset[str] = frozenset()) -> None:
-        self.seen: dict[bytes, Judged] = {}
+        self._passed: set[bytes] = set()
+        self._special: dict[bytes, tuple[int, bytes]] = {}
         self._roles = {"content-length": LENGTH, "content-type": ONCE, **roles}
         self._forgotten = SECRET_FIELDS | varying
 
-    def judge(self, line: bytes) -> Judged:
-        """What a line is that is not in ``seen``."""
+    def sort(self, lines: list[bytes]) -> dict[int, bytes] | None:
+        """Take out what does not pass; gives the values of lines with a role. None when not all of them are plain."""
+        passed, special, values = self._passed, self._special, dict[int, bytes]()
+        for line in [each for each in lines if each not in passed]:
+            role, value = special.get(line) or self._judged(line)
+            if role == PASSED:
+                continue
+            if role == UNPLAIN or role in values:
+                return None
+            if role < 0:
+                lines.remove(line)
+            if role != HIDDEN:
+                values[role] = value
+        return values
+
+    def _judged(self, line: bytes) -> tuple[int, bytes]:
+        """The role of a line that is not remembered, and its value."""
         found = _FIELD.fullmatch(line)
         if found is None:
-            return _UNPLAIN
+            return UNPLAIN, b""
         name, value = found[1].decode("ascii").lower(), found[2]
         role = self._roles.get(name, PASSED)
         if name == "connection" and role == HIDDEN:
             role = HIDDEN if value.lower() == b"keep-alive" else UNPLAIN
         elif role == LENGTH and not _LENGTH.fullmatch(value):
             role = UNPLAIN
-        judged = (role, value)
         if role != UNPLAIN and len(line) <= _LONGEST_SEEN and name not in self._forgotten:
-            if len(self.seen) >= _MOST_SEEN:
-                self.seen.clear()
-            self.seen[line] = judged
-        return judged
+            self._remember(line, role, value)
+        return role, value
+
+    def _remember(self, line: bytes, role: int, value: bytes) -> None:
+        if len(self._passed) + len(self._special) >= _MOST_SEEN:
+            self._passed.clear()
+            self._special.clear()
+        if role == PASSED:
+            self._passed.add(line)
+        else:
+            self._special[line] = role, value
 
 
 class FirstLines:
@@ -83,32 +101,20 @@ class AnswerLines:
     """Reads answers that came whole, on a connection that is kept; ``hidden`` names are left out."""
 
     def __init__(self, hidden: frozenset[str], unplain: frozenset[str]) -> None:
-        roles = {**dict.fromkeys(hidden, HIDDEN), **dict.fromkeys(unplain, UNPLAIN)}
-        self._lines = PlainLines(roles, frozenset({"date"}))
+        self._lines = PlainLines({**dict.fromkeys(hidden, HIDDEN), **dict.fromkeys(unplain, UNPLAIN)})
         self._statuses: dict[bytes, int] = {}
 
     def read(self, data: bytes) -> tuple[int, list[bytes], bytes] | None:
         """Status, the lines that pass with the first of all, and the body; None when it is not plain or not whole."""
         head, _, body = data.partition(b"\r\n\r\n")
         lines = head.split(b"\r\n")
-        first = lines[0]
+        first = lines.pop(0)
         status = self._statuses.get(first) or self._status(first)
-        if not status:
+        values = self._lines.sort(lines) if status and len(lines) <= _MOST_LINES else None
+        if values is None or int(values.get(LENGTH, -1)) != len(body):
             return None
-        seen, judge = self._lines.seen.get, self._lines.judge
-        kept, values = [first], dict[int, bytes]()
-        for line in lines[1:]:
-            role, value = seen(line) or judge(line)
-            if role == PASSED:
-                kept.append(line)
-            elif role == UNPLAIN or role in values:
-                return None
-            elif role != HIDDEN:
-                values[role] = value
-                kept.append(line)
-        if int(values.get(LENGTH, -1)) != len(body) or len(lines) > _MOST_LINES:
-            return None
-        return status, kept, body
+        lines.insert(0, first)
+        return status, lines, body
 
     def _status(self, line: bytes) -> int:
         found = _STATUS.fullmatch(line)

@@ -30,7 +30,7 @@ class WireServer:
     is still to come: what it answers is the answer, and the body is not read. ``begin`` may take a request
     that needs no task: it gets the lines of the head, without the end of the last one, and what followed the head,
     which is not more than the body only if the head says so. When it gives None, ``handle`` answers. What it takes must
-    be nothing that reading the head in full would refuse.
+    be nothing that reading the head in full would refuse, and it sets the connection's deadline.
     """
 
     def __init__(
