@@ -63,7 +63,7 @@ class PlainRequests:
             roles[unit] = UNPLAIN if has_role else UNIT
         if settings.override is not None:
             roles[settings.override.header] = roles[f"{settings.override.header}-key"] = UNPLAIN
-        varying = frozenset({"x-request-id", "traceparent", unit or ""})
+        varying = frozenset({"x-request-id", "traceparent"})
         self._of_proxies = PlainLines(roles, varying)
         self._of_strangers = PlainLines({**roles, **_OF_STRANGERS}, varying)
         self._first = FirstLines()

@@ -17,9 +17,11 @@ from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.plain_requests import COOKIES, REQUEST_ID, TRACE, UNIT, PlainRequest, PlainRequests, keys_of
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.wire import (
+    HEAD_END,
     OF_ONE_CONNECTION,
     AnswerLines,
     Connection,
+    Outbox,
     Request,
     Response,
     Unanswered,
@@ -37,6 +39,8 @@ _UNPLAIN = frozenset({"transfer-encoding", "expect", "upgrade", "host", "authori
 
 class ShortDesk(Protocol):
     """What the short way needs of the data plane, so that both choose and count alike."""
+
+    under_way: int
 
     def own_arm(self, asked: Asked) -> Arm:
         """The arm of a request's unit, at this moment."""
@@ -72,6 +76,7 @@ class ShortWay:
         self.desk = desk
         self._answer_s = settings.limits.answer_s
         self.answers = AnswerLines(OF_ONE_CONNECTION - {"content-length"} | {"x-request-id", ARM_HEADER}, _UNPLAIN)
+        self._own_outbox = Outbox()
         self._key = settings.key
         self._sticky = settings.sticky
         self._requests = PlainRequests(settings)
@@ -96,11 +101,16 @@ class ShortWay:
             return None
         data = self._outgoing.plain_data(plain, body, peer, asked, arm.backend)
         exchange = Exchange(self, connection, upstream, asked, arm, self.desk.enter(arm, now))
-        upstream.ask_now(data, exchange.takes, exchange.told)
+        upstream.ask_now(data, exchange.takes, exchange.told, self.outbox)
         connection.deadline = now + self._answer_s
         if self._mirror is not None:
             self._mirror.offer(connection.read_request(head, body), asked, arm.name)
         return exchange
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """Where writes wait for others; None while there are none, so that nobody waits for nothing."""
+        return self._own_outbox if self.desk.under_way > 1 else None
 
     def _asked(self, plain: PlainRequest, now: float) -> Asked:
         get = plain.values.get
@@ -139,13 +149,15 @@ class Exchange:
 
     def takes(self, data: bytes) -> bool:
         """Pass an answer on that is plain and here as a whole."""
-        found = self._way.answers.read(data)
-        if found is None or not self._connection.keeps:
+        way, connection, asked = self._way, self._connection, self._asked
+        head, _, body = data.partition(HEAD_END)
+        answer = way.answers.read(head)
+        if answer is None or answer.length != len(body) or not connection.keeps:
             return False
-        status, lines, body = found
-        self._way.desk.ended(status, self._asked, self._arm, self._ticket)
-        lines += (b"x-request-id: " + self._asked.request_id.encode("ascii"), self._arm.line, b"", body)
-        self._connection.pass_on(b"\r\n".join(lines))
+        outbox = way.outbox
+        way.desk.ended(answer.status, asked, self._arm, self._ticket)
+        names = asked.request_id.encode("ascii"), self._arm.line
+        connection.pass_on(b"%b\r\nx-request-id: %b\r\n%b\r\n\r\n%b" % (answer.lines, *names, body), outbox)
         return True
 
     def told(self) -> None:
@@ -153,7 +165,7 @@ class Exchange:
         desk, upstream, head, failure = self._way.desk, self._upstream, self._upstream.answered, self._upstream.failure
         if head is None or NOT_BEGUN in head.headers:
             upstream.abort()
-            if head is not None or (isinstance(failure, Unanswered) and is_repeatable(self._connection.request.method)):
+            if head is not None or self._may_ask_again(failure):
                 desk.left(self._asked, self._arm, self._ticket, is_over=False)
                 self._connection.go_on(desk.again(self._connection.request, self._asked))
             else:
@@ -165,6 +177,11 @@ class Exchange:
             self._connection.answer(response)
         else:
             self._connection.go_on(_given(response))
+
+    def _may_ask_again(self, failure: Exception | None) -> bool:
+        if not isinstance(failure, Unanswered):
+            return False
+        return failure.is_untouched or is_repeatable(self._connection.request.method)
 
 
 async def _given(response: Response) -> Response:

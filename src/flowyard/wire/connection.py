@@ -11,6 +11,7 @@ from flowyard.wire.answering import Answering
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
+from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
 from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes, whole_bytes
 
@@ -35,6 +36,7 @@ class Connection(asyncio.Protocol):
         self._loop = server.loop
         self._data = bytearray()
         self._raw = b"", b""
+        self._unsent = b""
         self._head: Head | None = None
         self._chunks: ChunkReader | None = None
         self._request: Request | None = None
@@ -121,13 +123,14 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         else:
+            self._write(b"")
             self._transport.close()
 
     def close_idle(self) -> None:
         """Close, if nothing is going on here, and say so: a request that is on its way here was not begun."""
         if self.is_idle and not self._is_over:
             self._is_over = True
-            self._transport.write(GOODBYE)
+            self._write(GOODBYE)
             self._linger()
 
     def too_slow(self) -> None:
@@ -137,8 +140,10 @@ class Connection(asyncio.Protocol):
             self._task.late()
         elif self._is_over or self._task is not None:
             self._transport.abort()
-        elif self.is_idle:
+        elif self.is_idle and not self._is_full:
             self._transport.close()
+        elif self.is_idle:
+            self._transport.abort()
         else:
             self._refuse(Refusal(408, "The request did not arrive in time."))
 
@@ -175,7 +180,7 @@ class Connection(asyncio.Protocol):
                 self._refuse_with(response)
                 return False
         if head.expects and not self._data:
-            self._transport.write(CONTINUE)
+            self._write(CONTINUE)
         return True
 
     def _hold(self, size: int) -> None:
@@ -232,19 +237,34 @@ class Connection(asyncio.Protocol):
         """Whether the connection stays after the answer, as far as the server is concerned."""
         return not self._server.is_draining
 
-    def pass_on(self, data: bytes) -> None:
-        """Answer at once, with a whole answer as it is sent, after which the connection stays."""
-        self._transport.write(data)
-        if self._is_full:
+    def pass_on(self, data: bytes, outbox: Outbox | None = None) -> None:
+        """Answer with a whole answer as it is sent, after which the connection stays."""
+        self._unsent = data
+        if outbox is None or self._is_full:
+            self._write(b"")
             self._written(keeps=True)
         else:
+            outbox.add(self)
             self._end(keeps=True)
+
+    def write_out(self) -> None:
+        """Send what waits."""
+        data, self._unsent = self._unsent, b""
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Send after all that waits."""
+        if self._unsent:
+            self.write_out()
+        if data:
+            self._transport.write(data)
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
         head, request = self._under_way
         keeps = head.keeps and not response.closes and not self._server.is_draining
-        self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+        self._write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
         self._written(keeps=keeps)
 
     def _written(self, *, keeps: bool) -> None:
@@ -270,7 +290,7 @@ class Connection(asyncio.Protocol):
             response = await answer
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
-                self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+                self._write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
                 if self._is_full:
                     await self._until_room()
             else:
@@ -286,17 +306,17 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, response: Response, *, closes: bool, chunks: bool) -> None:
         assert not isinstance(response.body, bytes)
-        self._transport.write(head_bytes(response, length=response.length, closes=closes, chunks=chunks))
+        self._write(head_bytes(response, length=response.length, closes=closes, chunks=chunks))
         sent = 0
         async with aclosing(response.body) as pieces:
             async for piece in pieces:
                 if piece:
                     sent += len(piece)
-                    self._transport.write(chunk(piece) if chunks else piece)
+                    self._write(chunk(piece) if chunks else piece)
                     if self._is_full:
                         await self._until_room()
         if chunks:
-            self._transport.write(LAST_CHUNK)
+            self._write(LAST_CHUNK)
         elif response.length not in (None, sent):
             raise ValueError(f"A body of {response.length} bytes was announced, {sent} came.")
 
@@ -334,11 +354,12 @@ class Connection(asyncio.Protocol):
         """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
         self._head = None
         self._is_over = True
-        self._transport.write(whole_bytes(response, closes=True))
+        self._write(whole_bytes(response, closes=True))
         self._linger()
 
     def _linger(self) -> None:
         """Close our half; the rest goes once the client has closed its own, or soon."""
+        self._write(b"")
         self._data.clear()
         self._chunks = None
         self._hold(0)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from flowyard.wire.head import SECRET_FIELDS, TOKEN
 
-__all__ = ["HIDDEN", "LENGTH", "ONCE", "PASSED", "UNPLAIN", "AnswerLines", "FirstLines", "PlainLines"]
+__all__ = ["HIDDEN", "LENGTH", "ONCE", "PASSED", "UNPLAIN", "AnswerLines", "FirstLines", "PlainAnswer", "PlainLines"]
 
 PASSED, LENGTH, ONCE, HIDDEN, UNPLAIN = 0, 1, 2, -1, -2
 """What a line is: it passes; is the body's length, or anything that is not there twice, and passes; is left out; or is
@@ -21,8 +22,9 @@ _LENGTH = re.compile(rb"0|[1-9][0-9]{0,14}")
 _FIRST = re.compile(rb"(" + TOKEN + rb") (/[!\"$-~]*) HTTP/1\.1")
 _STATUS = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [\x20-\x7e]*)?")
 _NO_BODY = frozenset({b"204", b"304"})
-_LONGEST_SEEN = 200
-_MOST_SEEN = 1024
+_SECRET = 3
+_LONGEST_SEEN, _LONGEST_HEAD = 200, 1000
+_MOST_SEEN, _MOST_LINES_SEEN = 1024, 16_384
 _MOST_LINES = 100
 
 
@@ -69,7 +71,7 @@ class PlainLines:
         return role, value
 
     def _remember(self, line: bytes, role: int, value: bytes) -> None:
-        if len(self._passed) + len(self._special) >= _MOST_SEEN:
+        if len(self._passed) + len(self._special) >= _MOST_LINES_SEEN:
             self._passed.clear()
             self._special.clear()
         if role == PASSED:
@@ -98,28 +100,40 @@ class FirstLines:
 
 
 class AnswerLines:
-    """Reads answers that came whole, on a connection that is kept; ``hidden`` names are left out."""
+    """Reads answers that came whole, on a connection that is kept; ``hidden`` names are left out.
+
+    Heads are remembered, too: of many answers in one second most are alike.
+    """
 
     def __init__(self, hidden: frozenset[str], unplain: frozenset[str]) -> None:
-        self._lines = PlainLines({**dict.fromkeys(hidden, HIDDEN), **dict.fromkeys(unplain, UNPLAIN)})
-        self._statuses: dict[bytes, int] = {}
+        roles = {**dict.fromkeys(hidden, HIDDEN), **dict.fromkeys(unplain, UNPLAIN), "set-cookie": _SECRET}
+        self._lines = PlainLines(roles)
+        self._heads: dict[bytes, PlainAnswer] = {}
 
-    def read(self, data: bytes) -> tuple[int, list[bytes], bytes] | None:
-        """Status, the lines that pass with the first of all, and the body; None when it is not plain or not whole."""
-        head, _, body = data.partition(b"\r\n\r\n")
+    def read(self, head: bytes) -> PlainAnswer | None:
+        """A head, without the end of its last line; None when it is not plain."""
+        return self._heads.get(head) or self._read(head)
+
+    def _read(self, head: bytes) -> PlainAnswer | None:
         lines = head.split(b"\r\n")
         first = lines.pop(0)
-        status = self._statuses.get(first) or self._status(first)
-        values = self._lines.sort(lines) if status and len(lines) <= _MOST_LINES else None
-        if values is None or int(values.get(LENGTH, -1)) != len(body):
+        found = _STATUS.fullmatch(first)
+        if found is None or found[1] in _NO_BODY or len(lines) > _MOST_LINES:
             return None
-        lines.insert(0, first)
-        return status, lines, body
+        values = self._lines.sort(lines)
+        if values is None or LENGTH not in values:
+            return None
+        answer = PlainAnswer(int(found[1]), b"\r\n".join((first, *lines)), int(values[LENGTH]))
+        if _SECRET not in values and len(head) <= _LONGEST_HEAD:
+            if len(self._heads) >= _MOST_SEEN:
+                self._heads.clear()
+            self._heads[head] = answer
+        return answer
 
-    def _status(self, line: bytes) -> int:
-        found = _STATUS.fullmatch(line)
-        if found is None or found[1] in _NO_BODY:
-            return 0
-        if len(self._statuses) < _MOST_SEEN and len(line) <= _LONGEST_SEEN:
-            self._statuses[line] = int(found[1])
-        return int(found[1])
+
+class PlainAnswer(NamedTuple):
+    """``lines`` pass, and begin with the first of all; ``length`` is that of the body."""
+
+    status: int
+    lines: bytes
+    length: int

@@ -12,6 +12,7 @@ from flowyard.wire.answer_head import AnswerHead, BadAnswer, parse_answer_head
 from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.head import HEAD_END
 from flowyard.wire.limits import WireLimits
+from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["BrokenOff", "Unanswered", "Upstream"]
@@ -52,6 +53,7 @@ class Upstream(asyncio.Protocol):
         self._came: asyncio.Future[None] | None = None
         self._told: Callable[[], None] | None = None
         self._takes: Callable[[bytes], bool] | None = None
+        self._unsent: bytes | None = None
         self._asks = False
         self._failure: Exception | None = None
         self._chunks: ChunkReader | None = None
@@ -72,6 +74,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
+        if self._unsent is not None:
+            self._fail_unsent()
         self._end_of_data(error)
 
     def eof_received(self) -> bool:
@@ -80,8 +84,14 @@ class Upstream(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether a request may be sent: the server has neither closed nor said anything that nobody asked for."""
-        if self._is_lost or self._asks or self._data or self._transport.is_closing():
-            return False
+        return self.is_free and self._is_quiet()
+
+    @property
+    def is_free(self) -> bool:
+        """The same as far as the event loop has told; who sends later looks again."""
+        return not (self._is_lost or self._asks or self._data or self._transport.is_closing())
+
+    def _is_quiet(self) -> bool:
         return self._poll is None or not self._poll.poll(0)
 
     async def ask(self, request: bytes, *, to_head: bool = False) -> AnswerHead:
@@ -99,17 +109,43 @@ class Upstream(asyncio.Protocol):
             raise
 
     def ask_now(
-        self, request: bytes, takes: Callable[[bytes], bool], told: Callable[[], None], *, to_head: bool = False
+        self, request: bytes, takes: Callable[[bytes], bool], told: Callable[[], None], outbox: Outbox | None = None
     ) -> None:
-        """Send a whole request, over a connection that is usable; costs less than waiting in a task.
+        """Send a whole request, over a connection that is free; costs less than waiting in a task.
 
         ``takes`` gets the first bytes that come and says whether they were the whole answer, after which the connection
-        is kept. When not, ``told`` is called, once, when there is an ``answered`` or a ``failure``.
+        is kept. When not, ``told`` is called, once, when there is an ``answered`` or a ``failure``; never before
+        this returns.
         """
-        self._to_head, self._asks, self._takes, self._told = to_head, True, takes, told
+        self._to_head, self._asks, self._takes, self._told = False, True, takes, told
         self._head = self._failure = self._chunks = None
         self._is_whole = False
-        self._transport.write(request)
+        self._unsent = request
+        if outbox is None:
+            self._loop.call_soon(self.write_out) if not self._is_quiet() else self._write()
+        else:
+            outbox.add(self)
+
+    def write_out(self) -> None:
+        """Send what waits, unless the connection has ended or something has come meanwhile."""
+        if self._unsent is None:
+            return
+        if self._is_lost or self._transport.is_closing() or not self._is_quiet():
+            self._fail_unsent()
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        request, self._unsent = self._unsent, None
+        if request is not None:
+            self._transport.write(request)
+
+    def _fail_unsent(self) -> None:
+        """End a request of which nothing was sent."""
+        self._unsent = self._takes = None
+        self._failure = Unanswered("The connection was closed.", is_untouched=True)
+        self.abort()
+        self._wake()
 
     @property
     def answered(self) -> AnswerHead | None:
@@ -123,7 +159,7 @@ class Upstream(asyncio.Protocol):
 
     def forget(self) -> None:
         """Tell nobody of what was asked by ``ask_now``, and close."""
-        self._takes = self._told = None
+        self._unsent = self._takes = self._told = None
         self.abort()
 
     async def _until_head(self) -> AnswerHead:
@@ -172,6 +208,9 @@ class Upstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._asks or self._is_whole:
             self.abort()  # more than was asked for: whose answer would that be?
+            return
+        if self._unsent is not None:
+            self._fail_unsent()
             return
         if self._takes is not None:
             takes, self._takes = self._takes, None
