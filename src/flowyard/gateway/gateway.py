@@ -60,7 +60,7 @@ class Gateway:
         outgoing = Outgoing(settings)
         self.data = DataPlane(settings, self.arms, epoch, hashes, self._exposures, self._mirror, self._client, outgoing)
         short = ShortWay(settings, self.data, self._client, outgoing, self._mirror)
-        self._server = WireServer(
+        self.server = WireServer(
             self.data.handle,
             refused,
             WireLimits(body_bytes=settings.limits.body_bytes),
@@ -82,12 +82,12 @@ class Gateway:
         if self.control is not None and self.settings.control is not None:
             where = await self.control.listen(self.settings.control.host, self.settings.control.port)
             write_atomic(self._state / CONTROL_ADDRESS, _url(*where))
-        return await self._server.listen(host, port)
+        return await self.server.listen(host, port)
 
     async def close(self) -> None:
         """End what is under way within the grace time, then everything else."""
         try:
-            await self._server.drain(self.settings.limits.grace_s)
+            await self.server.drain(self.settings.limits.grace_s)
         finally:
             with contextlib.suppress(OSError):
                 (self._state / CONTROL_ADDRESS).unlink(missing_ok=True)

@@ -104,7 +104,7 @@ class ShortWay:
         upstream.ask_now(data, exchange.takes, exchange.told, self.outbox)
         connection.deadline = now + self._answer_s
         if self._mirror is not None:
-            self._mirror.offer(connection.read_request(head, body), asked, arm.name)
+            self._mirror.offer(connection.request, asked, arm.name)
         return exchange
 
     @property

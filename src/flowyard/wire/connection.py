@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from flowyard.wire.answering import Answering
@@ -13,7 +12,8 @@ from flowyard.wire.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes, whole_bytes
+from flowyard.wire.writing import Writing
+from flowyard.wire.written import CONTINUE, GOODBYE, whole_bytes
 
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
@@ -26,23 +26,18 @@ _LINGER_S = 2.0
 """How long what a refused client still sends is thrown away, so that it can read why."""
 
 
-class Connection(asyncio.Protocol):
-    """``deadline`` is when the server's sweep ends what takes too long; None while a handler works."""
+class Connection(Writing):
+    """What the server has for each of its callers."""
 
     def __init__(self, server: WireServer) -> None:
-        self.deadline: float | None = None
+        super().__init__(server.loop, server.limits)
         self._server = server
-        self._limits = server.limits
-        self._loop = server.loop
         self._data = bytearray()
         self._raw = b"", b""
-        self._unsent = b""
         self._head: Head | None = None
         self._chunks: ChunkReader | None = None
         self._request: Request | None = None
         self._task: asyncio.Task[None] | Answering | None = None
-        self._room: asyncio.Future[None] | None = None
-        self._is_full = False
         self._is_paused = False
         self._is_over = False
         self._rests = False
@@ -101,20 +96,12 @@ class Connection(asyncio.Protocol):
     def _begun(self, head: bytes, body: bytes) -> bool:
         """Whether ``begin`` has taken the request; the connection looks after it, then."""
         begin = self._server.begin
+        self._raw = head, body
         self._task = task = begin(head, body, self) if begin is not None else None
         if task is None:
             return False
-        self._raw = head, body
         self._rests = False
         return True
-
-    def pause_writing(self) -> None:
-        self._is_full = True
-
-    def resume_writing(self) -> None:
-        self._is_full = False
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
 
     def stop(self) -> None:
         """End now: the handler is told, and may say a last word."""
@@ -215,10 +202,6 @@ class Connection(asyncio.Protocol):
         self.deadline = None
         self._task = self._loop.create_task(self._answer(*self._under_way, answer))
 
-    def read_request(self, head: bytes, body: bytes) -> Request:
-        """A request whose head is read in full only now."""
-        return self._request_of(parse_head(head + b"\r\n", self._limits), body)
-
     @property
     def request(self) -> Request:
         """The request under way; its head is read in full if nobody has needed that so far."""
@@ -239,26 +222,13 @@ class Connection(asyncio.Protocol):
 
     def pass_on(self, data: bytes, outbox: Outbox | None = None) -> None:
         """Answer with a whole answer as it is sent, after which the connection stays."""
-        self._unsent = data
+        self._unsent += data
         if outbox is None or self._is_full:
             self._write(b"")
             self._written(keeps=True)
         else:
             outbox.add(self)
             self._end(keeps=True)
-
-    def write_out(self) -> None:
-        """Send what waits."""
-        data, self._unsent = self._unsent, b""
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def _write(self, data: bytes) -> None:
-        """Send after all that waits."""
-        if self._unsent:
-            self.write_out()
-        if data:
-            self._transport.write(data)
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
@@ -303,31 +273,6 @@ class Connection(asyncio.Protocol):
                 raise
         else:
             self._end(keeps=keeps)
-
-    async def _stream(self, response: Response, *, closes: bool, chunks: bool) -> None:
-        assert not isinstance(response.body, bytes)
-        self._write(head_bytes(response, length=response.length, closes=closes, chunks=chunks))
-        sent = 0
-        async with aclosing(response.body) as pieces:
-            async for piece in pieces:
-                if piece:
-                    sent += len(piece)
-                    self._write(chunk(piece) if chunks else piece)
-                    if self._is_full:
-                        await self._until_room()
-        if chunks:
-            self._write(LAST_CHUNK)
-        elif response.length not in (None, sent):
-            raise ValueError(f"A body of {response.length} bytes was announced, {sent} came.")
-
-    async def _until_room(self) -> None:
-        """Wait while the client does not read."""
-        self._room = self._loop.create_future()
-        self.deadline = self._loop.time() + self._limits.write_s
-        try:
-            await self._room
-        finally:
-            self._room = self.deadline = None
 
     def _end(self, *, keeps: bool, aborts: bool = False) -> None:
         """The request is answered; go on with what has arrived meanwhile."""

@@ -10,34 +10,19 @@ from typing import cast
 
 from flowyard.wire.answer_head import AnswerHead, BadAnswer, parse_answer_head
 from flowyard.wire.chunks import ChunkReader
+from flowyard.wire.failures import BrokenOff, Unanswered
 from flowyard.wire.head import HEAD_END
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
 
-__all__ = ["BrokenOff", "Unanswered", "Upstream"]
+__all__ = ["Upstream"]
 
 _LONGEST_HEAD = 64 * 1024
 _MOST_WAITING = 256 * 1024
 """Bytes of a body that nobody has taken yet, after which nothing more is read."""
 _CHUNKS = WireLimits(body_bytes=1 << 30)
 _CONTINUE = 100
-
-
-class Unanswered(Exception):
-    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again.
-
-    ``is_late`` says that the time for it was over.
-    """
-
-    def __init__(self, message: str, *, is_untouched: bool = False, is_late: bool = False) -> None:
-        super().__init__(message)
-        self.is_untouched = is_untouched
-        self.is_late = is_late
-
-
-class BrokenOff(Exception):
-    """The answer ended before its end."""
 
 
 class Upstream(asyncio.Protocol):
