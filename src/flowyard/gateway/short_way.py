@@ -154,7 +154,7 @@ class Exchange:
         answer = way.answers.read(head)
         if answer is None or answer.length != len(body) or not connection.keeps:
             return False
-        outbox = way.outbox
+        outbox = way.outbox  # before this one has ended
         way.desk.ended(answer.status, asked, self._arm, self._ticket)
         names = asked.request_id.encode("ascii"), self._arm.line
         connection.pass_on(b"%b\r\nx-request-id: %b\r\n%b\r\n\r\n%b" % (answer.lines, *names, body), outbox)
