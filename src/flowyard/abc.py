@@ -362,6 +362,11 @@ class RecordSink(ABC):
     def put(self, text: Callable[[], str]) -> None:
         """Keep one record, a JSON object that ``text`` makes, in any thread and once."""
 
+    def put_all(self, texts: Sequence[str]) -> None:
+        """Keep records that are texts already."""
+        for text in texts:
+            self.put(text.__str__)
+
     @property
     @abstractmethod
     def dropped(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,6 +62,14 @@ def _url(value: str) -> str:
     address = parse_address(host)
     if (address is None and is_number_host(host)) or (address is not None and is_metadata(address)):
         raise PydanticCustomError("url", "requests are not sent there")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        raise PydanticCustomError("network", "write an address or a network, such as 10.0.0.7 or 10.0.0.0/8") from None
     return value
 
 
@@ -153,6 +162,7 @@ class _File(_Strict):
     limits: _Limits = _Limits()
     exposures: _Text | None = None
     state: _Text | None = None
+    trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_network)]], Field(max_length=100)] = []
     control: _Control | None = None
 
 
@@ -220,6 +230,7 @@ def _made(body: _File, folder: Path, environ: Mapping[str, str]) -> GatewaySetti
         limits=Limits(**body.limits.model_dump()),
         exposures=folder / body.exposures if body.exposures else None,
         state=folder / body.state if body.state else None,
+        trusted_proxies=tuple(ip_network(each, strict=False) for each in body.trusted_proxies),
         control=control,
     )
 

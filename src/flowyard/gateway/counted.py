@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowyard.wire import Request
 
-__all__ = ["asks_the_flow"]
+__all__ = ["asks_the_flow", "other_paths"]
 
 _FEEDBACK = "/feedback"
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,3 +27,8 @@ def asks_the_flow(request: Request, health_path: str = "/health") -> bool:
     if path == _FEEDBACK:
         return False
     return not (request.method in _LOOKING and (path in _ABOUT_THE_FLOW or path == health_path))
+
+
+def other_paths(health_path: str) -> frozenset[bytes]:
+    """The paths at which ``asks_the_flow`` may say no."""
+    return frozenset(path.encode() for path in (_FEEDBACK, health_path, *_ABOUT_THE_FLOW))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -146,7 +147,7 @@ class Mirror:
     def _next(self) -> tuple[Asked, str, bytes, int]:
         """The next copy, written out: the request itself is not held any longer."""
         request, asked = self._waiting.popleft()
-        asked = replace(asked, began=asyncio.get_running_loop().time())
+        asked = replace(asked, began=time.monotonic())
         return asked, request.method, self._outgoing.data(request, asked, self.arm.backend), _size(request)
 
     async def _copy(self, asked: Asked, method: str, data: bytes) -> None:
