@@ -1,6 +1,7 @@
 """Do two independent samples come of the same distribution: of numbers, of categories, of vectors?
 
-P-values answer "is it chance", effects "is it much": with many values everything is no chance, with few nothing is much.
+P-values answer "is it chance", effects "is it much": of many values even a tiny difference is no chance, and of few
+even a large one may be.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def kolmogorov_sf(x: float) -> float:
     if x < 1:  # the theta function the other way round, which is quick here
         terms = (math.exp(-((2 * k - 1) ** 2) * math.pi**2 / (8 * x * x)) for k in range(1, 6))
         return max(0.0, 1 - math.sqrt(2 * math.pi) / x * sum(terms))
-    return min(1.0, max(0.0, 2 * sum((-1) ** (k - 1) * math.exp(-2 * k * k * x * x) for k in range(1, 12))))
+    return min(1.0, max(0.0, 2 * sum((1 if k % 2 else -1) * math.exp(-2 * k * k * x * x) for k in range(1, 12))))
 
 
 def chi_square_homogeneity(first: Sequence[int], second: Sequence[int], least_expected: float = 5.0) -> TwoSampleTest:

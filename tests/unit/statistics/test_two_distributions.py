@@ -153,6 +153,6 @@ def test_false_alarms_keep_to_their_level():
     for _ in range(500):
         left, right = ([numbers.gauss(0, 1) for _ in range(size)] for size in (150, 150))
         alarms["limit"] += kolmogorov_smirnov(left, right).p_value <= 0.05
-    assert {name: count <= (2000 * 0.05 + 4 * 9.8 if name != "limit" else 25 + 4 * 4.9) for name, count in alarms.items()} == (
-        dict.fromkeys(alarms, True)
-    ), alarms
+    assert {
+        name: count <= (2000 * 0.05 + 4 * 9.8 if name != "limit" else 25 + 4 * 4.9) for name, count in alarms.items()
+    } == (dict.fromkeys(alarms, True)), alarms
