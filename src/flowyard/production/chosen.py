@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,15 +15,21 @@ from flowyard.production.store import ProductionStore
 
 __all__ = ["FILTERS", "with_filters"]
 
-FILTERS = ("failed", "thumbs-down", "thumbs-up", "low-score", "slow", "sample")
+FILTERS = ("failed", "thumbs-down", "thumbs-up", "low-score", "slow", "drifted", "sample")
 _LOW_SCORE = 0.5
 
 
-def with_filters(store: ProductionStore, wanted: ExchangeFilter, words: Sequence[str]) -> ExchangeFilter:
-    """The filter with what the words say, all of which has to hold.
+def with_filters(
+    store: ProductionStore,
+    wanted: ExchangeFilter,
+    words: Sequence[str],
+    drifted: Callable[[ExchangeFilter, str], frozenset[str]],
+) -> ExchangeFilter:
+    """The filter with what the words say, all of which has to hold; ``drifted`` gives the ids of those that drifted.
 
     ``failed``, ``thumbs-down``, ``thumbs-up``, ``low-score[:BELOW]`` (0.5), ``slow[:SECONDS]`` (without, above the
-    smallest 95th percentile among the versions), ``sample:N``. Raises UserError for any other word.
+    smallest 95th percentile among the versions), ``drifted[:REFERENCE]`` (the time before, as long as the window),
+    ``sample:N``. Raises UserError for any other word.
     """
     changes: dict[str, Any] = {}
     for word in words:
@@ -36,6 +42,8 @@ def with_filters(store: ProductionStore, wanted: ExchangeFilter, words: Sequence
             changes["score_below"] = _number(word, value) if colon else _LOW_SCORE
         elif name == "slow":
             changes["slower_than_s"] = _number(word, value) if colon else _usual_s(store, wanted)
+        elif name == "drifted" and (value or not colon):
+            changes["ids"] = drifted(wanted, value)
         elif name == "sample" and value.isascii() and value.isdigit() and int(value):
             changes["sample"] = int(value)
         else:

@@ -28,7 +28,8 @@ class ExchangeFilter:
     """Which exchanges are wanted: those for which all that is given holds.
 
     ``failed`` and ``positive`` (what the feedback says) are wanted that way; ``slower_than_s`` and ``score_below`` are
-    bounds. ``sample`` chooses so many of them by ``seed``: the same ones whenever and in whatever order they came in.
+    bounds; ``ids`` are those of exchanges. ``sample`` chooses so many of them by ``seed``: the same ones whenever and in
+    whatever order they came in.
     """
 
     flow: str
@@ -41,6 +42,7 @@ class ExchangeFilter:
     score_below: float | None = None
     sample: int | None = None
     seed: int = 0
+    ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def _all(store: ProductionStore, wanted: ExchangeFilter) -> Iterator[JoinedExcha
 
 def _fits(each: JoinedExchange, wanted: ExchangeFilter) -> bool:
     """What SQL did not look at."""
+    if wanted.ids is not None and each.exchange.id not in wanted.ids:
+        return False
     if wanted.arm is not None and (each.exposure is None or each.exposure.arm != wanted.arm):
         return False
     opinion = each.opinion
