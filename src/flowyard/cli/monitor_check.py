@@ -20,6 +20,7 @@ from flowyard.production.alerts.tell import Told
 from flowyard.production.collect import collect
 from flowyard.production.metrics.otlp import OtlpMetrics, open_otlp
 from flowyard.production.metrics.readings import read_metrics
+from flowyard.reports.values import plural
 
 __all__ = ["check", "watch"]
 
@@ -131,7 +132,8 @@ def _print_news(watched: Watch, alerts: Sequence[Alert], *, as_json: bool) -> No
 
 def _print(watched: Watch, alerts: Sequence[Alert]) -> None:
     firing = [each for each in alerts if each.state.state == "firing"]
-    click.echo(f"{printable(watched.policy.flow)}: {len(firing)} of {len(watched.policy.rules)} rules fire")
+    alerts_text, rules_text = plural(len(firing), "alert"), plural(len(watched.policy.rules), "rule")
+    click.echo(f"{printable(watched.policy.flow)}: {alerts_text} of {rules_text}")
     print_table(
         ["rule", "version", "state", "severity", "value"],
         [

@@ -28,8 +28,8 @@ class ExchangeFilter:
     """Which exchanges are wanted: those for which all that is given holds.
 
     ``failed`` and ``positive`` (what the feedback says) are wanted that way; ``slower_than_s`` and ``score_below`` are
-    bounds; ``ids`` are those of exchanges. ``sample`` chooses so many of them by ``seed``: the same ones whenever and in
-    whatever order they came in.
+    bounds; ``ids`` are those of exchanges. ``sample`` chooses so many of them by ``seed``: the same ones whenever and
+    in whatever order they came in.
     """
 
     flow: str

@@ -169,4 +169,5 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
         near = did_you_mean(str(keys[-1]), known)
         return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")
     message = error["msg"].removesuffix(".")
-    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)
+    end = "" if message.endswith("?") else "."
+    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}{end}", where)
