@@ -92,17 +92,15 @@ def test_a_dataset_and_a_run_are_references(drifted: Project):
     run = drifted.json(
         "run", "create", "--flow", "echo", "--data", "x.jsonl", "--column-mapping", "x=${data.x}", "--name", "normal"
     )
-    assert run["status"] == "Completed"
+    assert run["status"] == "completed"
+    asked = enumerate(questions(7, 80, longer=2))
     drifted.jsonl(
-        "records/b.jsonl",
-        [
-            exchange(5000 + number, 20, "", flow="echo", inputs={"x": text})
-            for number, text in enumerate(questions(7, 80, 2))
-        ],
+        "records/b.jsonl", [exchange(5000 + number, 20, "", flow="echo", inputs={"x": x}) for number, x in asked]
     )
     drifted.run("monitor", "collect", "records")
     of_run = drifted.json("monitor", "drift", "--flow", "echo", "--reference", "run:normal")
-    assert [(each["feature"], each["is_drifted"]) for each in of_run["features"]][0] == ("inputs.x.length", True)
+    first = of_run["features"][0]
+    assert (first["feature"], first["is_drifted"]) == ("inputs.x.length", True)
 
 
 def test_what_drifted_is_data(drifted: Project):
