@@ -136,6 +136,15 @@ COMMANDS: dict[str, Calls] = {
     "monitor collect": ((".",), (".", "--json"), ("nowhere",)),
     "monitor show": (("--flow", "ok"), ("--flow", "ok", "--by", "arm")),
     "monitor export": (("--flow", "ok", "--to", "answers"), ("--reviewed", "data.jsonl", "--to", "answers")),
+    "monitor check": (
+        ("nowhere",),
+        ("--config", "monitoring.yaml", "--notify"),
+        ("--config", "monitoring.yaml", "--json"),
+        ("--config", "monitoring_wrong.yaml"),
+    ),
+    "monitor watch": (("nowhere",), ("--config", "monitoring.yaml", "--otlp", "https://u:{url}@evil.example")),
+    "monitor drift": (("--flow", "ok"), ("--flow", "ok", "--reference", "never")),
+    "monitor serve": (("--window", "never"), ("--host", "0.0.0.0")),
     "monitor retain": ((".", "--days", "30"),),
     "registry register": (
         ("leaks", "--name", "leaks", "--experiment", "leaking"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def _policy(use_case: str | None) -> MonitoringPolicy | None:
     folder = folder if folder is None or folder.is_dir() else folder.parent
     if folder is None or not (folder / MONITORING_FILE).is_file():
         return None
-    return find_monitoring(folder, use_case_name(folder))
+    return find_monitoring(folder, partial(use_case_name, folder))
 
 
 def _parsed(text: str) -> DriftReference:

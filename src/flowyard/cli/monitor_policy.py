@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,7 +70,7 @@ def open_watch(use_case: str | None, config: str | None, home: str | None) -> Wa
     path = Path(str(use_case or config))
     if not path.exists():
         raise NotFound(f"There is no {path}.", hint="Name the folder with monitoring.yaml, or that file.")
-    policy = find_monitoring(path, use_case_name(path))
+    policy = find_monitoring(path, partial(use_case_name, path))
     settings = read_settings(home)
     store = open_production(settings)
     reference = open_reference(settings, store, policy.flow, policy.reference.source, policy.reference.before)

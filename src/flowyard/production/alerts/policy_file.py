@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -109,8 +109,8 @@ class _File(_Strict):
 _BLOCKS: dict[str, type[BaseModel]] = {"alerts": _Rule, "drift": _Drift}
 
 
-def find_monitoring(path: Path, name: str) -> MonitoringPolicy:
-    """What is watched of a use case: the folder with ``monitoring.yaml``, or that file; ``name`` is that of its flow.
+def find_monitoring(path: Path, name: Callable[[], str]) -> MonitoringPolicy:
+    """What is watched of a use case: the folder with ``monitoring.yaml``, or that file; ``name`` gives its flow's.
 
     Raises NotFound, and UserError with every problem.
     """
@@ -120,7 +120,7 @@ def find_monitoring(path: Path, name: str) -> MonitoringPolicy:
     return parse_monitoring(read_yaml(file), name)
 
 
-def parse_monitoring(file: YamlFile, name: str) -> MonitoringPolicy:
+def parse_monitoring(file: YamlFile, name: Callable[[], str]) -> MonitoringPolicy:
     """The policy in a file; folders that it names are seen from its own. Raises UserError with every problem."""
     problems = file.repeated_problems()
     body = None
@@ -135,10 +135,10 @@ def parse_monitoring(file: YamlFile, name: str) -> MonitoringPolicy:
     return _made(body, file.path.parent, name)
 
 
-def _made(body: _File, folder: Path, name: str) -> MonitoringPolicy:
+def _made(body: _File, folder: Path, name: Callable[[], str]) -> MonitoringPolicy:
     drift = body.drift
     return MonitoringPolicy(
-        flow=body.flow or name,
+        flow=body.flow or name(),
         rules=tuple(_rule(each) for each in body.alerts),
         notify=tuple(body.notify),
         records=tuple(folder / each for each in body.records),
