@@ -46,6 +46,13 @@ def kept(folder: Path, *records: dict[str, Any], name: str = "a.jsonl") -> None:
     (folder / name).write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
+def counted(store: ProductionStore) -> list[tuple[str, int]]:
+    """How many messages there are by how they ended."""
+    sql = "SELECT ended, COUNT(*) FROM flowyard_alert_messages GROUP BY ended ORDER BY ended"
+    rows = store.tables.read(lambda session: session.execute(sql).fetchall(), [])
+    return [(str(ended), int(count)) for ended, count in rows]
+
+
 def seen(store: ProductionStore, now: datetime, policy: MonitoringPolicy = POLICY) -> list[Alert]:
     return list(look(store, policy, lambda window, by: DriftReport(), now))
 
@@ -86,10 +93,14 @@ class AlertContract:
         assert waiting_messages(store, "triage") == []
         later = seen(store, now + timedelta(hours=3))
         assert {each.rule.name: each.state.state for each in later} == {"errors": "resolved", "silent": "firing"}
-        assert {each.notice.title.split(":")[0] for each in waiting_messages(store, "triage")} == {
-            "Resolved",
-            "WARNING",
-        }
+        told = [each.notice.title for each in waiting_messages(store, "triage")]
+        assert {title.split(":")[0] for title in told} == {"Resolved", "WARNING"}
+        assert counted(store) == [("", 4), ("sent", 2)]
+        at = (now + timedelta(days=40)).isoformat()
+        kept(folder, *(exchange(number, at=at, version="2") for number in range(5)), name="later.jsonl")
+        collect(store, [folder])
+        seen(store, now + timedelta(days=40, minutes=1))
+        assert counted(store) == [("", 6)]
 
     def test_rules_that_are_no_more(self, store: ProductionStore, folder: Path):
         kept(folder, *(exchange(number, status=500) for number in range(9)))

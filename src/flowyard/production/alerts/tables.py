@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flowyard._util.files import dump_json
@@ -21,6 +21,7 @@ __all__ = ["Message", "Written", "change_states", "message_ended", "read_states"
 
 _STATE = "rule, grouped, state, since_ms, episode, told, told_ms, value, detail"
 _MOST_TEXT = 1000
+_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def change_states(
                 _put(session, flow, state)
         for message in written.messages:
             _add(session, flow, message)
+        _forget_old(session, flow, written.messages)
         return written
 
     return store.tables.write(writing)
@@ -133,6 +135,14 @@ def _add(session: Session, flow: str, message: Message) -> None:
         "ON CONFLICT (id) DO NOTHING",
         (message.id, column_text(flow), message.target, milliseconds(message.at), _valid(dump_json(notice))),
     )
+
+
+def _forget_old(session: Session, flow: str, new: Sequence[Message]) -> None:
+    """Delete messages that ended long before new ones; it is no work of looks that have none."""
+    if new:
+        before = milliseconds(min(each.at for each in new) - _KEPT)
+        sql = "DELETE FROM flowyard_alert_messages WHERE flow = ? AND ended <> '' AND at_ms < ?"
+        session.execute(sql, (column_text(flow), before))
 
 
 def _message(id_: str, target: str, at_ms: int, notice: str) -> Message:
