@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -16,13 +17,21 @@ from flowyard.production.alerts.look import Alert, look
 from flowyard.production.alerts.model import AlertRule, MonitoringPolicy
 from flowyard.production.alerts.tables import message_ended, read_states, waiting_messages
 from flowyard.production.collect import collect
-from flowyard.production.drift.model import DriftReport
+from flowyard.production.drift.compare import compare
+from flowyard.production.drift.model import DriftReport, DriftSettings
 from flowyard.production.drift.observed import observations
+from flowyard.production.instants import milliseconds
+from flowyard.production.judging.model import Judgement
+from flowyard.production.judging.scores import judge_moments
+from flowyard.production.judging.store import add_judgements
+from flowyard.production.lines import ExchangeFilter, iter_exchanges
 from flowyard.production.metrics.prometheus import prometheus_text
 from flowyard.production.metrics.readings import read_metrics
+from flowyard.production.model import ExchangeRecord
 from flowyard.production.scores import feedback_scores
 from flowyard.production.series import Window, series
 from flowyard.production.store import ProductionStore
+from flowyard.records import LineResult, Usage
 from flowyard.store.open import open_database
 from flowyard.store.tables import Tables
 
@@ -164,3 +173,34 @@ class AlertContract:
         seen(store, START + timedelta(minutes=30))
         text = prometheus_text(read_metrics(store))
         assert 'flowyard_monitor_alert_state{flow="triage",rule="errors",version="0"} 0' in text
+
+    def test_what_judges_said(self, store: ProductionStore, folder: Path):
+        kept(folder, *(exchange(number, version=str(number % 2)) for number in range(80)))
+        collect(store, [folder])
+        exchanges = [each.exchange for each in iter_exchanges(store, ExchangeFilter("triage", DAY))]
+        given = [(each, 0.9 if each.version == "0" else 0.4) for each in exchanges]
+        add_judgements(store, [_judged(each, score + n / 1e5) for n, (each, score) in enumerate(given)])
+        add_judgements(store, [_judged(exchanges[0], 0.1, is_failed=True), _judged(exchanges[1], 0.1, is_drawn=False)])
+        scores = judge_moments(store, "triage", DAY, "version")["quality.score"]
+        assert {group: (moments.n, round(moments.mean, 2)) for group, moments in scores.items()} == {
+            "0": (40, 0.9),
+            "1": (40, 0.4),
+        }
+        rule = AlertRule("quality", parse_condition("judge.quality.score < 0.6 over 1h"))
+        alerts = seen(store, START + timedelta(minutes=30), MonitoringPolicy("triage", (rule,)))
+        assert {each.state.group: each.state.state for each in alerts} == {"0": "ok", "1": "firing"}
+        observed = observations(store, "triage", DAY)
+        good = [replace(each, version="1") for each in observed if each.version == "0"]
+        report = compare(good, [each for each in observed if each.version == "1"], DriftSettings(min_records=20))
+        (drifted,) = report.drifted
+        assert (drifted.feature, drifted.is_simulated) == ("judge.quality.score", True)
+
+
+def _judged(about: ExchangeRecord, score: float, *, is_failed: bool = False, is_drawn: bool = True) -> Judgement:
+    """By a simulated model; another version of the evaluator where it says nothing that counts."""
+    status = "failed" if is_failed else "completed"
+    line = LineResult(0, status, {}, {"score": score}, usage=Usage(calls=1, simulated_calls=1))
+    digest = "1" if is_drawn and not is_failed else "2"
+    later = START + timedelta(hours=int(digest))
+    names = (about.id, milliseconds(about.at), about.flow, about.version, about.request_id)
+    return Judgement(*names, "quality", digest, later, is_drawn, line)

@@ -145,6 +145,9 @@ COMMANDS: dict[str, Calls] = {
     "monitor watch": (("nowhere",), ("--config", "monitoring.yaml", "--otlp", "https://u:{url}@evil.example")),
     "monitor drift": (("--flow", "ok"), ("--flow", "ok", "--reference", "never")),
     "monitor serve": (("--window", "never"), ("--host", "0.0.0.0")),
+    "monitor judge": (("experiment.yaml", "--flow", "ok"), ("nowhere",)),
+    "monitor evaluate": (("experiment.yaml", "--collect", "."), ("broken_experiment.yaml",)),
+    "monitor forget": (("--unit", "u"), ("--of-request", "r", "--yes"), ()),
     "monitor retain": ((".", "--days", "30"),),
     "registry register": (
         ("leaks", "--name", "leaks", "--experiment", "leaking"),

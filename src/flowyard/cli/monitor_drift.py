@@ -132,9 +132,10 @@ def _print(name: str, found: DriftReport, span: Window, reference: str) -> None:
 
 def _row(each: FeatureDrift) -> tuple[str, ...]:
     sign = "drift" if each.is_drifted else ""
+    sign += " simulated" if each.is_simulated else ""
     version = printable(each.version)[:12]
     texts = (printable(each.reference_text)[:24], printable(each.current_text)[:24])
-    return (printable(each.feature), version, sign, f"{each.effect:.2f}", f"{each.p_value:.1g}", *texts)
+    return (printable(each.feature), version, sign.strip(), f"{each.effect:.2f}", f"{each.p_value:.1g}", *texts)
 
 
 def _view(name: str, found: DriftReport, limits: DriftSettings, span: Window, reference: str) -> dict[str, Any]:

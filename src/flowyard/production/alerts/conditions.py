@@ -18,6 +18,7 @@ _SENTENCE = re.compile(
     r"(?P<metric>[A-Za-z0-9_.\-]+)(?:\s*(?P<comparison>>|<|rises|drops)\s*(?P<limit>[-+0-9.eE]+))?(?P<rest>(?:\s+\S+)*)"
 )
 _WORDS = ("over", "for", "against")
+_JUDGE = re.compile(r"judge(\.[^.\s]+){2,}")
 _DRIFT = re.compile(r"drift(\.[^.\s]+)*")
 _COMPARISONS: dict[str, Comparison] = {">": ">", "<": "<", "rises": "rises", "drops": "drops"}
 
@@ -35,8 +36,9 @@ def parse_condition(text: str) -> Condition:
         if found["comparison"] or against:
             raise ValueError("drift takes no number; the block 'drift' says what is much and what is normal")
         return Condition(metric, "drifts", window=window, lasting=lasting)
-    if metric not in METRICS:
-        known = did_you_mean(metric, (*METRICS, "drift")) or f"Known: {', '.join(METRICS)}, drift."
+    if metric not in METRICS and not _JUDGE.fullmatch(metric):
+        others = "judge.EVALUATOR.SCORE, drift"
+        known = did_you_mean(metric, (*METRICS, "drift")) or f"Known: {', '.join(METRICS)}, {others}."
         raise ValueError(f"there is no metric {metric!r}. {known.removesuffix('.')}")
     if not found["comparison"]:
         raise ValueError(f"{metric} needs a number: {metric} > 0.05")

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from flowyard.production.alerts.model import AlertRule, Condition, Measured
 from flowyard.production.drift.model import DriftReport
+from flowyard.production.judging.scores import judge_moments
 from flowyard.production.scores import feedback_scores
 from flowyard.production.series import SeriesPoint, Window, series
 from flowyard.production.store import ProductionStore
@@ -83,10 +85,16 @@ class Meter:
 
     def _values(self, metric: str, window: Window, by: str) -> dict[str, _Value]:
         points = {point.group: point for point in self._series(window, by)}
-        if metric != "feedback.score":
+        if metric in _OF_POINTS:
             return {group: _OF_POINTS[metric](point) for group, point in points.items()}
-        scores = feedback_scores(self.store, self.flow, window, "flow" if by == "flow" else "version")
+        scores = self._scores(metric, window, "flow" if by == "flow" else "version")
         return {group: _mean(scores.get(group, Moments(0, 0, 0)), point.requests) for group, point in points.items()}
+
+    def _scores(self, metric: str, window: Window, by: Literal["version", "flow"]) -> Mapping[str, Moments]:
+        kind, _, name = metric.partition(".")
+        if kind == "feedback":
+            return feedback_scores(self.store, self.flow, window, by)
+        return judge_moments(self.store, self.flow, window, by).get(name, {})
 
     def _series(self, window: Window, by: str) -> Sequence[SeriesPoint]:
         if (window, by) not in self._points:

@@ -39,7 +39,7 @@ METRICS: Mapping[str, str] = {
     "feedback.positive": "the share of positive feedback among all that says yes or no",
     "feedback.score": "the mean score of feedback",
 }
-"""What a rule can be about besides ``drift``, and what it is."""
+"""What a rule can be about besides ``drift`` and ``judge.EVALUATOR.SCORE``, and what it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,11 @@ def compare(
             if not settings.features or feature.startswith(settings.features):
                 found += _compared(version, feature, columns, now, settings)
     corrected = holm([each.p_value for each in found])
-    judged = [_judged(each, p_value, settings) for each, p_value in zip(found, corrected, strict=True)]
+    simulated = _simulated([*before, *(each for observed in versions.values() for each in observed)])
+    judged = [
+        replace(_judged(each, p_value, settings), is_simulated=each.feature in simulated)
+        for each, p_value in zip(found, corrected, strict=True)
+    ]
     judged.sort(key=lambda each: (not each.is_drifted, -each.effect, each.feature, each.version))
     counts = {version: len(observed) for version, observed in sorted(versions.items())}
     least = settings.min_records
@@ -69,6 +73,11 @@ def _columns(observed: Iterable[Observation]) -> dict[str, list[Value]]:
         for name, value in each.values.items():
             found[name].append(value)
     return found
+
+
+def _simulated(observed: Iterable[Observation]) -> set[str]:
+    """The features of which some values were made by a simulated model."""
+    return {name for each in observed for name in each.simulated}
 
 
 def _judged(each: FeatureDrift, p_value: float, settings: DriftSettings) -> FeatureDrift:
@@ -98,7 +107,7 @@ def _compared(
         return []
     p_value, effect, bins = result.p_value, result.effect, result.bins
     texts = (_said(kind, before), _said(kind, now))
-    return [FeatureDrift(version, feature, kind, len(before), len(now), effect, p_value, False, *texts, bins)]
+    return [FeatureDrift(version, feature, kind, len(before), len(now), effect, p_value, False, *texts, bins=bins)]
 
 
 def _kind(before: Sequence[Value], now: Sequence[Value]) -> FeatureKind | None:

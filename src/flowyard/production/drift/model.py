@@ -15,11 +15,15 @@ FeatureKind = Literal["number", "category", "vector"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One line of data or one exchange: its features by name. ``id`` is the exchange's, empty for lines of data."""
+    """One line of data or one exchange: its features by name. ``id`` is the exchange's, empty for lines of data.
+
+    ``simulated`` are the features that a simulated model made, such as scores of judges.
+    """
 
     values: Mapping[str, Value]
     version: str = ""
     id: str = ""
+    simulated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class FeatureDrift:
     is_drifted: bool
     reference_text: str
     current_text: str
+    is_simulated: bool = False
     bins: tuple[Bin, ...] = field(default=(), repr=False)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from flowyard.production.drift.features import field_features
 from flowyard.production.drift.model import Observation, Value
 from flowyard.production.joins import SAID_OF_EXCHANGES
+from flowyard.production.judging.scores import JudgeScores, judge_scores
 from flowyard.production.model import ExchangeRecord
 from flowyard.production.rows import column_text, stored_record
 from flowyard.production.series import Window
@@ -35,7 +36,7 @@ _DIGEST_AT = 14
 def observations(
     store: ProductionStore, flow: str, window: Window, most: int = MOST_RECORDS, version: str | None = None
 ) -> list[Observation]:
-    """The exchanges of a window that did not fail, with what feedback scored, in order of time."""
+    """The exchanges of a window that did not fail, with what feedback and judges scored, in order of time."""
     since, until = window.values
     name = column_text(flow)
     of_version, versions = ("", ()) if version is None else ("AND e.version = ?", (column_text(version),))
@@ -51,11 +52,15 @@ def observations(
         WHERE e.flow = ? AND e.at_ms < ? AND (e.at_ms, e.id) > (?, ?) AND e.failed = 0 {of_version} {chosen}
         ORDER BY e.at_ms, e.id LIMIT {_PAGE}"""  # noqa: S608 - of our own pieces
     said = store.tables.read(partial(_said, since=since), {})
+    judged = {each.exchange: each for each in judge_scores(store, flow, window)}
     found: list[Observation] = []
     place: tuple[int, str] | None = (since, "")
     while place is not None:
         rows = store.tables.read(partial(_rows, sql=sql, values=(name, until, *place, *versions)), [])
-        found += [_observation(str(id_), str(of), record, said.get(str(id_), {})) for id_, _, of, record in rows]
+        found += [
+            _observation(str(id_), str(of), record, said.get(str(id_), {}), judged.get(str(id_)))
+            for id_, _, of, record in rows
+        ]
         place = (int(rows[-1][1]), str(rows[-1][0])) if len(rows) == _PAGE else None
     return found
 
@@ -77,13 +82,20 @@ def _said(session: Session, since: int) -> dict[str, dict[str, Value]]:
     return found
 
 
-def _observation(id_: str, version: str, record: str, said: Mapping[str, Value]) -> Observation:
+def _observation(
+    id_: str, version: str, record: str, said: Mapping[str, Value], judged: JudgeScores | None
+) -> Observation:
     exchange = stored_record(record, ExchangeRecord)
     values = {**dict(field_features("inputs", exchange.inputs)), **dict(field_features("outputs", exchange.outputs))}
     if exchange.model_calls or exchange.prompt_tokens:
         values["tokens.prompt"] = float(exchange.prompt_tokens)
         values["tokens.completion"] = float(exchange.completion_tokens)
-    return Observation({**values, **said}, version, id_)
+    if judged is None:
+        return Observation({**values, **said}, version, id_)
+    scores: dict[str, Value] = {f"judge.{name}": value for name, value in judged.scores.items()}
+    return Observation(
+        {**values, **said, **scores}, version, id_, frozenset(f"judge.{name}" for name in judged.simulated)
+    )
 
 
 def dataset_observations(path: Path, most: int = MOST_RECORDS) -> list[Observation]:

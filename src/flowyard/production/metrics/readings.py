@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from flowyard.production.alerts.tables import read_states
+from flowyard.production.judging.scores import judge_moments
 from flowyard.production.series import Grouping, SeriesPoint, Window, series
 from flowyard.production.store import ProductionStore
 
@@ -57,6 +58,7 @@ _FORMS: Mapping[str, _Form] = {
     "tokens": _Form("Tokens of model calls in the window.", "{token}"),
     "cost_usd": _Form("Cost of model calls in the window.", "USD"),
     "feedback": _Form("Answers in the window with feedback that says yes or no.", "{answer}"),
+    "judge_score": _Form("Means of judges' scores of requests in the window.", "1"),
     "alert_state": _Form("0 ok or resolved, 1 pending, 2 firing, as the last look left it.", "1"),
     "left_out": _Form("Names that are not here, because there are too many.", "{name}"),
     "window_seconds": _Form("The length of the window.", "s"),
@@ -74,6 +76,7 @@ def read_metrics(store: ProductionStore, flow: str | None = None, window: timede
     left = {"flows": max(0, len(flows) - MOST_FLOWS), "experiments": max(0, len(experiments) - MOST_FLOWS)}
     for name in flows[:MOST_FLOWS]:
         left["versions"] = left.get("versions", 0) + _add(found, store, name, span, "version")
+        _add_judges(found, store, name, span)
         _add_alerts(found, store, name)
     for name in experiments[:MOST_FLOWS]:
         left["arms"] = left.get("arms", 0) + _add(found, store, name, span, "arm")
@@ -104,6 +107,13 @@ def _values(point: SeriesPoint) -> Iterator[tuple[str, float, Mapping[str, str]]
     yield "cost_usd", round(point.cost_usd, 9), {}
     yield "feedback", point.positive, {"said": "positive"}
     yield "feedback", point.negative, {"said": "negative"}
+
+
+def _add_judges(found: dict[str, list[Point]], store: ProductionStore, flow: str, span: Window) -> None:
+    for name, groups in sorted(judge_moments(store, flow, span, "version").items())[:MOST_GROUPS]:
+        known = sorted(groups.items(), key=lambda each: (-each[1].n, each[0]))[:MOST_GROUPS]
+        points = [Point(moments.mean, {"flow": flow, "version": group, "score": name}) for group, moments in known]
+        found["judge_score"] += points
 
 
 def _add_alerts(found: dict[str, list[Point]], store: ProductionStore, flow: str) -> None:
