@@ -7,7 +7,7 @@ even a large one may be.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flowyard.statistics.inputs import require_finite
@@ -23,6 +23,7 @@ __all__ = [
     "stability_index",
 ]
 
+_ENOUGH_EXPECTED = 5
 _MOST_EXACT = 10_000
 """Of n times m: the exact p-value of Kolmogorov and Smirnov costs as many steps."""
 
@@ -102,33 +103,41 @@ def kolmogorov_sf(x: float) -> float:
     return min(1.0, max(0.0, 2 * sum((1 if k % 2 else -1) * math.exp(-2 * k * k * x * x) for k in range(1, 12))))
 
 
-def chi_square_homogeneity(first: Sequence[int], second: Sequence[int], least_expected: float = 5.0) -> TwoSampleTest:
+def chi_square_homogeneity(
+    first: Sequence[int], second: Sequence[int], permutations: int = 9999, seed: int = 0
+) -> TwoSampleTest:
     """Pearson's test that two samples fall into the same categories with the same chances; both count them in order.
 
-    Categories of which less than ``least_expected`` would be expected in one of the samples are counted as one, the
-    rarest first, because the test is only right for enough of each. One category or an empty sample: 0 and 1.
-    ValueError for counts that are negative or of different lengths.
+    Where less than 5 is expected of a category in one of the samples, the p-value is by drawn tables with the same
+    sums, which is right for any counts. One category or an empty sample: 0 and 1. ValueError for counts that are
+    negative or of different lengths.
     """
     _require_counts(first, second)
+    pairs = [(left, right) for left, right in zip(first, second, strict=True) if left + right]
     n, m = sum(first), sum(second)
-    if not n or not m:
+    if not n or not m or len(pairs) < 2:
         return TwoSampleTest(0.0, 1.0)
-    pairs = _merged(list(zip(first, second, strict=True)), least_expected * (n + m) / min(n, m))
-    total = 0.0
-    for left, right in pairs:
-        expected = (left + right) * n / (n + m)
-        total += (left - expected) ** 2 / expected + (left - expected) ** 2 / (left + right - expected)
-    return TwoSampleTest(total, chi_square_sf(total, len(pairs) - 1) if len(pairs) > 1 else 1.0)
+    statistic = math.fsum(_distances((left for left, _ in pairs), [left + right for left, right in pairs], n, m))
+    if min(map(sum, pairs)) * min(n, m) >= _ENOUGH_EXPECTED * (n + m):
+        return TwoSampleTest(statistic, chi_square_sf(statistic, len(pairs) - 1))
+    return TwoSampleTest(statistic, _drawn_p_value(statistic, [sum(pair) for pair in pairs], n, m, permutations, seed))
 
 
-def _merged(pairs: list[tuple[int, int]], least: float) -> list[tuple[int, int]]:
-    """Categories with at least so many in all; the rarest ones are one together."""
-    ordered = sorted((pair for pair in pairs if sum(pair)), key=sum)
-    rare, place = (0, 0), 0
-    while place < len(ordered) and (sum(ordered[place]) < least or 0 < sum(rare) < least):
-        rare = (rare[0] + ordered[place][0], rare[1] + ordered[place][1])
-        place += 1
-    return [*([rare] if sum(rare) else []), *ordered[place:]]
+def _distances(counts: Iterable[float], sums: Sequence[int], n: int, m: int) -> Iterator[float]:
+    """What each category adds to Pearson's statistic, of both samples."""
+    for count, total in zip(counts, sums, strict=True):
+        expected = total * n / (n + m)
+        yield (count - expected) ** 2 / expected + (count - expected) ** 2 / (total - expected)
+
+
+def _drawn_p_value(statistic: float, sums: Sequence[int], n: int, m: int, permutations: int, seed: int) -> float:
+    import numpy  # noqa: PLC0415 - heavy
+
+    drawn = numpy.random.default_rng(seed).multivariate_hypergeometric(sums, n, permutations, method="marginals")
+    expected = numpy.array(sums) * (n / (n + m))
+    distances = ((drawn - expected) ** 2 * (1 / expected + 1 / (numpy.array(sums) - expected))).sum(axis=1)
+    as_far = int((distances >= statistic * (1 - 1e-9)).sum())
+    return (as_far + 1) / (permutations + 1)
 
 
 def stability_index(first: Sequence[int], second: Sequence[int]) -> float:
