@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flowyard._util.durations import parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
-from flowyard.approval.policy import parse_duration
 from flowyard.errors import NotFound, Problem, UserError
 
 __all__ = ["AB_FILE", "find_policy", "parse_policy"]

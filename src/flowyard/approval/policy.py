@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flowyard._util.durations import parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.approval.model import ApprovalPolicy
@@ -16,27 +17,12 @@ from flowyard.approval.names import count_people
 from flowyard.errors import ExperimentInvalid, Problem
 from flowyard.experiments.model import Experiment
 
-__all__ = ["APPROVAL_BLOCK", "parse_approval_block", "parse_duration", "read_approval_policy"]
+__all__ = ["APPROVAL_BLOCK", "parse_approval_block", "read_approval_policy"]
 
 APPROVAL_BLOCK = "approval"
-LONGEST = timedelta(days=30)
-"""The longest time there is for anything, as with the environments of GitHub."""
 
-_DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _ADDRESS = re.compile(r"mailto:[^\s@:/?&]+@[^\s@:/?&]+")
 _VARIABLE = re.compile(r"(?:slack|teams|webhook):[A-Za-z_][A-Za-z0-9_]*")
-
-
-def parse_duration(text: str) -> timedelta:
-    """``45s``, ``60m``, ``2h``, ``1h30m`` or ``1d``. Raises ValueError for anything else, nothing, and over 30 days."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{text!r} is no duration: write 45s, 60m, 2h, 1h30m or 1d")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not timedelta(0) < duration <= LONGEST:
-        raise ValueError(f"{text!r} is not between 1s and 30d")
-    return duration
 
 
 def _duration(value: Any) -> timedelta:

@@ -16,7 +16,7 @@ from flowyard.store.database import Session
 
 __all__ = ["Grouping", "SeriesPoint", "Window", "series"]
 
-Grouping = Literal["version", "arm"]
+Grouping = Literal["version", "arm", "flow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,15 @@ def series(
     """One point for each group and each ``step`` of the window that has requests, by group, then by time.
 
     ``name`` is that of a flow for versions, whose mirrored requests count too, and of a gateway's experiment for arms,
-    whose mirrored ones and those of testers do not. A request that another arm answered was failed by its assigned
-    one, and has no latency, tokens, cost or feedback. Without a step the window is one piece. Raises UserError for an
-    empty window.
+    whose mirrored ones and those of testers do not; by ``flow`` all versions are one group without a name. A request
+    that another arm answered was failed by its assigned one, and has no latency, tokens, cost or feedback. Without a
+    step the window is one piece. Raises UserError for an empty window.
     """
     since, until = window.values
     step_ms = until - since if step is None else int(step.total_seconds() * 1000)
     if step_ms < 1 or until <= since:
         raise UserError("The time to look at is empty.")
-    sql = _OF_VERSIONS if by == "version" else _OF_ARMS
+    sql = _STATEMENTS[by]
     values = (since, since, step_ms, column_text(name), since, until)
 
     def reading(session: Session) -> list[SeriesPoint]:
@@ -142,3 +142,5 @@ GROUP BY grouped, bucket ORDER BY grouped, bucket"""
 
 _OF_VERSIONS = _SUMS.format(said=SAID_OF_EXCHANGES, rows=_VERSION_ROWS)
 _OF_ARMS = _SUMS.format(said=SAID_OF_EXPOSURES, rows=_ARM_ROWS)
+_OF_FLOW = _SUMS.format(said=SAID_OF_EXCHANGES, rows=_VERSION_ROWS.replace("e.version AS grouped", "'' AS grouped"))
+_STATEMENTS = {"version": _OF_VERSIONS, "arm": _OF_ARMS, "flow": _OF_FLOW}

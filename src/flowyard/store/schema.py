@@ -186,6 +186,31 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             for table, key in (("exchanges", "span"), ("exchanges", "request"), ("exposures", "request"))
         ),
     ),
+    (
+        """CREATE TABLE flowyard_alerts (
+            flow {text} NOT NULL,
+            rule {text} NOT NULL,
+            grouped {text} NOT NULL,
+            state {text} NOT NULL,
+            since_ms BIGINT NOT NULL,
+            episode BIGINT NOT NULL,
+            told INTEGER NOT NULL,
+            told_ms BIGINT,
+            value DOUBLE PRECISION,
+            detail {text} NOT NULL,
+            PRIMARY KEY (flow, rule, grouped)
+        )""",
+        """CREATE TABLE flowyard_alert_messages (
+            id {text} PRIMARY KEY,
+            flow {text} NOT NULL,
+            target {text} NOT NULL,
+            at_ms BIGINT NOT NULL,
+            notice {text} NOT NULL,
+            ended {text} NOT NULL,
+            ended_ms BIGINT
+        )""",
+        "CREATE INDEX flowyard_alert_messages_waiting ON flowyard_alert_messages (flow, ended, at_ms)",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 
