@@ -32,7 +32,10 @@ class DecisionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen."""
+    """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen.
+
+    ``left_out`` are requests so near to a change of the split that nobody knows their arm's share.
+    """
 
     state: DecisionState
     rule: str
@@ -44,6 +47,7 @@ class Decision:
     sample_ratio_p_value: float
     guardrails: tuple[GuardrailFinding, ...]
     unit: str
+    left_out: int = 0
 
     @property
     def holds_back(self) -> bool:
@@ -68,7 +72,17 @@ def decide(policy: AbPolicy, evidence: Evidence, *, since: datetime, now: dateti
     state, rule, _ = found[0]
     reasons = tuple(reason for each, _, reason in found if each is state)
     return Decision(
-        state, rule, reasons, since, evidence.last_at, tuple(epochs), primary, ratio, guardrails, policy.unit
+        state,
+        rule,
+        reasons,
+        since,
+        evidence.last_at,
+        tuple(epochs),
+        primary,
+        ratio,
+        guardrails,
+        policy.unit,
+        evidence.left_out,
     )
 
 

@@ -14,9 +14,11 @@ __all__ = ["status"]
 @click.command()
 @ab_options
 @evidence_option
-def status(path: str, evidence: tuple[str, ...], home: str | None, as_json: bool) -> int:
+def status(
+    path: str, evidence: tuple[str, ...], deployment: str | None, env: str | None, home: str | None, as_json: bool
+) -> int:
     """Show what is known of the test of USECASE, what would be decided, and how long it will take. Changes nothing."""
-    test = open_test(path, home, evidence)
+    test = open_test(path, home, evidence, deployment, env)
     found = test.look()
     expected = forecast_of(test.policy, found)
     if as_json:

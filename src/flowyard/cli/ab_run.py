@@ -22,9 +22,17 @@ __all__ = ["decide_", "start", "stop"]
 @ab_options
 @click.option("--plan", "only_plan", is_flag=True, help="Show how long it will take, and begin nothing.")
 @click.option("--by", metavar="NAME", help="Who begins it (default: your account and the e-mail that git knows).")
-def start(path: str, only_plan: bool, by: str | None, home: str | None, as_json: bool) -> None:
+def start(
+    path: str,
+    only_plan: bool,
+    by: str | None,
+    deployment: str | None,
+    env: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
     """Begin the test in ab.yaml of USECASE: the treatment gets the first share of the ramp."""
-    test = open_test(path, home)
+    test = open_test(path, home, (), deployment, env)
     plans = [plan(test.policy, step.share / 100) for step in test.policy.ramp]
     ramp = None if only_plan else test.start(by or person_name(read_settings(home).environ))
     if as_json:
@@ -40,13 +48,21 @@ def start(path: str, only_plan: bool, by: str | None, home: str | None, as_json:
 @ab_options
 @evidence_option
 @click.option("--every", "every_s", type=click.FloatRange(0, min_open=True), metavar="S", help="Again after S seconds.")
-def decide_(path: str, evidence: tuple[str, ...], every_s: float | None, home: str | None, as_json: bool) -> int:
+def decide_(
+    path: str,
+    evidence: tuple[str, ...],
+    every_s: float | None,
+    deployment: str | None,
+    env: str | None,
+    home: str | None,
+    as_json: bool,
+) -> int:
     """Decide by what is known and set the split: one step of the ramp, all or nothing.
 
     Exits with 0 to go on or after a promotion, 3 after a rollback or when the test is invalid, 4 when a person has to
     decide. With --every it goes on until the test has ended.
     """
-    test = open_test(path, home, evidence)
+    test = open_test(path, home, evidence, deployment, env)
     found = test.tick() if every_s is None else _until_ended(test, every_s)
     if as_json:
         print_json(tick_view(test.policy, found))
@@ -58,9 +74,9 @@ def decide_(path: str, evidence: tuple[str, ...], every_s: float | None, home: s
 @click.command()
 @ab_options
 @click.option("--reason", required=True, help="Why, for the journal.")
-def stop(path: str, reason: str, home: str | None, as_json: bool) -> None:
+def stop(path: str, reason: str, deployment: str | None, env: str | None, home: str | None, as_json: bool) -> None:
     """End the test of USECASE: the treatment gets no more requests. One that has ended stays as it is."""
-    test = open_test(path, home)
+    test = open_test(path, home, (), deployment, env)
     ramp = test.stop(reason)
     if as_json:
         print_json({"name": test.policy.name, "ramp": ramp_view(ramp)})
