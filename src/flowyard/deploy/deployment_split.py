@@ -9,7 +9,7 @@ from flowyard.ab.evidence import Split
 from flowyard.abc import Splitter
 from flowyard.deploy.traffic import TrafficParts, change_traffic, require_platform, wanted_traffic
 from flowyard.deploy.traffic_log import splits_of, version_of
-from flowyard.errors import ExitCode, NotApproved, OutsideError, UserError
+from flowyard.errors import Conflict, ExitCode, NotApproved, OutsideError, UserError
 
 __all__ = ["DeploymentSplit"]
 
@@ -52,7 +52,10 @@ class DeploymentSplit(Splitter):
         if self._is_in_force(wanted, now):
             return
         state, traffic = wanted_traffic(self.parts, wanted, None)
-        record = change_traffic(self.parts, state, traffic, reason)
+        try:
+            record = change_traffic(self.parts, state, traffic, reason)
+        except Conflict as error:  # another deployer is at it: it may be tried again
+            raise OutsideError(error.message, hint=error.hint) from None
         refused = next((step for step in record.steps if step.state == "refused"), None)
         if refused is not None:
             made = NotApproved if refused.exit_code == ExitCode.NOT_APPROVED else OutsideError
