@@ -30,9 +30,7 @@ def record(
     result = {} if after is None else {"before": before, "after": after}
     steps = (
         StepRecord("approval", "done", {"before": before}, started_at=at(began), ended_at=at(began)),
-        StepRecord(
-            "traffic", state, result, started_at=at(began), ended_at=None if state == "running" else at(began + 1)
-        ),
+        StepRecord("traffic", state, result, started_at=at(began), ended_at=ended),
         StepRecord("verify", more.get("verify", "done"), {}, started_at=at(began + 2), ended_at=at(began + 3)),
     )
     return TrafficRecord("shop", f"{number:03}", "prod", "kubernetes", "ann", at(began), {}, steps, Path())
