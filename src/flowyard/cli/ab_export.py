@@ -94,10 +94,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
 
 def _matching(option: str, form: re.Pattern[str], given: str) -> re.Match[str]:
     found = form.fullmatch(given)
-    if found is None:
-        raise UserError(
-            f"{option} {given!r} cannot be used.", hint=f"flowyard ab export --help shows how {option} looks."
-        )
+    if found is None:  # what was given is not repeated: an address may have a password in it
+        raise UserError(f"{option} cannot be used as it is given.", hint="flowyard ab export --help shows its form.")
     return found
 
 

@@ -24,7 +24,7 @@ from flowyard.errors import Conflict, NotFound, UserError
 
 __all__ = ["traffic"]
 
-_PERCENT = re.compile(r"([^=\s]+)=(\d{1,3})%?")
+_PERCENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})=(\d{1,3})%?")
 
 
 @click.command()
@@ -66,9 +66,9 @@ def _percents(option: str, given: tuple[str, ...]) -> Mapping[str, int] | None:
     for word in [part for each in given for part in each.split(",")]:
         match = _PERCENT.fullmatch(word.strip())
         if match is None or int(match[2]) > 100:
-            raise UserError(f"{option} {printable(word)!r} is no VERSION=PERCENT.", hint=f"{option} 3=90")
+            raise UserError(f"{option} takes VERSION=PERCENT, up to 100.", hint=f"{option} 3=90")
         if match[1] in found:
-            raise UserError(f"{option} names {printable(match[1])} twice.")
+            raise UserError(f"{option} names {match[1]} twice.")
         found[match[1]] = int(match[2])
     return found
 
