@@ -199,29 +199,56 @@ def test_killed_at_each_write_a_second_run_recovers(shop: TrafficShop):
     assert {sum(share for _, share in shares) for shares, _ in shop.fake.shares_seen} == {100}
 
 
-def test_killed_at_each_request_a_second_run_recovers(shop: TrafficShop, monkeypatch: pytest.MonkeyPatch):
-    """F9 at the other side: before the write is sent, and before its answer is read."""
+class Killed(BaseException):
+    """The deployer is gone at this instant."""
+
+
+def killed(shop: TrafficShop, *words: str, sent: bool) -> None:
+    """Kill ``deploy traffic`` at its write to the cluster: before it is sent, or before its answer is read."""
+    real = urllib3.connection.HTTPConnection.request
+
+    def until(self: Any, method: str, *given: Any, **named: Any) -> Any:
+        if method == "PATCH":
+            if sent:
+                real(self, method, *given, **named)
+                self.getresponse().read()
+            raise Killed
+        return real(self, method, *given, **named)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(urllib3.connection.HTTPConnection, "request", until)
+        with pytest.raises(Killed):
+            shop.traffic(*words)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_killed_at_its_request_a_second_run_recovers(shop: TrafficShop, sent: bool):
+    """F9 at the other side."""
     one, two = shop.names
     shop.approve_version(2)
+    killed(shop, "--set", "1=90,2=10", sent=sent)
+    assert (shop.traffic()["traffic"] == {one: 90, two: 10}) is sent
+    again = shop.traffic("--set", "1=90,2=10")
+    assert (again["traffic"], again["change"]["state"]) == ({one: 90, two: 10}, "done")
+    assert len(list(shop.home.glob("rollouts/shop/*/traffic.json"))) == 1, "it is the same change"
 
-    class Killed(BaseException):
-        pass
 
-    real = urllib3.connection.HTTPConnection.request
-    for number, sent in enumerate((False, True)):
-        share = 10 + number
+def test_what_is_not_allowed_any_more_after_a_kill_is_given_back(shop: TrafficShop):
+    one, _ = shop.names
+    asked = shop.approve_version(2)
+    killed(shop, "--set", "1=90,2=10", sent=True)
+    shop.command("approval", "reject", asked, "--by", "bob", "--reason", "not any more")
+    again = shop.traffic("--set", "1=90,2=10", code=ExitCode.NOT_APPROVED)
+    assert again["traffic"] == {one: 100}
+    assert again["change"]["steps"][1]["said"].endswith(f"{one} 100 % again.")
 
-        def until(self: Any, method: str, *given: Any, sent: bool = sent, **named: Any) -> Any:
-            if method == "PATCH":
-                if sent:
-                    real(self, method, *given, **named)
-                    self.getresponse().read()
-                raise Killed
-            return real(self, method, *given, **named)
 
-        with monkeypatch.context() as patched:
-            patched.setattr(urllib3.connection.HTTPConnection, "request", until)
-            with pytest.raises(Killed):
-                shop.traffic("--set", f"1={100 - share},2={share}")
-        assert (shop.traffic()["traffic"] == {one: 100 - share, two: share}) is sent
-        assert shop.traffic("--set", f"1={100 - share},2={share}")["traffic"] == {one: 100 - share, two: share}
+def test_a_change_to_something_else_gives_up_one_that_was_stopped(shop: TrafficShop):
+    one, _ = shop.names
+    shop.approve_version(2)
+    killed(shop, "--set", "1=90,2=10", sent=False)
+    shop.traffic("--set", "1=80,2=20")
+    states = [json.loads(file.read_text())["steps"] for file in sorted(shop.home.glob("rollouts/shop/*/traffic.json"))]
+    assert [[step["state"] for step in steps] for steps in states] == [["done", "refused", "waiting"], ["done"] * 3]
+    assert "given up for" in states[0][1]["said"]
+    assert shop.traffic()["traffic"][one] == 80

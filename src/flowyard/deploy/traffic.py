@@ -134,7 +134,7 @@ def change_traffic(
     """
     (name, env, target), log = parts.place, parts.log.traffic
     versions = {"the endpoint": parts.endpoint, "the traffic": str(wanted)}
-    with log.alone(name, env):
+    with parts.log.alone(name, env):  # the same lock
         before = require_platform(parts.target).traffic(parts.endpoint)
         _require_allowed(parts, state, before, wanted)
         _require_no_rollout(parts, state, before, wanted)
@@ -218,10 +218,20 @@ def _shift(parts: TrafficParts, wanted: Traffic, work: Work) -> Outcome:
     except NotApproved as error:
         if not went_on:
             work.note("traffic", after=None)  # nobody asked the platform
-        return Outcome({}, error.message, ExitCode.NOT_APPROVED)
+        said = _given_back(parts, wanted, before) if went_on else ""
+        return Outcome({}, f"{error.message}{said}", ExitCode.NOT_APPROVED)
     except Conflict as error:
         return Outcome({}, error.message, ExitCode.OUTSIDE_FAILED)
     return Outcome({}, str(wanted))
+
+
+def _given_back(parts: TrafficParts, wanted: Traffic, before: Traffic) -> str:
+    """Undo what a process did that was killed, where the yes was taken back meanwhile; says what was done."""
+    platform = require_platform(parts.target)
+    if platform.traffic(parts.endpoint) != wanted:
+        return ""
+    platform.set_traffic(parts.endpoint, before, wanted)
+    return f" {before} again."
 
 
 def _record(parts: TrafficParts, wanted: Traffic, work: Work) -> Outcome:
