@@ -1,4 +1,4 @@
-"""All exchanges of a flow, and the feedback on them: what there is where no gateway writes down who got what."""
+"""All exchanges of a flow, and what is said of them: what there is where no gateway writes down who got what."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from flowyard.production.experiment_records import judgements_of
 from flowyard.production.instants import milliseconds
 from flowyard.production.joins import EXCHANGE_OF_FEEDBACK
 from flowyard.production.rows import column_text
@@ -25,7 +26,7 @@ class _Place(NamedTuple):
 
 
 def iter_exchange_records(store: ProductionStore, flow: str, since: datetime) -> Iterator[Mapping[str, Any]]:
-    """Exchanges from ``since`` on by the time at which they ended, page by page, each followed by its feedback.
+    """Exchanges from ``since`` on by their end, page by page, each page followed by its feedback and judgements.
 
     The ``request_id`` of each record is the exchange's own digest, also that of feedback, because callers may give
     several requests one id.
@@ -47,6 +48,7 @@ def _page(session: Session, flow: str, after: _Place) -> tuple[list[dict[str, An
         return [], None
     found = [_named(record, id_) for id_, _, record in exchanges]
     found += [_named(record, id_) for id_, record in session.execute(_FEEDBACK, values).fetchall()]
+    found += judgements_of(session, [(str(id_), str(id_)) for id_, _, _ in exchanges])
     last = _Place(int(exchanges[-1][1]), str(exchanges[-1][0]))
     return found, last if len(exchanges) == _PAGE else None
 
