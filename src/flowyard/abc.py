@@ -13,7 +13,7 @@ from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequ
 if TYPE_CHECKING:
     from flowyard.ab.evidence import Split
     from flowyard.decisions.model import Evidence
-    from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Image, WantedDeployment
+    from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Image, Traffic, WantedDeployment
     from flowyard.llm.connection import Connection
     from flowyard.notify.model import Notice
     from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
@@ -30,6 +30,7 @@ __all__ = [
     "Splitter",
     "Store",
     "Target",
+    "TrafficPlatform",
 ]
 
 
@@ -323,6 +324,37 @@ class Target(ABC):
         """Write files with which people do the same by the target's own tools into a new or empty folder, no secrets.
 
         Raises UserError when the target has no such tools.
+        """
+
+
+class TrafficPlatform(ABC):
+    """A target whose platform splits the requests itself, each request by chance.
+
+    Deployers on several machines may change the shares at once, and so may people with the platform's own tools.
+    """
+
+    keeps_clients: bool = False
+    """Whether a client that takes cookies stays with what its first request got, so that requests are not independent.
+    """
+
+    changes_at_once: bool = True
+    """Whether a change is one write, so that a deployer that is killed leaves the old or the new shares."""
+
+    @abstractmethod
+    def require_possible(self, wanted: Traffic) -> None:
+        """Raises UserError for what the platform cannot do, with what can; asks nobody."""
+
+    @abstractmethod
+    def traffic(self, endpoint: str) -> Traffic:
+        """Who gets the requests, and copies of them, now. Raises NotFound for an endpoint that is not there."""
+
+    @abstractmethod
+    def set_traffic(self, endpoint: str, wanted: Traffic, seen: Traffic) -> None:
+        """Give the requests so, if they are still given as ``seen``; what is so already is left.
+
+        Requests that begin after this returns follow it. Raises Conflict, with who gets them now, when somebody else
+        changed that meanwhile, and then theirs holds; UserError for what the platform cannot do; NotFound for a
+        deployment that is not there.
         """
 
 

@@ -193,6 +193,11 @@ COMMANDS: dict[str, Calls] = {
     "deploy apply": ((".", "--env", "dev"), ("wrong_experiment.yaml", "--env", "dev")),
     "deploy status": ((".", "--env", "dev", "--json"),),
     "deploy logs": ((".", "--env", "dev"),),
+    "deploy traffic": (
+        (".", "--env", "dev", "--json"),
+        (".", "--env", "dev", "--set", "1=100"),
+        ("webapp", "--env", "test", "--set", "{url}=100"),
+    ),
     "deploy rollback": ((".", "--env", "dev"),),
     "deploy remove": ((".", "--env", "dev"),),
     "gateway status": (("--config", "no_such_gateway.yaml"), ("--config", "broken_connection.yaml")),
@@ -218,6 +223,11 @@ COMMANDS: dict[str, Calls] = {
     ),
     "ab decide": (("ab", "--evidence", "data.jsonl", "--json"), ("ab", "--evidence", "key.txt")),
     "ab stop": (("ab", "--reason", "why"),),
+    "ab serve": (("ab",), ("ab_wrong",)),
+    "ab export": (
+        ("argo", "ab", "--out", "argo", "--address", "http://h", "--secret", "s/k", "--workload", "w"),
+        ("argo", "ab", "--out", "argo", "--address", "http://u:{url}@h", "--secret", "s/k", "--workload", "w"),
+    ),
     "migrate": ((".",), (".", "--json")),
     "price list": ((),),
     "price show": (("gpt-4o",),),

@@ -33,7 +33,10 @@ class DecisionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen."""
+    """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen.
+
+    ``left_out`` are requests so near to a change of the split that nobody knows their arm's share.
+    """
 
     state: DecisionState
     rule: str
@@ -46,6 +49,7 @@ class Decision:
     guardrails: tuple[GuardrailFinding, ...]
     unit: str
     treatment_version: str = ""
+    left_out: int = 0
 
     @property
     def holds_back(self) -> bool:
@@ -81,6 +85,7 @@ def decide(policy: AbPolicy, evidence: Evidence, *, since: datetime, now: dateti
         guardrails,
         policy.unit,
         evidence.treatment_version,
+        evidence.left_out,
     )
 
 

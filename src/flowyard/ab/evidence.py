@@ -96,11 +96,16 @@ class ArmCounts:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split from a moment on: the epoch it began, and each arm's share of the requests (or its weight)."""
+    """A split from a moment on: the epoch it began, and each arm's share of the requests (or its weight).
+
+    Where a platform splits, nobody knows the moment: it is between ``at`` and ``settled_at``, or not known at all when
+    there is no ``settled_at``. Who splits by himself knows, and does not say it.
+    """
 
     epoch: int
     at: datetime
     weights: Mapping[str, float]
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class Evidence:
     ``crossed`` are units that were in both arms within one epoch, ``without_unit`` requests whose unit nobody knows,
     which count as units of their own, ``unknown_epochs`` those whose split nobody knows, ``unreadable`` records that
     are none. ``treatment_version`` is the version that exposures of the treatment named last.
+    ``left_out`` are requests so near to a change that nobody knows their split.
     """
 
     slices: tuple[TimeSlice, ...] = ()
@@ -147,6 +153,7 @@ class Evidence:
     first_at: datetime | None = None
     last_at: datetime | None = None
     treatment_version: str = ""
+    left_out: int = 0
 
     def epochs(self, control: str, treatment: str) -> Sequence[Epoch]:
         """The sums of each epoch in which something was seen, in order; those of unknown split are left out."""

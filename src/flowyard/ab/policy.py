@@ -88,11 +88,18 @@ class RampStep:
 
 @dataclass(frozen=True, slots=True)
 class SplitPlace:
-    """Where the split is set: the control address of a gateway with its key, or a file that something else follows."""
+    """Where the split is set: the control address of a gateway with its key, a file that something else follows, or an
+    environment of ``deployment.yaml``, whose platform splits.
+
+    ``target`` names the environment's target where it has several. Requests within ``margin`` of a change are left out.
+    """
 
     gateway: str | None = None
     key: str | None = None
     file: str | None = None
+    deployment: str | None = None
+    target: str | None = None
+    margin: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

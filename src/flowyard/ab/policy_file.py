@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
 from flowyard.errors import NotFound, Problem, UserError
 
-__all__ = ["AB_FILE", "find_policy", "parse_policy"]
+__all__ = ["AB_FILE", "deployment_problems", "find_policy", "parse_policy"]
 
 AB_FILE = "ab.yaml"
 _NAME = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}")
@@ -108,6 +108,9 @@ class _Split(_Strict):
     gateway: Annotated[str, _matching(_URL, "write the control address: http://127.0.0.1:8901")] | None = None
     key: Annotated[str, _matching(_KEY, "a key is no part of a file: ${GATEWAY_KEY}")] | None = None
     file: Annotated[str, Field(min_length=1)] | None = None
+    deployment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    target: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    margin: _LeastDuration = timedelta(minutes=1)
 
 
 class _File(_Strict):
@@ -210,10 +213,28 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     if shares == [100]:
         hint = "Begin lower; promotion sets 100 %."
         yield Problem("With all requests there is nothing to compare.", file.where("ramp", 0), hint)
-    if body.split and (body.split.gateway is None) == (body.split.file is None):
-        yield Problem("Give the split's 'gateway' or its 'file'.", file.where("split"))
-    if body.split and body.split.gateway and not body.split.key:
+    if body.split:
+        yield from _split_problems(body, body.split, file)
+
+
+def _split_problems(body: _File, split: _Split, file: YamlFile) -> Iterator[Problem]:
+    if sum(place is not None for place in (split.gateway, split.file, split.deployment)) != 1:
+        yield Problem("Give one of the split's 'gateway', 'file' and 'deployment'.", file.where("split"))
+    if split.gateway and not split.key:
         yield Problem("A gateway wants a key.", file.where("split", "gateway"), "key: ${GATEWAY_KEY}")
+    for key in {"target", "margin"} & split.model_fields_set if not split.deployment else ():
+        yield Problem(f"{key} is for a split by a deployment's platform.", file.where("split", key))
+    if split.deployment:
+        for why in deployment_problems(body.unit, (body.arms.control, body.arms.treatment)):
+            yield Problem(why, file.where("split", "deployment"), "unit: request, and arms: {control: '3', …}")
+
+
+def deployment_problems(unit: str, arms: Sequence[str]) -> Iterator[str]:
+    """Why a test cannot be split by a deployment's platform, which chooses anew for each request."""
+    if unit != "request":
+        yield f"A platform chooses for each request, so that the same {unit} is in both arms: only requests can count."
+    if not all(arm.isdecimal() for arm in arms):
+        yield "The arms are numbers of versions that are deployed."
 
 
 def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:

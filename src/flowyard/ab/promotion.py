@@ -30,12 +30,23 @@ class PromotionDesk:
     by: str
     announce: Callable[[ApprovalRequest], None]
 
+    def find(self, decision: Decision) -> Standing:
+        """Whether somebody said yes, without asking anybody. Raises StoreError."""
+        asked = self._asked(decision)
+        if asked is None:
+            return Standing(False, "Nobody was asked yet: flowyard ab decide asks.")
+        return Standing(asked.is_live, asked.why, asked.request.id)
+
+    def _asked(self, decision: Decision) -> Approval | None:
+        subject = self._subject(decision)
+        return next((each for each in self.desk.list() if each.request.subject == subject), None)
+
     def ask(self, decision: Decision) -> Standing:
         """Whether somebody said yes to this very test; asks when nobody was asked. Raises StoreError, UserError."""
-        subject = self._subject(decision)
-        asked = next((each for each in self.desk.list() if each.request.subject == subject), None)
+        asked = self._asked(decision)
         if asked is None or asked.state in (ApprovalState.TIMED_OUT, ApprovalState.VOID) or _is_over(asked):
-            asked = self.desk.request(subject, _report(self.policy, decision), self.approval, self.by)
+            subject, report = self._subject(decision), _report(self.policy, decision)
+            asked = self.desk.request(subject, report, self.approval, self.by)
             self.announce(asked.request)
         return Standing(asked.is_live, asked.why, asked.request.id)
 
@@ -56,6 +67,7 @@ def decision_view(decision: Decision) -> dict[str, Any]:
         "since": decision.since.isoformat(),
         "until": decision.until.isoformat() if decision.until else None,
         "unit": decision.unit,
+        "left_out": decision.left_out,
         "primary": _primary_view(decision),
         "sample_ratio_p_value": decision.sample_ratio_p_value,
         "guardrails": [asdict(each) for each in decision.guardrails],

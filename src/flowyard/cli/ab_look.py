@@ -19,9 +19,17 @@ __all__ = ["status"]
 @ab_options
 @evidence_option
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page with pictures there.")
-def status(path: str, evidence: tuple[str, ...], html: Path | None, home: str | None, as_json: bool) -> int:
+def status(
+    path: str,
+    evidence: tuple[str, ...],
+    html: Path | None,
+    deployment: str | None,
+    env: str | None,
+    home: str | None,
+    as_json: bool,
+) -> int:
     """Show what is known of the test of USECASE, what would be decided, and how long it will take. Changes nothing."""
-    test = open_test(path, home, evidence)
+    test = open_test(path, home, evidence, deployment, env)
     found = test.look()
     expected = forecast_of(test.policy, found)
     if html is not None:

@@ -24,9 +24,17 @@ __all__ = ["decide_", "start", "stop"]
 @ab_options
 @click.option("--plan", "only_plan", is_flag=True, help="Show how long it will take, and begin nothing.")
 @click.option("--by", metavar="NAME", help="Who begins it (default: your account and the e-mail that git knows).")
-def start(path: str, only_plan: bool, by: str | None, home: str | None, as_json: bool) -> None:
+def start(
+    path: str,
+    only_plan: bool,
+    by: str | None,
+    deployment: str | None,
+    env: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
     """Begin the test in ab.yaml of USECASE: the treatment gets the first share of the ramp."""
-    test = open_test(path, home)
+    test = open_test(path, home, (), deployment, env)
     traffic = units_per_day(test.policy, test.evidence, test.clock())
     plans = [plan(test.policy, step.share / 100, traffic) for step in test.policy.ramp]
     ramp = None if only_plan else test.start(by or person_name(read_settings(home).environ))
@@ -59,6 +67,8 @@ def decide_(
     evidence: tuple[str, ...],
     folders: tuple[Path, ...],
     every_s: float | None,
+    deployment: str | None,
+    env: str | None,
     home: str | None,
     as_json: bool,
 ) -> int:
@@ -69,7 +79,7 @@ def decide_(
     """
     if evidence and folders:
         raise UserError("Records come from files or from the store.", hint="Leave out --evidence or --collect.")
-    test = open_test(path, home, evidence)
+    test = open_test(path, home, evidence, deployment, env)
     tick = collecting(test, folders, lambda: open_production(read_settings(home)))
     found = tick() if every_s is None else until_ended(tick, every_s)
     if as_json:
@@ -82,9 +92,9 @@ def decide_(
 @click.command()
 @ab_options
 @click.option("--reason", required=True, help="Why, for the journal.")
-def stop(path: str, reason: str, home: str | None, as_json: bool) -> None:
+def stop(path: str, reason: str, deployment: str | None, env: str | None, home: str | None, as_json: bool) -> None:
     """End the test of USECASE: the treatment gets no more requests. One that has ended stays as it is."""
-    test = open_test(path, home)
+    test = open_test(path, home, (), deployment, env)
     ramp = test.stop(reason)
     if as_json:
         print_json({"name": test.policy.name, "ramp": ramp_view(ramp)})

@@ -92,6 +92,8 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
         click.echo(f"  Waits for a yes: flowyard approval approve {tick.standing.request} --reason …")
     seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}" if decision.until else "nothing yet"
     _print_fact("Seen", f"{seen}, counted by {decision.unit}, {METHODS[decision.primary.method]}")
+    if decision.left_out:
+        _print_fact("Left out", f"{decision.left_out:,} requests near a change of the split")
     print_ramp(policy, tick.ramp)
     _print_primary(policy, decision)
     print_table(["epoch", "from (UTC)", "treatment's share", "control units", "treatment units"], _epochs(decision))

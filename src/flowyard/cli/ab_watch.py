@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from flowyard._util.durations import parse_duration
 from flowyard.ab.run import Test, Tick
-from flowyard.approval.policy import parse_duration
 from flowyard.cli.tables import printable
 from flowyard.errors import Conflict, FlowyardError, OutsideError
 from flowyard.production.collect import collect

@@ -14,7 +14,7 @@ from flowyard.production.rows import column_text
 from flowyard.production.store import ProductionStore
 from flowyard.store.database import Session
 
-__all__ = ["iter_experiment_records"]
+__all__ = ["iter_experiment_records", "judgements_of"]
 
 _PAGE = 500
 
@@ -53,7 +53,7 @@ def _page(session: Session, experiment: str, after: _Place) -> tuple[list[dict[s
     found = [_named(record, id_) for id_, _, record in exposures]
     exchanges = session.execute(_EXCHANGES, values).fetchall()
     found += [_named(record, id_) for id_, record, _ in exchanges]
-    found += _judgements(session, [(str(exchange), str(id_)) for id_, _, exchange in exchanges])
+    found += judgements_of(session, [(str(exchange), str(id_)) for id_, _, exchange in exchanges])
     last = _Place(int(exposures[-1][1]), str(exposures[-1][0]))
     return found, last if len(exposures) == _PAGE else None
 
@@ -67,7 +67,7 @@ def _said(session: Session, experiment: str, since: int, after: _Place) -> tuple
     return found, _Place(int(rows[-1][1]), str(rows[-1][0])) if len(rows) == _PAGE else None
 
 
-def _judgements(session: Session, exposed: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def judgements_of(session: Session, exposed: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """For each exposure one record with what the evaluators said: ``by``, then an evaluator, ``at`` and ``outputs``.
 
     ``exposed`` has exchanges, each with its exposure.

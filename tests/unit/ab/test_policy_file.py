@@ -109,7 +109,7 @@ def test_little_is_enough_and_asks_people(tmp_path: Path):
         ("http://127.0.0.1:8901", "http://u:secret@127.0.0.1", "write the control address"),
         ("${GATEWAY_KEY}", "abc123", "a key is no part of a file"),
         (', key: "${GATEWAY_KEY}"', "", "ab.yaml:17: A gateway wants a key."),
-        ("split: {", "split: {file: x, ", "Give the split's 'gateway' or its 'file'."),
+        ("split: {", "split: {file: x, ", "Give one of the split's 'gateway', 'file' and 'deployment'."),
         ("decide: auto", "decide: auto\ndecide: approval", "'decide' is given twice"),
         ("name: math-b", "name: ../b", "a name has letters, digits"),
     ],
