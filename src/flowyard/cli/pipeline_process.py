@@ -14,6 +14,7 @@ from typing import IO
 
 import click
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.end_with import end_with
 from flowyard._util.printable import printable_text
 from flowyard.cli.main import main
@@ -26,7 +27,7 @@ _ENDING_S = 60
 """How long a command that was interrupted may put things in order."""
 
 
-def run_command(words: Sequence[str], most_s: float) -> CommandDone:
+def run_command(words: Sequence[str], most_s: float | None) -> CommandDone:
     """Run ``flowyard WORDS``; what it tells goes on to stderr. Interrupted, it is interrupted and waited for."""
     command = [sys.executable, "-m", __name__, str(os.getpid()), *words]
     with subprocess.Popen(  # noqa: S603 - ourselves
@@ -52,7 +53,7 @@ def run_command(words: Sequence[str], most_s: float) -> CommandDone:
     return CommandDone(process.returncode, _json("".join(out)), _problem(told), timed_out)
 
 
-def _wait(process: subprocess.Popen[str], most_s: float) -> bool:
+def _wait(process: subprocess.Popen[str], most_s: float | None) -> bool:
     """Whether it had to be stopped because its time was over."""
     try:
         process.wait(most_s)
@@ -77,7 +78,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _tell(stream: IO[str] | None, told: deque[str]) -> None:
     for line in stream or ():
         told.append(line.rstrip("\n"))
-        click.echo(f"     {printable_text(line.rstrip(chr(10)))}", err=True)
+        click.echo(without_ci_commands(f"     {printable_text(line.rstrip(chr(10)))}"), err=True)
 
 
 def _keep(stream: IO[str] | None, out: list[str]) -> None:

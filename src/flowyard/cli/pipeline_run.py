@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import click
 
 from flowyard import __version__
-from flowyard._util.files import write_atomic
+from flowyard._util.ci_commands import without_ci_commands, without_ci_commands_in_json
+from flowyard._util.files import dump_json, write_atomic
 from flowyard._util.person import person_name
 from flowyard.app import App, open_app
 from flowyard.cli.options import read_settings, running_options
-from flowyard.cli.output import print_json, print_warnings
+from flowyard.cli.output import print_warnings
 from flowyard.cli.pipeline_options import UseCase, chosen_use_cases, pipeline_argument
 from flowyard.cli.pipeline_process import run_command
 from flowyard.cli.pipeline_report import stage_report
@@ -36,6 +37,7 @@ from flowyard.pipelines.report import (
 from flowyard.pipelines.run import PipelineParts, begun, go_through, require_stage
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
+from flowyard.steps import StepRecord
 
 __all__ = ["run"]
 
@@ -106,7 +108,8 @@ def run(
     code = worst(exit_code(each.record) for each in reports)
     if as_json:
         listed = [{**record_view(each), "usecase": use.folder} for each, use in zip(reports, use_cases, strict=True)]
-        print_json({"pipeline": pipeline.name, "exit_code": code, "usecases": listed})
+        view = {"pipeline": pipeline.name, "exit_code": code, "usecases": listed}
+        click.echo(without_ci_commands_in_json(dump_json(view, indent=2)))
     return code
 
 
@@ -127,7 +130,7 @@ def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
                 start=wanted.start,
                 until=wanted.until,
                 on_begin=print_step,
-                on_end=print_end,
+                on_end=_print_end,
             )
         except KeyboardInterrupt:
             click.echo("What is done is kept. The same command goes on.", err=True)
@@ -135,6 +138,10 @@ def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
     report = stage_report(app.settings.home, pipeline, record)
     write_reports(report, parts.reports(record))
     return report
+
+
+def _print_end(step: StepRecord) -> None:
+    print_end(replace(step, said=" ".join(without_ci_commands(step.said).replace("::", ":\u200b:").split())))
 
 
 def _parts(wanted: _Wanted, use_case: UseCase, app: App) -> PipelineParts:

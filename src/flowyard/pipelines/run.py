@@ -30,8 +30,8 @@ class CommandDone:
     timed_out: bool = False
 
 
-RunCommand = Callable[[Sequence[str], float], CommandDone]
-"""Runs the command of these words for at most so many seconds."""
+RunCommand = Callable[[Sequence[str], float | None], CommandDone]
+"""Runs the command of these words for at most so many seconds; None for one that ends by its own deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ def _do(parts: PipelineParts, stage: Stage, work: Work) -> Outcome:
     reports = parts.reports(work.record)
     reports.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    done = parts.run_command(_words(parts, stage, work, reports), stage.timeout_minutes * 60)
+    most_s = None if stage.asks else stage.timeout_minutes * 60  # people have as long as the approval's policy says
+    done = parts.run_command(_words(parts, stage, work, reports), most_s)
     seconds = round(time.monotonic() - started, 3)
     return _outcome(stage, done, seconds)
 
