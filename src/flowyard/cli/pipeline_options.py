@@ -73,7 +73,8 @@ def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[Use
     if changes.everything:
         touched: Sequence[Touched] = [Touched(each, None) for each in known]
     else:
-        touched = touched_use_cases({each: footprint(root, each) for each in known}, changes.paths)
+        footprints = {each: footprint(root, each) for each in known}
+        touched = touched_use_cases(footprints, changes.paths, changes.deleted)
     because = {each.use_case: each.because for each in touched}
     require_plain(because)
     return [(each, because[each.folder]) for each in _of_pipeline(pipeline, root, list(because))]

@@ -32,13 +32,16 @@ def is_for_all(path: str) -> bool:
     return "/" not in path and (path.startswith(_STARTS_FOR_ALL) or PurePosixPath(path).suffix in _ENDINGS_FOR_ALL)
 
 
-def touched_use_cases(footprints: Mapping[str, Set[str]], changed: Iterable[str]) -> Sequence[Touched]:
+def touched_use_cases(
+    footprints: Mapping[str, Set[str]], changed: Iterable[str], gone: Sequence[str] = ()
+) -> Sequence[Touched]:
     """The use cases whose footprint has a changed path, sorted; all of them for one that is for all.
 
-    ``footprints`` are folders and files by use case. Python outside of all footprints may be imported by any flow.
+    ``footprints`` are folders and files by use case. Python outside of all footprints may be imported by any flow, but
+    not that of use cases which are ``gone``.
     """
     paths = sorted(set(changed))
-    for_all = next((path for path in paths if _is_for_all(path, footprints)), None)
+    for_all = next((path for path in paths if _is_for_all(path, footprints, gone)), None)
     found = []
     for use_case in sorted(footprints):
         own = next((path for path in paths if any(_meets(path, each) for each in footprints[use_case])), None)
@@ -48,9 +51,9 @@ def touched_use_cases(footprints: Mapping[str, Set[str]], changed: Iterable[str]
     return found
 
 
-def _is_for_all(path: str, footprints: Mapping[str, Set[str]]) -> bool:
+def _is_for_all(path: str, footprints: Mapping[str, Set[str]], gone: Sequence[str]) -> bool:
     inside = any(_meets(path, each) for known in footprints.values() for each in known if each != ".")
-    if inside:
+    if inside or any(_meets(path, each) for each in gone):
         return False
     is_code = path.endswith(".py") and not path.startswith(("docs/", "tests/", "test/"))
     return is_code or is_for_all(path)

@@ -1,4 +1,4 @@
-"""The stages of a pipeline in order: what is done, done again, left out; with commands that come to what a test says."""
+"""The stages of a pipeline in order: done, done again, left out; with commands that come to what a test says."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_kill_repeats_only_the_stage_that_was_running(tmp_path: Path):
 def test_from_and_until_are_jobs_and_needs_are_required(tmp_path: Path):
     commands = Commands()
     made = parts(commands, tmp_path)
-    with pytest.raises(UserError, match="needs .*register") as raised:
+    with pytest.raises(UserError, match=r"needs .*register") as raised:
         run(made, tmp_path, start="approval")
     assert "--from register" in str(raised.value.hint)
     assert commands.ran == []
