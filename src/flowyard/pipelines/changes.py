@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard._util.git import ask_git
-from flowyard._util.printable import printable_text
 from flowyard.errors import UserError
 from flowyard.pipelines.use_cases import EXPERIMENT_FILE
 
@@ -57,19 +56,24 @@ def _commit(root: Path, revision: str) -> str:
     if revision and not revision.startswith("-") and "\0" not in revision:
         found = ask_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not found:
-        shown = printable_text(revision)[:200]
-        hint = f"In CI, fetch it first: git fetch origin {shown}" if _is_word(shown) else "Name a branch or commit."
-        raise UserError(f"There is no revision {shown!r} here.", hint=_deepen(root) or hint)
+        fetch = (
+            f"In CI, fetch it first: git fetch origin {revision}" if _is_word(revision) else "Name a branch or commit."
+        )
+        raise UserError(f"There is no revision{_shown(revision)} here.", hint=_deepen(root) or fetch)
     return found.strip()
 
 
 def _merge_base(root: Path, commit: str, revision: str) -> str:
     found = ask_git(root, "merge-base", commit, "HEAD")
     if not found:
-        shown = printable_text(revision)[:200]
         hint = _deepen(root) or "Compare with a branch that this one comes from."
-        raise UserError(f"No common commit with {shown!r} is known here.", hint=hint)
+        raise UserError(f"No common commit with{_shown(revision)} is known here.", hint=hint)
     return found.strip()
+
+
+def _shown(revision: str) -> str:
+    """A revision as a person may see it: what is called otherwise may be anything, such as an address with a key."""
+    return f" {revision!r}" if _is_word(revision) else " of that name"
 
 
 def _deepen(root: Path) -> str | None:
@@ -84,7 +88,7 @@ def _deepen(root: Path) -> str | None:
 
 
 def _is_word(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9._/-]+", text) is not None
+    return re.fullmatch(r"[A-Za-z0-9._/~^-]{1,200}", text) is not None
 
 
 def _paths(root: Path, *words: str) -> Sequence[str]:
