@@ -14,7 +14,7 @@ _ANYWHERE = re.compile(r"#(?=#(?:vso)?\[)", re.IGNORECASE)
 def without_ci_commands(text: str) -> str:
     """The text with no ``::set-output …`` at the start of a line and no ``##vso[…]`` or ``##[…]`` anywhere.
 
-    GitHub reads the first after any spaces, Azure DevOps the others wherever they are. A space without width parts them.
+    GitHub reads the first after any spaces, Azure DevOps the others anywhere. Spaces without width part them.
     """
     return _ANYWHERE.sub(f"#{_NOTHING}", _START.sub(rf"\1:{_NOTHING}", text))
 

@@ -117,7 +117,7 @@ def _pull_request() -> Pipeline:
         "What a pull request changes: checked, measured, judged and told",
         env="pr",
         trigger="pull_request",
-        branches=("development",),
+        branches=("development", "main"),
         jobs=(
             Job(
                 "check",
