@@ -75,15 +75,20 @@ def _addresses(repository: Repository, env: str) -> list[str]:
     return [json.loads(repository.here("deploy", "status", CASE, "--env", env, "--json").stdout)["address"]]
 
 
-def test_a_missed_gate_ends_a_pull_request_and_is_told(repository: Repository, tmp_path: Path):
+def test_a_missed_gate_ends_a_pull_request_and_is_told(tmp_path: Path):
+    """The example on the simulated model, with a gate that it does not reach; then with files that are wrong."""
+    repository = Repository(tmp_path / "repository")
+    folder = repository.root / "triage"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
+    shutil.copy(folder / "experiment.dev.yaml", folder / "experiment.pr.yaml")
+    repository.commit()
     repository.git("checkout", "-q", "-b", "feature")
-    repository.write(
-        f"{CASE}/flow/work.py",
-        "from promptflow.core import tool\n\n\n@tool\ndef work(x: str):\n    raise ValueError(x)\n",
-    )
-    junit, markdown, summary = (tmp_path / name for name in ("all.xml", "all.md", "job.md"))
-    words = ("--changed-since", "development", "--junit", junit, "--markdown", markdown)
-    refused = repository.run("pr", *words, code=3, GITHUB_STEP_SUMMARY=str(summary))
+    experiment = folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("accuracy >= 0.75", "accuracy >= 0.999"))
+    repository.write("triage/tests/test_own.py", "def test_own():\n    assert 1 + 1 == 2\n")
+    output, junit, markdown = (tmp_path / name for name in ("out", "all.xml", "all.md"))
+    words = ("--changed-since", "development", "--output", output, "--junit", junit, "--markdown", markdown)
+    refused = repository.run("pr", *words, code=3)
     assert states(refused) == {
         "validate": "done",
         "experiment": "done",
@@ -92,13 +97,27 @@ def test_a_missed_gate_ends_a_pull_request_and_is_told(repository: Repository, t
         "comment": "done",
     }
     assert not (repository.home / "deployments").exists()
-    assert repository.here("registry", "show", "shop").returncode == 2
+    for kind in ("registry", "dataset"):
+        assert json.loads(repository.here(kind, "list", "--json").stdout) == [], "a pull request registers nothing"
     cases = {case.get("name"): case for case in ElementTree.fromstring(junit.read_bytes()).iter("testcase")}
     assert cases["gate"].find("failure") is not None
     assert cases["validate"].find("failure") is None
     text = markdown.read_text()
-    assert text.startswith("<!-- flowyard pipeline: shop.pr -->\n## ❌ Stopped: shop")
-    assert "error_rate" in text
+    assert text.startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ❌ Stopped: ticket_triage")
+    assert "classify=few_shot" in text
+    assert "Simulated model" in text
+    assert (output / "ticket_triage" / "experiment.html").is_file()
+    assert "tests" in (output / "ticket_triage" / "validate.junit.xml").read_text()
+
+    repository.write("triage/tests/test_own.py", "def test_own():\n    assert 1 + 1 == 3\n")
+    assert repository.here("pipeline", "validate", "triage").returncode == 1
+    (folder / "tests" / "test_own.py").unlink()
+    repository.write("triage/flows/triage/parse.py", "def parse(:\n")
+    repository.write("triage/golden.yaml", "cases: 1\n")
+    found = repository.here("pipeline", "validate", "triage", "--json")
+    assert found.returncode == 2
+    failed = [check["name"] for check in json.loads(found.stdout)["checks"] if check["state"] == "failed"]
+    assert set(failed) == {"Python", "lint", "deployment", "flow triage"}
 
 
 def test_nobody_answers_in_time(repository: Repository):
@@ -106,7 +125,7 @@ def test_nobody_answers_in_time(repository: Repository):
     deployment.write_text(deployment.read_text().replace("    approval: not_required\n", ""))
     experiment = repository.root / CASE / "experiment.yaml"
     experiment.write_text(experiment.read_text().replace("timeout: 1h", "timeout: 1s"))
-    late = repository.run("dev", CASE, code=4)
+    late = repository.run("dev", CASE, "--until", "approval", code=4)
     assert states(late)["approval"] == "refused"
     assert "not come in time" in said(late, "approval")
     ledger = json.loads(repository.here("approval", "list", "--json").stdout)
@@ -138,27 +157,14 @@ def test_stopped_anywhere_the_same_command_goes_on(repository: Repository, tmp_p
     assert [each.name for each in listed] == [done["key"]]
 
 
-def test_the_example_in_a_repository(tmp_path: Path):
-    """Its own tests run, a folder with files that are wrong is refused, and the report has the experiment's."""
-    repository = Repository(tmp_path / "repository")
-    folder = repository.root / "triage"
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
-    shutil.copy(folder / "experiment.dev.yaml", folder / "experiment.pr.yaml")
-    repository.write("triage/tests/test_own.py", "def test_own():\n    assert 1 + 1 == 2\n")
-    done = repository.run("pr", "--output", tmp_path / "out")
-    assert states(done)["comment"] == "done"
-    summary = (tmp_path / "out" / "summary.md").read_text()
-    assert "classify=few_shot" in summary
-    assert "Simulated model" in summary
-    assert (tmp_path / "out" / "ticket_triage" / "experiment.html").is_file()
-    repository.write("triage/tests/test_own.py", "def test_own():\n    assert 1 + 1 == 3\n")
-    assert repository.here("pipeline", "validate", "triage").returncode == 1
-    repository.write("triage/flows/triage/parse.py", "def parse(:\n")
-    repository.write("triage/golden.yaml", "cases: 1\n")
-    found = repository.here("pipeline", "validate", "triage", "--json")
-    assert found.returncode == 2
-    failed = [check["name"] for check in json.loads(found.stdout)["checks"] if check["state"] == "failed"]
-    assert {"Python", "lint", "deployment", "flow triage", "tests"} == set(failed)
+def test_a_use_case_that_cannot_begin_does_not_hold_up_others(repository: Repository):
+    repository.use_case("store")
+    done = repository.here("pipeline", "run", "prod", "--json")
+    assert done.returncode == 2
+    found = json.loads(done.stdout)
+    assert [(each["name"], each["exit_code"]) for each in found["usecases"]] == [("shop", 2), ("store", 2)]
+    assert "shop" in done.stderr
+    assert "store" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,9 @@ def test_another_variant_ships_and_is_what_gates_judge(use_case: UseCase):
         ((".", *DEV, "--ship", "many_shot"), "many_shot"),
         (("nowhere", *DEV), "nowhere"),
         ((".", *DEV, "--until", "end"), "end"),
+        ((".", *DEV, "--until", "build"), "no step 'build'"),
+        ((".", *DEV, "--evaluate"), "--version"),
+        ((".", *DEV, "--version", "9"), "ticket_triage"),
         (("show", "nothing"), "nothing"),
     ],
 )

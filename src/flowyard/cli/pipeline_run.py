@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from flowyard import __version__
 from flowyard._util.ci_commands import without_ci_commands, without_ci_commands_in_json
 from flowyard._util.files import dump_json, write_atomic
 from flowyard._util.person import person_name
+from flowyard._util.printable import printable_text
 from flowyard.app import App, open_app
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_warnings
@@ -21,13 +23,12 @@ from flowyard.cli.pipeline_process import run_command
 from flowyard.cli.pipeline_report import stage_report
 from flowyard.cli.release_view import print_end, print_step
 from flowyard.deploy.config import has_environment
-from flowyard.errors import UserError
+from flowyard.errors import FlowyardError, UserError
 from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
     StageReport,
-    exit_code,
     record_view,
     render_junit,
     render_markdown,
@@ -99,18 +100,35 @@ def run(
     use_cases = chosen_use_cases(pipeline, paths, since)
     if not use_cases:
         click.echo("No use case is touched: nothing to do.", err=True)
-    reports = []
+    reports: list[StageReport] = []
+    views: list[dict[str, Any]] = []
     for use_case in use_cases:
-        reports.append(_go_through(wanted, use_case, open_app(settings, use_case.path)))
+        try:
+            report = _go_through(wanted, use_case, open_app(settings, use_case.path))
+        except FlowyardError as error:
+            if len(use_cases) == 1:
+                raise
+            views.append(_said_no(pipeline, use_case, error))
+            continue
+        reports.append(report)
+        views.append({**record_view(report), "usecase": use_case.folder})
         _write(reports, wanted.output, junit, markdown)
     if not reports:
         _write(reports, wanted.output, junit, markdown)
-    code = worst(exit_code(each.record) for each in reports)
+    code = worst(int(each["exit_code"]) for each in views)
     if as_json:
-        listed = [{**record_view(each), "usecase": use.folder} for each, use in zip(reports, use_cases, strict=True)]
-        view = {"pipeline": pipeline.name, "exit_code": code, "usecases": listed}
+        view = {"pipeline": pipeline.name, "exit_code": code, "usecases": views}
         click.echo(without_ci_commands_in_json(dump_json(view, indent=2)))
     return code
+
+
+def _said_no(pipeline: Pipeline, use_case: UseCase, error: FlowyardError) -> dict[str, Any]:
+    """A use case that could not even begin, such as one that was never deployed to dev; the others go on."""
+    hint = f" {error.hint}" if error.hint else ""
+    said = f"{use_case.name} ({use_case.folder}): {error}{hint}"
+    click.secho(without_ci_commands(printable_text(said)), fg="red", err=True)
+    facts = {"pipeline": pipeline.name, "name": use_case.name, "usecase": use_case.folder, "state": "refused"}
+    return {**facts, "exit_code": int(error.exit_code), "said": str(error), "stages": []}
 
 
 def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:

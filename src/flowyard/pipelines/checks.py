@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -49,9 +50,7 @@ def file_checks(folder: Path) -> Iterator[FileCheck]:
     yield checked("YAML", lambda: [read_yaml(file) for file in files if file.suffix in (".yaml", ".yml")])
     code = [file for file in files if file.suffix == ".py" and not file.is_symlink()]
     if code:
-        yield checked(
-            "Python", lambda: [compile(file.read_bytes(), str(file), "exec", dont_inherit=True) for file in code]
-        )
+        yield checked("Python", lambda: [ast.parse(file.read_bytes(), str(file)) for file in code])
         yield _linted(folder)
     if find_deploy_config(folder) is not None:
         yield checked("deployment", lambda: _deployment(folder))
@@ -97,7 +96,7 @@ def _linted(folder: Path) -> FileCheck:
     beside = Path(sys.executable).parent / "ruff"
     program = str(beside) if beside.is_file() else shutil.which("ruff")
     if program is None:
-        return FileCheck("lint", "passed", "ruff is not installed, so Python was only compiled")
+        return FileCheck("lint", "passed", "ruff is not installed, so Python was only parsed")
     return _program("lint", [program, "check", "--no-cache", "--quiet", "."], folder)
 
 
