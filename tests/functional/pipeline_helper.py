@@ -99,7 +99,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def __call__(self, *words: str | Path, cwd: Path | None = None, **environment: str) -> Completed:
-        return flowyard(*words, cwd=cwd or self.root, env=self.variables(environment), timeout=240)
+        return flowyard(*words, cwd=cwd or self.root, env=self.variables(environment), timeout=600)
 
     def here(self, *words: str | Path, cwd: Path | None = None, **environment: str) -> Completed:
         """In this process: for what starts none."""

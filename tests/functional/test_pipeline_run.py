@@ -150,7 +150,7 @@ def test_stopped_anywhere_the_same_command_goes_on(repository: Repository, tmp_p
         ):
             wait_for_stage(log, "  2. Run and evaluate", process)
             process.send_signal(how)
-            assert process.wait(timeout=120) != 0
+            assert process.wait(timeout=300) != 0
     done = repository.run("pr", CASE)
     assert set(states(done).values()) == {"done"}
     listed = [each for each in (repository.home / "pipelines" / "shop").iterdir() if each.is_dir()]
