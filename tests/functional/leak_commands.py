@@ -176,6 +176,12 @@ COMMANDS: dict[str, Calls] = {
     "release run": (("experiment.yaml", "--env", "dev", "--no-wait"), ("wrong_experiment.yaml", "--env", "dev")),
     "release list": ((),),
     "release show": (("leaking",),),
+    "pipeline show": (("dev",), ("prod", "--json")),
+    "pipeline plan": (("pr",), ("pr", "--changed-since", "{url}", "--json")),
+    "pipeline validate": ((".",), ("leaks", "--json")),
+    "pipeline run": (("pr", "."), ("dev", ".", "--until", "register", "--no-wait", "--json"), ("prod", ".")),
+    "pipeline report": (("pr", ".", "--output", "reports"), ("prod", ".", "--output", "reports")),
+    "pipeline comment": (("--file", "data.jsonl"), ("--file", "no_such_report.md")),
     "image build": (
         ("--version", "ok:1", "--push", "--repository", "u:{url}@127.0.0.1:1/x"),
         ("--version", "ok:1", "--base-image", "u:{url}@127.0.0.1:1/x"),

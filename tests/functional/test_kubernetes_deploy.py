@@ -22,7 +22,10 @@ from flowyard.cli.deploy_apply import carry_out_rollout
 from flowyard.cli.deploy_options import open_place
 from flowyard.cli.deploy_parts import chosen_version, earlier_parts, rollout_parts
 from flowyard.deploy.model import Image
+from flowyard.registry.lineage import image_fact
 from flowyard.registry.model import Version
+from flowyard.registry.open import open_registry
+from flowyard.settings import Settings
 
 BROKEN = """\
 from promptflow.core import tool
@@ -119,6 +122,23 @@ def test_the_whole_path_and_back(shop: Shop, fake: FakeKubernetes, capsys: pytes
     assert fake.objects.found == {}
     kept = all_text(shop.home) + "".join(path.read_text() for path in (shop.root.parent / "cluster").glob("*.log"))
     assert "canary-key" not in kept + said.stdout + said.stderr + json.dumps(planned)
+
+
+def test_a_version_is_released_with_the_image_that_it_was_deployed_with(shop: Shop, fake: FakeKubernetes):
+    shop.register("one")
+    again = ("release", ".", "--env", "dev", "--version", "1", "--no-build")
+    refused = shop.here(*again, **here())
+    assert refused.returncode == 2
+    assert "never deployed as an image" in refused.stderr
+    registry = open_registry(Settings.read(home=str(shop.home)))
+    version = registry.find("shop:1", "flow")
+    image = FolderImages(fake).build(version, registry.folder(version))
+    registry.add_fact(version, image_fact(reference=image.reference, digest=image.digest, by="ann"))
+    done = shop.here(*again, "--json", **here())
+    assert done.returncode == 0, done.stderr
+    built = next(step for step in json.loads(done.stdout)["steps"] if step["name"] == "build")
+    assert built["result"]["digest"] == image.digest
+    assert shop.alias() == 1
 
 
 def test_an_export_has_everything_but_values(shop: Shop):

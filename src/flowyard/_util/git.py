@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Commit", "read_commit"]
+__all__ = ["Commit", "ask_git", "read_commit"]
 
 _QUIET = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false")
 _TIMEOUT_S = 30
@@ -30,17 +30,17 @@ class Commit:
 def read_commit(places: Sequence[Path]) -> Commit | None:
     """The commit of the repository that the first place lies in; None without git, repository or commit."""
     folder = places[0] if places[0].is_dir() else places[0].parent
-    revision = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    revision = ask_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     if not revision:
         return None
-    status = _git(folder, "status", "--porcelain", "-z", "--untracked-files=all", "--", *map(str, places))
-    remote = _git(folder, "config", "--get", "remote.origin.url")
-    branch = _git(folder, "symbolic-ref", "--short", "--quiet", "HEAD")
+    status = ask_git(folder, "status", "--porcelain", "-z", "--untracked-files=all", "--", *map(str, places))
+    remote = ask_git(folder, "config", "--get", "remote.origin.url")
+    branch = ask_git(folder, "symbolic-ref", "--short", "--quiet", "HEAD")
     changed = tuple(each[3:] for each in status.split("\0") if each[2:3] == " ") if status else ()
     return Commit(revision.strip(), (branch or "").strip() or None, (remote or "").strip() or None, changed)
 
 
-def _git(folder: Path, *words: str) -> str | None:
+def ask_git(folder: Path, *words: str) -> str | None:
     """What a command of git prints; None when it fails, or there is no git."""
     try:
         done = subprocess.run(  # noqa: S603 - our own words, and paths

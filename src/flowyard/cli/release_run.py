@@ -25,7 +25,7 @@ from flowyard.cli.experiment_options import SpaceOptions, space_options
 from flowyard.cli.many_lines import ManyLines, many_lines_options
 from flowyard.cli.options import read_settings, running_options
 from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.release_deploy import no_approval, place_of_release, roll_out_version
+from flowyard.cli.release_deploy import no_approval, of_version, place_of_release, roll_out_version
 from flowyard.cli.release_view import print_begin, print_end, print_step, release_view, warn_of_damaged
 from flowyard.cli.track_option import publish_at_the_end
 from flowyard.decisions.policy import DecisionPolicy
@@ -40,7 +40,7 @@ from flowyard.registry.open import open_registry
 from flowyard.release import ReleaseLog, ReleaseRecord
 from flowyard.release.parts import OnBegin, ReleaseParts
 from flowyard.release.steps import BEFORE_DEPLOYMENT, STEPS, release_steps
-from flowyard.steps import carry_out
+from flowyard.steps import Step, carry_out
 
 __all__ = ["run"]
 
@@ -57,6 +57,20 @@ __all__ = ["run"]
 @click.option(
     "--ship", metavar="LABEL", help="The variant that would be deployed (default: 'ships', else the flow as it is)."
 )
+@click.option(
+    "--version",
+    "named",
+    metavar="NUMBER|ALIAS",
+    help="Release this registered version, such as 3 or production@dev, and register nothing.",
+)
+@click.option(
+    "--evaluate",
+    "evaluates",
+    is_flag=True,
+    help="With --version: run the experiment; the files must be its own.",
+)
+@click.option("--no-build", is_flag=True, help="With --version: take the image that it was deployed with before.")
+@click.option("--no-register", is_flag=True, help="Only run and judge the experiment: nothing is registered.")
 @click.option("--until", type=click.Choice(STEPS), help="Stop after this step; the same command goes on.")
 @click.option("--no-wait", is_flag=True, help="Ask for approval, but do not wait; the same command goes on.")
 @click.option("--new", is_flag=True, help="Begin anew, although an earlier release did not get to its end.")
@@ -70,6 +84,10 @@ def run(
     target: str | None,
     deploys: bool,
     ship: str | None,
+    named: str | None,
+    evaluates: bool,
+    no_build: bool,
+    no_register: bool,
     until: str | None,
     no_wait: bool,
     new: bool,
@@ -88,6 +106,10 @@ def run(
     version is not approved, 1 or 5 when it is not deployed.
     """
     require_alias(f"approved@{env}")
+    if named is not None and no_register:
+        raise UserError("--version is registered already, so that --no-register means nothing.")
+    if named is None and (evaluates or no_build):
+        raise UserError("--evaluate and --no-build need --version.", hint="A release of files is evaluated anyway.")
     app = open_app(read_settings(home, env_file, simulate), Path(path))
     plan, policy = planned_experiment(
         Path(path),
@@ -103,7 +125,11 @@ def run(
     person = by or person_name(app.environ)
     place = place_of_release(Path(path), env, target, home, deploys=deploys)
     parts = _parts(plan, policy, app, many, place, person, waits=not no_wait)
+    parts = replace(parts, registers=not no_register)
+    if named is not None:
+        parts = of_version(parts, named, place, evaluates=evaluates, no_build=no_build)
     steps = release_steps(parts)
+    _require_step(until, steps)
     log = ReleaseLog(app.settings.home)
     warn_of_damaged(log, plan.experiment.name)
     with log.alone(plan.experiment.name, env):
@@ -148,6 +174,14 @@ def _parts(
     )
 
 
+def _require_step(until: str | None, steps: Sequence[Step]) -> None:
+    """Raises UserError for a step that this release does not have; it would go on to its end."""
+    names = [step.name for step in steps]
+    if until is not None and until not in names:
+        hint = f"It has: {known_names(names)}. It is deployed where deployment.yaml has the environment."
+        raise UserError(f"This release has no step {until!r}.", hint=hint)
+
+
 def _shipped(plan: ExperimentPlan, wanted: str | None) -> PlannedRun:
     """The planned run of the version that would be deployed. Raises UserError when it is not among those that run."""
     by_label = {each.label: each for each in plan.runs}
@@ -170,12 +204,14 @@ def _begun(
     log: ReleaseLog, parts: ReleaseParts, env: str, target: str, steps: Sequence[str], *, new: bool
 ) -> ReleaseRecord:
     """The release that was stopped, if nothing that it is made from has changed since; else a new one."""
-    versions = {**execution_request(parts.plan)["versions"], "what ships": parts.ships.label}
+    versions = {**execution_request(parts.plan)["versions"], "what ships": parts.ships.label} if parts.evaluates else {}
+    if parts.version is not None:
+        versions["the version"] = f"{parts.version.label} {parts.version.digest}"
     if tuple(steps) != BEFORE_DEPLOYMENT:
         versions["the steps"] = " ".join(steps)
     name = parts.experiment.name
     earlier = None if new else log.unfinished(name, env, target)
-    if earlier is not None:
+    if earlier is not None and (earlier.steps[0].name == "version") == (parts.version is not None):
         changed = [
             what for what in {**earlier.versions, **versions} if earlier.versions.get(what) != versions.get(what)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +24,8 @@ _WIDTH = 80
 
 def release_view(record: ReleaseRecord) -> dict[str, Any]:
     """What machines get of a release: the names in it are a contract."""
-    version = record.step("register").result
+    noted = [step.result for step in record.steps if step.name in ("version", "register")]
+    version: Mapping[str, Any] = next((each for each in reversed(noted) if each), {})
     return {
         "name": record.name,
         "key": record.key,

@@ -22,7 +22,7 @@ from flowyard.registry.model import Draft, LineageFact, Version
 from flowyard.registry.registry import Registry
 from flowyard.runs.versions import flow_digest
 
-__all__ = ["FlowRegistered", "FlowToRegister", "add_facts", "register_flow"]
+__all__ = ["FlowRegistered", "FlowToRegister", "add_facts", "register_flow", "version_of_flow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,15 @@ def register_flow(registry: Registry, store: Store, wanted: FlowToRegister) -> F
     facts = [*_commit(flow, before, wanted.by), *facts]
     added = add_facts(registry, registered.version, facts, before)
     return FlowRegistered(registered.version, registered.is_new, added, tuple(_warnings(facts, flow)))
+
+
+def version_of_flow(registry: Registry, wanted: FlowToRegister) -> Version | None:
+    """The version that has the content of a flow as it is chosen; None when it was never registered."""
+    chosen = flow_draft(wanted.path, wanted.name, selected=wanted.selected, parameters=wanted.parameters)
+    with chosen as (draft, _):
+        versions = registry.versions(draft.name, "flow")
+        digest = _as_known(draft, versions).digest
+        return next((each for each in versions if each.digest == digest), None)
 
 
 def add_facts(

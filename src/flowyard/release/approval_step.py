@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from flowyard.approval.experiment_report import report_of_experiment
-from flowyard.approval.lineage import add_approval_fact, with_serving
+from flowyard.approval.lineage import add_approval_fact, registered_report, with_serving
 from flowyard.approval.model import Approval, ApprovalState, ApprovalSubject
 from flowyard.errors import ExitCode, NotApproved
 from flowyard.registry.model import Version
@@ -67,7 +67,10 @@ def _is_same(approval: Approval, parts: ReleaseParts, subject: ApprovalSubject) 
 
 
 def _new(parts: ReleaseParts, work: Work, subject: ApprovalSubject) -> Approval:
-    report = report_of_experiment(find_execution(parts, work), parts.ships.label)
+    if parts.evaluates:
+        report = report_of_experiment(find_execution(parts, work), parts.ships.label)
+    else:
+        report = registered_report(parts.registry, subject)
     return parts.desk.request(subject, with_serving(parts.registry, subject, report), parts.approval, parts.by)
 
 

@@ -7,9 +7,15 @@ from flowyard.release.parts import ReleaseParts
 from flowyard.release.register_step import registered_version
 from flowyard.steps import Outcome, Work
 
-__all__ = ["deploy_version", "test_and_shift"]
+__all__ = ["build_image", "deploy_version", "test_and_shift"]
 
+_LAST_OF_BUILD = "image"
 _LAST_OF_DEPLOY = "create"
+
+
+def build_image(parts: ReleaseParts, work: Work) -> Outcome:
+    """The image is there, where the target runs images."""
+    return _rolled_out(parts, work, _LAST_OF_BUILD, "")
 
 
 def deploy_version(parts: ReleaseParts, work: Work) -> Outcome:
@@ -29,9 +35,10 @@ def _rolled_out(parts: ReleaseParts, work: Work, until: str | None, done: str) -
     if parts.roll_out is None:
         raise UserError(f"Nothing says how {work.record.name} is deployed to {work.record.env}.")
     record = parts.roll_out(registered_version(parts, work), until)
-    result = {"rollout": f"{record.name}/{record.key}", "endpoint": record.versions["the endpoint"]}
+    image = record.step("image")
+    result = {"rollout": f"{record.name}/{record.key}", "endpoint": record.versions["the endpoint"], **image.result}
     refused = next((step for step in record.steps if step.state == "refused"), None)
     if refused is not None:
         problem = refused.said.partition(". ")[0]  # the rollout said all of it
         return Outcome(result, f"{refused.name}: {problem}", ExitCode(refused.exit_code))
-    return Outcome(result, done)
+    return Outcome(result, done or image.said)

@@ -30,6 +30,8 @@ class ReleaseParts:
     """``ships`` is the planned run whose version would be deployed. ``announce`` tells people of a request, and
     ``wait`` waits for the answer; it is None when the release is to go on another time instead. ``no_approval`` says
     where it is written that none is needed; None when one is. ``roll_out`` is None when nothing is to be deployed.
+    ``version`` is the registered version that goes on its way instead of the files; ``evaluates`` whether the
+    experiment runs; ``registers`` whether anything follows it.
     """
 
     experiment: Experiment
@@ -46,3 +48,6 @@ class ReleaseParts:
     wait: Callable[[Approval], Approval] | None
     no_approval: str | None = None
     roll_out: RollOut | None = None
+    version: Version | None = None
+    evaluates: bool = True
+    registers: bool = True

@@ -40,12 +40,14 @@ class Work:
 class Step:
     """One step: its name, what it does in a few words, and the function that does it.
 
-    The function may be called again after a kill at any instant, and must then come to the same.
+    The function may be called again after a kill at any instant, and must then come to the same. A step that is done
+    ``always`` is done after a no, too.
     """
 
     name: str
     summary: str
     act: Callable[[Work], Outcome]
+    always: bool = False
 
 
 def carry_out(
@@ -57,15 +59,20 @@ def carry_out(
     on_begin: Callable[[Step, int], None],
     on_end: Callable[[StepRecord], None],
 ) -> J:
-    """Do what is left, up to the step ``until``; stops at a no and where people are waited for."""
+    """Do what is left, up to the step ``until``; stops at a no and where people are waited for.
+
+    After a no, only the steps that are done ``always`` are; ``until`` ends it all the same.
+    """
     work = Work(record, log)
+    refused = False
     for number, step in enumerate(steps, start=1):
-        if work.record.step(step.name).state != "done":
+        if work.record.step(step.name).state != "done" and (step.always or not refused):
             on_begin(step, number)
             outcome = _do(step, work)
             on_end(work.record.step(step.name))
-            if outcome.refused is not None or outcome.pending:
+            if outcome.pending:
                 break
+            refused = refused or outcome.refused is not None
         if step.name == until:
             break
     return cast("J", work.record)

@@ -1,0 +1,26 @@
+"""``flowyard pipeline``"""
+
+from __future__ import annotations
+
+import click
+
+from flowyard.cli.lazy import LazyGroup
+
+__all__ = ["pipeline"]
+
+_COMMANDS = {
+    "run": ("flowyard.cli.pipeline_run:run", "Go through the stages of a pipeline; the same on a laptop as in CI."),
+    "plan": ("flowyard.cli.pipeline_plan:plan", "Say which use cases a change touches, as a matrix for CI."),
+    "show": ("flowyard.cli.pipeline_show:show", "Show the stages of a pipeline."),
+    "validate": ("flowyard.cli.pipeline_validate:validate", "Check all files of a use case, and run its tests."),
+    "report": ("flowyard.cli.pipeline_report:report", "Write what the last run of a pipeline came to."),
+    "comment": ("flowyard.cli.pipeline_comment:comment", "Put a report on the pull request, in place of the last one."),
+}
+
+
+@click.group(cls=LazyGroup, places=_COMMANDS)
+def pipeline() -> None:
+    """From a pull request to production: stages that are the same on a laptop as in CI.
+
+    flowyard pipeline run pr|dev|prod|post [USECASE...]
+    """

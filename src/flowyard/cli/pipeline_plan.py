@@ -1,0 +1,39 @@
+"""``flowyard pipeline plan``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flowyard.cli.output import print_json
+from flowyard.cli.pipeline_options import UseCase, chosen_use_cases, pipeline_argument, touched_by
+from flowyard.cli.tables import print_table
+from flowyard.pipelines.matrix import azure_devops_matrix, github_matrix
+from flowyard.pipelines.model import Pipeline
+from flowyard.pipelines.use_cases import repository_root, require_plain
+
+__all__ = ["plan"]
+
+_FORMS = {"github": github_matrix, "azure-devops": azure_devops_matrix, "jenkins": github_matrix}
+
+
+@click.command()
+@pipeline_argument
+@click.option("--changed-since", "since", metavar="REV", help="Only what is different from where REV was left.")
+@click.option("--for", "system", type=click.Choice(list(_FORMS)), default="github", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON on one line.")
+def plan(pipeline: Pipeline, since: str | None, system: str, as_json: bool) -> None:
+    """Say which use cases run, in the order of their folders: all, or those that a change touches.
+
+    A use case is touched by a file of its folder, of what its files name outside of it, and of what is for all.
+    """
+    if since is None:
+        listed: list[tuple[UseCase, str | None]] = [(each, None) for each in chosen_use_cases(pipeline, (), None)]
+    else:
+        listed = list(touched_by(pipeline, repository_root(Path.cwd()), since))
+    require_plain(each.folder for each, _ in listed)
+    if as_json:
+        print_json(_FORMS[system]([(each.folder, each.name) for each, _ in listed]), indent=None)
+        return
+    print_table(["use case", "folder", "because of"], [(each.name, each.folder, why or "") for each, why in listed])

@@ -1,0 +1,136 @@
+"""A repository with use cases, real git and a home of its own, and the pipelines run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from deploy_helper import GOLDEN
+from functional_helper import Completed, clean_environment, flowyard, flowyard_here, one_node_flow
+
+from flowyard.deploy.targets import open_target
+
+TOOL = """\
+import os
+
+from promptflow.core import tool
+
+
+@tool
+def work(x: str):
+    if os.environ.get("MOOD") == "bad":
+        raise ValueError("in a bad mood")
+    return f"%s {x}"
+"""
+EXPERIMENT = """\
+name: {name}
+flow: flow
+datasets:
+  - {{name: orders_{name}, source: ../../shared/orders.jsonl, mappings: {{x: "${{data.x}}"}}}}
+gates:
+  - error_rate <= 0.05
+approval: {{timeout: 1h}}
+"""
+DEPLOYMENT = """\
+environments:
+  dev:
+    target: local
+    approval: not_required
+    env: {MOOD: "${SHOP_MOOD}"}
+    test: {file: sample-request.json, golden: golden.yaml, ready_s: 50}
+  prod:
+    target: local
+    test: {file: sample-request.json, ready_s: 50}
+"""
+
+
+class Repository:
+    """``use_case`` writes one that answers with a word; commands run at the top."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.home = root.parent / "home"
+        (root / "shared").mkdir(parents=True)
+        self.write("shared/orders.jsonl", '{"x": "tea"}\n{"x": "milk"}\n')
+        self.write(".gitignore", ".flowyard\n__pycache__\n")
+        self.git("init", "-q", "-b", "development")
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def use_case(self, name: str, word: str = "one", folder: str | None = None) -> str:
+        folder = folder or f"cases/{name}"
+        self.write(f"{folder}/experiment.yaml", EXPERIMENT.format(name=name))
+        self.write(f"{folder}/deployment.yaml", DEPLOYMENT)
+        self.write(f"{folder}/golden.yaml", GOLDEN)
+        self.write(f"{folder}/sample-request.json", '{"x": "tea"}')
+        self.write(f"{folder}/flow/flow.dag.yaml", one_node_flow({"x": "string"}))
+        self.answer(folder, word)
+        return folder
+
+    def answer(self, folder: str, word: str) -> None:
+        self.write(f"{folder}/flow/work.py", TOOL % word)
+
+    def git(self, *words: str) -> str:
+        names = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        people = {
+            f"GIT_{who}_{what}": "ann@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        done = subprocess.run(
+            ["git", *words],
+            cwd=self.root,
+            env=clean_environment({**names, **people}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def commit(self) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "change")
+        return self.git("rev-parse", "HEAD")
+
+    def __call__(self, *words: str | Path, cwd: Path | None = None, **environment: str) -> Completed:
+        return flowyard(*words, cwd=cwd or self.root, env=self.variables(environment), timeout=600)
+
+    def here(self, *words: str | Path, cwd: Path | None = None, **environment: str) -> Completed:
+        """In this process: for what starts none."""
+        return flowyard_here(*words, cwd=cwd or self.root, env=self.variables(environment))
+
+    def variables(self, more: dict[str, str]) -> dict[str, str]:
+        return {"FLOWYARD_HOME": str(self.home), "FLOWYARD_USER": "ann", "SHOP_MOOD": "good", **more}
+
+    def run(self, pipeline: str, *words: str | Path, code: int = 0, **environment: str) -> Any:
+        """The only use case's run of a pipeline, as JSON."""
+        done = self("pipeline", "run", pipeline, *words, "--json", **environment)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        (found,) = json.loads(done.stdout)["usecases"]
+        return found
+
+    def answer_request(self, decision: str) -> str:
+        (pending,) = json.loads(self.here("approval", "list", "--pending", "--json").stdout)
+        assert self.here("approval", decision, pending["id"], "--reason", "seen").returncode == 0
+        return str(pending["id"])
+
+    def clean_up(self) -> None:
+        """Nothing that was deployed here runs any more."""
+        target = open_target("local", self.home, os.environ, {})
+        for endpoint in (self.home / "deployments" / "local").glob("*"):
+            target.remove(endpoint.name)
+
+
+def states(run: dict[str, Any]) -> dict[str, str]:
+    return {stage["name"]: stage["state"] for stage in run["stages"]}
+
+
+def said(run: dict[str, Any], stage: str) -> str:
+    return next(str(each["said"]) for each in run["stages"] if each["name"] == stage)

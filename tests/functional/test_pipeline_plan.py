@@ -1,0 +1,175 @@
+"""Which use cases a change touches, with real git and hostile names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from pipeline_helper import Repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Two use cases on the branch development, and a branch for a feature."""
+    made = Repository(tmp_path / "repository")
+    made.use_case("shop")
+    made.use_case("triage")
+    made.write("cases/triage/experiment.yaml", _own_data(made.root / "cases/triage/experiment.yaml"))
+    made.write("cases/triage/data.jsonl", '{"x": "tea"}\n')
+    made.write("requirements.txt", "\n")
+    made.write("docs/page.md", "words\n")
+    made.commit()
+    made.git("checkout", "-q", "-b", "feature")
+    return made
+
+
+def _own_data(file: Path) -> str:
+    return file.read_text().replace("../../shared/orders.jsonl", "data.jsonl")
+
+
+def touched(repository: Repository, since: str = "development", pipeline: str = "pr") -> list[str]:
+    done = repository.here("pipeline", "plan", pipeline, "--changed-since", since, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    matrix = json.loads(done.stdout)
+    assert list(matrix) == ["include"]
+    return [each["usecase"] for each in matrix["include"]]
+
+
+def test_what_a_change_touches(repository: Repository):
+    assert touched(repository) == []
+    repository.write("docs/page.md", "other words\n")
+    repository.commit()
+    assert touched(repository) == []
+    repository.write("cases/shop/flow/work.py", "x = 1\n")
+    assert touched(repository) == ["cases/shop"], "not committed yet"
+    repository.commit()
+    assert touched(repository) == ["cases/shop"]
+    repository.git("checkout", "-q", "-b", "other", "development")
+    repository.write("shared/orders.jsonl", "{}\n")
+    repository.commit()
+    assert touched(repository) == ["cases/shop"], "its data, outside of its folder"
+    assert touched(repository, "feature") == ["cases/shop"], "from where the two parted"
+    repository.git("rm", "-q", "shared/orders.jsonl")
+    repository.commit()
+    assert touched(repository) == ["cases/shop"]
+    repository.write("requirements.txt", "httpx\n")
+    assert touched(repository) == ["cases/shop", "cases/triage"]
+    assert touched(repository, "0" * 40) == ["cases/shop", "cases/triage"]
+
+
+def test_includes_links_and_code_of_others(repository: Repository):
+    flow = repository.root / "cases/triage/flow/flow.dag.yaml"
+    flow.write_text(flow.read_text() + "additional_includes:\n- ../../../libs/text\n")
+    repository.write("libs/text/words.yaml", "rules: ../rules/all.yaml\n")
+    repository.write("libs/rules/all.yaml", "a: 1\n")
+    (repository.root / "cases/shop/linked").symlink_to("../../libs/linked")
+    repository.write("libs/linked/x.txt", "x\n")
+    repository.commit()
+    base = repository.git("rev-parse", "HEAD")
+    for path, expected in {
+        "libs/text/deep/new.txt": ["cases/triage"],
+        "libs/rules/all.yaml": ["cases/triage"],
+        "libs/linked/x.txt": ["cases/shop"],
+        "libs/texts.txt": [],
+        "libs/imported.py": ["cases/shop", "cases/triage"],
+        "docs/conf.py": [],
+    }.items():
+        repository.write(path, "b: 2\n")
+        assert touched(repository, base) == expected, path
+        repository.git("stash", "-q", "--include-untracked")
+
+
+def test_renamed_and_deleted_use_cases(repository: Repository):
+    repository.git("mv", "cases/shop", "cases/store")
+    repository.commit()
+    done = repository.here("pipeline", "plan", "pr", "--changed-since", "development", "--json")
+    assert [each["usecase"] for each in json.loads(done.stdout)["include"]] == ["cases/store"]
+    assert "cases/shop" in done.stderr
+    repository.git("rm", "-q", "-r", "cases/store")
+    repository.commit()
+    assert touched(repository) == []
+
+
+def test_the_forms_of_the_matrix(repository: Repository):
+    words = ("pipeline", "plan", "dev", "--json")
+    assert json.loads(repository.here(*words).stdout)["include"][0] == {"usecase": "cases/shop", "name": "shop"}
+    azure = json.loads(repository.here(*words, "--for", "azure-devops").stdout)
+    assert azure == {
+        "shop": {"usecase": "cases/shop", "name": "shop"},
+        "triage": {"usecase": "cases/triage", "name": "triage"},
+    }
+    assert repository.here(*words).stdout == repository.here(*words, cwd=repository.root / "docs").stdout
+    (repository.root / "cases/shop/deployment.yaml").unlink()
+    assert [
+        each["name"] for each in json.loads(repository.here("pipeline", "plan", "prod", "--json").stdout)["include"]
+    ] == ["triage"]
+
+
+def test_hostile_names_are_data(repository: Repository, tmp_path: Path):
+    hostile = [
+        "$(touch pwned)",
+        "-rf",
+        "a b;c",
+        "::set-output name=x::y",
+        "##vso[task.setvariable]x",
+        "\x1b[31m",
+        "'\"`",
+    ]
+    for name in hostile:
+        repository.write(f"cases/shop/{name}", "x")
+        repository.write(f"docs/{name}.md", "x")
+    repository.write("docs/line\nbreak.md", "x")
+    repository.commit()
+    assert touched(repository) == ["cases/shop"]
+    repository.git("branch", "--", "$(touch_pwned)", "development")
+    assert touched(repository, "$(touch_pwned)") == ["cases/shop"]
+    shown = repository.here("pipeline", "plan", "pr", "--changed-since", "development")
+    assert "\x1b" not in shown.stdout
+    for since in ("--output=pwned", "-q", "no such\nbranch", "", "\x1b[31m", "HEAD~999"):
+        done = repository.here("pipeline", "plan", "pr", f"--changed-since={since}", "--json")
+        assert (done.returncode, done.stdout) == (2, ""), since
+        assert "\x1b" not in done.stderr
+    repository.use_case("evil", folder="cases/$(touch pwned)")
+    done = repository.here("pipeline", "plan", "pr", "--changed-since", "development", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cases/$(touch pwned)" in done.stderr
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_shallow_clone_says_what_to_do(repository: Repository, tmp_path: Path):
+    repository.write("cases/shop/new.txt", "x")
+    repository.commit()
+    clone = tmp_path / "clone"
+    source = f"file://{repository.root}"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", "-b", "feature", source, clone], check=True, timeout=60)
+    for since in ("origin/development", repository.git("rev-parse", "development")):
+        done = repository.here("pipeline", "plan", "pr", "--changed-since", since, cwd=clone)
+        assert done.returncode == 2
+        assert "git fetch --unshallow" in done.stderr
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    done = repository.here("pipeline", "plan", "pr", "--changed-since", "x", cwd=outside)
+    assert "no git repository" in done.stderr
+    assert repository.here("pipeline", "plan", "pr", "--json", cwd=outside).stdout == '{"include": []}\n'
+
+
+def test_two_use_cases_of_one_name_are_told(repository: Repository):
+    repository.use_case("shop", folder="cases/other")
+    done = repository.here("pipeline", "plan", "dev")
+    assert done.returncode == 2
+    assert "called 'shop'" in done.stderr
+
+
+def test_what_people_see(repository: Repository):
+    repository.write("cases/shop/flow/work.py", "x = 1\n")
+    shown = repository.here("pipeline", "plan", "pr", "--changed-since", "development").stdout
+    assert "cases/shop/flow/work.py" in shown
+    for name in ("pr", "dev", "prod", "post"):
+        text = repository.here("pipeline", "show", name).stdout
+        assert "flowyard" in text
+    found = json.loads(repository.here("pipeline", "show", "dev", "--json").stdout)
+    assert [job["name"] for job in found["jobs"]] == ["ci", "cd"]
+    assert found["jobs"][1]["environment"] == "dev"
