@@ -204,6 +204,7 @@ COMMANDS: dict[str, Calls] = {
     "ab decide": (("ab", "--evidence", "data.jsonl", "--json"), ("ab", "--evidence", "key.txt")),
     "ab stop": (("ab", "--reason", "why"),),
     "migrate": ((".",), (".", "--json")),
+    "new": (("{url}",), ("fresh_use_case", "--template", "prompty"), ("fresh_use_case",)),
     "price list": ((),),
     "price show": (("gpt-4o",),),
     "session list": ((),),

@@ -36,6 +36,7 @@ _NOUNS = {
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
     "monitor": ("flowyard.cli.monitor:monitor", "Collect, count and export what happened in production."),
+    "new": ("flowyard.cli.new:new", "Add a use case to this repository, which runs at once."),
     "price": ("flowyard.cli.price:price", "Look up what models cost."),
     "registry": ("flowyard.cli.registry:registry", "Keep flows in versions, with what is known of each."),
     "release": ("flowyard.cli.release:release", "Experiment, gates, registration and approval in one go."),

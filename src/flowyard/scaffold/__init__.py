@@ -1,6 +1,7 @@
-"""New flows: complete ones to start from, and flows around code that exists."""
+"""New flows, use cases and repositories: complete ones to start from, and flows around code that exists."""
 
 from flowyard.scaffold.new_flow import FLOW_TYPES, new_flow
+from flowyard.scaffold.new_use_case import TEMPLATES, new_use_case
 from flowyard.scaffold.wrap import wrap_function
 
-__all__ = ["FLOW_TYPES", "new_flow", "wrap_function"]
+__all__ = ["FLOW_TYPES", "TEMPLATES", "new_flow", "new_use_case", "wrap_function"]
