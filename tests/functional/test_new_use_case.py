@@ -1,4 +1,4 @@
-"""A new use case of each template runs at once: flows, data, experiment, gates, its own tests, and its way to people."""
+"""A new use case of each template runs at once: flows, data, gates, its own tests, and its way to people."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ _NOUNS = {
     "registry": ("flowyard.cli.registry:registry", "Keep flows in versions, with what is known of each."),
     "release": ("flowyard.cli.release:release", "Experiment, gates, registration and approval in one go."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
+    "schema": ("flowyard.cli.schema:schema", "JSON schemas of the files that people write, for editors."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),

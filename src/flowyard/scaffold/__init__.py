@@ -2,6 +2,7 @@
 
 from flowyard.scaffold.new_flow import FLOW_TYPES, new_flow
 from flowyard.scaffold.new_use_case import TEMPLATES, new_use_case
+from flowyard.scaffold.whole_files import place_files
 from flowyard.scaffold.wrap import wrap_function
 
-__all__ = ["FLOW_TYPES", "TEMPLATES", "new_flow", "new_use_case", "wrap_function"]
+__all__ = ["FLOW_TYPES", "TEMPLATES", "new_flow", "new_use_case", "place_files", "wrap_function"]
