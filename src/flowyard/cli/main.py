@@ -33,6 +33,7 @@ _NOUNS = {
     "flow": ("flowyard.cli.flow:flow", "Make, test, check, serve and build one flow."),
     "gateway": ("flowyard.cli.gateway:gateway", "One address before deployments: split, mirror, change weights."),
     "image": ("flowyard.cli.image:image", "Build images of registered flows."),
+    "init": ("flowyard.cli.init:init", "Make a repository for many use cases."),
     "judge": ("flowyard.cli.judge:judge", "Check judges against the grades that people gave."),
     "migrate": ("flowyard.cli.migrate:migrate", "Say what of a repository of the GenAIOps template maps to what here."),
     "monitor": ("flowyard.cli.monitor:monitor", "Collect, count and export what happened in production."),

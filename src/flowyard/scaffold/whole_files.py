@@ -11,7 +11,7 @@ from flowyard._util.files import write_atomic
 from flowyard._util.suggest import known_names
 from flowyard.errors import Conflict, UserError
 
-__all__ = ["new_folder", "place_files"]
+__all__ = ["absent_files", "new_folder", "place_files"]
 
 
 def new_folder(folder: Path, files: Mapping[PurePosixPath, bytes]) -> list[Path]:
@@ -51,7 +51,8 @@ def place_files(folder: Path, files: Mapping[PurePosixPath, bytes], force: Colle
     taken = [name.as_posix() for name, content in files.items() if _is_another(folder / name, content)]
     kept = [name for name in taken if name not in force]
     if kept:
-        hint = "They stay as they are. To have them overwritten: " + " ".join(f"--force {name}" for name in kept)
+        forced = " ".join(f"--force {name}" for name in kept)
+        hint = f"To leave them and write the others: --keep\nTo have them overwritten: {forced}"
         raise Conflict(f"{folder} has {known_names(kept, most=40)} already; nothing was written.", hint=hint)
     written = []
     for name, content in files.items():
@@ -59,6 +60,17 @@ def place_files(folder: Path, files: Mapping[PurePosixPath, bytes], force: Colle
             _write(folder / name, content)
             written.append(folder / name)
     return written
+
+
+def absent_files(
+    folder: Path, files: Mapping[PurePosixPath, bytes], force: Collection[str] = ()
+) -> dict[PurePosixPath, bytes]:
+    """Those of the files that are not there yet, are there with that very content, or are named by ``force``."""
+    return {
+        name: content
+        for name, content in files.items()
+        if name.as_posix() in force or not _is_another(folder / name, content)
+    }
 
 
 def _is_another(place: Path, content: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Evaluators that come with flowyard: their options in ``experiment.yaml``, and what golden cases expect of an answer."""
+"""Evaluators that come with flowyard: their options in ``experiment.yaml``, and what golden cases expect."""
 
 from __future__ import annotations
 

@@ -29,9 +29,7 @@ def overlay_schema() -> Schema:
 def _with_blocks(schema: Schema) -> Schema:
     keys: dict[str, Any] = schema["properties"]
     words = described_keys()["ExperimentSchema"]
-    for name in keys:
-        if name in words:
-            keys[name] = said(keys[name], words[name])
+    keys |= {name: said(form, words[name]) for name, form in keys.items() if name in words}
     parts = dict(schema["$defs"])
     for name, block in experiment_blocks().items():
         parts |= block.pop("$defs", {})

@@ -154,8 +154,8 @@ def _gate_text() -> Schema:
 
 def _gate() -> Schema:
     numbers = ("at_least", "at_most", "above", "below")
-    conditions = {
-        name: (NUMBER if name in numbers else _baseline(), f"The metric is {sign} this")
+    conditions: dict[str, tuple[Schema, str]] = {
+        str(name): (NUMBER if name in numbers else _baseline(), f"The metric is {sign} this")
         for name, sign in CONDITIONS.items()
     }
     made = with_keys(

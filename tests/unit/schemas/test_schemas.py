@@ -49,7 +49,7 @@ EXPERIMENT = {
 BLOCKS: dict[str, tuple[Any, Callable[[Any, YamlFile], Any]]] = {
     "metrics": (
         {"a": {"from": "g", "equals": "x", "higher_is_better": True, "low": 0, "high": 1, "failed_lines": 0.5}},
-        lambda value, file: POLICY_BLOCKS["metrics"](value, file),
+        POLICY_BLOCKS["metrics"],
     ),
     "gates": (
         [
@@ -57,11 +57,11 @@ BLOCKS: dict[str, tuple[Any, Callable[[Any, YamlFile], Any]]] = {
             {"metric": "a", "not_worse_than": "baseline", "by": 0.1, "slice": {"c": "v"}, "confidence": 0.9},
             {"metric": "a", "at_most": 3, "dataset": "d", "variant": "v"},
         ],
-        lambda value, file: POLICY_BLOCKS["gates"](value, file),
+        POLICY_BLOCKS["gates"],
     ),
-    "baseline": ({"run": "r"}, lambda value, file: POLICY_BLOCKS["baseline"](value, file)),
+    "baseline": ({"run": "r"}, POLICY_BLOCKS["baseline"]),
     "racing": ({"metric": "a", "alpha": 0.1, "min_lines": 3}, parse_racing_block),
-    "inconclusive": ("pass", lambda value, file: POLICY_BLOCKS["inconclusive"](value, file)),
+    "inconclusive": ("pass", POLICY_BLOCKS["inconclusive"]),
     "variants": (
         {
             "mode": "grid",

@@ -25,6 +25,6 @@ def test_no_tool_is_called_for_small_talk(agent):
     assert found == {**found, "calls": [], "rounds": 1}
 
 
-def test_it_gives_up_when_it_may_not_ask_again(agent):
+def test_it_gives_up_when_it_may_not_ask_again():
     hasty = flowyard.load_flow(FOLDER / "flows" / "agent", init={"max_rounds": 1}, simulate=FOLDER / "simulation.yaml")
     assert "counter" in hasty(question="When does the first train from Arden to Brook leave?")["answer"]

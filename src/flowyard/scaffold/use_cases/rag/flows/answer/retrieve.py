@@ -11,7 +11,35 @@ from promptflow.core import tool
 CORPUS = Path(__file__).parent / "corpus"
 WORD = re.compile(r"[a-z0-9]+")
 COMMON = frozenset(
-    ["a", "an", "and", "are", "at", "be", "can", "do", "does", "for", "from", "how", "i", "in", "is", "it", "my", "of", "on", "or", "the", "there", "to", "until", "what", "when", "you"]
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "at",
+        "be",
+        "can",
+        "do",
+        "does",
+        "for",
+        "from",
+        "how",
+        "i",
+        "in",
+        "is",
+        "it",
+        "my",
+        "of",
+        "on",
+        "or",
+        "the",
+        "there",
+        "to",
+        "until",
+        "what",
+        "when",
+        "you",
+    ]
 )
 SATURATION, LENGTH = 1.5, 0.75
 
