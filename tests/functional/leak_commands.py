@@ -205,6 +205,7 @@ COMMANDS: dict[str, Calls] = {
     "ab stop": (("ab", "--reason", "why"),),
     "migrate": ((".",), (".", "--json")),
     "new": (("{url}",), ("fresh_use_case", "--template", "prompty"), ("fresh_use_case",)),
+    "adopt": ((".", "--dry-run"), ("ok", "--name", "adopted"), ("leaks", "--json"), ("broken_yaml",), ("{url}",)),
     "init": (("fresh_repository",), (".", "--keep"), (".", "--force", "{url}")),
     "schema list": ((), ("--json",)),
     "schema show": (("deployment",), ("{url}",)),

@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 
 _NOUNS = {
     "ab": ("flowyard.cli.ab:ab", "Compare two versions in production, and let the better one have the requests."),
+    "adopt": ("flowyard.cli.adopt:adopt_", "Take in a flow or a repository that exists."),
     "approval": ("flowyard.cli.approval:approval", "Ask people whether a version may be deployed, and answer."),
     "azure": ("flowyard.cli.azure:azure", "Check what Azure needs for serving flows, and print what sets it up."),
     "cache": ("flowyard.cli.cache:cache", "Show and clear the answers that are kept."),
