@@ -16,6 +16,7 @@ from flowyard.flows.prompty import load_prompty
 
 __all__ = ["find_flow_file", "load_flow"]
 
+_MOST_NAMED = 5
 _NAMES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
 
 
@@ -50,6 +51,15 @@ def _entry_flow(entry: str, folder: Path) -> FlexFlow:
     return FlexFlow(name=name, file=folder / f"{module.replace('.', '/')}.py", folder=folder, entry=entry, where=entry)
 
 
+def _known_flows(folder: Path) -> str:
+    """What can be named in place of a flow that is not there."""
+    folders = sorted(each.name for each in folder.iterdir() if any((each / name).is_file() for name in _NAMES))
+    where = folder.absolute().name or str(folder)
+    if folders:
+        return f"Flows in {where}: {', '.join(folders[:_MOST_NAMED])}{', …' if len(folders) > _MOST_NAMED else ''}."
+    return f"{where} holds no flow. 'flowyard flow init --flow NAME' makes one."
+
+
 def find_flow_file(path: Path) -> Path:
     """The flow's definition file. Raises UserError when there is none or more than one."""
     if path.is_dir():
@@ -64,7 +74,7 @@ def find_flow_file(path: Path) -> Path:
     if not path.exists():
         parent = path.parent if path.parent.is_dir() else Path()
         near = did_you_mean(path.name, [child.name for child in parent.iterdir()])
-        raise UserError(f"Flow not found: {path}", hint=near)
+        raise UserError(f"Flow not found: {path}", hint=near or _known_flows(parent))
     if path.suffix not in (".yaml", ".yml", ".prompty"):
         raise UserError(f"{path} is not a flow file.", hint="A flow is a folder, or a .yaml, .yml or .prompty file.")
     return path

@@ -248,3 +248,14 @@ def test_finding_a_flow(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Flow not found") as caught:
         load_flow(tmp_path / "flow.dga.yaml")
     assert "flow.dag.yaml" in str(caught.value.hint)
+
+
+def test_a_flow_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Flow not found") as caught:
+        load_flow(tmp_path / "xyzzy")
+    assert "holds no flow" in str(caught.value.hint)
+    (tmp_path / "triage").mkdir()
+    (tmp_path / "triage" / "flow.dag.yaml").write_text("nodes: []")
+    with pytest.raises(UserError, match="Flow not found") as caught:
+        load_flow(tmp_path / "xyzzy")
+    assert "triage" in str(caught.value.hint)
