@@ -11,6 +11,7 @@ import pytest
 from functional_helper import clean_environment, flowyard, flowyard_here
 
 import flowyard as flowyard_api
+from flowyard.deploy.endpoint_test.golden import read_golden
 from flowyard.errors import ExitCode
 from flowyard.scaffold import TEMPLATES, new_use_case
 
@@ -67,6 +68,18 @@ def test_its_flows_are_valid_and_answer_the_sample_request(repository: Path, tem
     plan = flowyard_here("experiment", "run", folder, "--env", "pr", "--dry-run", cwd=repository)
     assert plan.returncode == 0
     assert "arning" not in plan.stderr
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_its_golden_cases_hold(repository: Path, template: str):
+    folder = repository / f"my_{template}"
+    flow = flowyard_api.load_flow(folder / FLOWS[template], simulate=folder / "simulation.yaml")
+    problems = {
+        case.name: [found for each in case.expect if (found := each.problem(flow(**case.request)))]
+        for case in read_golden(folder / "golden.yaml")
+    }
+    assert len(problems) >= 2
+    assert not any(problems.values()), problems
 
 
 def test_the_tests_of_all_of_them_pass_together(repository: Path):
