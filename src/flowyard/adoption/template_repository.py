@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from flowyard.adoption.deployment_file import read_deployments
 from flowyard.adoption.model import Adoption, LeftToDo, Mapped
-from flowyard.migration import Finding, Migration, survey_repository
+from flowyard.migration import Migration, survey_repository
 
 __all__ = ["plan_repository"]
 
@@ -45,7 +45,7 @@ def _used(migration: Migration) -> Iterator[Mapped]:
 
 def _left(migration: Migration) -> Iterator[LeftToDo]:
     for found in migration.findings:
-        if found.kind in _LEFT and not _is_done(found):
+        if found.kind in _LEFT and "--write" not in found.advice:  # such a change is made
             yield LeftToDo(found.where, found.message, found.advice)
 
 
@@ -55,8 +55,3 @@ def _once(left: Iterable[LeftToDo]) -> tuple[LeftToDo, ...]:
     for each in left:
         kept.setdefault((each.where, each.message.replace("'", "").split(" in ")[0].rstrip(".")), each)
     return tuple(kept.values())
-
-
-def _is_done(found: Finding) -> bool:
-    """Whether the adoption does it: what ``--write`` changes, and where an entry is deployed."""
-    return "--write" in found.advice or (found.kind == "later" and found.file.endswith("deployment_config.json"))
