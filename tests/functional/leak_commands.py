@@ -136,6 +136,9 @@ COMMANDS: dict[str, Calls] = {
     "monitor collect": ((".",), (".", "--json"), ("nowhere",)),
     "monitor show": (("--flow", "ok"), ("--flow", "ok", "--by", "arm")),
     "monitor export": (("--flow", "ok", "--to", "answers"), ("--reviewed", "data.jsonl", "--to", "answers")),
+    "monitor judge": (("experiment.yaml", "--flow", "ok"), ("nowhere",)),
+    "monitor evaluate": (("experiment.yaml", "--collect", "."), ("broken_experiment.yaml",)),
+    "monitor forget": (("--unit", "u"), ("--of-request", "r", "--yes"), ()),
     "monitor retain": ((".", "--days", "30"),),
     "registry register": (
         ("leaks", "--name", "leaks", "--experiment", "leaking"),

@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 from flowyard.ab.evidence import ArmCounts, Evidence, Split, TimeSlice, latency_bucket
 from flowyard.ab.joining import joined_records
 from flowyard.ab.policy import AbPolicy
-from flowyard.ab.record_values import Joined, has_failed, is_unsafe, moment, number, outcome, value_at
+from flowyard.ab.record_values import (
+    Joined,
+    has_failed,
+    is_too_low,
+    is_unsafe,
+    known_at,
+    moment,
+    number,
+    outcome,
+    value_at,
+)
 
 __all__ = ["count_records"]
 
@@ -153,6 +163,7 @@ def _count_requests(seen: Sequence[_Seen], policy: AbPolicy, since: datetime, ta
         if (cell, each.unit) not in looked:
             looked.add((cell, each.unit))
             _look(each, policy, counts, tally.latency[cell])
+            _look_at_judge(each, policy, since, tally)
 
 
 def _look(each: _Seen, policy: AbPolicy, counts: dict[str, float], latency: dict[int, int]) -> None:
@@ -173,6 +184,19 @@ def _look(each: _Seen, policy: AbPolicy, counts: dict[str, float], latency: dict
         counts["unsafe"] += unsafe
 
 
+def _look_at_judge(each: _Seen, policy: AbPolicy, since: datetime, tally: _Tally) -> None:
+    """A judgement counts when it was made, so that no interval of before changes."""
+    guardrail = policy.judged
+    if guardrail is None or guardrail.field is None or guardrail.at_least is None:
+        return
+    low = is_too_low(each.joined, guardrail.field, guardrail.at_least)
+    if low is not None:
+        at = max(each.at, known_at(each.joined, guardrail.field) or each.at)
+        counts = tally.counts[_cell(at, each, policy, since)]
+        counts["judged"] += 1
+        counts["judged_low"] += low
+
+
 def _count_outcomes(seen: Sequence[_Seen], policy: AbPolicy, since: datetime, tally: _Tally) -> None:
     """The first outcome of a unit; of numbers the mean of those in the same epoch and arm."""
     by_unit: dict[str, list[_Outcome]] = defaultdict(list)
@@ -188,8 +212,7 @@ def _count_outcomes(seen: Sequence[_Seen], policy: AbPolicy, since: datetime, ta
 
 
 def _known_at(seen: _Seen, policy: AbPolicy) -> datetime:
-    kind = (policy.primary.field or "exposure").partition(".")[0]
-    return max(seen.at, moment(seen.joined.get(kind, {})) or seen.at)
+    return max(seen.at, known_at(seen.joined, policy.primary.field or "exposure") or seen.at)
 
 
 def _mean_beside(first: _Outcome, outcomes: Sequence[_Outcome]) -> float:

@@ -65,6 +65,8 @@ class ArmCounts:
     cost_squares: float = 0.0
     safety_judged: int = 0
     unsafe: int = 0
+    judged: int = 0
+    judged_low: int = 0
 
     def __add__(self, other: ArmCounts) -> ArmCounts:
         sums: dict[str, Any] = {

@@ -71,6 +71,8 @@ def _p_value(
 
 def _bad(metric: GuardrailMetric, arm: ArmCounts) -> tuple[int, int]:
     """How many looks were bad, of how many."""
+    if metric == "judge_fail_rate":
+        return arm.judged_low, arm.judged
     return (arm.errors, arm.looks) if metric == "error_rate" else (arm.unsafe, arm.safety_judged)
 
 

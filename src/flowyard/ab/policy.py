@@ -10,7 +10,7 @@ from typing import Any, Literal
 __all__ = ["AbPolicy", "Guardrail", "GuardrailMetric", "PrimaryMetric", "RampStep", "SplitPlace"]
 
 Unit = Literal["user", "session", "request"]
-GuardrailMetric = Literal["error_rate", "latency_p95_ms", "cost_usd_per_request", "safety_fail_rate"]
+GuardrailMetric = Literal["error_rate", "latency_p95_ms", "cost_usd_per_request", "safety_fail_rate", "judge_fail_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,21 @@ class PrimaryMetric:
 
     @property
     def label(self) -> str:
-        return self.metric if self.field is None else f"{self.metric} {self.field}"
+        return self.metric if self.field is None else f"{self.metric} {self.field.removeprefix('judgement.')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """What must not get worse: ``most`` is absolute, ``most_times_control`` relative to the control's."""
+    """What must not get worse: ``most`` is absolute, ``most_times_control`` relative to the control's.
+
+    ``at_least`` is the score of a judge that is enough.
+    """
 
     metric: GuardrailMetric
     most: float | None = None
     most_times_control: float | None = None
     field: str | None = None
+    at_least: float | None = None
 
     @property
     def limits(self) -> Sequence[Literal["most", "most_times_control"]]:
@@ -118,3 +122,8 @@ class AbPolicy:
     @property
     def safety_field(self) -> str | None:
         return next((each.field for each in self.guardrails if each.metric == "safety_fail_rate"), None)
+
+    @property
+    def judged(self) -> Guardrail | None:
+        """The guardrail on the scores of a judge."""
+        return next((each for each in self.guardrails if each.metric == "judge_fail_rate"), None)

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
-from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric, RampStep, SplitPlace
+from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
 from flowyard.approval.policy import DURATION_FORM, parse_duration
 from flowyard.errors import NotFound, Problem, UserError
 
@@ -71,9 +71,15 @@ class _Arms(_Strict):
     treatment: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class _Judge(_Strict):
+    evaluator: Annotated[str, Field(min_length=1)]
+    field: Annotated[str, Field(min_length=1)]
+
+
 class _Primary(_Strict):
     metric: Literal["no_error", "feedback", "judge", "field"]
     field: _Field | None = None
+    judge: _Judge | None = None
     success: list[bool | int | float | str] = []
     at_least: _Finite | None = None
     direction: Literal["higher", "lower"] = "higher"
@@ -83,10 +89,12 @@ class _Primary(_Strict):
 
 
 class _Guardrail(_Strict):
-    metric: Literal["error_rate", "latency_p95_ms", "cost_usd_per_request", "safety_fail_rate"]
+    metric: GuardrailMetric
     most: _Above0 | None = None
     most_times_control: Annotated[float, Field(ge=1, le=1000)] | None = None
     field: _Field | None = None
+    judge: _Judge | None = None
+    at_least: _Finite | None = None
 
 
 class _Step(_Strict):
@@ -159,6 +167,8 @@ def _made(body: AbFile, folder: Path) -> AbPolicy:
     given = body.model_dump()
     arms, primary, split = given.pop("arms"), given.pop("primary"), given.pop("split")
     primary["success"] = tuple(primary["success"])
+    for each in (primary, *given["guardrails"]):
+        each["field"] = _field(each)
     if split and split["file"]:
         split["file"] = str(folder / split["file"])
     steps = (RampStep(**{key: value for key, value in step.items() if value is not None}) for step in given.pop("ramp"))
@@ -173,6 +183,13 @@ def _made(body: AbFile, folder: Path) -> AbPolicy:
             "split": SplitPlace(**split) if split else None,
         }
     )
+
+
+def _field(given: dict[str, Any]) -> str | None:
+    """The field of a metric; that of a judge by its evaluator."""
+    judge = given.pop("judge")
+    field: str | None = f"judgement.{judge['evaluator']}.{judge['field']}" if judge else given["field"]
+    return field
 
 
 def _more(body: AbFile, file: YamlFile) -> Iterator[Problem]:
@@ -199,9 +216,13 @@ def _more(body: AbFile, file: YamlFile) -> Iterator[Problem]:
 def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
     where = file.where("primary", "metric")
     if primary.metric == "no_error":
-        if primary.field or primary.success or primary.at_least is not None:
-            yield Problem("no_error takes no field, success or at_least.", where)
-    elif primary.field is None:
+        if primary.field or primary.judge or primary.success or primary.at_least is not None:
+            yield Problem("no_error takes no field, judge, success or at_least.", where)
+    elif primary.judge and (primary.field or primary.metric == "feedback"):
+        yield Problem("'judge' stands in the place of 'field', for judge and field.", file.where("primary", "judge"))
+    elif primary.metric == "judge" and primary.field is None and primary.judge is None:
+        yield Problem("judge needs a judge.", where, "judge: {evaluator: quality, field: score}")
+    elif primary.field is None and primary.judge is None:
         yield Problem(f"{primary.metric} needs a field.", where, "field: feedback.rating")
     if primary.metric == "judge" and primary.at_least is None:
         yield Problem("judge needs the score that is enough.", where, "at_least: 4")
@@ -220,12 +241,29 @@ def _guardrail_problems(guardrails: list[_Guardrail], file: YamlFile) -> Iterato
         where = file.where("guardrails", place)
         if each.most is None and each.most_times_control is None:
             yield Problem(f"{each.metric} has no limit.", where, "most: 0.05, or most_times_control: 1.2")
-        if each.metric in ("error_rate", "safety_fail_rate") and each.most is not None and each.most >= 1:
+        if (
+            each.metric in ("error_rate", "safety_fail_rate", "judge_fail_rate")
+            and each.most is not None
+            and each.most >= 1
+        ):
             yield Problem("A rate's limit is below 1.", file.where("guardrails", place, "most"))
-        if (each.metric == "safety_fail_rate") != (each.field is not None):
-            yield Problem("safety_fail_rate, and it alone, needs a field.", where, "field: exchange.outputs.is_safe")
+        yield from _judge_problems(each, where)
         if any(each.metric == other.metric for other in guardrails[:place]):
             yield Problem(f"{each.metric} is there twice.", where, "One entry can have both limits.")
+
+
+def _judge_problems(each: _Guardrail, where: str) -> Iterator[Problem]:
+    """Who judges, where somebody does, and what is enough."""
+    if each.metric == "judge_fail_rate":
+        if each.judge is None or each.at_least is None or each.field:
+            hint = "judge: {evaluator: quality, field: score}, at_least: 3"
+            yield Problem("judge_fail_rate needs 'judge' and 'at_least'.", where, hint)
+        return
+    if each.at_least is not None:
+        yield Problem("Only judge_fail_rate takes 'at_least'.", where)
+    if (each.metric == "safety_fail_rate") != ((each.field is None) != (each.judge is None)):
+        hint = "field: exchange.outputs.is_safe, or judge: {evaluator: safety, field: is_safe}"
+        yield Problem("safety_fail_rate, and it alone, needs a field or a judge.", where, hint)
 
 
 def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
@@ -233,7 +271,7 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
     place = ".".join(map(str, keys))
     where = file.where(*keys)
     if error["type"] == "extra_forbidden":
-        model = AbFile if len(keys) == 1 else _BLOCKS[str(keys[0])]
+        model = AbFile if len(keys) == 1 else _Judge if "judge" in keys[1:-1] else _BLOCKS[str(keys[0])]
         known = list(model.model_fields)
         near = did_you_mean(str(keys[-1]), known)
         return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")

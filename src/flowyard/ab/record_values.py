@@ -9,11 +9,13 @@ from typing import Any
 from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.ab.policy import PrimaryMetric
 
-__all__ = ["Joined", "has_failed", "is_unsafe", "moment", "number", "outcome", "value_at"]
+__all__ = ["Joined", "has_failed", "is_too_low", "is_unsafe", "known_at", "moment", "number", "outcome", "value_at"]
 
 Joined = Mapping[str, Mapping[str, Any]]
 """The records of one request by their kind; of several of one kind the first."""
 
+_JUDGEMENT = "judgement"
+"""The kind of a record with what evaluators said of an answer: ``by``, then the evaluator's name, ``outputs``."""
 _LEAST_STATUS, _FIRST_FAILURE = 100, 400
 _CALLERS_OWN = frozenset({401, 403, 404, 405, 406, 411, 413, 414, 415, 431, 499})
 """Statuses that say something of the caller only: no key, no such route, a body that is too large, gone away."""
@@ -35,8 +37,33 @@ def value_at(joined: Joined, field: str) -> Any:
     record = joined.get(kind)
     if record is None:
         return None
+    if kind == _JUDGEMENT:
+        said, name = _said(record, field)
+        found = _inside(said, ["outputs", name])
+        return _inside(said, ["outputs", *name.split(".")]) if found is None else found
     found = _inside(record, keys)
     return _inside(record, [kind, *keys]) if found is None else found
+
+
+def known_at(joined: Joined, field: str) -> datetime | None:
+    """When the record of that field was written; a judgement when that evaluator judged. None without one."""
+    kind = field.partition(".")[0]
+    record = joined.get(kind)
+    if record is None:
+        return None
+    return moment(_said(record, field)[0] if kind == _JUDGEMENT else record)
+
+
+def _said(record: Mapping[str, Any], field: str) -> tuple[Mapping[str, Any], str]:
+    """What the evaluator of a field said, and the rest of the field; the names of both may hold dots."""
+    rest = field.removeprefix(f"{_JUDGEMENT}.")
+    said = record.get("by")
+    names = [name for name in said if rest.startswith(f"{name}.")] if isinstance(said, Mapping) else []
+    if not isinstance(said, Mapping) or not names:
+        return {}, ""
+    name = max(names, key=len)
+    found = said[name]
+    return (found if isinstance(found, Mapping) else {}), rest[len(name) + 1 :]
 
 
 def _inside(record: Any, keys: list[str]) -> Any:
@@ -81,6 +108,12 @@ def has_failed(joined: Joined) -> bool:
     if status in _CALLERS_OWN:
         return False
     return status >= _FIRST_FAILURE or bool(joined.get("exchange", {}).get("error"))
+
+
+def is_too_low(joined: Joined, field: str, at_least: float) -> bool | None:
+    """Whether a judge gave less than is enough; None when nobody judged, or when the other arm answered."""
+    found = number(value_at(joined, field))
+    return None if found is None or joined["exposure"].get("chosen_by") == "fallback" else found < at_least
 
 
 def is_unsafe(joined: Joined, field: str | None) -> bool | None:

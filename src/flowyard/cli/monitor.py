@@ -11,7 +11,10 @@ __all__ = ["monitor"]
 _COMMANDS = {
     "collect": ("flowyard.cli.monitor_collect:collect", "Take what is new in folders of records into the store."),
     "show": ("flowyard.cli.monitor_show:show", "Show how versions or arms do."),
+    "judge": ("flowyard.cli.monitor_judge:judge", "Judge a sample of the answers by the experiment's evaluators."),
+    "evaluate": ("flowyard.cli.monitor_evaluate:evaluate", "Judge a sample, hold it to the gates, and report."),
     "export": ("flowyard.cli.monitor_export:export", "Make a dataset of what production was asked and answered."),
+    "forget": ("flowyard.cli.monitor_forget:forget", "Delete all records of one unit, such as a user."),
     "retain": ("flowyard.cli.monitor_retain:retain", "Delete what is older than some days."),
 }
 

@@ -152,6 +152,30 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             tail {text} NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE flowyard_production_judgements (
+            id {text} PRIMARY KEY,
+            at_ms BIGINT NOT NULL,
+            exchange {text} NOT NULL,
+            flow {text} NOT NULL,
+            version {text} NOT NULL,
+            request_id {text} NOT NULL,
+            evaluator {text} NOT NULL,
+            digest {text} NOT NULL,
+            judged_ms BIGINT NOT NULL,
+            drawn INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            attempts BIGINT NOT NULL,
+            calls BIGINT NOT NULL,
+            cost_usd DOUBLE PRECISION NOT NULL,
+            simulated INTEGER NOT NULL,
+            record {text} NOT NULL
+        )""",
+        "CREATE INDEX flowyard_production_judgements_by_exchange ON flowyard_production_judgements (exchange)",
+        "CREATE INDEX flowyard_production_judgements_by_time ON flowyard_production_judgements (flow, at_ms)",
+        "CREATE INDEX flowyard_production_judgements_by_judging ON flowyard_production_judgements "
+        "(flow, evaluator, judged_ms)",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 

@@ -91,7 +91,7 @@ def test_little_is_enough_and_asks_people(tmp_path: Path):
         ("expected: 0.7", "direction: lower", "ab.yaml:5: More successes are better"),
         ("most: 0.05, most_times_control: 1.5", "most: 5", "ab.yaml:7: A rate's limit is below 1."),
         ("most: 0.05, most_times_control: 1.5", "", "ab.yaml:7: error_rate has no limit."),
-        (", field: exchange.outputs.safe", "", "ab.yaml:8: safety_fail_rate, and it alone, needs a field."),
+        (", field: exchange.outputs.safe", "", "ab.yaml:8: safety_fail_rate, and it alone, needs a field or a judge."),
         ("safety_fail_rate", "error_rate", "error_rate is there twice."),
         ("most: 0.01", "mots: 0.01", "Unknown key 'guardrails.1.mots'.\n    Did you mean 'most'?"),
         ("alpha: 0.01", "alpha: 5", "ab.yaml:9: alpha: input should be less than 0.5."),
