@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-__all__ = ["LONGEST", "duration_text", "parse_duration"]
+__all__ = ["DURATION_FORM", "LONGEST", "duration_text", "parse_duration"]
 
 LONGEST = timedelta(days=30)
 """The longest time there is for anything, as with the environments of GitHub."""
+
+DURATION_FORM = {
+    "type": "string",
+    "pattern": r"^\s*(?=[0-9])([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?\s*$",
+}
+"""A duration for a JSON schema, which knows no upper end."""
 
 _DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))

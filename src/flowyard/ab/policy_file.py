@@ -9,16 +9,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from flowyard._util.durations import parse_duration
+from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
 from flowyard.errors import NotFound, Problem, UserError
 
-__all__ = ["AB_FILE", "deployment_problems", "find_policy", "parse_policy"]
+__all__ = ["AB_FILE", "AbFile", "deployment_problems", "find_policy", "parse_policy"]
 
 AB_FILE = "ab.yaml"
 _NAME = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}")
@@ -53,8 +53,8 @@ def _step(value: Any) -> Any:
     return {"share": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration)]
-_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration)]
+_Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)]
+_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration), WithJsonSchema(DURATION_FORM)]
 _Name = Annotated[str, _matching(_NAME, "a name has letters, digits, '-' and '_', at most 64")]
 _Field = Annotated[str, _matching(_FIELD, "write the kind of record and its keys: feedback.rating")]
 _Level = Annotated[float, Field(gt=0, lt=0.5)]
@@ -113,7 +113,7 @@ class _Split(_Strict):
     margin: _LeastDuration = timedelta(minutes=1)
 
 
-class _File(_Strict):
+class AbFile(_Strict):
     name: _Name
     experiment: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     arms: _Arms
@@ -156,7 +156,7 @@ def parse_policy(file: YamlFile) -> AbPolicy:
     """The policy in a file. Raises UserError with every problem."""
     problems = file.repeated_problems()
     try:
-        body = _File.model_validate({} if file.data is None else file.data)
+        body = AbFile.model_validate({} if file.data is None else file.data)
     except ValidationError as error:
         problems += [_problem(each, file) for each in error.errors(include_url=False)]
         body = None
@@ -167,7 +167,7 @@ def parse_policy(file: YamlFile) -> AbPolicy:
     return _made(body, file.path.parent)
 
 
-def _made(body: _File, folder: Path) -> AbPolicy:
+def _made(body: AbFile, folder: Path) -> AbPolicy:
     given = body.model_dump()
     arms, primary, split = given.pop("arms"), given.pop("primary"), given.pop("split")
     primary["success"] = tuple(primary["success"])
@@ -197,7 +197,7 @@ def _field(given: dict[str, Any]) -> str | None:
     return field
 
 
-def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _more(body: AbFile, file: YamlFile) -> Iterator[Problem]:
     """What is wrong although each value by itself is right."""
     if body.arms.control == body.arms.treatment:
         yield Problem("Control and treatment are the same.", file.where("arms", "treatment"))
@@ -311,7 +311,7 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
     place = ".".join(map(str, keys))
     where = file.where(*keys)
     if error["type"] == "extra_forbidden":
-        model = _File if len(keys) == 1 else _Judge if "judge" in keys[1:-1] else _BLOCKS[str(keys[0])]
+        model = AbFile if len(keys) == 1 else _Judge if "judge" in keys[1:-1] else _BLOCKS[str(keys[0])]
         known = list(model.model_fields)
         near = did_you_mean(str(keys[-1]), known)
         return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")

@@ -6,10 +6,10 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from flowyard._util.durations import parse_duration
+from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.approval.model import ApprovalPolicy
@@ -17,7 +17,7 @@ from flowyard.approval.names import count_people
 from flowyard.errors import ExperimentInvalid, Problem
 from flowyard.experiments.model import Experiment
 
-__all__ = ["APPROVAL_BLOCK", "parse_approval_block", "read_approval_policy"]
+__all__ = ["APPROVAL_BLOCK", "ApprovalBlock", "parse_approval_block", "read_approval_policy"]
 
 APPROVAL_BLOCK = "approval"
 
@@ -49,10 +49,10 @@ def _way(value: str) -> str:
     return value
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)]
 
 
-class _Block(BaseModel):
+class ApprovalBlock(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     timeout: _Duration = timedelta(minutes=60)
@@ -75,7 +75,7 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
     """``{timeout: 60m, approvals: 1, …}`` as a policy. Raises ExperimentInvalid with every problem and its line."""
     title = f"{file.path} cannot be used:"
     try:
-        block = _Block.model_validate({} if value is None else value)
+        block = ApprovalBlock.model_validate({} if value is None else value)
     except ValidationError as error:
         problems = [_problem(each, file, keys) for each in error.errors(include_url=False)]
         raise ExperimentInvalid(title, problems) from None
@@ -98,7 +98,7 @@ def _problem(error: ErrorDetails, file: YamlFile, keys: tuple[str | int, ...]) -
     place = ".".join(str(key) for key in (APPROVAL_BLOCK, *inner))
     where = file.where(*keys, *inner)
     if error["type"] == "extra_forbidden":
-        known = list(_Block.model_fields)
+        known = list(ApprovalBlock.model_fields)
         hint = did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known)}."
         return Problem(f"Unknown key {place!r}.", where, hint)
     return Problem(f"{place!r}: {error['msg'][0].lower()}{error['msg'][1:]}.", where)
