@@ -217,7 +217,7 @@ def _more(body: AbFile, file: YamlFile) -> Iterator[Problem]:
         yield from _split_problems(body, body.split, file)
 
 
-def _split_problems(body: _File, split: _Split, file: YamlFile) -> Iterator[Problem]:
+def _split_problems(body: AbFile, split: _Split, file: YamlFile) -> Iterator[Problem]:
     if sum(place is not None for place in (split.gateway, split.file, split.deployment)) != 1:
         yield Problem("Give one of the split's 'gateway', 'file' and 'deployment'.", file.where("split"))
     if split.gateway and not split.key:
@@ -264,7 +264,7 @@ def _is_plain_feedback(primary: _Primary) -> bool:  # as monitoring reads it
     return primary.metric == "feedback" and not primary.success and primary.at_least is None
 
 
-def _bounds_problems(body: _File, file: YamlFile, bounds: list[float]) -> Iterator[Problem]:
+def _bounds_problems(body: AbFile, file: YamlFile, bounds: list[float]) -> Iterator[Problem]:
     expected, where = body.primary.expected, file.where("primary", "bounds")
     if body.primary.metric != "field":
         yield Problem("Yes and no have no bounds; they are for a field.", where)
