@@ -27,6 +27,7 @@ from flowyard.flows.load import load_flow
 from flowyard.gateway.config_file import parse_gateway_file
 from flowyard.llm.cache.block import parse_cache_block
 from flowyard.llm.pacing.limits import read_limits
+from flowyard.production.alerts.policy_file import parse_monitoring
 from flowyard.schemas import SCHEMAS, find_schema, schema_files
 from flowyard.schemas.models import described_keys
 from flowyard.simulation.rules import load_rules
@@ -144,6 +145,30 @@ AB = {
     "ramp": [1, {"share": 50, "min_duration": "1h", "min_sample": 5}],
     "decide": "auto",
 }
+MONITORING = {
+    "flow": "triage",
+    "records": ["records"],
+    "notify": ["mailto:team@example.com"],
+    "alerts": [
+        {
+            "name": "errors",
+            "when": "error_rate > 0.05 over 10m for 10m",
+            "severity": "critical",
+            "by": "flow",
+            "min_requests": 5,
+            "cooldown": "12h",
+            "notify": ["mailto:data@example.com"],
+        }
+    ],
+    "drift": {
+        "reference": "7d",
+        "alpha": 0.01,
+        "effect": 0.1,
+        "vector_effect": 0.05,
+        "min_records": 50,
+        "features": ["inputs"],
+    },
+}
 RULES = {
     "seed": 1,
     "latency": {"median_ms": 1, "p95_ms": 2},
@@ -221,6 +246,7 @@ FILES: dict[str, tuple[Any, Callable[[Any, Path], Any]]] = {
     "deployment": (DEPLOYMENT, lambda data, folder: parse_deployment_file(yaml_of(data, folder), folder)),
     "gateway": (GATEWAY, lambda data, folder: parse_gateway_file(yaml_of(data, folder), {})),
     "ab": (AB, lambda data, folder: parse_policy(yaml_of(data, folder))),
+    "monitoring": (MONITORING, lambda data, folder: parse_monitoring(yaml_of(data, folder), lambda: "triage")),
     "simulation": (RULES, through_file(load_rules, "simulation.yaml")),
     "golden": (GOLDEN, through_file(read_golden, "golden.yaml")),
     "flowyard": (PROJECT, through_file(lambda path: read_config([path]), "flowyard.yaml")),
@@ -339,7 +365,9 @@ def test_every_key_of_a_model_has_its_words_and_no_other_has():
             for key, form in part.get("properties", {}).items():
                 assert form.get("description"), f"{each.name}: {name}.{key} says nothing"
             found.setdefault(name, set()).update(part.get("properties", {}))
-    roots = {"ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "RulesFile"}
+    roots = {
+        "ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "MonitoringFile", "RulesFile",
+    }  # fmt: skip
     others = {"run", "flow.dag", "flow.flex", "node"}
     assert {name: keys for name, keys in said.items() if name not in roots | others} == {
         name: found[name] for name in said if name not in roots | others
