@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Any, Literal
 
 from flowyard import __version__
@@ -14,8 +13,10 @@ from flowyard.pipelines.stages import HOME_FOLDER
 __all__ = ["STATE_SECRETS", "Branches", "CiFile", "CiSettings", "Cloud", "Install"]
 
 STATE_SECRETS = ("FLOWYARD_STORE", "FLOWYARD_APPROVAL_KEY")
-"""Secrets by which jobs share records, registry and ledger, and by which the ledger is sealed; where there are none, the
-variables are empty, which is as if they were not set."""
+"""Secrets by which jobs share records, registry and ledger, and by which the ledger is sealed.
+
+Where there are none, the variables are empty, which is as if they were not set.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,6 @@ class Cloud:
     service_connection: str = "flowyard-azure"
 
 
-_NO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class CiSettings:
     """What holds for all CI files of a repository; each name in it was checked to be plain when it was read.
@@ -91,8 +89,8 @@ class CiSettings:
     runners: tuple[str, ...] = ("ubuntu-latest",)
     environments: Mapping[str, str] = field(default_factory=lambda: {"dev": "dev", "prod": "prod"})
     notify: str | None = None
-    secrets: Mapping[str, tuple[str, ...]] = _NO_NAMES
-    variables: Mapping[str, tuple[str, ...]] = _NO_NAMES
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cloud: Cloud = Cloud()
     home: str = HOME_FOLDER
 

@@ -144,12 +144,20 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     for place in (body.use_cases, body.home, body.install.requirements):
         if place is not None and ".." in place.split("/"):
             yield Problem(f"{place!r} leads out of the repository.", file.where())
+    yield from _branch_problems(body, file)
+    yield from _variable_problems(body, file)
+
+
+def _branch_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
     names = list(body.branches.model_dump().values())
     if len(set(names)) != len(names):
         yield Problem("Each branch has a name of its own.", file.where("branches"))
     for name in names:
         if ".." in name or "//" in name or name.endswith((".", ".lock")):
             yield Problem(f"{name!r} cannot be the name of a branch.", file.where("branches"))
+
+
+def _variable_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
     for key in ("secrets", "variables"):
         for env, listed in getattr(body, key).model_dump().items():
             for name in listed:
@@ -169,6 +177,6 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
         hint = did_you_mean(str(location[-1]), known) or f"Known keys: {known_names(known, most=20)}."
         return Problem(f"Unknown key {place!r}.", where, hint)
     if error["type"] == "string_pattern_mismatch":
-        return Problem(f"{place}: {ascii(error['input'])} has characters that do not belong there.", where)
+        return Problem(f"{place}: {error['input']!a} has characters that do not belong there.", where)
     message = error["msg"]
     return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)
