@@ -21,9 +21,12 @@ __all__ = ["SETTINGS_FILE", "read_ci_settings"]
 
 SETTINGS_FILE = "pipelines.yaml"
 
-_SAFE_PATH = r"^(?:\.|(?!-)[A-Za-z0-9._-]+(?:/(?!-)[A-Za-z0-9._-]+)*)$"
+_SAFE_PATH = r"^(?:\.|[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)*)$"
 _Folder = Annotated[str, StringConstraints(pattern=_SAFE_PATH, max_length=200)]
-_Home = Annotated[str, StringConstraints(pattern=r"^/?(?!-)[A-Za-z0-9._-]+(?:/(?!-)[A-Za-z0-9._-]+)*$", max_length=200)]
+_Home = Annotated[
+    str,
+    StringConstraints(pattern=r"^/?[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)*$", max_length=200),
+]
 _Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _Named = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9 ._()-]{0,98}[A-Za-z0-9._()-])?$")]
