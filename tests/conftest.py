@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("store_contract", "registry_contract", "production_contract")
+pytest.register_assert_rewrite("store_contract", "registry_contract", "production_contract", "judgement_contract")
 
 TABLES = {
     "reference values": ("source | case | published | ours", "{} | {} | {} | {}"),

@@ -25,7 +25,7 @@ class UseCase:
         self.home = root.parent / "home"
 
     def __call__(self, *words: str | Path, **environment: str) -> Completed:
-        return flowyard(*words, cwd=self.root, env={"FLOWYARD_HOME": str(self.home), **environment})
+        return flowyard(*words, cwd=self.root, env={"FLOWYARD_HOME": str(self.home), **environment}, timeout=240)
 
     def json(self, *words: str | Path, code: int = 0, **environment: str) -> Any:
         done = self(*words, "--json", **environment)

@@ -75,7 +75,7 @@ class Forge:
         answered: list[str] = []
 
         def on_line(workspace: Path, line: str) -> None:
-            found = re.search(r"approval approve ([0-9a-f]{12})", line)
+            found = re.search(r"Waiting for the answers to ([0-9a-f]{12})", line)
             if found and found[1] not in answered:
                 answered.append(found[1])
                 words = ("approval", decision, found[1], "--reason", "seen", "--home", home(workspace))
@@ -103,7 +103,9 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     """The example: a gate that is missed, then reached; merged, approved while the job waits, and served."""
     folder = repository.root / "triage"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
-    shutil.copy(folder / "experiment.dev.yaml", folder / "experiment.pr.yaml")
+    overlay = folder / "experiment.dev.yaml"
+    shutil.copy(overlay, folder / "experiment.pr.yaml")
+    overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 5m}}\n")
     repository.write("pipelines.yaml", "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\n")
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
@@ -162,6 +164,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     folder = repository.use_case("shop")
     settings = f"home: {repository.home}\nvariables: {{dev: [SHOP_MOOD]}}\n"
     repository.write("pipelines.yaml", settings)
+    repository.write(f"{folder}/experiment.dev.yaml", "approval: {timeout: 5m}\n")
     repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1s}\n")
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
@@ -194,7 +197,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     assert "[exit code 4]" in forge.runner.text
     assert "production@prod" not in _aliases(repository)
 
-    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1h}\n")
+    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 5m}\n")
     repository.git("checkout", "-q", "-b", "release/2")
     repository.commit()
     refused = forge.answering("reject", lambda _: repository.home)

@@ -26,7 +26,7 @@ from flowyard.records import Comparison, ExperimentRecord
 from flowyard.reports import comparison_table, decide_and_report, report_paths, summarize
 from flowyard.runs.budget import Budget
 
-__all__ = ["carry_out_experiment", "run_and_decide"]
+__all__ = ["carry_out_experiment", "print_result", "run_and_decide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def carry_out_experiment(
             _say_unfinished(each)
         raise
     record, evidence = decided.record, decided.evidence
-    _print_result(record, decided.comparison, evidence, policy, decided.files, as_json=as_json)
+    print_result(record, decided.comparison, evidence, policy, decided.files, as_json=as_json)
     if not record.is_finished:
         _say_unfinished(record)
     elif track:
@@ -94,7 +94,7 @@ def _say_unfinished(record: ExperimentRecord) -> None:
     click.echo(f"What was run is kept. Go on with: {resume_words(record)}", err=True)
 
 
-def _print_result(
+def print_result(
     record: ExperimentRecord,
     comparison: Comparison,
     evidence: Evidence,
@@ -103,6 +103,7 @@ def _print_result(
     *,
     as_json: bool,
 ) -> None:
+    """Print what an execution came to: the table, the gates and where the reports are; or one JSON value."""
     if as_json:
         print_json({**experiment_view(record, evidence), "reports": report_paths(files)})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,13 +13,20 @@ from flowyard.cli.monitor_options import flow_named, require_known, window
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.errors import UserError
+from flowyard.production.alerts.model import DriftReference
+from flowyard.production.alerts.policy_file import parse_reference
 from flowyard.production.chosen import FILTERS, with_filters
 from flowyard.production.dataset_lines import iter_dataset_lines
+from flowyard.production.drift import DriftSettings, drifted_ids, observations
+from flowyard.production.drift.reference import drift_of, open_reference
+from flowyard.production.known_inputs import KnownInputs
 from flowyard.production.lines import ExchangeFilter
 from flowyard.production.register import RegisteredLines, register_lines
 from flowyard.production.review import read_reviewed, write_review
-from flowyard.production.store import open_production
-from flowyard.registry.open import open_registry
+from flowyard.production.store import ProductionStore, open_production
+from flowyard.registry import Registry, Version, open_registry
+from flowyard.runs.dataset import open_dataset
+from flowyard.settings import Settings
 
 __all__ = ["export"]
 
@@ -34,6 +42,13 @@ __all__ = ["export"]
 @click.option("--version", help="Only this version.")
 @click.option("--arm", help="Only what this arm answered.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sample:N.")
+@click.option(
+    "--not-in",
+    "known",
+    multiple=True,
+    metavar="DATASET[:VERSION]",
+    help="Without inputs that this dataset has in any version, or in this one; may be repeated.",
+)
 @click.option("--to", "dataset", metavar="DATASET", help="The dataset to register a version of.")
 @click.option("--review", type=click.Path(path_type=Path), help="Write a .csv or .jsonl for a person to edit instead.")
 @click.option("--reviewed", type=click.Path(path_type=Path), help="Register such a file, without what it says no to.")
@@ -47,6 +62,7 @@ def export(
     version: str | None,
     arm: str | None,
     seed: int,
+    known: tuple[str, ...],
     dataset: str | None,
     review: Path | None,
     reviewed: Path | None,
@@ -56,7 +72,8 @@ def export(
     """Make a dataset of what production was asked and answered, with labels from feedback, each input once.
 
     USECASE is the folder with experiment.yaml. Filters: failed, thumbs-down, thumbs-up, low-score[:BELOW],
-    slow[:SECONDS], sample:N; of several, all have to hold.
+    low-judgement:EVALUATOR[.FIELD]:BELOW, slow[:SECONDS], drifted[:REFERENCE], sample:N; of several, all have to
+    hold. One may have several, joined by 'and' and 'or'.
     """
     _check(dataset, review, reviewed)
     settings = read_settings(home)
@@ -68,10 +85,11 @@ def export(
     store = open_production(settings)
     name = require_known(flow_named(use_case, flow), store.flows(), "the flow", "--flow")
     plain = ExchangeFilter(name, window(since, until), version=version, arm=arm, seed=seed)
-    wanted = with_filters(store, plain, filters)
-    lines = iter_dataset_lines(store, wanted, _chosen(filters, arm, seed))
+    wanted = with_filters(store, plain, filters, partial(_drifted, settings, store))
+    registry = open_registry(settings)
+    lines = iter_dataset_lines(store, wanted, _chosen(filters, arm, seed), _known_inputs(registry, known))
     if review is None:
-        _print(register_lines(open_registry(settings), lines, str(dataset), by, wanted), as_json=as_json)
+        _print(register_lines(registry, lines, str(dataset), by, wanted), as_json=as_json)
         return
     found = list(lines)
     if not found:
@@ -80,12 +98,38 @@ def export(
     _print_review(review, len(found), as_json=as_json)
 
 
+def _drifted(settings: Settings, store: ProductionStore, wanted: ExchangeFilter, reference: str) -> frozenset[str]:
+    """The ids of exchanges that drifted from a reference, which is the time before unless it is named."""
+    try:
+        given = parse_reference(reference) if reference else DriftReference()
+    except ValueError as error:
+        raise UserError(f"--filter drifted: {error}.") from None
+    normal = open_reference(settings, store, wanted.flow, given.source, given.before)
+    current = observations(store, wanted.flow, wanted.window, version=wanted.version)
+    return drifted_ids(drift_of(normal, current, wanted.window, DriftSettings()), current)
+
+
 def _check(dataset: str | None, review: Path | None, reviewed: Path | None) -> None:
     """Raises UserError unless it is clear where lines come from and go."""
     if review is not None and (dataset is not None or reviewed is not None):
         raise UserError("--review registers nothing yet.", hint="Edit the file, then: --reviewed FILE --to DATASET")
     if review is None and dataset is None:
         raise UserError("Say where the lines go.", hint="--to DATASET, or --review FILE to look through them first")
+
+
+def _known_inputs(registry: Registry, labels: Sequence[str]) -> KnownInputs:
+    """The inputs of datasets, of all versions where none is named. Raises NotFound, UserError."""
+    versions = [
+        each
+        for label in labels
+        for each in ([registry.find(label)] if ":" in label or "@" in label else _versions(registry, label))
+    ]
+    sources = [registry.resolve(version.label) for version in versions]
+    return KnownInputs(row.values for source in sources for row in open_dataset(source).rows() if row.error is None)
+
+
+def _versions(registry: Registry, name: str) -> Sequence[Version]:
+    return registry.versions(name) or [registry.find(name)]  # which says that there is none
 
 
 def _chosen(filters: Sequence[str], arm: str | None, seed: int) -> str:

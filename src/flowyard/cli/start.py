@@ -22,7 +22,7 @@ from flowyard.sessions.forked import start_fork_server
 __all__ = ["start"]
 
 _RUN_LINES = frozenset({("run", "create"), ("run", "resume")})
-_RUN_MANY = frozenset({("experiment", "run"), ("experiment", "resume")})
+_RUN_MANY = frozenset({("experiment", "run"), ("experiment", "resume"), ("monitor", "judge"), ("monitor", "evaluate")})
 _FIRST_COLLECTION = 50_000
 """New objects before the garbage collector looks; with 700, as Python has it, it looks 60 times during the import."""
 

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flowyard.production.known_inputs import KnownInputs, digest_of_inputs
 from flowyard.production.lines import ExchangeFilter, JoinedExchange, iter_exchanges
 from flowyard.production.store import ProductionStore
 
 __all__ = ["OWN_COLUMNS", "DatasetLine", "dataset_line", "iter_dataset_lines"]
 
 DatasetLine = Mapping[str, Any]
-"""The columns ``inputs.NAME``, ``outputs.NAME`` and OWN_COLUMNS."""
+"""The columns ``inputs.NAME``, ``outputs.NAME`` and OWN_COLUMNS, the last only where there are judgements."""
 
-OWN_COLUMNS = ("label", "feedback", "comment", "request_id", "flow", "version", "at", "chosen")
+OWN_COLUMNS = ("label", "feedback", "comment", "request_id", "flow", "version", "at", "chosen", "judgements")
 
 
-def iter_dataset_lines(store: ProductionStore, wanted: ExchangeFilter, chosen: str) -> Iterator[DatasetLine]:
+def iter_dataset_lines(
+    store: ProductionStore, wanted: ExchangeFilter, chosen: str, known: KnownInputs | None = None
+) -> Iterator[DatasetLine]:
     """The lines of what a filter wants, by time; ``chosen`` says in words how it was chosen.
+
+    What has inputs that are ``known`` from other datasets is left out.
 
     Of several with the same inputs one is taken: one with a label before one with a verdict before any other, then the
     last. Exchanges are read twice, so that only a digest of each different one is in memory.
     """
     best: dict[bytes, tuple[int, str]] = {}
     for each in iter_exchanges(store, wanted):
+        if known is not None and each.exchange.inputs in known:
+            continue
         key, rank = _key(each), _rank(each)
         if key not in best or rank >= best[key][0]:
             best[key] = (rank, each.exchange.id)
@@ -36,8 +41,9 @@ def iter_dataset_lines(store: ProductionStore, wanted: ExchangeFilter, chosen: s
 
 
 def dataset_line(each: JoinedExchange, chosen: str) -> DatasetLine:
-    """One exchange. ``feedback`` is ``positive``, ``negative`` or None."""
+    """One exchange. ``feedback`` is ``positive``, ``negative`` or None; ``judgements`` what evaluators gave."""
     exchange, opinion = each.exchange, each.opinion
+    judgements = {judgement.evaluator: dict(judgement.line.outputs) for judgement in each.judgements}
     verdicts = {True: "positive", False: "negative"}
     own = (
         opinion.label,
@@ -52,13 +58,13 @@ def dataset_line(each: JoinedExchange, chosen: str) -> DatasetLine:
     return {
         **{f"inputs.{name}": value for name, value in exchange.inputs.items()},
         **{f"outputs.{name}": value for name, value in exchange.outputs.items()},
-        **dict(zip(OWN_COLUMNS, own, strict=True)),
+        **dict(zip(OWN_COLUMNS, own, strict=False)),
+        **({"judgements": judgements} if judgements else {}),
     }
 
 
 def _key(each: JoinedExchange) -> bytes:
-    text = json.dumps(dict(each.exchange.inputs), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return digest_of_inputs(each.exchange.inputs)
 
 
 def _rank(each: JoinedExchange) -> int:

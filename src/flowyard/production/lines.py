@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any
 
 from flowyard.production.joins import EXCHANGE_OF_FEEDBACK
+from flowyard.production.judging.model import Judgement
+from flowyard.production.judging.store import JUDGEMENT_COLUMNS, stored_judgement
 from flowyard.production.model import ExchangeRecord, ExposureRecord, FeedbackRecord
 from flowyard.production.opinion import NO_OPINION, Opinion, opinion_of
 from flowyard.production.rows import column_text, stored_record
@@ -17,10 +19,27 @@ from flowyard.production.series import Window
 from flowyard.production.store import ProductionStore
 from flowyard.store.database import Session
 
-__all__ = ["ExchangeFilter", "JoinedExchange", "iter_exchanges"]
+__all__ = ["ExchangeFilter", "JoinedExchange", "JudgedBelow", "iter_exchanges"]
 
 _PAGE = 500
 _NOTHING: tuple[list[JoinedExchange], None] = ([], None)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBelow:
+    """A score below a number: of ``evaluator.score``, or any score of ``evaluator``."""
+
+    name: str
+    below: float
+
+    def holds(self, judgement: Judgement) -> bool:
+        """Whether a judgement says so."""
+        scores = judgement.scores
+        if judgement.evaluator == self.name:
+            return any(value < self.below for value in scores.values())
+        return any(
+            f"{judgement.evaluator}.{name}" == self.name and value < self.below for name, value in scores.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +47,9 @@ class ExchangeFilter:
     """Which exchanges are wanted: those for which all that is given holds.
 
     ``failed`` and ``positive`` (what the feedback says) are wanted that way; ``slower_than_s`` and ``score_below`` are
-    bounds. ``sample`` chooses so many of them by ``seed``: the same ones whenever and in whatever order they came in.
+    bounds, and ``judged_below`` those of scores of evaluators; ``ids`` are those of exchanges. Of each group of
+    ``any_of`` one has to hold, of which only what is said of single exchanges counts. ``sample`` chooses so many of
+    them by ``seed``: the same ones whenever and in whatever order they came in.
     """
 
     flow: str
@@ -41,15 +62,21 @@ class ExchangeFilter:
     score_below: float | None = None
     sample: int | None = None
     seed: int = 0
+    ids: frozenset[str] | None = None
+    judged_below: tuple[JudgedBelow, ...] = ()
+    any_of: tuple[tuple[ExchangeFilter, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedExchange:
-    """An exchange, all feedback on it, oldest first, and the exposure that it came of."""
+    """An exchange, all feedback on it, oldest first, the exposure that it came of, and the last judgement by each
+    evaluator.
+    """
 
     exchange: ExchangeRecord
     feedback: tuple[FeedbackRecord, ...] = ()
     exposure: ExposureRecord | None = None
+    judgements: tuple[Judgement, ...] = ()
 
     @property
     def opinion(self) -> Opinion:
@@ -94,12 +121,28 @@ def _all(store: ProductionStore, wanted: ExchangeFilter) -> Iterator[JoinedExcha
 
 def _fits(each: JoinedExchange, wanted: ExchangeFilter) -> bool:
     """What SQL did not look at."""
+    if wanted.ids is not None and each.exchange.id not in wanted.ids:
+        return False
     if wanted.arm is not None and (each.exposure is None or each.exposure.arm != wanted.arm):
         return False
     opinion = each.opinion
     if wanted.positive is not None and opinion.positive is not wanted.positive:
         return False
-    return wanted.score_below is None or (opinion.score is not None and opinion.score < wanted.score_below)
+    if wanted.score_below is not None and (opinion.score is None or opinion.score >= wanted.score_below):
+        return False
+    if not all(any(map(bound.holds, each.judgements)) for bound in wanted.judged_below):
+        return False
+    return all(any(_fits_wholly(each, one) for one in group) for group in wanted.any_of)
+
+
+def _fits_wholly(each: JoinedExchange, wanted: ExchangeFilter) -> bool:
+    """The same for one of several alternatives, of which SQL looked at nothing."""
+    exchange = each.exchange
+    if wanted.failed is not None and exchange.is_failed is not wanted.failed:
+        return False
+    if wanted.slower_than_s is not None and exchange.latency_s <= wanted.slower_than_s:
+        return False
+    return _fits(each, wanted)
 
 
 class _Page:
@@ -130,11 +173,13 @@ class _Page:
             return [], None
         feedback = self._feedback(session, values)
         exposures = self._exposures(session, values)
+        judgements = self._judgements(session, values)
         found = [
             JoinedExchange(
                 stored_record(record, ExchangeRecord),
                 tuple(feedback.get(id_, ())),
                 _exposure_of(exposures.get((request, trace), ()), version),
+                tuple(judgements.get(id_, {}).values()),
             )
             for id_, _, trace, request, version, record in rows
         ]
@@ -162,6 +207,19 @@ class _Page:
         found: dict[tuple[str, str], list[ExposureRecord]] = {}
         for _, _, request, trace, record in session.execute(sql, values).fetchall():
             found.setdefault((request, trace), []).append(stored_record(record, ExposureRecord))
+        return found
+
+    def _judgements(self, session: Session, values: Sequence[Any]) -> dict[str, dict[str, Judgement]]:
+        """By exchange and evaluator; of several versions of one the last that judged."""
+        columns = ", ".join(f"j.{name}" for name in JUDGEMENT_COLUMNS)
+        sql = (
+            f"WITH page AS ({self._sql}) SELECT {columns} FROM flowyard_production_judgements j "  # noqa: S608
+            "JOIN page ON j.exchange = page.id WHERE j.failed = 0 ORDER BY j.evaluator, j.judged_ms, j.id"
+        )
+        found: dict[str, dict[str, Judgement]] = {}
+        for row in session.execute(sql, values).fetchall():
+            judgement = stored_judgement(row)
+            found.setdefault(judgement.exchange, {})[judgement.evaluator] = judgement
         return found
 
 

@@ -15,7 +15,7 @@ from flowyard.store.tables import Tables
 
 __all__ = ["ProductionStore", "open_production"]
 
-_KINDS = ("exchanges", "feedback", "exposures")
+_KINDS = ("exchanges", "feedback", "exposures", "judgements")
 
 
 class ProductionStore:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from flowyard.errors import UserError
 from flowyard.records import Usage
 
@@ -9,14 +11,17 @@ __all__ = ["Budget"]
 
 
 class Budget:
-    """A limit of dollars, of tokens or of both; None is no limit. Raises UserError for a limit that is not above 0."""
+    """Limits of dollars, of tokens and of model calls; None is no limit. Raises UserError for one not above 0."""
 
-    def __init__(self, max_cost_usd: float | None = None, max_tokens: int | None = None) -> None:
-        for option, value in (("--max-cost", max_cost_usd), ("--max-tokens", max_tokens)):
+    def __init__(
+        self, max_cost_usd: float | None = None, max_tokens: int | None = None, max_calls: int | None = None
+    ) -> None:
+        for option, value in (("--max-cost", max_cost_usd), ("--max-tokens", max_tokens), ("--max-calls", max_calls)):
             if value is not None and not 0 < value < float("inf"):
                 raise UserError(f"{option} is a number above 0, not {value}.")
         self.max_cost_usd = max_cost_usd
         self.max_tokens = max_tokens
+        self.max_calls = max_calls
         self._spent = Usage()
 
     def spent(self, usage: Usage) -> None:
@@ -26,7 +31,18 @@ class Budget:
     @property
     def is_limited(self) -> bool:
         """Whether there is any limit."""
-        return self.max_cost_usd is not None or self.max_tokens is not None
+        return any(limit is not None for limit in (self.max_cost_usd, self.max_tokens, self.max_calls))
+
+    def lines_left(self, usage: Usage, lines: int) -> float:
+        """For how many more lines it lasts if they take what these took; one call each while none was seen."""
+        calls, cost = (usage.calls / lines, usage.cost_usd / lines) if lines else (1.0, 0.0)
+        used = self._spent
+        found = [math.inf]
+        if self.max_calls is not None and calls:
+            found.append((self.max_calls - used.calls) / calls)
+        if self.max_cost_usd is not None and cost:
+            found.append((self.max_cost_usd - used.cost_usd) / cost)
+        return min(found)
 
     @property
     def is_over(self) -> bool:
@@ -41,6 +57,8 @@ class Budget:
             return f"The budget of ${self.max_cost_usd:,.4g} is used up: ${used.cost_usd:,.4f} spent."
         if self.max_tokens is not None and used.total_tokens >= self.max_tokens:
             return f"The budget of {self.max_tokens:,} tokens is used up: {used.total_tokens:,} spent."
+        if self.max_calls is not None and used.calls >= self.max_calls:
+            return f"The budget of {self.max_calls:,} model calls is used up: {used.calls:,} made."
         return None
 
     def notes(self, *, stopped: bool) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ The folder is somebody's data: names are checked, nothing in it is executed and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from flowyard.runs.results import ResultWriter, write_outputs
 from flowyard.runs.run import require_name
 from flowyard.sessions.encoding import LineEncoder
 
-__all__ = ["register_run"]
+__all__ = ["register_run", "store_run"]
 
 T = TypeVar("T")
 
@@ -55,11 +55,16 @@ def register_run(
         description=description or record.description,
         tags=dict(tags or record.tags),
     )
-    with store.hold(named.name):
-        return _taken(store.create_run(replace(named, status="running")), lines, record.status, store)
+    return store_run(named, lines, store)
 
 
-def _taken(run: RunRecord, lines: list[LineResult], ended: RunStatus, store: Store) -> RunRecord:
+def store_run(record: RunRecord, lines: Sequence[LineResult], store: Store) -> RunRecord:
+    """Store a run whose lines are known, with the status of its record. Raises Conflict when the name is taken."""
+    with store.hold(record.name):
+        return _taken(store.create_run(replace(record, status="running")), lines, record.status, store)
+
+
+def _taken(run: RunRecord, lines: Sequence[LineResult], ended: RunStatus, store: Store) -> RunRecord:
     status: RunStatus = "canceled"
     try:
         encoder = LineEncoder(run.path / "media")

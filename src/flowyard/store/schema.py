@@ -152,6 +152,65 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             tail {text} NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE flowyard_production_judgements (
+            id {text} PRIMARY KEY,
+            at_ms BIGINT NOT NULL,
+            exchange {text} NOT NULL,
+            flow {text} NOT NULL,
+            version {text} NOT NULL,
+            request_id {text} NOT NULL,
+            evaluator {text} NOT NULL,
+            digest {text} NOT NULL,
+            judged_ms BIGINT NOT NULL,
+            drawn INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            attempts BIGINT NOT NULL,
+            calls BIGINT NOT NULL,
+            cost_usd DOUBLE PRECISION NOT NULL,
+            simulated INTEGER NOT NULL,
+            record {text} NOT NULL
+        )""",
+        "CREATE INDEX flowyard_production_judgements_by_exchange ON flowyard_production_judgements (exchange)",
+        "CREATE INDEX flowyard_production_judgements_by_time ON flowyard_production_judgements (flow, at_ms)",
+        "CREATE INDEX flowyard_production_judgements_by_judging ON flowyard_production_judgements "
+        "(flow, evaluator, judged_ms)",
+    ),
+    (
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned {text} NOT NULL DEFAULT ''",
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned_version {text} NOT NULL DEFAULT ''",
+        "UPDATE flowyard_production_exposures SET assigned = arm, assigned_version = version",
+        *(
+            f"CREATE INDEX flowyard_production_{table}_by_trace_and_{key} "
+            f"ON flowyard_production_{table} (trace_id, {key}_id, at_ms, id)"
+            for table, key in (("exchanges", "span"), ("exchanges", "request"), ("exposures", "request"))
+        ),
+    ),
+    (
+        """CREATE TABLE flowyard_alerts (
+            flow {text} NOT NULL,
+            rule {text} NOT NULL,
+            grouped {text} NOT NULL,
+            state {text} NOT NULL,
+            since_ms BIGINT NOT NULL,
+            episode BIGINT NOT NULL,
+            told INTEGER NOT NULL,
+            told_ms BIGINT,
+            value DOUBLE PRECISION,
+            detail {text} NOT NULL,
+            PRIMARY KEY (flow, rule, grouped)
+        )""",
+        """CREATE TABLE flowyard_alert_messages (
+            id {text} PRIMARY KEY,
+            flow {text} NOT NULL,
+            target {text} NOT NULL,
+            at_ms BIGINT NOT NULL,
+            notice {text} NOT NULL,
+            ended {text} NOT NULL,
+            ended_ms BIGINT
+        )""",
+        "CREATE INDEX flowyard_alert_messages_waiting ON flowyard_alert_messages (flow, ended, at_ms)",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 

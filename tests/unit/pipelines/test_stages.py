@@ -34,8 +34,6 @@ def test_each_stage_is_one_command(pipeline: Pipeline, stage: Stage):
     for name, value in PLACEHOLDERS.items():
         words = tuple(word.replace(name, value) for word in words)
     assert not any(set(word) & set("{}") for word in words)
-    if pipeline.name == "post":
-        return  # it evaluates what other commands collected
     command, rest = command_of(words)
     context = command.make_context(stage.name, [*rest, "--json"])
     assert context.params["as_json"] is True
