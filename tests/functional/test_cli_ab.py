@@ -120,6 +120,8 @@ class Control(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._may() and self.path == "/v1/gateway/epochs":
             self._answer(200, {"epochs": self.epochs})
+        elif self.path == "/v1/gateway":
+            self._answer(200, {"backends": {"a": {"version": "shop:3"}, "b": {"version": "shop:4"}}})
 
     def do_PUT(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
