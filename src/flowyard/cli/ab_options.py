@@ -82,6 +82,7 @@ def open_test(
         source,
         _now,
         lambda decision: promotions(policy, settings, place).ask(decision),
+        lambda decision: promotions(policy, settings, place).find(decision),
     )
 
 

@@ -152,7 +152,9 @@ AB_BY_PLATFORM = {
     "arms": {"control": "1", "treatment": "2"},
     "unit": "request",
     "primary": {"metric": "field", "judge": {"evaluator": "e", "field": "f"}, "bounds": [1, 5]},
-    "guardrails": [{"metric": "judge_fail_rate", "most": 0.1, "judge": {"evaluator": "e", "field": "f"}, "at_least": 3}],
+    "guardrails": [
+        {"metric": "judge_fail_rate", "most": 0.1, "judge": {"evaluator": "e", "field": "f"}, "at_least": 3}
+    ],
     "split": {"deployment": "prod", "target": "azure-ml", "margin": "1m"},
 }
 MONITORING = {
