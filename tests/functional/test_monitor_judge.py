@@ -109,6 +109,21 @@ def test_each_answer_is_judged_once_by_each_version_of_an_evaluator(use_case: Pr
     assert use_case.json("run", "list") == []
 
 
+def test_what_judges_said_is_shown_over_time(use_case: Project):
+    kept(use_case, *(asked(number, outputs={"answer": "w " * (number % 5)}) for number in range(10)))
+    use_case.json("monitor", "collect", "records")
+    judged(use_case, "--evaluator", "length")
+    groups = use_case.json("monitor", "show", "cases/triage")["groups"]
+    assert sum(group["scores"]["length.words"]["judged"] for group in groups) == 10
+    for group in groups:
+        whole, parts = group["scores"]["length.words"], [point["scores"]["length.words"] for point in group["series"]]
+        assert whole["judged"] == sum(part["judged"] for part in parts) == group["requests"]
+        total = sum(part["judged"] * part["mean"] for part in parts)
+        assert whole["mean"] == pytest.approx(total / whole["judged"])
+    assert "length.words" in use_case.run("monitor", "show", "cases/triage").stdout
+    assert use_case.json("monitor", "show", "cases/triage", "--since", "1m")["groups"] == []
+
+
 def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     kept(use_case, *map(asked, range(12)))
     use_case.json("monitor", "collect", "records")
