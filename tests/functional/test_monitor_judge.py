@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import xml.etree.ElementTree as ElementTree
@@ -223,4 +224,9 @@ def test_a_gate_that_says_no_ends_in_the_data_of_the_next_experiment(use_case: P
     (line,) = lines_of(use_case, made["source"].removeprefix("registry:"))
     assert line["judgements"] == {"length": {"words": 1, "explanation": "counted"}}
     others = ("--filter", "low-judgement:length:10", "--not-in", "short", "--not-in", "known:1", "--to", "others")
-    assert use_case.json("monitor", "export", "cases/triage", *others)["lines"] == 6
+    made = use_case.json("monitor", "export", "cases/triage", *others)
+    assert made["lines"] == 6
+    overlay = {**made["overlay"], "evaluators": [], "gates": []}
+    use_case.write("cases/triage/experiment.others.yaml", json.dumps(overlay))
+    (run,) = use_case.json("experiment", "run", "cases/triage", "--env", "others")["runs"]
+    assert run["lines"]["completed"] == 6

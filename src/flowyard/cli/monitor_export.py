@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from flowyard._util.files import dump_json
 from flowyard._util.person import person_name
+from flowyard.cli.monitor_next import next_datasets
 from flowyard.cli.monitor_options import flow_named, require_known, window
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
@@ -91,7 +93,7 @@ def export(
     if reviewed is not None:
         lines = require_columns(map(masks.line, read_reviewed(reviewed)), masks)
         made = register_lines(open_registry(settings), lines, str(dataset), by)
-        _print(made, as_json=as_json)
+        _print(made, use_case, as_json=as_json)
         return
     store = open_production(settings)
     name = require_known(flow_named(use_case, flow), store.flows(), "the flow", "--flow")
@@ -102,7 +104,7 @@ def export(
     found = (masks.line(line) for line in iter_dataset_lines(store, wanted, chosen, inputs, masks.inputs))
     lines = require_columns(found, masks)
     if review is None:
-        _print(register_lines(registry, lines, str(dataset), by, wanted), as_json=as_json)
+        _print(register_lines(registry, lines, str(dataset), by, wanted), use_case, as_json=as_json)
         return
     kept = list(lines)
     if not kept:
@@ -151,14 +153,20 @@ def _chosen(filters: Sequence[str], arm: str | None, seed: int, masked: Sequence
     return f"{chosen}, without {', '.join(masked)}" if masked else chosen
 
 
-def _print(made: RegisteredLines, *, as_json: bool) -> None:
+def _print(made: RegisteredLines, use_case: str | None, *, as_json: bool) -> None:
     version, is_new = made.registered.version, made.registered.is_new
+    source = f"registry:{version.label}"
+    datasets = next_datasets(use_case, source)
     if as_json:
         found = {"name": version.name, "version": version.version, "digest": version.digest, "lines": made.lines}
-        print_json({**found, "new": is_new, "source": f"registry:{version.label}"})
+        print_json({**found, "new": is_new, "source": source, "overlay": {"datasets": datasets} if datasets else None})
         return
     known = "" if is_new else ", which has this content already"
     click.echo(f"{version.label}{known}: {made.lines:,} lines")
+    if datasets:
+        click.echo(f"For the next experiment, in experiment.{version.name}.yaml:")
+        click.echo(f"  datasets: {dump_json(datasets)}")
+        click.echo(f"  flowyard experiment run {use_case} --env {version.name}")
 
 
 def _print_review(path: Path, lines: int, *, as_json: bool) -> None:
