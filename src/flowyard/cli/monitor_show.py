@@ -84,7 +84,12 @@ def show(
         whole=["requests", "failed", "p50 s", "p95 s", "tokens", "USD", "good", chart],
     )
     if scores:
-        print_table([by, "judged", "mean", "over time", "score"], list(_score_rows(scores)), whole=["judged", "mean"])
+        click.echo()
+        print_table(
+            [by, "judged", "mean", "over time", "score"],
+            list(_score_rows(scores)),
+            whole=["judged", "mean", "over time"],
+        )
 
 
 def sparkline(values: Sequence[float | None]) -> str:
