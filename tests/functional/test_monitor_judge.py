@@ -152,6 +152,15 @@ def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     assert judged(use_case)["judged"] == 0
 
 
+def test_runs_of_people_are_no_leavings_of_a_killed_command(use_case: Project):
+    kept(use_case, asked(1))
+    use_case.json("monitor", "collect", "records")
+    words = ("--flow", "cases/triage/flows/echo", "--data", "cases/triage/questions.jsonl")
+    use_case.json("run", "create", *words, "--column-mapping", "x=${data.ask}", "--name", "judging_mine")
+    assert judged(use_case)["judged"] == 1
+    assert [run["name"] for run in use_case.json("run", "list")] == ["judging_mine"]
+
+
 def drawn_order(numbers: Iterable[int]) -> list[int]:
     return sorted(numbers, key=lambda number: draw_of(f"request-{number}", "triage", 0))
 
