@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from flowyard.gateway.asked import LONGEST_ID
+from flowyard.gateway.counted import other_paths
 from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, spellings
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.wire import HIDDEN, LENGTH, OF_ONE_CONNECTION, UNPLAIN, FirstLines, PlainLines
@@ -44,13 +45,15 @@ _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 _MOST_LINES = 100
 
 
-class PlainRequest(NamedTuple):
-    """``lines`` pass as they came; ``values`` are what lines with a role say."""
+@dataclass(slots=True)  # not frozen: one is made for each request, and frozen ones take longer
+class PlainRequest:
+    """``lines`` pass as they came; ``values`` are what lines with a role say; ``has_more`` is true if some are rare."""
 
     method: bytes
     target: bytes
     lines: list[bytes]
-    values: Mapping[int, bytes]
+    values: Mapping[int, str]
+    has_more: bool
 
 
 class PlainRequests:
@@ -66,7 +69,7 @@ class PlainRequests:
         varying = frozenset({"x-request-id", "traceparent"})
         self._of_proxies = PlainLines(roles, varying)
         self._of_strangers = PlainLines({**roles, **_OF_STRANGERS}, varying)
-        self._first = FirstLines()
+        self._first = FirstLines(other_paths(settings.health.path if settings.health is not None else "/health"))
         self._body_bytes = settings.limits.body_bytes
 
     def read(self, head: bytes, body_size: int, *, is_trusted: bool) -> PlainRequest | None:
@@ -80,23 +83,26 @@ class PlainRequests:
         if first is None or len(lines) > _MOST_LINES or body_size > self._body_bytes:
             return None
         values = (self._of_proxies if is_trusted else self._of_strangers).sort(lines)
-        if values is None or HOST not in values or len(values.get(REQUEST_ID, b"")) > LONGEST_ID:
+        if values is None or HOST not in values:
             return None
         length = values.get(LENGTH)
         if (length is not None) != (first[0] in _WITH_BODY) or int(length or 0) != body_size:
             return None
-        return PlainRequest(*first, lines, values)
+        has_more = min(values) < HOST
+        if has_more and len(values.get(REQUEST_ID, "")) > LONGEST_ID:
+            return None
+        return PlainRequest(first[0], first[1], lines, values, has_more)
 
 
-def keys_of(values: Mapping[int, bytes]) -> dict[str, str]:
+def keys_of(values: Mapping[int, str]) -> dict[str, str]:
     """What a request says in headers that hold keys."""
-    return _texts(values, _KEYS) if min(values) <= _FIRST_KEY else {}
+    return _texts(values, _KEYS)
 
 
-def forwarded_of(values: Mapping[int, bytes]) -> dict[str, str]:
+def forwarded_of(values: Mapping[int, str]) -> dict[str, str]:
     """What a trusted proxy says of where a request came from."""
-    return _texts(values, _FORWARDED) if min(values) <= _FIRST_FORWARDED else {}
+    return _texts(values, _FORWARDED)
 
 
-def _texts(values: Mapping[int, bytes], names: Mapping[int, str]) -> dict[str, str]:
-    return {name: values[role].decode("ascii") for role, name in names.items() if role in values}
+def _texts(values: Mapping[int, str], names: Mapping[int, str]) -> dict[str, str]:
+    return {name: values[role] for role, name in names.items() if role in values}
