@@ -33,15 +33,13 @@ class Arm:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     latency_s: float = 0.0
     last_failure: str = ""
+    name: str = ""
     line: bytes = b""
     """The line of an answer's head that says which arm gave it, and the end of that head."""
 
     def __post_init__(self) -> None:
+        self.name = self.backend.name
         self.line = f"\r\n{ARM_HEADER}: {self.name}\r\n\r\n".encode("ascii")
-
-    @property
-    def name(self) -> str:
-        return self.backend.name
 
     def enter(self, now: float) -> int:
         """A ticket for one request, 0 when none may go there."""

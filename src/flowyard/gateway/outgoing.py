@@ -45,15 +45,16 @@ class Outgoing:
 
     def plain_data(self, plain: PlainRequest, body: bytes, peer: str, asked: Asked, backend: Backend) -> bytes:
         """The same for one whose lines pass as they came."""
-        lines, values, forwarded = plain.lines, plain.values, _NOTHING
+        method, target, lines, values, has_more = plain
         prefix, own = self._own[backend.name]
-        if plain.has_more:
+        forwarded = _NOTHING
+        if has_more:
             forwarded = forwarded_of(values)
             if not self._hides_keys and backend.key is None:
                 lines += [f"{name}: {value}".encode("ascii") for name, value in keys_of(values).items()]
         names = f"x-request-id: {asked.request_id}\r\ntraceparent: {asked.trace}"
         lines += (names.encode("ascii"), own, self.forwarded.lines(forwarded, peer, values[HOST]), b"", body)
-        return b"%b %b%b HTTP/1.1\r\n%b" % (plain.method, prefix, plain.target, b"\r\n".join(lines))
+        return b"%b %b%b HTTP/1.1\r\n%b" % (method, prefix, target, b"\r\n".join(lines))
 
     def _headers(self, request: Request, asked: Asked, backend: Backend) -> dict[str, str]:
         given = request.headers

@@ -34,7 +34,6 @@ from flowyard.wire.written import NOT_BEGUN
 
 __all__ = ["ShortDesk", "ShortWay"]
 
-_NO_NAMES = "", ""
 _UNPLAIN = frozenset({"transfer-encoding", "expect", "upgrade", "host", "authorization", "api-key", NOT_BEGUN})
 
 
@@ -80,7 +79,7 @@ class ShortWay:
         self._own_outbox = Outbox()
         self._key = settings.key
         self._sticky = settings.sticky
-        self._requests = PlainRequests(settings)
+        self._requests = PlainRequests(settings, outgoing.forwarded)
         self._client = client
         self._outgoing = outgoing
         self._mirror = mirror
@@ -88,14 +87,14 @@ class ShortWay:
     def begin(self, head: bytes, body: bytes, connection: Connection) -> Exchange | None:
         """Send a request on at once, if it is plain and its backend can take it now; None leaves it to others."""
         desk, outgoing, peer = self.desk, self._outgoing, connection.peer
-        plain = self._requests.read(head, len(body), is_trusted=outgoing.forwarded.is_trusted(peer))
+        plain = self._requests.read(head, len(body), peer)
         if plain is None or not desk.has_room():
             return None
-        if self._key is not None and not has_key(keys_of(plain.values), self._key):
+        get = plain[3].get
+        if self._key is not None and not has_key(keys_of(plain[3]), self._key):
             return None
-        now, get = time.monotonic(), plain.values.get
-        names = (get(REQUEST_ID, ""), get(TRACE, "")) if plain.has_more else _NO_NAMES
-        asked = asked_by(*names, get(UNIT, ""), get(COOKIES, ""), self._sticky, now)
+        now = time.monotonic()
+        asked = asked_by(get(REQUEST_ID, ""), get(TRACE, ""), get(UNIT, ""), get(COOKIES, ""), self._sticky, now)
         if asked.session:
             return None
         arm = desk.own_arm(asked)
@@ -108,13 +107,12 @@ class ShortWay:
             return None
         data = outgoing.plain_data(plain, body, peer, asked, arm.backend)
         exchange = Exchange(self, connection, upstream, asked, arm, ticket)
-        upstream.ask_now(data, exchange, self.outbox)
+        upstream.ask_now(data, exchange, self.outbox())
         connection.deadline = now + self._answer_s
         if self._mirror is not None:
             self._mirror.offer(connection.request, asked, arm.name)
         return exchange
 
-    @property
     def outbox(self) -> Outbox | None:
         """Where writes wait for others; None while there are none, so that nobody waits for nothing."""
         return self._own_outbox if self.desk.under_way > 1 else None
@@ -152,9 +150,9 @@ class Exchange:
         way, connection, asked = self._way, self._connection, self._asked
         head, _, body = data.partition(HEAD_END)
         answer = way.answers.read(head)
-        if answer is None or answer.length != len(body) or not connection.keeps:
+        if answer is None or answer.length != len(body) or not connection.keeps():
             return False
-        outbox = way.outbox  # before this one has ended
+        outbox = way.outbox()  # before this one has ended
         way.desk.ended(answer.status, asked, self._arm, self._ticket)
         name = asked.request_id.encode("ascii")
         connection.pass_on(b"".join((answer.lines, b"\r\nx-request-id: ", name, self._arm.line, body)), outbox)

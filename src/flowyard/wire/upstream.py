@@ -79,9 +79,8 @@ class Upstream(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether a request may be sent: the server has neither closed nor said anything that nobody asked for."""
-        return self.is_free and self._is_quiet()
+        return self.is_free() and self._is_quiet()
 
-    @property
     def is_free(self) -> bool:
         """The same as far as the event loop has told; who sends later looks again."""
         return not (self._is_lost or self._asks or self._data or self._transport.is_closing())
@@ -167,7 +166,7 @@ class Upstream(asyncio.Protocol):
             return None
         body = b"".join(self._pieces)
         self._pieces.clear()
-        self._release(keeps=self._head is not None and self._head.keeps)
+        self._release()
         return body
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -189,7 +188,7 @@ class Upstream(asyncio.Protocol):
                     await self._more()
         finally:
             if self._is_whole and not self._pieces:
-                self._release(keeps=self._head is not None and self._head.keeps)
+                self._release()
             else:
                 self.abort()
 
@@ -212,7 +211,7 @@ class Upstream(asyncio.Protocol):
             self._is_silent = False
             if self._asker is not None and self._asker.takes(data):
                 self._asker = None
-                self._release(keeps=True)
+                self._release()
                 return
         self._data += data
         try:
@@ -288,13 +287,14 @@ class Upstream(asyncio.Protocol):
         finally:
             self._came = None
 
-    def _release(self, *, keeps: bool) -> None:
+    def _release(self) -> None:
         self._waiting = 0
         self._asks = False
         if self._is_paused:
             self._is_paused = False
             self._transport.resume_reading()
         is_quiet = not (self._is_lost or self._data or self._transport.is_closing())  # looked at again before its use
+        keeps = self._head is None or self._head.keeps  # none was read of what a task did not need
         if keeps and is_quiet and not self._transport.get_write_buffer_size():
             self._released(self)
         else:
