@@ -61,10 +61,30 @@ class Exposures:
             self._texts = []
 
     def _write_texts(self) -> None:
-        """Make texts of what waits; many in a row cost less, and few do not keep others waiting."""
+        """Make texts of what waits; many in a row cost less, and few do not keep others waiting.
+
+        Written by hand, because each request pays for it; names in it are plain, and others are escaped. In a thread it
+        would take longer: both would wait for each other.
+        """
         left = max(0, _MOST_WAITING - len(self._texts))
         self._lost += max(0, len(self._waiting) - left)
-        self._texts += [self._text(*each) for each in self._waiting[:left]]
+        names, name_of, experiment = self._hashes.names, self._hashes.name, self._experiment
+        for asked, arm, version, status, latency_s, at in self._waiting[:left]:
+            millisecond = int(at * 1000)
+            if millisecond != self._moment[0]:
+                self._moment = millisecond, _moment(millisecond)
+            unit_from, chosen_by, first = asked.unit_from, asked.chosen_by, asked.first_piece_s
+            unit = name_of(asked.unit) if unit_from == "request" else names[asked.unit]
+            before = f'"assigned_version": {_quoted(asked.assigned_version)}, ' if chosen_by == "fallback" else ""
+            self._texts.append(
+                f'{{"kind": "exposure", "at": "{self._moment[1]}", "request_id": {_quoted(asked.request_id)}, '
+                f'"trace_id": "{asked.trace_id}", "experiment": {experiment}, "unit": "{unit}", '
+                f'"unit_from": "{unit_from}", "arm": "{arm}", "assigned": "{asked.assigned}", {before}'
+                f'"chosen_by": "{chosen_by}", "version": {_quoted(version)}, "epoch": {asked.epoch}, '
+                f'"status": {status}, "latency_s": {latency_s:.6f}, '
+                f'"first_piece_s": {"null" if first is None else f"{first:.6f}"}, '
+                f'"mirror": {"true" if asked.is_mirror else "false"}}}'
+            )
         self._waiting.clear()
 
     def close(self) -> None:
@@ -72,26 +92,6 @@ class Exposures:
         self.flush()
         if self._sink is not None:
             self._sink.close()
-
-    def _text(self, asked: Asked, arm: str, version: str, status: int, latency_s: float, at: float) -> str:
-        """Written by hand, because each request pays for it; names in it are plain, and others are escaped.
-
-        In a thread it would take longer: both would wait for each other.
-        """
-        millisecond = int(at * 1000)
-        if millisecond != self._moment[0]:
-            self._moment = millisecond, _moment(millisecond)
-        hashes, unit_from, chosen_by, first = self._hashes, asked.unit_from, asked.chosen_by, asked.first_piece_s
-        unit = hashes.name(asked.unit) if unit_from == "request" else hashes.names[asked.unit]
-        before = f'"assigned_version": {_quoted(asked.assigned_version)}, ' if chosen_by == "fallback" else ""
-        return (
-            f'{{"kind": "exposure", "at": "{self._moment[1]}", "request_id": {_quoted(asked.request_id)}, '
-            f'"trace_id": "{asked.trace_id}", "experiment": {self._experiment}, "unit": "{unit}", '
-            f'"unit_from": "{unit_from}", "arm": "{arm}", "assigned": "{asked.assigned}", {before}'
-            f'"chosen_by": "{chosen_by}", "version": {_quoted(version)}, "epoch": {asked.epoch}, "status": {status}, '
-            f'"latency_s": {latency_s:.6f}, "first_piece_s": {"null" if first is None else f"{first:.6f}"}, '
-            f'"mirror": {"true" if asked.is_mirror else "false"}}}'
-        )
 
 
 def _moment(millisecond: int) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+_NOTHING = b"", b""
 _MOST_WAITING = 64 * 1024
 """Bytes of requests that came before their turn, after which nothing more is read."""
 _LINGER_S = 2.0
@@ -223,7 +224,7 @@ class Connection(Writing):
             self._written(keeps=True)
         else:
             outbox.add(self)
-            self._end(keeps=True)
+            self._next()
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
@@ -270,14 +271,19 @@ class Connection(Writing):
             self._end(keeps=keeps)
 
     def _end(self, *, keeps: bool, aborts: bool = False) -> None:
-        """The request is answered; go on with what has arrived meanwhile."""
-        self._task = self._request = self._head = self._chunks = None
-        self._raw = b"", b""
-        if self._is_over:
+        """The request is answered."""
+        if keeps or self._is_over:
+            self._next()
             return
-        if not keeps:
-            self._is_over = True
-            self._transport.abort() if aborts else self._linger()
+        self._is_over = True
+        self._next()
+        self._transport.abort() if aborts else self._linger()
+
+    def _next(self) -> None:
+        """Go on with what has arrived meanwhile."""
+        self._task = self._request = self._head = self._chunks = None
+        self._raw = _NOTHING
+        if self._is_over:
             return
         self._rests = not self._data
         self.deadline = self._loop.time() + (self._limits.idle_s if self._rests else self._limits.head_s)

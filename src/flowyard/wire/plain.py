@@ -23,7 +23,6 @@ _FIRST = re.compile(rb"(" + TOKEN + rb") (/[!\"$-~]*) HTTP/1\.1")
 _STATUS = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [\x20-\x7e]*)?")
 _NO_BODY = frozenset({b"204", b"304"})
 _SECRET = 3
-_SAYING_NOTHING = frozenset({PASSED, HIDDEN})
 _LONGEST_SEEN, _LONGEST_HEAD = 200, 1000
 _MOST_SEEN, _MOST_LINES_SEEN = 1024, 16_384
 _MOST_LINES = 100
@@ -49,10 +48,12 @@ class PlainLines:
             role, value = special.get(line) or self._judged(line)
             if role == UNPLAIN or role in values:
                 return None
-            if role < 0:
-                lines.remove(line)
-            if role not in _SAYING_NOTHING:
+            if role > PASSED:
                 values[role] = value
+            elif role < PASSED:
+                lines.remove(line)
+                if role != HIDDEN:
+                    values[role] = value
         return values
 
     def _judged(self, line: bytes) -> tuple[int, str]:
