@@ -24,8 +24,7 @@ SETTINGS_FILE = "pipelines.yaml"
 _SAFE_PATH = r"^(?:\.|[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)*)$"
 _Folder = Annotated[str, StringConstraints(pattern=_SAFE_PATH, max_length=200)]
 _Home = Annotated[
-    str,
-    StringConstraints(pattern=r"^/?[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)*$", max_length=200),
+    str, StringConstraints(pattern=r"^(?:\.flowyard|(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)+)$", max_length=200)
 ]
 _Branch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -166,9 +165,14 @@ def _variable_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
             for name in listed:
                 if _RESERVED.match(name.upper()):
                     yield Problem(f"{name} is a variable of the CI system or the shell.", file.where(key, env))
-    for env in ("pr", "dev", "prod"):
-        for name in sorted(set(getattr(body.secrets, env)) & set(getattr(body.variables, env))):
-            yield Problem(f"{name} is a secret and a variable of {env!r}.", file.where("variables", env))
+    secrets, variables = ({name for listed in each for name in listed} for each in _all_names(body))
+    for name in sorted(secrets & variables):
+        yield Problem(f"{name} is a secret and a variable.", file.where("variables"), "Name it once.")
+
+
+def _all_names(body: _File) -> tuple[list[list[str]], list[list[str]]]:
+    """The secrets and the variables of all environments."""
+    return list(body.secrets.model_dump().values()), list(body.variables.model_dump().values())
 
 
 def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
