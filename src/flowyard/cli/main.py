@@ -42,6 +42,7 @@ _NOUNS = {
     "release": ("flowyard.cli.release:release", "Experiment, gates, registration and approval in one go."),
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
+    "setup": ("flowyard.cli.setup:setup", "Print what sets a repository up on GitHub or Azure DevOps."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }
