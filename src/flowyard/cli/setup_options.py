@@ -42,8 +42,8 @@ def cloud_place(given: dict[str, str | None]) -> CloudPlace | None:
         raise UserError(
             f"--{missing[0].replace('_', '-')} is missing.", hint="Name all of the place in Azure, or none."
         )
-    place = [str(given[name]) for name in _PLACE]
-    return CloudPlace(*place, given.get("key_vault"))
+    subscription, group, workspace = (str(given[name]) for name in _PLACE)
+    return CloudPlace(subscription, group, workspace, given.get("key_vault"))
 
 
 def print_steps(steps: Sequence[Step], *, is_printed: bool, as_json: bool) -> None:

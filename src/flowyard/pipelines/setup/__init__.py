@@ -1,4 +1,4 @@
-"""The commands that set a repository up on a CI system, from nothing to the first deployment: printed, never run here."""
+"""The commands that set a repository up on a CI system, from nothing to the first deployment: only printed."""
 
 from flowyard.pipelines.setup.azure_devops import azure_devops_steps
 from flowyard.pipelines.setup.github import github_steps

@@ -14,6 +14,8 @@ __all__ = ["azure_devops_steps"]
 _TSV = ("--output", "tsv")
 _NONE = ("--output", "none")
 _PROJECT = ("--organization", Variable("organization"), "--project", Variable("project"))
+_CHECKS = "checks_id"
+"""The variable with the id of the pipeline that a pull request has to pass."""
 _SECRETS = ("FLOWYARD_STORE", "FLOWYARD_APPROVAL_KEY")
 
 
@@ -27,7 +29,7 @@ def azure_devops_steps(order: CiOrder) -> list[Step]:
     steps += [_group(base, env, is_there=azure is not None) for env in ("dev", "prod")]
     steps += [_pipeline(order.repository, name) for name in PIPELINES]
     steps += [step for branch in BRANCHES for step in _policies(branch)]
-    create = ("az", "repos", "pr", "create", *_PROJECT, "--repository", order.repository)
+    create: tuple[Word, ...] = ("az", "repos", "pr", "create", *_PROJECT, "--repository", order.repository)
     create = (*create, "--source-branch", "feature/first", "--target-branch", BRANCHES[1], "--query", "pullRequestId")
     return [*steps, first_change_step((*create, *_TSV)), _deploy()]
 
@@ -110,10 +112,11 @@ def _pipeline(repository: str, name: str) -> Step:
     create: tuple[Word, ...] = ("az", "pipelines", "create", *_PROJECT, "--name", f"flowyard-{name}")
     where = ("--repository", repository, "--repository-type", "tfsgit", "--branch", BRANCHES[1])
     file = ("--yml-path", f".azure-pipelines/flowyard-{name}-pipeline.yml", "--skip-first-run", "true")
+    asked = Command((*create, *where, *file, "--query", "id", *_TSV), into=_CHECKS) if name == "pr" else None
     return Step(
         f"the pipeline {name}",
         PIPELINES[name].summary,
-        (Command((*create, *where, *file, "--query", "id", *_TSV), into=f"pipeline_{name}"),),
+        (asked or Command((*create, *where, *file, *_NONE)),),
     )
 
 
@@ -121,15 +124,22 @@ def _policies(branch: str) -> list[Step]:
     head = ("az", "repos", "policy")
     where: tuple[Word, ...] = (*_PROJECT, "--repository-id", Variable("repository_id"), "--branch", branch)
     is_on = ("--blocking", "true", "--enabled", "true", *_NONE)
-    build = ("--build-definition-id", Variable("pipeline_pr"), "--display-name", "flowyard", "--valid-duration", "0")
+    build: tuple[Word, ...] = (
+        "--build-definition-id",
+        Variable(_CHECKS),
+        "--display-name",
+        "flowyard",
+        "--valid-duration",
+        "0",
+    )
     count = ("--minimum-approver-count", "1", "--creator-vote-counts", "false", "--allow-downvotes", "false")
     build = (*build, "--manual-queue-only", "false", "--queue-on-source-update-only", "false")
     merge = ("--allow-squash", "true", "--allow-no-fast-forward", "true", "--allow-rebase", "false")
     return [
         Step(
             f"{branch} is protected",
-            "A pull request has to pass; somebody else has to look; and each merge is one commit on the branch, because\n"
-            "what changed since the commit before is what runs.",
+            "A pull request has to pass; somebody else has to look; and each merge is one commit on the branch,\n"
+            "because what changed since the commit before is what runs.",
             (
                 Command((*head, "build", "create", *where, *build, *is_on)),
                 Command((*head, "approver-count", "create", *where, *count, "--reset-on-source-push", "true", *is_on)),
@@ -142,7 +152,7 @@ def _policies(branch: str) -> list[Step]:
 def _deploy() -> Step:
     return Step(
         "the first deployment",
-        "Complete the pull request: it is registered, asked about and deployed to dev. release/* into main promotes it.\n"
+        "Complete the pull request: it is registered and deployed to dev; release/* into main promotes it.\n"
         "Permit the pipelines to use the variable groups and service connections when their first run asks.",
         (Command(("az", "pipelines", "runs", "list", *_PROJECT, "--branch", BRANCHES[1], "--output", "table")),),
     )

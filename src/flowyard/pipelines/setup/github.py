@@ -77,7 +77,7 @@ def _environment(path: str, env: str, people: tuple[str, ...]) -> Step:
         commands.append(Command(("gh", "api", f"users/{login}", "--jq", ".id"), into=name))
         body += [("" if number == 1 else ", ") + '{"type": "User", "id": ', Variable(name), "}"]
     words = ("gh", "api", "--method", "PUT", f"repos/{path}/environments/{env}", "--silent", "--input", "-")
-    given: Word = tuple([*body, "]}"])
+    given: Word = (*body, "]}")
     return Step(
         f"the environment {env}",
         "Its reviewers let a job begin; who approves the version answers in the ledger, within an hour.",
