@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy
 
+from bench.ab_numbers import NUMBERS, SCORE_NULLS, SCORE_POWER, number_looks, score_looks
+from bench.ab_rollbacks import equal_arms_rolled_back
 from bench.ab_simulation import Case, Counts, decided, exact_log_e, sample_ratio_log_e, simulate, warm_means
 from bench.timing import say
 from flowyard.statistics.one_sided import ShareSlice, iter_above_limit_log_e_values
@@ -111,7 +113,7 @@ def main() -> int:
     parser.add_argument("--experiments", type=int, default=1_000, help="for each line (default 1,000)")
     parser.add_argument("--seed", type=int, default=random.Random(7).randrange(1_000))
     options = parser.parse_args()
-    for table in (_nulls, _power, _sample_ratio, _others):
+    for table in (_nulls, _power, _scores, _numbers, _sample_ratio, _others):
         table(options.experiments, options.seed)
     return 0
 
@@ -131,11 +133,26 @@ def _power(experiments: int, seed: int) -> None:
     for case, exact, means in EXACT_POWER:
         counts = simulate(case, experiments, seed)
         looks = decided(exact_log_e([counts]), ALPHA), warm_means(counts, ALPHA)
-        cells = [(_rate(each), _median(each, case)) for each in looks]
+        cells = [(_rate(each), _median(each, case.requests // case.looks)) for each in looks]
         say(
             f"{case.label:<28}{cells[0][0]:>8.0%}{exact:>11.0%}{cells[0][1]:>9,}"
             f"{cells[1][0]:>8.0%}{means:>11.0%}{cells[1][1]:>9,}"
         )
+
+
+def _scores(experiments: int, seed: int) -> None:
+    for title, cases in (("Scores: false decisions", SCORE_NULLS), ("Scores: differences found", SCORE_POWER)):
+        say(f"\n{title:<36}{'bets':>8}{'median':>9}{'means':>8}{'median':>9}")
+        for case in cases:
+            looks = score_looks(case, experiments, seed, ALPHA)
+            cells = [f"{_rate(each):>8.1%}{_median(each, case.requests // case.looks):>9,}" for each in looks]
+            say(f"{case.label:<36}{''.join(cells)}")
+
+
+def _numbers(experiments: int, seed: int) -> None:
+    say(f"\n{'Numbers: false decisions':<36}{'means':>8}")
+    for case in NUMBERS:
+        say(f"{case.label:<36}{_rate(number_looks(case, experiments, seed, ALPHA)):>8.1%}")
 
 
 def _sample_ratio(experiments: int, seed: int) -> None:
@@ -150,14 +167,17 @@ def _others(experiments: int, seed: int) -> None:
     by_epochs, pooled = simpson(experiments, seed)
     say(f"\nA split that changes with the rate: {by_epochs:.1%} false by epochs, {pooled:.1%} as one")
     say(f"False rollbacks by guardrails of equal arms at the limit, at 1 %: {false_rollbacks(experiments, seed):.2%}")
+    share = equal_arms_rolled_back(experiments, seed)
+    say(f"Equal arms rolled back by all kinds of guardrails together, through the whole decision: {share:.2%}")
     delays = rollback_delays(experiments, seed)
     soon = sum(delay <= 2 for delay in delays) / len(delays)
     say(f"A canary that begins to fail 20 % (100 requests an interval): within 2 intervals {soon:.1%}")
 
 
-def _median(looks: numpy.ndarray, case: Case) -> int:
+def _median(looks: numpy.ndarray, requests: int) -> int:
+    """Of the requests of those that ended, with so many between two looks."""
     ended = looks[looks >= 0]
-    return int(numpy.median(ended) + 1) * case.requests // case.looks if len(ended) else 0
+    return int(numpy.median(ended) + 1) * requests if len(ended) else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequ
 if TYPE_CHECKING:
     from flowyard.ab.evidence import Split
     from flowyard.decisions.model import Evidence
-    from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Image, WantedDeployment
+    from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Image, Traffic, WantedDeployment
     from flowyard.llm.connection import Connection
     from flowyard.notify.model import Notice
     from flowyard.registry.model import AliasChange, Draft, Kind, LineageFact, Registered, Version
@@ -30,6 +30,7 @@ __all__ = [
     "Splitter",
     "Store",
     "Target",
+    "TrafficPlatform",
 ]
 
 
@@ -326,6 +327,37 @@ class Target(ABC):
         """
 
 
+class TrafficPlatform(ABC):
+    """A target whose platform splits the requests itself, each request by chance.
+
+    Deployers on several machines may change the shares at once, and so may people with the platform's own tools.
+    """
+
+    keeps_clients: bool = False
+    """Whether a client that takes cookies stays with what its first request got, so that requests are not independent.
+    """
+
+    changes_at_once: bool = True
+    """Whether a change is one write, so that a deployer that is killed leaves the old or the new shares."""
+
+    @abstractmethod
+    def require_possible(self, wanted: Traffic) -> None:
+        """Raises UserError for what the platform cannot do, with what can; asks nobody."""
+
+    @abstractmethod
+    def traffic(self, endpoint: str) -> Traffic:
+        """Who gets the requests, and copies of them, now. Raises NotFound for an endpoint that is not there."""
+
+    @abstractmethod
+    def set_traffic(self, endpoint: str, wanted: Traffic, seen: Traffic) -> None:
+        """Give the requests so, if they are still given as ``seen``; what is so already is left.
+
+        Requests that begin after this returns follow it. Raises Conflict, with who gets them now, when somebody else
+        changed that meanwhile, and then theirs holds; UserError for what the platform cannot do; NotFound for a
+        deployment that is not there.
+        """
+
+
 class Splitter(ABC):
     """What splits the requests among the arms of a test.
 
@@ -361,6 +393,11 @@ class RecordSink(ABC):
     @abstractmethod
     def put(self, text: Callable[[], str]) -> None:
         """Keep one record, a JSON object that ``text`` makes, in any thread and once."""
+
+    def put_all(self, texts: Sequence[str]) -> None:
+        """Keep records that are texts already."""
+        for text in texts:
+            self.put(text.__str__)
 
     @property
     @abstractmethod

@@ -22,6 +22,8 @@ from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 
 __all__ = [
+    "ALLOWED_VALUES",
+    "BOOLEANS",
     "KEYS",
     "PROJECT_FILE",
     "SECRET_PLACES",
@@ -55,7 +57,7 @@ KEYS: Mapping[str, str] = {
 _REGISTRIES = ("mlflow+", "azureml")
 _OF_PROMPT_FLOW = ("service.host", "user_agent", "enable_internal_features", "cli.installation_id")
 _WITHOUT_EFFECT = ("connection.provider", "trace.destination", "telemetry.enabled")
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +145,12 @@ def _check(key: str, value: Any, where: str | None) -> str | bool:
         return _plain_url(key, text, where)
     if key == "connection.key_vault":
         return check_key_vault(text, where)
-    if text not in _ALLOWED[key]:
+    if text not in ALLOWED_VALUES[key]:
         raise UserError(f"{key} cannot be {text!r}.", hint=_HINTS[key], where=where)
     return text
 
 
-_ALLOWED = {
+ALLOWED_VALUES = {
     "connection.provider": ("local",),
     "connection.secrets": SECRET_PLACES,
     "trace.destination": ("local", "none"),
@@ -165,9 +167,9 @@ _HINTS = {
 
 def _boolean(key: str, value: Any, where: str | None) -> bool:
     text = str(value).strip().lower()
-    if text not in _BOOLEANS:
+    if text not in BOOLEANS:
         raise UserError(f"{key} is true or false, not {value!r}.", where=where)
-    return _BOOLEANS[text]
+    return BOOLEANS[text]
 
 
 def _output_path(text: str, where: str | None) -> str:

@@ -41,6 +41,10 @@ __all__ = ["JudgementContract"]
 FLOW = ExchangeFilter("triage", DAY)
 
 
+def no_drift(_wanted: ExchangeFilter, _reference: str) -> frozenset[str]:
+    return frozenset()
+
+
 def judgement(each: JoinedExchange, outputs: dict[str, Any] | None, **changes: Any) -> Judgement:
     """By the evaluator ``quality``; without outputs one that failed."""
     about = each.exchange
@@ -138,12 +142,12 @@ class JudgementContract:
         assert self.numbers(store, "failed or low-judgement:quality.score:4 and thumbs-down") == [2]
         assert self.numbers(store, "failed or slow:0.1", "low-judgement:quality.score:2") == [0, 1]
         assert self.numbers(store, "low-judgement:quality.score:9 and low-judgement:quality.score:2") == [0, 1]
-        lines = list(iter_dataset_lines(store, with_filters(store, FLOW, ["thumbs-down"]), "x"))
+        lines = list(iter_dataset_lines(store, with_filters(store, FLOW, ["thumbs-down"], no_drift), "x"))
         assert [line["judgements"] for line in lines] == [{"quality": {"score": 2, "fluency": 5}}]
 
     @staticmethod
     def numbers(store: ProductionStore, *words: str) -> list[int]:
-        found = iter_exchanges(store, with_filters(store, FLOW, words))
+        found = iter_exchanges(store, with_filters(store, FLOW, words, no_drift))
         return [int(each.exchange.trace_id, 16) - 1 for each in found]
 
     def test_judgements_go_with_their_exchanges(self, store: ProductionStore):

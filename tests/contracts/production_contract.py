@@ -315,6 +315,52 @@ class ProductionContract:
         assert sorted(each["exposure"] for each in joined.values()) == list(range(100, 700))
         assert all(each["exposure"] == each["exchange"] == each["feedback"] for each in joined.values())
 
+    def test_a_fallback_counts_where_it_was_assigned_and_a_tester_nowhere(self, store: ProductionStore, folder: Path):
+        instead = {"arm": "a", "assigned": "b", "assigned_version": "2", "chosen_by": "fallback"}
+        records = [exposure(0, assigned="a"), exposure(1, arm="b", version="2", assigned="b"), exposure(2, **instead)]
+        records += [exposure(3, arm="b", version="2", chosen_by="override"), exposure(4, chosen_by="fallback")]
+        records += [each for number in range(5) for each in (exchange(number), feedback(number, {"thumbs": "up"}))]
+        write_records(folder / "a.jsonl", records)
+        collect(store, [folder])
+        found = {
+            point.group: (point.requests, point.failed, point.positive, point.prompt_tokens)
+            for point in series(store, "answers", DAY, by="arm")
+        }
+        assert found == {"a": (2, 0, 2, 20), "b": (2, 1, 1, 10)}, "an old gateway does not say who was assigned"
+        counts = {
+            metric: [
+                (each.arm, each.version, each.requests, each.values) for each in arm_sums(store, "answers", metric)
+            ]
+            for metric in METRICS
+        }
+        assert counts.pop("score") == [("a", "1", 2, 0), ("b", "2", 2, 0)]
+        assert counts.pop("success") == [("a", "1", 2, 2), ("b", "2", 2, 2)]
+        assert list(counts.values()) == [[("a", "1", 2, 2), ("b", "2", 2, 1)]] * 4
+        told = [each for each in iter_experiment_records(store, "answers", START) if each["kind"] == "exposure"]
+        assert [each.get("assigned") for each in told] == ["a", "b", "b", None]
+
+    def test_thousands_of_one_trace_are_joined_each_to_its_own(self, store: ProductionStore, folder: Path):
+        shared = {"trace_id": "c" * 32}
+        records: list[dict[str, Any]] = []
+        for number in range(3000):
+            records += [exposure(number, **shared), exchange(number, prompt_tokens=number, **shared)]
+            if number % 3 == 0:
+                records.append(feedback(number, {"thumbs": "up" if number % 2 else "down", "n": number}, **shared))
+        write_records(folder / "a.jsonl", records)
+        collect(store, [folder])
+        for name, by in (("answers", "arm"), ("triage", "version")):
+            (point,) = series(store, name, DAY, by=by)
+            assert (point.requests, point.prompt_tokens) == (3000, sum(range(3000)))
+            assert (point.positive, point.negative) == (500, 500)
+        joined: dict[str, dict[str, Any]] = {}
+        for record in iter_experiment_records(store, "answers", START):
+            joined.setdefault(record["request_id"], {})[record["kind"]] = record
+        assert len(joined) == 3000
+        assert all(each["exposure"]["at"] == each["exchange"]["at"] for each in joined.values())
+        said = [each for each in joined.values() if "feedback" in each]
+        assert len(said) == 1000
+        assert all(each["feedback"]["feedback"]["n"] == each["exchange"]["prompt_tokens"] for each in said)
+
     def test_exchanges_are_found_by_a_filter(self, store: ProductionStore, folder: Path):
         records = [exchange(number, request_id=str(number)) for number in range(1200)]  # more than one page
         records[3].update(status=500)

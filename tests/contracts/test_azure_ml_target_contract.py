@@ -19,7 +19,7 @@ from target_contract import TargetContract
 from flowyard.abc import Target
 from flowyard.azure import AzureDenied
 from flowyard.azure.patience import Patience
-from flowyard.deploy.model import Image, WantedDeployment
+from flowyard.deploy.model import Image, Traffic, WantedDeployment
 from flowyard.deploy.options import parse_options
 from flowyard.deploy.options.azure_ml import AzureMlOptions
 from flowyard.deploy.targets.azure_ml.target import AzureMlTarget
@@ -296,3 +296,53 @@ def test_a_login_that_may_not_is_told_what_it_needs(azure: FakeAzure, tmp_path: 
     with pytest.raises(AzureDenied) as denied:
         Shop(azure, tmp_path).served()
     assert '--role "AzureML Data Scientist"' in str(denied.value.hint)
+
+
+def test_traffic_and_copies_are_set_together(azure: FakeAzure, tmp_path: Path):
+    shop = Shop(azure, tmp_path)
+    shop.served()
+    shop.target.apply(shop.make("v2", "two"))
+    before = shop.target.traffic("shop-dev")
+    assert before == Traffic({"v1": 100}, {})
+    copied = Traffic({"v1": 100}, {"v2": 20})
+    shop.target.set_traffic("shop-dev", copied, before)
+    assert azure.endpoints.resources["shop-dev"]["properties"]["mirrorTraffic"] == {"v2": 20}
+    shop.target.set_traffic("shop-dev", Traffic({"v1": 95, "v2": 5}, {}), copied)
+    assert shop.target.traffic("shop-dev") == Traffic({"v1": 95, "v2": 5}, {})
+    for impossible in (Traffic({"v1": 100}, {"v2": 60}), Traffic({"v1": 60}, {}), Traffic({"v1": -10, "v2": 110}, {})):
+        with pytest.raises(UserError):
+            shop.target.require_possible(impossible)
+    assert {sum(seen.values()) for seen in azure.endpoints.traffic_seen} <= {0, 100}
+
+
+@pytest.mark.parametrize("moment", ["before it was read", "after it was read"])
+def test_traffic_that_somebody_else_changed_stays_theirs(azure: FakeAzure, tmp_path: Path, moment: str):
+    shop = Shop(azure, tmp_path)
+    shop.served()
+    shop.target.apply(shop.make("v2", "two"))
+    seen = shop.target.traffic("shop-dev")
+    endpoint = azure.endpoints.resources["shop-dev"]
+
+    def another_client(method: str, path: str, when: str) -> None:
+        wanted = "GET" if moment == "before it was read" else "PUT"
+        if (method, when) == (wanted, "before") and path.endswith("shop-dev"):
+            azure.on_request = None
+            endpoint["properties"]["traffic"], endpoint["etag"] = {"v1": 70, "v2": 30}, "another"
+
+    azure.on_request = another_client
+    with pytest.raises(Conflict, match="meanwhile: v1 70 %, v2 30 %"):
+        shop.target.set_traffic("shop-dev", Traffic({"v1": 90, "v2": 10}, {}), seen)
+    assert shop.target.status("shop-dev").shares == {"v1": 70, "v2": 30}
+
+
+@pytest.mark.parametrize("name", list(FAULTS))
+def test_faults_while_traffic_is_set_come_to_the_same(azure: FakeAzure, tmp_path: Path, name: str):
+    shop = Shop(azure, tmp_path)
+    shop.served()
+    shop.target.apply(shop.make("v2", "two"))
+    seen = shop.target.traffic("shop-dev")
+    azure.faults.append(Fault("PUT", "/onlineEndpoints/shop-dev$", **FAULTS[name]))
+    wanted = Traffic({"v1": 90, "v2": 10}, {})
+    shop.target.set_traffic("shop-dev", wanted, seen)
+    assert azure.faults[0].times == 0
+    assert shop.target.traffic("shop-dev") == wanted

@@ -17,7 +17,7 @@ from target_contract import Clients, TargetContract, post
 from flowyard.abc import Target
 from flowyard.azure import AzureDenied, AzureError
 from flowyard.azure.patience import Patience
-from flowyard.deploy.model import Image, WantedDeployment
+from flowyard.deploy.model import Image, Traffic, WantedDeployment
 from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.targets.azure_webapp.target import AzureWebappTarget
 from flowyard.errors import Conflict, OutsideError, UserError
@@ -415,3 +415,24 @@ class TestKills:
             target.remove("shop-dev")
             assert (azure.sites, azure.plans) == ({}, {})
         assert azure.percents_seen == {0, 100}
+
+
+def test_traffic_goes_by_rules_and_only_from_what_was_seen(azure: FakeWeb):
+    webapp = open_webapp(azure)
+    for name in ("v1", "v2"):
+        webapp.apply(word(azure, name))
+    webapp.set_shares("shop-dev", {"v1": 100})
+    before = webapp.traffic("shop-dev")
+    assert before == Traffic({"v1": 100}, {})
+    split = Traffic({"v1": 90, "v2": 10}, {})
+    webapp.set_traffic("shop-dev", split, before)
+    assert webapp.traffic("shop-dev") == split
+    with pytest.raises(Conflict, match="meanwhile: v1 90 %, v2 10 %"):
+        webapp.set_traffic("shop-dev", Traffic({"v1": 50, "v2": 50}, {}), before)
+    webapp.set_traffic("shop-dev", split, before)  # what is so already is no conflict
+    with pytest.raises(UserError, match="no copies"):
+        webapp.set_traffic("shop-dev", Traffic({"v1": 100}, {"v2": 5}), split)
+    webapp.set_traffic("shop-dev", Traffic({"v2": 100}, {}), split)
+    assert webapp.traffic("shop-dev") == Traffic({"v2": 100}, {})
+    assert webapp.keeps_clients
+    assert not webapp.changes_at_once

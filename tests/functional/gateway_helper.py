@@ -8,7 +8,8 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,12 +45,16 @@ class Behind:
     """A server in a thread that answers with its name, and with the headers that came.
 
     ``/stream`` sends a piece for each ``allow()``, ``/never`` does not answer, ``/status/N`` answers N; while
-    ``status`` is set, everything does. ``asked`` has the requests that came.
+    ``status`` is set, everything does, and every ``fail_every``th answer to ``/score`` is 500. ``/health`` answers 200
+    while it ``is_well``. ``asked`` has the requests that came, but for those of health checks.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.status = 200
+        self.is_well = True
+        self.fail_every = 0
+        self._scored = 0
         self.asked: list[Request] = []
         self.changed = threading.Condition()
         self.left = 0
@@ -91,11 +96,17 @@ class Behind:
             assert self.changed.wait_for(is_so, PATIENCE_S)
 
     async def _handle(self, request: Request) -> Response:
+        if request.path == "/health":
+            return Response(200 if self.is_well else 503, b"{}")
         with self.changed:
             self.asked.append(request)
             self.changed.notify_all()
         if self.status != 200:
             return Response(self.status, b"{}")
+        if request.path == "/score" and self.fail_every:
+            self._scored += 1
+            if not self._scored % self.fail_every:
+                return Response(500, b"{}")
         if request.path == "/never":
             await self._never()
         if request.path == "/stream":
@@ -166,6 +177,23 @@ class Gate:
         assert answer.status == 200, answer.body
         return int(answer.json()["epoch"])
 
+    def state(self) -> Any:
+        return self.control("GET", "/v1/gateway").json()
+
+    def begin(self, path: str, **headers: str) -> http.client.HTTPConnection:
+        """Send a request, and let the answer come; close it in the end."""
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_S)
+        connection.request("POST", path, b"{}", {name.replace("_", "-"): value for name, value in headers.items()})
+        return connection
+
+    def until(self, is_so: Callable[[Any], bool]) -> Any:
+        """Look at the state until it is so."""
+        end = time.monotonic() + PATIENCE_S
+        while not is_so(found := self.state()):
+            assert time.monotonic() < end, found
+        return found
+
     def metric(self, name: str) -> float:
         lines = self.control("GET", "/metrics").body.decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"flowyard_gateway_{name}"))
@@ -191,7 +219,10 @@ def ask(url: str, method: str, path: str, body: bytes | None, headers: Mapping[s
 def gateway(
     folder: Path, backends: Mapping[str, Behind], env: Mapping[str, str] | None = None, /, **more: Any
 ) -> Iterator[Gate]:
-    """A running gateway; weights are 90 and 10, or what ``weights`` says. Killed in the end, if it is still there."""
+    """A running gateway; weights are 90 and 10, or what ``weights`` says. Killed in the end, if it is still there.
+
+    Its salt is always the same one, so that each user gets the same arm in each run of a test.
+    """
     weights = more.pop("weights", None) or dict(zip(backends, (90, 10, 0), strict=False))
     config = folder / "gateway.yaml"
     settings = {
@@ -201,6 +232,7 @@ def gateway(
             name: {"url": each.url, "weight": weights[name], "version": f"{name}:1"} for name, each in backends.items()
         },
         "sticky": {"header": "x-user-id"},
+        "salt": "salt of the tests",
         "exposures": "exposures",
         "state": "state",
         "control": {"listen": "127.0.0.1:0", "key": "${GATEWAY_KEY}"},

@@ -116,6 +116,10 @@ name: words
 arms: {control: a, treatment: b}
 primary: {metric: no_error}
 """
+MONITORING = """\
+flow: ok
+alerts: [{name: silent, when: requests < 1, by: flow, severity: critical}]
+"""
 WEBAPP = """\
 environments:
   test:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from canaries import Canaries, connection_of
-from leak_files import AB, ASK, CLOUD, EXPERIMENT, FLOW, LEAKS, OK, PROMPTY, SCRIPT, WEBAPP
+from leak_files import AB, ASK, CLOUD, EXPERIMENT, FLOW, LEAKS, MONITORING, OK, PROMPTY, SCRIPT, WEBAPP
 
 from flowyard.llm.connection_parsing import CONNECTION_TYPES
 
@@ -151,6 +151,8 @@ class World:
         self._write("webapp/experiment.yaml", EXPERIMENT.replace("leaking", "ok"))
         self._write("webapp/deployment.yaml", WEBAPP)
         self._write("ab/ab.yaml", AB)
+        self._write("monitoring.yaml", f"{MONITORING}notify: ['teams:TEAMS_URL']\n")
+        self._write("monitoring_wrong.yaml", f"{MONITORING}notify: ['https://{self.secrets.plain('url')}.example']\n")
         self._write("ab_gateway/ab.yaml", AB + 'split: {gateway: "http://127.0.0.1:1", key: "${OPENAI_API_KEY}"}\n')
         url = f"http://u:{self.secrets.plain('wrong_experiment')}@127.0.0.1"
         self._write("ab_wrong/ab.yaml", AB + f'split: {{gateway: "{url}", key: {url}}}\n')

@@ -1,6 +1,7 @@
-"""An endpoint on this machine that takes spans: OpenTelemetry's and Application Insights', by their documented APIs.
+"""An endpoint on this machine that takes spans and metrics: OpenTelemetry's and Application Insights', as documented.
 
-Protobuf is read by Google's library from the fields of ``trace.proto``, so that ours is held against another's.
+Protobuf is read by Google's library from the fields of ``trace.proto`` and ``metrics.proto``, so that ours is held
+against another's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,25 @@ _FORMS: dict[str, list[tuple[str, int, int, str, bool]]] = {
     "Resource": [("attributes", 1, _MESSAGE, "KeyValue", True)],
     "ScopeSpans": [("scope", 1, _MESSAGE, "Scope", False), ("spans", 2, _MESSAGE, "Span", True)],
     "Scope": [("name", 1, _TEXT, "", False)],
+    "MetricsRequest": [("resource_metrics", 1, _MESSAGE, "ResourceMetrics", True)],
+    "ResourceMetrics": [
+        ("resource", 1, _MESSAGE, "Resource", False),
+        ("scope_metrics", 2, _MESSAGE, "ScopeMetrics", True),
+    ],
+    "ScopeMetrics": [("scope", 1, _MESSAGE, "Scope", False), ("metrics", 2, _MESSAGE, "Metric", True)],
+    "Metric": [
+        ("name", 1, _TEXT, "", False),
+        ("description", 2, _TEXT, "", False),
+        ("unit", 3, _TEXT, "", False),
+        ("gauge", 5, _MESSAGE, "Gauge", False),
+    ],
+    "Gauge": [("data_points", 1, _MESSAGE, "NumberDataPoint", True)],
+    "NumberDataPoint": [
+        ("start_time_unix_nano", 2, _FIXED, "", False),
+        ("time_unix_nano", 3, _FIXED, "", False),
+        ("as_double", 4, _DOUBLE, "", False),
+        ("attributes", 7, _MESSAGE, "KeyValue", True),
+    ],
     "Span": [
         ("trace_id", 1, _BYTES, "", False),
         ("span_id", 2, _BYTES, "", False),
@@ -61,7 +81,7 @@ _FORMS: dict[str, list[tuple[str, int, int, str, bool]]] = {
 
 
 @cache
-def _request_class() -> Any:
+def _request_class(name_of_request: str) -> Any:
     file = descriptor_pb2.FileDescriptorProto(name="spans.proto", package="spans", syntax="proto3")
     for name, fields in _FORMS.items():
         form = file.message_type.add(name=name)
@@ -75,12 +95,12 @@ def _request_class() -> Any:
                 added.oneof_index = 0
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("spans.Request"))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"spans.{name_of_request}"))
 
 
-def read_protobuf(data: bytes) -> dict[str, Any]:
-    """An export of spans as OpenTelemetry's JSON has it."""
-    message = _request_class()()
+def read_protobuf(data: bytes, request: str = "Request") -> dict[str, Any]:
+    """An export of spans, or of metrics by a ``MetricsRequest``, as OpenTelemetry's JSON has it."""
+    message = _request_class(request)()
     assert message.ParseFromString(data) == len(data)
     form: dict[str, Any] = json_format.MessageToDict(message)
     for span in _spans(form):
@@ -133,6 +153,18 @@ class SpanCollector:
         return [{**span, "facts": _facts(span)} for span in found]
 
     @property
+    def metrics(self) -> dict[str, list[tuple[dict[str, Any], float]]]:
+        """The points of the last export of metrics by name: what each is of, and its value."""
+        body = next(each for each in reversed(self.bodies) if "resourceMetrics" in each)
+        found = [
+            metric for each in body["resourceMetrics"] for scope in each["scopeMetrics"] for metric in scope["metrics"]
+        ]
+        return {
+            metric["name"]: [(_facts(point), point.get("asDouble", 0.0)) for point in metric["gauge"]["dataPoints"]]
+            for metric in found
+        }
+
+    @property
     def envelopes(self) -> list[dict[str, Any]]:
         return [each for body in self.bodies if isinstance(body, list) for each in body]
 
@@ -148,7 +180,8 @@ class SpanCollector:
     def take(self, path: str, headers: dict[str, str], data: bytes) -> Reply:
         if headers.get("content-encoding") == "gzip":
             data = gzip.decompress(data)
-        body = read_protobuf(data) if headers["content-type"] == "application/x-protobuf" else json.loads(data)
+        request = "MetricsRequest" if path.partition("?")[0].endswith("/v1/metrics") else "Request"
+        body = read_protobuf(data, request) if headers["content-type"] == "application/x-protobuf" else json.loads(data)
         with self.changed:
             self.bodies.append(body)
             self.headers.append(headers)

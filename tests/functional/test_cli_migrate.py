@@ -94,10 +94,10 @@ def test_deployments_pipelines_and_environments(repository: Path) -> None:
     assert "Evaluation is a part of it" in replaced[f"{workflow}:9"]
     assert "switched off" in problems[f"{workflow}:10"]
     assert "Secrets are printed" in problems[f"{workflow}:7"]
-    assert "not yet carried over" in found(view, "letters", "later")[f"{workflow}:11"]
+    assert "flowyard deploy apply" in replaced[f"{workflow}:11"]
     assert f"{workflow}:12" not in json.dumps(view["use_cases"])
-    assert "register_data_asset" in found(view, "talk", "later")[".jenkins/talk_pr:1"]
-    assert "approval" in found(view, None, "later")[".azure-pipelines/platform_cd_dev_pipeline.yml:2"]
+    assert "register_data_asset" in found(view, "talk", "replaced")[".jenkins/talk_pr:1"]
+    assert "approval" in found(view, None, "replaced")[".azure-pipelines/platform_cd_dev_pipeline.yml:2"]
     assert "AZURE" in found(view, None, "replaced")["llmops/config.py:2"]
     assert "Git does not ignore" in found(view, None, "problem")[".env:1"]
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
 from functional_helper import Project, ending, flowyard, start_flowyard
 from serve_helper import serving
 
@@ -269,3 +270,12 @@ def test_retaining_deletes_what_is_old_and_collected(project: Project):
     assert [path.exists() for path in paths] == [False, True, True, True]
     assert "0 exchanges" in project.run(*words).stdout
     assert project.json("monitor", "collect", "records")["new"] == 1  # what was not collected; nothing comes back
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_the_name_of_each_group_is_seen_on_a_narrow_terminal(project: Project, columns: str):
+    kept(project, *(exchange(number, latency_s=0.00123456) for number in range(4)))
+    project.run("monitor", "collect", "records")
+    text = project.run("monitor", "show", "--flow", "triage", env={"COLUMNS": columns}).stdout
+    assert max(map(len, text.splitlines())) <= int(columns)
+    assert [line.split()[:3] for line in text.splitlines()[-2:]] == [["1", "2", "0.0%"], ["2", "2", "0.0%"]]

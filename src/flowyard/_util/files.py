@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["dump_json", "write_atomic"]
+__all__ = ["append_all", "dump_json", "write_atomic"]
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -31,6 +31,24 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def append_all(path: Path, data: bytes, *, durable: bool) -> None:
+    """Add data to the end of a file, all of it or nothing; if ``durable``, it outlives a crash of the machine.
+
+    Raises OSError. Not buffered: a buffer that could not be written is written again when its file is closed.
+    """
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) or 0 :]
+            if durable:
+                os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:

@@ -14,6 +14,7 @@ from flowyard.ab.policy import AbPolicy
 from flowyard.ab.record_values import (
     Joined,
     has_failed,
+    is_of_another_arm,
     is_too_low,
     is_unsafe,
     known_at,
@@ -56,6 +57,7 @@ class _Outcome(NamedTuple):
 class _Tally:
     counts: dict[_Cell, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     latency: dict[_Cell, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    scores: dict[_Cell, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
 
     def arm(self, cell: _Cell) -> ArmCounts:
         if cell not in self.counts:
@@ -63,10 +65,11 @@ class _Tally:
         sums: dict[str, Any] = {
             name: value if name.endswith(_FLOATS) else int(value) for name, value in self.counts[cell].items()
         }
-        return ArmCounts(**sums, latency=dict(self.latency.get(cell, {})))
+        latency, scores = dict(self.latency.get(cell, {})), dict(self.scores.get(cell, {}))
+        return ArmCounts(**sums, latency=latency, scores=scores)
 
 
-_FLOATS = ("total", "squares", "products", "usd")
+_FLOATS = ("total", "squares", "cubes", "products", "usd")
 
 
 def count_records(
@@ -101,7 +104,15 @@ def count_records(
         unreadable,
         seen[0].at if seen else None,
         seen[-1].at if seen else None,
+        next((_version(each) for each in reversed(seen) if each.treated and _version(each)), ""),
     )
+
+
+def _version(seen: _Seen) -> str:
+    """That of the arm which answered; nothing where it is not the unit's own."""
+    exposure = seen.joined["exposure"]
+    version = exposure.get("version")
+    return version[:200] if isinstance(version, str) and exposure.get("chosen_by") != "fallback" else ""
 
 
 def _split(record: Mapping[str, Any]) -> Split | None:
@@ -122,18 +133,24 @@ def _exposures(
             continue
         if exposure.get("experiment") != policy.experiment:
             continue
-        names = (exposure.get("arm"), exposure.get("version"))
-        if policy.treatment not in names and policy.control not in names:
+        treated = _is_treated(exposure, policy)
+        if treated is None or exposure.get("chosen_by") == "override":  # a tester, whom nobody assigned
             continue
-        treated = policy.treatment in names
-        if exposure.get("chosen_by") == "override":  # a tester, whom nobody assigned
-            continue
-        if exposure.get("chosen_by") == "fallback":  # the unit's own arm is the one that could not answer
-            treated = not treated
         unit = exposure.get("unit") if _has_unit(exposure, policy) else None
         epoch = exposure.get("epoch")
         number_ = epoch if isinstance(epoch, int) else _epoch_at(at, splits)
         yield _Seen(f"u{unit}" if unit else f"r{request}", at, number_, treated, joined)
+
+
+def _is_treated(exposure: Mapping[str, Any], policy: AbPolicy) -> bool | None:
+    """Whether the unit was assigned to the treatment, whichever arm answered; None for an arm that is not compared."""
+    is_elsewhere = exposure.get("chosen_by") == "fallback"
+    is_told = is_elsewhere and isinstance(exposure.get("assigned"), str)
+    names = [exposure.get(name) for name in (("assigned", "assigned_version") if is_told else ("arm", "version"))]
+    if policy.treatment not in names and policy.control not in names:
+        return None
+    treated = policy.treatment in names
+    return not treated if is_elsewhere and not is_told else treated  # of two arms it was the other one
 
 
 def _has_unit(exposure: Mapping[str, Any], policy: AbPolicy) -> bool:
@@ -170,6 +187,8 @@ def _look(each: _Seen, policy: AbPolicy, counts: dict[str, float], latency: dict
     """What guardrails want to know of one request."""
     counts["looks"] += 1
     counts["errors"] += has_failed(each.joined)
+    if is_of_another_arm(each.joined):
+        return
     took = number(each.joined["exposure"].get("latency_s"))
     if took is not None:
         latency[latency_bucket(took)] += 1
@@ -178,6 +197,7 @@ def _look(each: _Seen, policy: AbPolicy, counts: dict[str, float], latency: dict
         counts["priced"] += 1
         counts["cost_usd"] += cost
         counts["cost_squares"] += cost * cost
+        counts["cost_cubes"] += cost * cost * cost
     unsafe = is_unsafe(each.joined, policy.safety_field)
     if unsafe is not None:
         counts["safety_judged"] += 1
@@ -208,11 +228,15 @@ def _count_outcomes(seen: Sequence[_Seen], policy: AbPolicy, since: datetime, ta
     for outcomes in by_unit.values():
         first = min(outcomes, key=lambda each: each.at)
         value = first.value if policy.primary.is_binary else _mean_beside(first, outcomes)
-        _add_outcome(tally.counts[_cell(first.at, first.seen, policy, since)], policy, value, first.covariate)
+        cell = _cell(first.at, first.seen, policy, since)
+        _add_outcome(tally.counts[cell], policy, value, first.covariate)
+        if policy.primary.bounds:
+            tally.scores[cell][round(100 * policy.primary.scaled(value))] += 1
 
 
 def _known_at(seen: _Seen, policy: AbPolicy) -> datetime:
-    return max(seen.at, known_at(seen.joined, policy.primary.field or "exposure") or seen.at)
+    kind = "feedback" if policy.primary.metric == "feedback" else "exposure"
+    return max(seen.at, known_at(seen.joined, policy.primary.field or kind) or seen.at)
 
 
 def _mean_beside(first: _Outcome, outcomes: Sequence[_Outcome]) -> float:
@@ -225,6 +249,7 @@ def _add_outcome(counts: dict[str, float], policy: AbPolicy, value: float, covar
     counts["values"] += 1
     counts["total"] += value
     counts["squares"] += value * value
+    counts["cubes"] += value * value * value
     if policy.primary.is_binary:
         counts["successes" if value else "failures"] += 1
     if covariate is not None:

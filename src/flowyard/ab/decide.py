@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from flowyard._util.moments import duration_text
 from flowyard.ab.evidence import Epoch, Evidence
 from flowyard.ab.guardrails import GuardrailFinding, check_guardrails
 from flowyard.ab.policy import AbPolicy
@@ -32,7 +33,10 @@ class DecisionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen."""
+    """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen.
+
+    ``left_out`` are requests so near to a change of the split that nobody knows their arm's share.
+    """
 
     state: DecisionState
     rule: str
@@ -44,6 +48,8 @@ class Decision:
     sample_ratio_p_value: float
     guardrails: tuple[GuardrailFinding, ...]
     unit: str
+    treatment_version: str = ""
+    left_out: int = 0
 
     @property
     def holds_back(self) -> bool:
@@ -68,7 +74,18 @@ def decide(policy: AbPolicy, evidence: Evidence, *, since: datetime, now: dateti
     state, rule, _ = found[0]
     reasons = tuple(reason for each, _, reason in found if each is state)
     return Decision(
-        state, rule, reasons, since, evidence.last_at, tuple(epochs), primary, ratio, guardrails, policy.unit
+        state,
+        rule,
+        reasons,
+        since,
+        evidence.last_at,
+        tuple(epochs),
+        primary,
+        ratio,
+        guardrails,
+        policy.unit,
+        evidence.treatment_version,
+        evidence.left_out,
     )
 
 
@@ -139,13 +156,17 @@ def _by_primary(policy: AbPolicy, primary: Primary, since: datetime, now: dateti
     elif primary.verdict == "better" and now - since >= policy.min_duration and smaller >= policy.min_sample:
         yield DecisionState.PROMOTE, "primary_better", f"The treatment is better. {about}"
     if now - since >= policy.max_duration:
-        yield DecisionState.NEEDS_HUMAN, "max_duration", f"Not decided within {policy.max_duration}. {about}"
+        yield (
+            DecisionState.NEEDS_HUMAN,
+            "max_duration",
+            f"Not decided within {duration_text(policy.max_duration)}. {about}",
+        )
     yield DecisionState.CONTINUE, *_why_not_yet(policy, smaller, since, now, about)
 
 
 def _why_not_yet(policy: AbPolicy, smaller: int, since: datetime, now: datetime, about: str) -> tuple[str, str]:
     if now - since < policy.min_duration:
-        return "min_duration", f"It runs for {policy.min_duration} at least. {about}"
+        return "min_duration", f"It runs for {duration_text(policy.min_duration)} at least. {about}"
     if smaller < policy.min_sample:
         return "min_sample", f"{policy.min_sample:,} units with an outcome are needed in each arm. {about}"
     return "no_difference_yet", f"No difference is shown yet. {about}"

@@ -39,8 +39,9 @@ class ArmCounts:
     """Sums of one arm. All can be added, so that no request has to be kept.
 
     ``requests`` are all, ``units`` those that were seen for the first time. An outcome is that of the primary metric,
-    one for each unit: ``values`` of them, with ``total`` and ``squares``; for yes and no (1 and 0) also ``successes``
-    and ``failures``. ``paired`` to ``products`` are sums over the outcomes whose unit has a covariate. The rest is what
+    one for each unit: ``values`` of them, with ``total``, ``squares`` and ``cubes``; for yes and no (1 and 0) also
+    ``successes`` and ``failures``. ``paired`` to ``products`` are sums over the outcomes whose unit has a covariate,
+    ``scores`` counts of bounded outcomes by percents of what is between the bounds. The rest is what
     guardrails look at, one request for each unit and slice (``looks``): ``latency`` counts by :func:`latency_bucket`.
     """
 
@@ -51,18 +52,21 @@ class ArmCounts:
     values: int = 0
     total: float = 0.0
     squares: float = 0.0
+    cubes: float = 0.0
     paired: int = 0
     paired_total: float = 0.0
     paired_squares: float = 0.0
     covariate_total: float = 0.0
     covariate_squares: float = 0.0
     products: float = 0.0
+    scores: Mapping[int, int] = field(default_factory=dict)
     looks: int = 0
     errors: int = 0
     latency: Mapping[int, int] = field(default_factory=dict)
     priced: int = 0
     cost_usd: float = 0.0
     cost_squares: float = 0.0
+    cost_cubes: float = 0.0
     safety_judged: int = 0
     unsafe: int = 0
     judged: int = 0
@@ -72,10 +76,9 @@ class ArmCounts:
         sums: dict[str, Any] = {
             each.name: getattr(self, each.name) + getattr(other, each.name)
             for each in fields(self)
-            if each.name != "latency"
+            if each.name not in ("latency", "scores")
         }
-        latency = {key: self.latency.get(key, 0) + other.latency.get(key, 0) for key in {*self.latency, *other.latency}}
-        return ArmCounts(**sums, latency=latency)
+        return ArmCounts(**sums, latency=_added(self.latency, other.latency), scores=_added(self.scores, other.scores))
 
     def slower_than(self, bucket: int) -> int:
         """How many looks took longer than all of that bucket."""
@@ -93,11 +96,16 @@ class ArmCounts:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split from a moment on: the epoch it began, and each arm's share of the requests (or its weight)."""
+    """A split from a moment on: the epoch it began, and each arm's share of the requests (or its weight).
+
+    Where a platform splits, nobody knows the moment: it is between ``at`` and ``settled_at``, or not known at all when
+    there is no ``settled_at``. Who splits by himself knows, and does not say it.
+    """
 
     epoch: int
     at: datetime
     weights: Mapping[str, float]
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,8 @@ class Evidence:
 
     ``crossed`` are units that were in both arms within one epoch, ``without_unit`` requests whose unit nobody knows,
     which count as units of their own, ``unknown_epochs`` those whose split nobody knows, ``unreadable`` records that
-    are none.
+    are none. ``treatment_version`` is the version that exposures of the treatment named last.
+    ``left_out`` are requests so near to a change that nobody knows their split.
     """
 
     slices: tuple[TimeSlice, ...] = ()
@@ -143,6 +152,8 @@ class Evidence:
     unreadable: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
+    treatment_version: str = ""
+    left_out: int = 0
 
     def epochs(self, control: str, treatment: str) -> Sequence[Epoch]:
         """The sums of each epoch in which something was seen, in order; those of unknown split are left out."""
@@ -178,6 +189,10 @@ class EvidenceSource(Protocol):
 def _share(weights: Mapping[str, float], control: str, treatment: str) -> float:
     both = weights.get(control, 0) + weights.get(treatment, 0)
     return weights.get(treatment, 0) / both if both else 0.0
+
+
+def _added(first: Mapping[int, int], second: Mapping[int, int]) -> Mapping[int, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in {*first, *second}}
 
 
 def _sum(counts: Iterable[ArmCounts]) -> ArmCounts:

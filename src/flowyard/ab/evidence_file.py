@@ -32,7 +32,11 @@ class EvidenceFiles:
 
     def read(self, policy: AbPolicy, since: datetime, splits: Sequence[Split]) -> Evidence:
         """Raises UserError when a file cannot be read."""
-        return count_records((each for path in self.paths for each in _records(path)), policy, since, splits)
+        return count_records(self.records(), policy, since, splits)
+
+    def records(self) -> Iterator[Mapping[str, Any] | None]:
+        """Every record, None for a line that is none. Raises UserError when a file cannot be read."""
+        return (each for path in self.paths for each in _records(path))
 
 
 def _records(path: Path) -> Iterator[Mapping[str, Any] | None]:

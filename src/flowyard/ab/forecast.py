@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowyard.ab.evidence import Epoch
+from flowyard.ab.forecast_numbers import NumberCase, number_case, shows_number
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.primary import split_epochs
 from flowyard.statistics.power import two_proportions_size
-from flowyard.statistics.sequential import SplitEpoch, normal_mixture_half_width, rates_log_e_value
+from flowyard.statistics.sequential import SplitEpoch, rates_log_e_value
 
 __all__ = ["Forecast", "Plan", "forecast", "plan"]
 
@@ -27,12 +28,14 @@ class Plan:
     """Units of both arms together that show the smallest difference worth finding, with a chance of 80 % or more.
 
     ``units`` is for this test, which may be looked at any time; ``units_one_look`` for one with a single look, to
-    compare. None where the policy does not say what is expected, or more than ten million.
+    compare. ``days`` is how long that is at the traffic of today. None where the policy does not say what is expected,
+    or more than ten million.
     """
 
     share: float
     units: int | None
     units_one_look: int | None
+    days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,20 @@ class Forecast:
     detectable: float | None
 
 
-def plan(policy: AbPolicy, share: float) -> Plan:
-    """What the test will take with the treatment at this share (0 to 1) of the units."""
+def plan(policy: AbPolicy, share: float, units_per_day: float | None = None) -> Plan:
+    """What the test will take with the treatment at this share (0 to 1) of the units, at that traffic."""
+    planned = _plan(policy, share)
+    return replace(planned, days=planned.units / units_per_day) if planned.units and units_per_day else planned
+
+
+def _plan(policy: AbPolicy, share: float) -> Plan:
     primary = policy.primary
     if primary.smallest is None or primary.expected is None or (not primary.is_binary and primary.spread is None):
         return Plan(share, None, None)
+    smallest = primary.smallest
     if not primary.is_binary:
-        return Plan(share, _least(lambda n: _shows_mean(policy, primary.smallest or 0, share, n)), None)
+        shows = shows_number(policy, (), NumberCase(primary.expected, primary.spread or 0), share, _SURE)
+        return Plan(share, _least(lambda n: shows(smallest, n)), None)
     after = min(primary.expected + primary.smallest, 1 - 1e-6)
     once = two_proportions_size(primary.expected, after, 0.8, policy.alpha, share_of_second=share)
     units = _least(lambda n: _shows_rate(policy, (), primary.expected or 0, after, share, n))
@@ -68,26 +78,41 @@ def forecast(policy: AbPolicy, epochs: Sequence[Epoch], days: float, share: floa
     split = [each for each in epochs if each.is_split]
     control = sum(each.control.values for each in split)
     units = control + sum(each.treatment.values for each in split)
-    if not units or days <= 0 or not 0 < share < 1 or not policy.primary.is_binary or not control:
+    expected = _expectation(policy, split, share) if units and days > 0 and 0 < share < 1 and control else None
+    if expected is None:
         return Forecast(policy.primary.smallest, units / days if units and days > 0 else None, None, None, None)
-    rate = min(max(sum(each.control.successes for each in split) / control, 1e-4), 1 - 1e-4)
+    shows, most = expected
     per_day = units / days
-    before = split_epochs(split)
-
-    def left(difference: float) -> int | None:
-        after = min(max(rate + difference, 1e-6), 1 - 1e-6)
-        return _least(lambda n: _shows_rate(policy, before, rate, after, share, n))
-
     smallest = policy.primary.smallest
-    units_left = left(smallest) if smallest is not None else None
+    units_left = _least(lambda n: shows(smallest, n)) if smallest is not None else None
     more = int(max(0.0, policy.max_duration.total_seconds() / 86400 - days) * per_day)
     return Forecast(
         smallest,
         per_day,
         units_left,
         units_left / per_day if units_left is not None else None,
-        _smallest_shown(lambda difference: _shows_rate(policy, before, rate, rate + difference, share, more), 1 - rate),
+        _smallest_shown(lambda difference: shows(difference, more), most),
     )
+
+
+def _expectation(
+    policy: AbPolicy, split: Sequence[Epoch], share: float
+) -> tuple[Callable[[float, int], bool], float] | None:
+    """Whether a difference is shown by so many more units, and the largest difference there may be."""
+    if not policy.primary.is_binary:
+        case = number_case(policy, split)
+        if case is None:
+            return None
+        low, high = policy.primary.bounds or (0.0, 10 * case.spread)
+        return shows_number(policy, split, case, share, _SURE), high - low
+    control = sum(each.control.values for each in split)
+    rate = min(max(sum(each.control.successes for each in split) / control, 1e-4), 1 - 1e-4)
+    before = split_epochs(split)
+
+    def shows(difference: float, n: int) -> bool:
+        return _shows_rate(policy, before, rate, min(max(rate + difference, 1e-6), 1 - 1e-6), share, n)
+
+    return shows, 1 - rate
 
 
 def _shows_rate(
@@ -106,13 +131,6 @@ def _shows_rate(
     counts = (first * rate, second * seen, first * (1 - rate), second * (1 - seen))
     epoch = SplitEpoch(share, *(round(count) for count in counts))
     return rates_log_e_value([*before, epoch]) >= math.log(1 / policy.alpha)
-
-
-def _shows_mean(policy: AbPolicy, difference: float, share: float, n: int) -> bool:
-    if n < 2:
-        return False
-    error = (policy.primary.spread or 0) * math.sqrt(1 / (n * share) + 1 / (n * (1 - share)))
-    return difference - _SURE * error > normal_mixture_half_width(error, n, policy.alpha)
 
 
 def _least(shows: Callable[[int], bool]) -> int | None:

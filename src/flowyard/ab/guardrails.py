@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flowyard.ab.burn_in import values_needed
 from flowyard.ab.evidence import ArmCounts, Evidence, latency_bucket, latency_limit
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric
-from flowyard.ab.primary import BURN_IN, Sums, stratified
+from flowyard.ab.primary import Sums, stratified
 from flowyard.statistics.one_sided import ShareSlice, above_limit_log_e_value
 from flowyard.statistics.sequential import anytime_p_value, normal_mixture
 
-__all__ = ["GuardrailFinding", "check_guardrails"]
+__all__ = ["GuardrailFinding", "check_guardrails", "seen_value"]
 
 _SLOW_SHARE = 0.05
 """Of the requests may be slower than a 95th percentile."""
@@ -50,7 +51,7 @@ def check_guardrails(policy: AbPolicy, evidence: Evidence) -> Sequence[Guardrail
         for limit in guardrail.limits:
             value = float(getattr(guardrail, limit))
             p_value = _p_value(guardrail, limit, value, evidence, shares, alpha)
-            seen = _seen(guardrail.metric, control), _seen(guardrail.metric, treatment)
+            seen = seen_value(guardrail.metric, control), seen_value(guardrail.metric, treatment)
             found.append(GuardrailFinding(guardrail.metric, limit, value, *seen, p_value, alpha, p_value <= alpha))
     return found
 
@@ -114,11 +115,12 @@ def _slower(evidence: Evidence, shares: Mapping[int, float], times: float) -> It
 
 def _cost_p_value(evidence: Evidence, shares: Mapping[int, float], limit: Limit, value: float, alpha: float) -> float:
     """Of the mean cost by a confidence sequence; two-sided and therefore on the safe side."""
-    pairs = []
+    pairs, all_ = [], ArmCounts()
     for number, share in shares.items():
         control, treatment = ArmCounts(), ArmCounts()
         for each in (each for each in evidence.slices if each.epoch == number):
             control, treatment = control + each.control, treatment + each.treatment
+        all_ += control + treatment
         second = Sums(treatment.priced, treatment.cost_usd, treatment.cost_squares)
         if limit == "most_times_control" and 0 < share < 1:
             first = Sums(control.priced, control.cost_usd * value, control.cost_squares * value * value)
@@ -126,7 +128,8 @@ def _cost_p_value(evidence: Evidence, shares: Mapping[int, float], limit: Limit,
         elif limit == "most":  # a constant has no spread, and counts as often as there are costs
             n = max(second.n, 1) * 1_000_000
             pairs.append((Sums(n, n * value, n * value * value), second))
-    measured = [pair for pair in pairs if min(pair[0].n, pair[1].n) >= BURN_IN]
+    least = values_needed(all_.priced, all_.cost_usd, all_.cost_squares, all_.cost_cubes)
+    measured = [pair for pair in pairs if min(pair[0].n, pair[1].n) >= least]
     found = stratified(measured)
     if found is None or found.estimate <= 0:
         return 1.0
@@ -134,7 +137,8 @@ def _cost_p_value(evidence: Evidence, shares: Mapping[int, float], limit: Limit,
     return normal_mixture(found.estimate, found.standard_error, n, alpha).p_value
 
 
-def _seen(metric: GuardrailMetric, arm: ArmCounts) -> float | None:
+def seen_value(metric: GuardrailMetric, arm: ArmCounts) -> float | None:
+    """What the guardrail measures of an arm, in its own unit; None without looks."""
     if metric == "latency_p95_ms":
         bucket = arm.latency_percentile(95)
         return None if bucket is None else latency_limit(bucket) * 1000

@@ -20,7 +20,8 @@ class PrimaryMetric:
     ``field`` is a path in the records of a request: the kind of record, then its keys, as ``feedback.rating``. It was a
     success when the value is one of ``success``, or a number of ``at_least``. ``expected`` is the share of successes
     (or the mean) and ``smallest`` the difference worth finding, ``spread`` the standard deviation of numbers: only for
-    how long the test will take.
+    how long the test will take. ``feedback`` without a field is what monitoring takes for positive or negative.
+    ``bounds`` are the lowest and highest value that a number can have.
     """
 
     metric: Literal["no_error", "feedback", "judge", "field"]
@@ -31,6 +32,7 @@ class PrimaryMetric:
     expected: float | None = None
     smallest: float | None = None
     spread: float | None = None
+    bounds: tuple[float, float] | None = None
 
     @property
     def is_binary(self) -> bool:
@@ -40,6 +42,11 @@ class PrimaryMetric:
     def may_be_missing(self) -> bool:
         """Whether some requests have no outcome, such as those that nobody judged."""
         return self.metric != "no_error"
+
+    def scaled(self, value: float) -> float:
+        """The value from 0 at the lower bound to 1 at the upper; beyond them 0 and 1."""
+        low, high = self.bounds or (0.0, 1.0)
+        return min(1.0, max(0.0, (value - low) / (high - low)))
 
     @property
     def label(self) -> str:
@@ -81,11 +88,18 @@ class RampStep:
 
 @dataclass(frozen=True, slots=True)
 class SplitPlace:
-    """Where the split is set: the control address of a gateway with its key, or a file that something else follows."""
+    """Where the split is set: the control address of a gateway with its key, a file that something else follows, or an
+    environment of ``deployment.yaml``, whose platform splits.
+
+    ``target`` names the environment's target where it has several. Requests within ``margin`` of a change are left out.
+    """
 
     gateway: str | None = None
     key: str | None = None
     file: str | None = None
+    deployment: str | None = None
+    target: str | None = None
+    margin: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

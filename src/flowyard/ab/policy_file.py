@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
-from flowyard.approval.policy import parse_duration
 from flowyard.errors import NotFound, Problem, UserError
 
-__all__ = ["AB_FILE", "find_policy", "parse_policy"]
+__all__ = ["AB_FILE", "AbFile", "deployment_problems", "find_policy", "parse_policy"]
 
 AB_FILE = "ab.yaml"
 _NAME = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}")
@@ -53,8 +53,8 @@ def _step(value: Any) -> Any:
     return {"share": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration)]
-_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration)]
+_Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)]
+_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration), WithJsonSchema(DURATION_FORM)]
 _Name = Annotated[str, _matching(_NAME, "a name has letters, digits, '-' and '_', at most 64")]
 _Field = Annotated[str, _matching(_FIELD, "write the kind of record and its keys: feedback.rating")]
 _Level = Annotated[float, Field(gt=0, lt=0.5)]
@@ -86,6 +86,7 @@ class _Primary(_Strict):
     expected: _Finite | None = None
     smallest: _Above0 | None = None
     spread: _Above0 | None = None
+    bounds: Annotated[list[_Finite], Field(min_length=2, max_length=2)] | None = None
 
 
 class _Guardrail(_Strict):
@@ -107,9 +108,12 @@ class _Split(_Strict):
     gateway: Annotated[str, _matching(_URL, "write the control address: http://127.0.0.1:8901")] | None = None
     key: Annotated[str, _matching(_KEY, "a key is no part of a file: ${GATEWAY_KEY}")] | None = None
     file: Annotated[str, Field(min_length=1)] | None = None
+    deployment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    target: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    margin: _LeastDuration = timedelta(minutes=1)
 
 
-class _File(_Strict):
+class AbFile(_Strict):
     name: _Name
     experiment: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     arms: _Arms
@@ -152,7 +156,7 @@ def parse_policy(file: YamlFile) -> AbPolicy:
     """The policy in a file. Raises UserError with every problem."""
     problems = file.repeated_problems()
     try:
-        body = _File.model_validate({} if file.data is None else file.data)
+        body = AbFile.model_validate({} if file.data is None else file.data)
     except ValidationError as error:
         problems += [_problem(each, file) for each in error.errors(include_url=False)]
         body = None
@@ -163,10 +167,11 @@ def parse_policy(file: YamlFile) -> AbPolicy:
     return _made(body, file.path.parent)
 
 
-def _made(body: _File, folder: Path) -> AbPolicy:
+def _made(body: AbFile, folder: Path) -> AbPolicy:
     given = body.model_dump()
     arms, primary, split = given.pop("arms"), given.pop("primary"), given.pop("split")
     primary["success"] = tuple(primary["success"])
+    primary["bounds"] = tuple(primary["bounds"]) if primary["bounds"] else None
     for each in (primary, *given["guardrails"]):
         each["field"] = _field(each)
     if split and split["file"]:
@@ -192,13 +197,14 @@ def _field(given: dict[str, Any]) -> str | None:
     return field
 
 
-def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _more(body: AbFile, file: YamlFile) -> Iterator[Problem]:
     """What is wrong although each value by itself is right."""
     if body.arms.control == body.arms.treatment:
         yield Problem("Control and treatment are the same.", file.where("arms", "treatment"))
     if body.max_duration <= body.min_duration:
         yield Problem("max_duration has to be longer than min_duration.", file.where("max_duration"))
     yield from _primary_problems(body.primary, file)
+    yield from _bounds_problems(body, file, body.primary.bounds) if body.primary.bounds else ()
     yield from _guardrail_problems(body.guardrails, file)
     shares = [step.share for step in body.ramp]
     for place, (before, share) in enumerate(pairwise(shares), 1):
@@ -207,10 +213,28 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     if shares == [100]:
         hint = "Begin lower; promotion sets 100 %."
         yield Problem("With all requests there is nothing to compare.", file.where("ramp", 0), hint)
-    if body.split and (body.split.gateway is None) == (body.split.file is None):
-        yield Problem("Give the split's 'gateway' or its 'file'.", file.where("split"))
-    if body.split and body.split.gateway and not body.split.key:
+    if body.split:
+        yield from _split_problems(body, body.split, file)
+
+
+def _split_problems(body: AbFile, split: _Split, file: YamlFile) -> Iterator[Problem]:
+    if sum(place is not None for place in (split.gateway, split.file, split.deployment)) != 1:
+        yield Problem("Give one of the split's 'gateway', 'file' and 'deployment'.", file.where("split"))
+    if split.gateway and not split.key:
         yield Problem("A gateway wants a key.", file.where("split", "gateway"), "key: ${GATEWAY_KEY}")
+    for key in {"target", "margin"} & split.model_fields_set if not split.deployment else ():
+        yield Problem(f"{key} is for a split by a deployment's platform.", file.where("split", key))
+    if split.deployment:
+        for why in deployment_problems(body.unit, (body.arms.control, body.arms.treatment)):
+            yield Problem(why, file.where("split", "deployment"), "unit: request, and arms: {control: '3', …}")
+
+
+def deployment_problems(unit: str, arms: Sequence[str]) -> Iterator[str]:
+    """Why a test cannot be split by a deployment's platform, which chooses anew for each request."""
+    if unit != "request":
+        yield f"A platform chooses for each request, so that the same {unit} is in both arms: only requests can count."
+    if not all(arm.isdecimal() for arm in arms):
+        yield "The arms are numbers of versions that are deployed."
 
 
 def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
@@ -222,11 +246,11 @@ def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
         yield Problem("'judge' stands in the place of 'field', for judge and field.", file.where("primary", "judge"))
     elif primary.metric == "judge" and primary.field is None and primary.judge is None:
         yield Problem("judge needs a judge.", where, "judge: {evaluator: quality, field: score}")
-    elif primary.field is None and primary.judge is None:
+    elif primary.field is None and primary.judge is None and not _is_plain_feedback(primary):
         yield Problem(f"{primary.metric} needs a field.", where, "field: feedback.rating")
     if primary.metric == "judge" and primary.at_least is None:
         yield Problem("judge needs the score that is enough.", where, "at_least: 4")
-    if primary.metric == "feedback" and (not primary.success) == (primary.at_least is None):
+    if primary.metric == "feedback" and primary.field and (not primary.success) == (primary.at_least is None):
         yield Problem("feedback needs either success or at_least.", where, "success: [up]")
     if primary.metric == "field" and (primary.success or primary.at_least is not None):
         yield Problem("A field is a number as it is: no success, no at_least.", where)
@@ -234,6 +258,22 @@ def _primary_problems(primary: _Primary, file: YamlFile) -> Iterator[Problem]:
         yield Problem("More successes are better; direction is for a field.", file.where("primary", "direction"))
     if primary.metric != "field" and primary.expected is not None and not 0 < primary.expected < 1:
         yield Problem("expected is a share between 0 and 1.", file.where("primary", "expected"))
+
+
+def _is_plain_feedback(primary: _Primary) -> bool:  # as monitoring reads it
+    return primary.metric == "feedback" and not primary.success and primary.at_least is None
+
+
+def _bounds_problems(body: AbFile, file: YamlFile, bounds: list[float]) -> Iterator[Problem]:
+    expected, where = body.primary.expected, file.where("primary", "bounds")
+    if body.primary.metric != "field":
+        yield Problem("Yes and no have no bounds; they are for a field.", where)
+    if bounds[0] >= bounds[1]:
+        yield Problem("The first bound is below the second.", where, "bounds: [1, 5]")
+    if body.covariate is not None:
+        yield Problem("A covariate adjusts means, which need no bounds.", where, "Leave out one of them.")
+    if expected is not None and not bounds[0] < expected < bounds[1]:
+        yield Problem("expected lies between the bounds.", file.where("primary", "expected"))
 
 
 def _guardrail_problems(guardrails: list[_Guardrail], file: YamlFile) -> Iterator[Problem]:
@@ -271,7 +311,7 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
     place = ".".join(map(str, keys))
     where = file.where(*keys)
     if error["type"] == "extra_forbidden":
-        model = _File if len(keys) == 1 else _Judge if "judge" in keys[1:-1] else _BLOCKS[str(keys[0])]
+        model = AbFile if len(keys) == 1 else _Judge if "judge" in keys[1:-1] else _BLOCKS[str(keys[0])]
         known = list(model.model_fields)
         near = did_you_mean(str(keys[-1]), known)
         return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")

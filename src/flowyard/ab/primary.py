@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from flowyard.ab.burn_in import BURN_IN, values_needed
 from flowyard.ab.evidence import ArmCounts, Epoch
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.policy import AbPolicy, PrimaryMetric
+from flowyard.statistics.bounded_scores import ScoreEpoch, scores_interval, scores_log_e_value
 from flowyard.statistics.inputs import Bounds
 from flowyard.statistics.sequential import (
     SplitEpoch,
@@ -18,12 +20,18 @@ from flowyard.statistics.sequential import (
     rates_log_e_value,
 )
 
-__all__ = ["BURN_IN", "Primary", "Sums", "measure_primary", "split_epochs", "stratified"]
+__all__ = [
+    "Primary",
+    "Sums",
+    "compared_sums",
+    "expected_score",
+    "measure_primary",
+    "score_epochs",
+    "split_epochs",
+    "stratified",
+]
 
-BURN_IN = 50
-"""Outcomes of each arm (of the rarer kind, for yes and no) before a confidence sequence of means is trusted."""
-
-Method = Literal["exact_counts", "means", "adjusted_means"]
+Method = Literal["exact_counts", "bounded_scores", "means", "adjusted_means"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,8 @@ class _Difference(NamedTuple):
 def measure_primary(policy: AbPolicy, epochs: Sequence[Epoch]) -> Primary:
     """Test the metric by all epochs in which both arms got requests; ``policy.alpha`` is two-sided."""
     split = [each for each in epochs if each.is_split]
-    theta, factor = _theta(split) if policy.covariate else (0.0, None)
-    pairs = [_pair(each, theta if policy.covariate else None) for each in split]
-    difference = stratified(pairs)
+    factor = _theta(split)[1] if policy.covariate else None
+    difference = stratified(compared_sums(policy, split))
     is_warm = _is_warm(policy, split, adjusted=policy.covariate is not None)
     sequence = None
     if difference is not None and is_warm:
@@ -79,9 +86,13 @@ def measure_primary(policy: AbPolicy, epochs: Sequence[Epoch]) -> Primary:
     if policy.primary.is_binary and not policy.covariate:
         method: Method = "exact_counts"
         p_value = anytime_p_value(rates_log_e_value(split_epochs(split)))
+    elif policy.primary.bounds:
+        method = "bounded_scores"
+        p_value = anytime_p_value(scores_log_e_value(score_epochs(split), guess=expected_score(policy.primary)))
     else:
         method = "adjusted_means" if policy.covariate else "means"
         p_value = sequence.p_value if sequence else 1.0
+    interval = _bounded_interval(policy, split) if policy.primary.bounds else sequence.interval if sequence else None
     estimate = difference.estimate if difference else None
     control, treatment = (_all(split, arm) for arm in ("control", "treatment"))
     return Primary(
@@ -91,7 +102,7 @@ def measure_primary(policy: AbPolicy, epochs: Sequence[Epoch]) -> Primary:
         control.values,
         treatment.values,
         estimate,
-        sequence.interval if sequence else None,
+        interval,
         p_value,
         _verdict(policy, estimate) if p_value <= policy.alpha else None,
         _answers_p_value(split),
@@ -107,6 +118,34 @@ def split_epochs(epochs: Sequence[Epoch]) -> list[SplitEpoch]:
         )
         for each in epochs
     ]
+
+
+def compared_sums(policy: AbPolicy, epochs: Sequence[Epoch]) -> list[tuple[Sums, Sums]]:
+    """Control and treatment of each epoch, less what the covariate explains if there is one."""
+    theta = _theta(epochs)[0] if policy.covariate else None
+    return [_pair(each, theta) for each in epochs]
+
+
+def score_epochs(epochs: Sequence[Epoch]) -> list[ScoreEpoch]:
+    """The counts of bounded outcomes of each epoch, from 0 to 1."""
+    return [ScoreEpoch(each.share, *(_shares(arm) for arm in (each.control, each.treatment))) for each in epochs]
+
+
+def _shares(arm: ArmCounts) -> dict[float, int]:
+    return {percent / 100: count for percent, count in arm.scores.items()}
+
+
+def expected_score(primary: PrimaryMetric) -> float:
+    """What is expected of the mean, from 0 at the lower bound to 1 at the upper."""
+    return 0.5 if primary.expected is None else primary.scaled(primary.expected)
+
+
+def _bounded_interval(policy: AbPolicy, epochs: Sequence[Epoch]) -> Bounds | None:
+    low, high = policy.primary.bounds or (0.0, 1.0)
+    if not any(each.control.values and each.treatment.values for each in epochs):
+        return None
+    found = scores_interval(score_epochs(epochs), policy.alpha, expected_score(policy.primary))
+    return Bounds(found.low * (high - low), found.high * (high - low))
 
 
 def stratified(pairs: Sequence[tuple[Sums, Sums]]) -> _Difference | None:
@@ -160,7 +199,9 @@ def _is_warm(policy: AbPolicy, epochs: Sequence[Epoch], *, adjusted: bool) -> bo
         return all(min(arm.successes, arm.failures) >= BURN_IN for arm in arms)
     if policy.primary.is_binary:
         return all(min(arm.successes, arm.failures, arm.paired) >= BURN_IN for arm in arms)
-    return all((arm.paired if adjusted else arm.values) >= BURN_IN for arm in arms)
+    both = arms[0] + arms[1]
+    least = values_needed(both.values, both.total, both.squares, both.cubes)
+    return all((arm.paired if adjusted else arm.values) >= least for arm in arms)
 
 
 def _all(epochs: Sequence[Epoch], arm: Literal["control", "treatment"]) -> ArmCounts:

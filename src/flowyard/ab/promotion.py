@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from flowyard._util.files import dump_json
@@ -31,20 +30,31 @@ class PromotionDesk:
     by: str
     announce: Callable[[ApprovalRequest], None]
 
+    def find(self, decision: Decision) -> Standing:
+        """Whether somebody said yes, without asking anybody. Raises StoreError."""
+        asked = self._asked(decision)
+        if asked is None:
+            return Standing(False, "Nobody was asked yet: flowyard ab decide asks.")
+        return Standing(asked.is_live, asked.why, asked.request.id)
+
+    def _asked(self, decision: Decision) -> Approval | None:
+        subject = self._subject(decision)
+        return next((each for each in self.desk.list() if each.request.subject == subject), None)
+
     def ask(self, decision: Decision) -> Standing:
         """Whether somebody said yes to this very test; asks when nobody was asked. Raises StoreError, UserError."""
-        subject = self._subject(decision.since)
-        asked = next((each for each in self.desk.list() if each.request.subject == subject), None)
+        asked = self._asked(decision)
         if asked is None or asked.state in (ApprovalState.TIMED_OUT, ApprovalState.VOID) or _is_over(asked):
-            asked = self.desk.request(subject, _report(self.policy, decision), self.approval, self.by)
+            subject, report = self._subject(decision), _report(self.policy, decision)
+            asked = self.desk.request(subject, report, self.approval, self.by)
             self.announce(asked.request)
         return Standing(asked.is_live, asked.why, asked.request.id)
 
-    def _subject(self, since: datetime) -> ApprovalSubject:
-        """What is allowed: this treatment by these rules in the test that began then. Another start is another one."""
-        plain = dump_json([asdict(replace(self.policy, split=None)), since.isoformat()])
+    def _subject(self, decision: Decision) -> ApprovalSubject:
+        """What is allowed: this version by these rules in the test that began then. Another start is another one."""
+        plain = dump_json([asdict(replace(self.policy, split=None)), decision.since.isoformat()])
         digest = hashlib.sha256(plain.encode()).hexdigest()
-        version = int(self.policy.treatment) if self.policy.treatment.isdecimal() else 1
+        version = _version(decision.treatment_version) or _version(self.policy.treatment) or 1
         return ApprovalSubject(self.policy.name, version, digest, "production", "all requests")
 
 
@@ -57,6 +67,7 @@ def decision_view(decision: Decision) -> dict[str, Any]:
         "since": decision.since.isoformat(),
         "until": decision.until.isoformat() if decision.until else None,
         "unit": decision.unit,
+        "left_out": decision.left_out,
         "primary": _primary_view(decision),
         "sample_ratio_p_value": decision.sample_ratio_p_value,
         "guardrails": [asdict(each) for each in decision.guardrails],
@@ -77,6 +88,12 @@ def _primary_view(decision: Decision) -> dict[str, Any]:
     found = asdict(decision.primary)
     interval = decision.primary.interval
     return {**found, "interval": list(interval) if interval else None}
+
+
+def _version(text: str) -> int:
+    """The number in ``4`` or ``shop:4``; 0 for anything else."""
+    number = text.rpartition(":")[2]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
 
 
 def _is_over(asked: Approval) -> bool:

@@ -8,8 +8,21 @@ from typing import Any
 
 from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.ab.policy import PrimaryMetric
+from flowyard.production.model import is_failed_status
+from flowyard.production.opinion import opinion_of
 
-__all__ = ["Joined", "has_failed", "is_too_low", "is_unsafe", "known_at", "moment", "number", "outcome", "value_at"]
+__all__ = [
+    "Joined",
+    "has_failed",
+    "is_of_another_arm",
+    "is_too_low",
+    "is_unsafe",
+    "known_at",
+    "moment",
+    "number",
+    "outcome",
+    "value_at",
+]
 
 Joined = Mapping[str, Mapping[str, Any]]
 """The records of one request by their kind; of several of one kind the first."""
@@ -17,8 +30,6 @@ Joined = Mapping[str, Mapping[str, Any]]
 _JUDGEMENT = "judgement"
 """The kind of a record with what evaluators said of an answer: ``by``, then the evaluator's name, ``outputs``."""
 _LEAST_STATUS, _FIRST_FAILURE = 100, 400
-_CALLERS_OWN = frozenset({401, 403, 404, 405, 406, 411, 413, 414, 415, 431, 499})
-"""Statuses that say something of the caller only: no key, no such route, a body that is too large, gone away."""
 
 
 def moment(record: Mapping[str, Any]) -> datetime | None:
@@ -32,7 +43,10 @@ def moment(record: Mapping[str, Any]) -> datetime | None:
 
 
 def value_at(joined: Joined, field: str) -> Any:
-    """The value at ``KIND.KEY.KEY``; None when there is none. It may be below the kind as a key once more."""
+    """The value at ``KIND.KEY.KEY``; None when there is none. It may be below the kind as a key once or twice more.
+
+    A server keeps the body of ``/feedback`` as prompt flow does: under ``feedback``, in the record's ``feedback``.
+    """
     kind, *keys = field.split(".")
     record = joined.get(kind)
     if record is None:
@@ -41,8 +55,8 @@ def value_at(joined: Joined, field: str) -> Any:
         said, name = _said(record, field)
         found = _inside(said, ["outputs", name])
         return _inside(said, ["outputs", *name.split(".")]) if found is None else found
-    found = _inside(record, keys)
-    return _inside(record, [kind, *keys]) if found is None else found
+    places = (keys, [kind, *keys], [kind, kind, *keys])
+    return next((found for place in places if (found := _inside(record, place)) is not None), None)
 
 
 def known_at(joined: Joined, field: str) -> datetime | None:
@@ -83,17 +97,37 @@ def outcome(primary: PrimaryMetric, joined: Joined) -> float | None:
     """1 or 0 for a success or failure, or the number; None while it is unknown."""
     if primary.metric == "no_error":
         return 0.0 if has_failed(joined) else 1.0
-    if joined["exposure"].get("chosen_by") == "fallback":  # what is said of the answer is said of the other arm's
+    if is_of_another_arm(joined):
         return None
-    value = value_at(joined, str(primary.field))
+    if primary.field is None:
+        return _liked(joined.get("feedback", {}).get("feedback"))
+    value = value_at(joined, primary.field)
     if primary.metric == "field":
         return number(value)
     if primary.at_least is not None:
         found = number(value)
         return None if found is None else float(found >= primary.at_least)
+    return _success(primary, value)
+
+
+def _success(primary: PrimaryMetric, value: Any) -> float | None:
     if value is None or isinstance(value, dict | list):
         return None
     return float(any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in primary.success))
+
+
+def is_of_another_arm(joined: Joined) -> bool:
+    """Whether another arm answered because the unit's own could not.
+
+    The unit counts where it was assigned, as a failure. What the answer took, cost and was thought of counts for no
+    arm: it says nothing of the assigned one, behind which no other is left once it is promoted.
+    """
+    return bool(joined["exposure"].get("chosen_by") == "fallback")
+
+
+def _liked(feedback: Any) -> float | None:
+    positive = opinion_of(feedback).positive if feedback is not None else None
+    return None if positive is None else float(positive)
 
 
 def has_failed(joined: Joined) -> bool:
@@ -101,19 +135,16 @@ def has_failed(joined: Joined) -> bool:
 
     A flow that raises answers with 400. Where another arm answered in its place, the unit's own arm failed.
     """
-    exposure = joined["exposure"]
-    status = exposure.get("status")
-    if exposure.get("chosen_by") == "fallback" or not isinstance(status, int) or status < _LEAST_STATUS:
+    status = joined["exposure"].get("status")
+    if is_of_another_arm(joined) or not isinstance(status, int) or status < _LEAST_STATUS or is_failed_status(status):
         return True
-    if status in _CALLERS_OWN:
-        return False
-    return status >= _FIRST_FAILURE or bool(joined.get("exchange", {}).get("error"))
+    return status < _FIRST_FAILURE and bool(joined.get("exchange", {}).get("error"))
 
 
 def is_too_low(joined: Joined, field: str, at_least: float) -> bool | None:
     """Whether a judge gave less than is enough; None when nobody judged, or when the other arm answered."""
     found = number(value_at(joined, field))
-    return None if found is None or joined["exposure"].get("chosen_by") == "fallback" else found < at_least
+    return None if found is None or is_of_another_arm(joined) else found < at_least
 
 
 def is_unsafe(joined: Joined, field: str | None) -> bool | None:

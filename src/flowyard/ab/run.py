@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flowyard.ab.decide import Decision, DecisionState, decide
-from flowyard.ab.evidence import EvidenceSource
+from flowyard.ab.evidence import Evidence, EvidenceSource
 from flowyard.ab.journal import AbJournal
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.ramp import Move, RampState, event_of, next_move, ramp_after
@@ -69,6 +69,12 @@ class Test:
         """Decide, and change nothing. Raises NotFound before the start, UserError and OutsideError."""
         ramp = self._started()
         return Tick(self._decide(ramp), ramp)
+
+    def seen(self) -> Evidence:
+        """All that is known of it. Raises what ``look`` does."""
+        started_at = self._started().started_at
+        assert started_at is not None
+        return self.evidence.read(self.policy, started_at, self.splitter.splits())
 
     def tick(self) -> Tick:
         """Decide and do what follows from it. A rollback is in force when this returns. Raises what ``look`` does."""

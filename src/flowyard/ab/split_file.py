@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,7 @@ class SplitFile(Splitter):
         epochs = self._epochs()
         if epochs and epochs[-1]["weights"] == weights:
             return
-        split = asdict(Split(len(epochs) + 1, self.clock(), dict(weights)))
-        epochs.append({**split, "at": split["at"].isoformat()})
+        epochs.append({"epoch": len(epochs) + 1, "at": self.clock().isoformat(), "weights": dict(weights)})
         try:
             body = {"weights": dict(weights), "reason": reason, "epochs": epochs}
             write_atomic(self.path, dump_json(body, indent=2) + "\n")

@@ -6,9 +6,10 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.approval.model import ApprovalPolicy
@@ -16,27 +17,12 @@ from flowyard.approval.names import count_people
 from flowyard.errors import ExperimentInvalid, Problem
 from flowyard.experiments.model import Experiment
 
-__all__ = ["APPROVAL_BLOCK", "parse_approval_block", "parse_duration", "read_approval_policy"]
+__all__ = ["APPROVAL_BLOCK", "ApprovalBlock", "parse_approval_block", "read_approval_policy"]
 
 APPROVAL_BLOCK = "approval"
-LONGEST = timedelta(days=30)
-"""The longest time there is for anything, as with the environments of GitHub."""
 
-_DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _ADDRESS = re.compile(r"mailto:[^\s@:/?&]+@[^\s@:/?&]+")
 _VARIABLE = re.compile(r"(?:slack|teams|webhook):[A-Za-z_][A-Za-z0-9_]*")
-
-
-def parse_duration(text: str) -> timedelta:
-    """``45s``, ``60m``, ``2h``, ``1h30m`` or ``1d``. Raises ValueError for anything else, nothing, and over 30 days."""
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{text!r} is no duration: write 45s, 60m, 2h, 1h30m or 1d")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not timedelta(0) < duration <= LONGEST:
-        raise ValueError(f"{text!r} is not between 1s and 30d")
-    return duration
 
 
 def _duration(value: Any) -> timedelta:
@@ -63,10 +49,10 @@ def _way(value: str) -> str:
     return value
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)]
 
 
-class _Block(BaseModel):
+class ApprovalBlock(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     timeout: _Duration = timedelta(minutes=60)
@@ -89,7 +75,7 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
     """``{timeout: 60m, approvals: 1, …}`` as a policy. Raises ExperimentInvalid with every problem and its line."""
     title = f"{file.path} cannot be used:"
     try:
-        block = _Block.model_validate({} if value is None else value)
+        block = ApprovalBlock.model_validate({} if value is None else value)
     except ValidationError as error:
         problems = [_problem(each, file, keys) for each in error.errors(include_url=False)]
         raise ExperimentInvalid(title, problems) from None
@@ -112,7 +98,7 @@ def _problem(error: ErrorDetails, file: YamlFile, keys: tuple[str | int, ...]) -
     place = ".".join(str(key) for key in (APPROVAL_BLOCK, *inner))
     where = file.where(*keys, *inner)
     if error["type"] == "extra_forbidden":
-        known = list(_Block.model_fields)
+        known = list(ApprovalBlock.model_fields)
         hint = did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known)}."
         return Problem(f"Unknown key {place!r}.", where, hint)
     return Problem(f"{place!r}: {error['msg'][0].lower()}{error['msg'][1:]}.", where)

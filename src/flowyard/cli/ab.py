@@ -12,6 +12,8 @@ _COMMANDS = {
     "start": ("flowyard.cli.ab_run:start", "Begin a test: give the treatment its first share."),
     "status": ("flowyard.cli.ab_look:status", "Show what is known and what would be decided, and change nothing."),
     "decide": ("flowyard.cli.ab_run:decide_", "Decide by what is known, and set the split by it."),
+    "serve": ("flowyard.cli.ab_serve:serve", "Answer other programs what would be decided, and change nothing."),
+    "export": ("flowyard.cli.ab_export:export", "Write files with which Argo Rollouts waits for the decision."),
     "stop": ("flowyard.cli.ab_run:stop", "End a test by your word: the treatment gets no more requests."),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from flowyard._util.moments import moment_text
 from flowyard.ab.decide import Decision, DecisionState
 from flowyard.ab.forecast import Forecast, Plan, forecast
 from flowyard.ab.guardrails import GuardrailFinding
+from flowyard.ab.page import METHODS
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
@@ -31,12 +33,6 @@ __all__ = [
     "tick_code",
     "tick_view",
 ]
-
-_METHODS = {
-    "exact_counts": "exact test of counts",
-    "means": "confidence sequence of means",
-    "adjusted_means": "confidence sequence of means, less what the covariate explains",
-}
 
 
 def tick_view(policy: AbPolicy, tick: Tick) -> dict[str, Any]:
@@ -90,11 +86,14 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
     decision = tick.decision
     click.secho(f"{policy.name}: {decision.state} ({decision.rule})", bold=True)
     for reason in decision.reasons:
-        click.echo(textwrap.fill(printable(reason), 100, initial_indent="  ", subsequent_indent="  "))
+        width = min(100, shutil.get_terminal_size().columns)
+        click.echo(textwrap.fill(printable(reason), width, initial_indent="  ", subsequent_indent="  "))
     if tick.standing is not None and not tick.standing.allowed:
         click.echo(f"  Waits for a yes: flowyard approval approve {tick.standing.request} --reason …")
     seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}" if decision.until else "nothing yet"
-    click.echo(f"Seen:     {seen}, counted by {decision.unit}, {_METHODS[decision.primary.method]}")
+    _print_fact("Seen", f"{seen}, counted by {decision.unit}, {METHODS[decision.primary.method]}")
+    if decision.left_out:
+        _print_fact("Left out", f"{decision.left_out:,} requests near a change of the split")
     print_ramp(policy, tick.ramp)
     _print_primary(policy, decision)
     print_table(["epoch", "from (UTC)", "treatment's share", "control units", "treatment units"], _epochs(decision))
@@ -107,35 +106,50 @@ def print_ramp(policy: AbPolicy, ramp: RampState) -> None:
     """The share, and how it ended."""
     ended = f", ended: {ramp.end}" if ramp.end else f", step {ramp.step + 1} of {len(policy.ramp)}"
     since = f" since {moment_text(ramp.since)}" if ramp.since else ""
-    click.echo(f"Split:    {printable(policy.treatment)} has {ramp.share} % of the requests{since}{ended}")
-    if ramp.end:
-        click.echo(f"          {printable(ramp.reason)}")
+    why = f": {ramp.reason}" if ramp.end else ""
+    _print_fact("Split", f"{policy.treatment} has {ramp.share} % of the requests{since}{ended}{why}")
 
 
-def print_plan(policy: AbPolicy, plans: Sequence[Plan]) -> None:
-    """How many units it takes, by step of the ramp."""
+def print_plan(policy: AbPolicy, plans: Sequence[Plan], units_per_day: float | None) -> None:
+    """How many units it takes, by step of the ramp, and how many days if the traffic is known."""
     if all(each.units is None for each in plans):
-        click.echo(
-            "How long it takes is unknown: primary has no 'expected' and 'smallest' (for a field also 'spread')."
-        )
+        _print_fact("Plan", "unknown: primary has no 'expected' and 'smallest' (for a field also 'spread')")
         return
-    title = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 % or more"
-    rows = [(f"{each.share:.0%}", _count(each.units), _count(each.units_one_look)) for each in plans]
-    print_table(["treatment's share", "this test", "a test with one look"], rows, title=title)
+    if units_per_day is None:
+        _print_fact("Traffic", "unknown before there are records of it: flowyard monitor collect FOLDER")
+    else:
+        _print_fact("Traffic", f"{units_per_day:,.0f} units with an outcome a day, in the last 7 days")
+    what = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 % or more"
+    _print_fact("Plan", what)
+    rows = [(f"{each.share:.0%}", _count(each.units), _days(each.days), _count(each.units_one_look)) for each in plans]
+    print_table(["treatment's share", "this test", "days", "a test with one look"], rows)
 
 
 def print_forecast(expected: Forecast) -> None:
     """What is to be expected."""
     if expected.units_per_day is None:
         return
-    click.echo(f"Traffic:  {expected.units_per_day:,.0f} units with an outcome a day")
+    _print_fact("Traffic", f"{expected.units_per_day:,.0f} units with an outcome a day")
     if expected.difference is not None:
-        left = "more than can be said" if expected.days_left is None else f"about {expected.days_left:.1f} days"
-        click.echo(f"Left:     {left} for a difference of {expected.difference:g}, at this traffic and split")
+        _print_fact("Left", f"{_left(expected)} for a difference of {expected.difference:g}, at this traffic and split")
     if expected.detectable is not None:
-        click.echo(
-            f"Shows:    a difference of {expected.detectable:.3f} by max_duration, with a chance of 80 % or more"
-        )
+        _print_fact("Shows", f"a difference of {expected.detectable:.3f} by max_duration, with a chance of 80 %")
+
+
+def _left(expected: Forecast) -> str:
+    if expected.days_left is None:
+        return "more than can be said"
+    return f"about {expected.days_left:.1f} days" if expected.units_left else "nothing"
+
+
+def _days(days: float | None) -> str:
+    return "" if days is None else f"{days:,.1f}"
+
+
+def _print_fact(name: str, text: str) -> None:
+    """A line that begins with its name, folded where the terminal ends."""
+    width = min(100, shutil.get_terminal_size().columns)
+    click.echo(textwrap.fill(printable(text), width, initial_indent=f"{name + ':':<10}", subsequent_indent=" " * 10))
 
 
 def _print_primary(policy: AbPolicy, decision: Decision) -> None:
@@ -143,7 +157,8 @@ def _print_primary(policy: AbPolicy, decision: Decision) -> None:
     interval = "not yet" if primary.interval is None else f"{primary.interval.low:+.4f} to {primary.interval.high:+.4f}"
     row = (primary.control, primary.treatment, primary.difference, interval, primary.p_value)
     columns = ["control", "treatment", "difference", "interval", "p"]
-    print_table(columns, [row], title=f"{printable(policy.primary.label)}, by {policy.unit}")
+    click.echo(f"{printable(policy.primary.label)}, by {policy.unit}")
+    print_table(columns, [row])
 
 
 def _epochs(decision: Decision) -> list[tuple[object, ...]]:

@@ -16,6 +16,7 @@ __all__ = ["deploy"]
         "apply": ("flowyard.cli.deploy_apply:apply", "Deploy a version: create, test alone, shift requests, verify."),
         "rollback": ("flowyard.cli.deploy_apply:rollback", "Give the requests to the version that served before."),
         "status": ("flowyard.cli.deploy_look:status", "Show what serves."),
+        "traffic": ("flowyard.cli.deploy_traffic:traffic", "Show, or set, which version gets which share."),
         "logs": ("flowyard.cli.deploy_look:logs", "Show what a deployment wrote."),
         "remove": ("flowyard.cli.deploy_remove:remove", "Take an endpoint, or one deployment, away."),
     },

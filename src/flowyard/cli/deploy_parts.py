@@ -16,13 +16,14 @@ from flowyard.deploy.model import Address
 from flowyard.deploy.options import parse_options
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout import RolloutLog, served_before
+from flowyard.deploy.traffic import TrafficParts
 from flowyard.deploy.wanted import wanted_deployment
 from flowyard.errors import OutsideError, UserError
 from flowyard.registry import Registry
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
 
-__all__ = ["chosen_version", "earlier_parts", "rollout_parts", "run_test"]
+__all__ = ["chosen_version", "earlier_parts", "rollout_parts", "run_test", "traffic_parts"]
 
 
 def chosen_version(place: Place, number: int | None) -> Version:
@@ -62,6 +63,22 @@ def rollout_parts(place: Place, version: Version, by: str, image: str | None = N
         repository=place.environment.image.repository
         or parse_options(place.environment.target, place.environment.options).repository(place.name),
         policy=_policy(place, registry) if place.environment.needs_approval else None,
+    )
+
+
+def traffic_parts(place: Place, by: str) -> TrafficParts:
+    """All that a change of the traffic works with."""
+    settings = place.app.settings
+    registry = open_registry(settings)
+    return TrafficParts(
+        name=place.name,
+        environment=place.environment,
+        target=place.target,
+        registry=registry,
+        desk=open_desk(settings),
+        by=by,
+        log=RolloutLog(settings.home),
+        policy=lambda: _policy(place, registry),
     )
 
 

@@ -72,10 +72,13 @@ def status(config: str, home: str | None, epochs: bool, as_json: bool) -> None:
 @click.argument("weights", nargs=-1, required=True, metavar="BACKEND=WEIGHT…")
 @_config_options
 @_reason
+@click.option("--epoch", type=int, metavar="N", help="Only while this epoch holds, so that nobody's change is undone.")
 @_as_json
-def weights(weights: tuple[str, ...], config: str, home: str | None, reason: str, as_json: bool) -> None:
+def weights(
+    weights: tuple[str, ...], config: str, home: str | None, reason: str, epoch: int | None, as_json: bool
+) -> None:
     """Change the weights at once, for all requests that begin; backends that are not named get none."""
-    found = _control(config, home).set_weights(_parsed(weights), reason)
+    found = _control(config, home).set_weights(_parsed(weights), reason, epoch=epoch)
     print_json(found) if as_json else click.echo(_epoch_line(found))
 
 
@@ -157,7 +160,11 @@ def _state_text(state: dict[str, Any]) -> str:
         said = ", ".join(filter(None, words))
         counts = f"{each['requests']} requests, {each['errors']} errors, {each['under_way']} under way"
         lines.append(f"  {name:12} {each['weight']:>6g}  {counts}  {said}  {printable_text(each['url'])}")
+        if each["last_failure"]:
+            lines.append(f"  {'':12} last failure: {printable_text(each['last_failure'])}")
     if state["mirror"]:
         mirror = state["mirror"]
-        lines.append(f"  copies to {mirror['to']}: {mirror['sent']} sent, {mirror['dropped']} dropped")
+        lines.append(
+            f"  copies to {mirror['to']}: {mirror['sent']} sent, {mirror['dropped']} dropped, {mirror['waiting']} wait"
+        )
     return "\n".join(lines)

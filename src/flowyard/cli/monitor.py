@@ -13,6 +13,10 @@ _COMMANDS = {
     "show": ("flowyard.cli.monitor_show:show", "Show how versions or arms do."),
     "judge": ("flowyard.cli.monitor_judge:judge", "Judge a sample of the answers by the experiment's evaluators."),
     "evaluate": ("flowyard.cli.monitor_evaluate:evaluate", "Judge a sample, hold it to the gates, and report."),
+    "check": ("flowyard.cli.monitor_check:check", "Look once whether an alert fires."),
+    "watch": ("flowyard.cli.monitor_check:watch", "Collect, look and tell people, again and again."),
+    "drift": ("flowyard.cli.monitor_drift:drift", "Show whether inputs and scores are still what they were."),
+    "serve": ("flowyard.cli.monitor_serve:serve", "Serve the series of versions and arms to Prometheus."),
     "export": ("flowyard.cli.monitor_export:export", "Make a dataset of what production was asked and answered."),
     "forget": ("flowyard.cli.monitor_forget:forget", "Delete all records of one unit, such as a user."),
     "retain": ("flowyard.cli.monitor_retain:retain", "Delete what is older than some days."),
@@ -21,4 +25,4 @@ _COMMANDS = {
 
 @click.group(cls=LazyGroup, places=_COMMANDS)
 def monitor() -> None:
-    """Collect records of production, look at them, and make datasets of them."""
+    """Collect records of production, look at them, be told of what goes wrong, and make datasets of them."""

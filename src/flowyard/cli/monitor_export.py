@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,15 +13,20 @@ from flowyard.cli.monitor_options import flow_named, require_known, window
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.errors import UserError
+from flowyard.production.alerts.model import DriftReference
+from flowyard.production.alerts.policy_file import parse_reference
 from flowyard.production.chosen import FILTERS, with_filters
 from flowyard.production.dataset_lines import iter_dataset_lines
+from flowyard.production.drift import DriftSettings, drifted_ids, observations
+from flowyard.production.drift.reference import drift_of, open_reference
 from flowyard.production.known_inputs import KnownInputs
 from flowyard.production.lines import ExchangeFilter
 from flowyard.production.register import RegisteredLines, register_lines
 from flowyard.production.review import read_reviewed, write_review
-from flowyard.production.store import open_production
+from flowyard.production.store import ProductionStore, open_production
 from flowyard.registry import Registry, Version, open_registry
 from flowyard.runs.dataset import open_dataset
+from flowyard.settings import Settings
 
 __all__ = ["export"]
 
@@ -66,8 +72,8 @@ def export(
     """Make a dataset of what production was asked and answered, with labels from feedback, each input once.
 
     USECASE is the folder with experiment.yaml. Filters: failed, thumbs-down, thumbs-up, low-score[:BELOW],
-    low-judgement:EVALUATOR[.FIELD]:BELOW, slow[:SECONDS], sample:N; of several, all have to hold. One may have
-    several, joined by 'and' and 'or'.
+    low-judgement:EVALUATOR[.FIELD]:BELOW, slow[:SECONDS], drifted[:REFERENCE], sample:N; of several, all have to
+    hold. One may have several, joined by 'and' and 'or'.
     """
     _check(dataset, review, reviewed)
     settings = read_settings(home)
@@ -79,7 +85,7 @@ def export(
     store = open_production(settings)
     name = require_known(flow_named(use_case, flow), store.flows(), "the flow", "--flow")
     plain = ExchangeFilter(name, window(since, until), version=version, arm=arm, seed=seed)
-    wanted = with_filters(store, plain, filters)
+    wanted = with_filters(store, plain, filters, partial(_drifted, settings, store))
     registry = open_registry(settings)
     lines = iter_dataset_lines(store, wanted, _chosen(filters, arm, seed), _known_inputs(registry, known))
     if review is None:
@@ -90,6 +96,17 @@ def export(
         raise UserError("There is no such exchange, so that nothing was written.", hint="Widen --since or --filter.")
     write_review(review, found)
     _print_review(review, len(found), as_json=as_json)
+
+
+def _drifted(settings: Settings, store: ProductionStore, wanted: ExchangeFilter, reference: str) -> frozenset[str]:
+    """The ids of exchanges that drifted from a reference, which is the time before unless it is named."""
+    try:
+        given = parse_reference(reference) if reference else DriftReference()
+    except ValueError as error:
+        raise UserError(f"--filter drifted: {error}.") from None
+    normal = open_reference(settings, store, wanted.flow, given.source, given.before)
+    current = observations(store, wanted.flow, wanted.window, version=wanted.version)
+    return drifted_ids(drift_of(normal, current, wanted.window, DriftSettings()), current)
 
 
 def _check(dataset: str | None, review: Path | None, reviewed: Path | None) -> None:

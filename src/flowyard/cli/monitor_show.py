@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -21,6 +22,8 @@ from flowyard.production.store import ProductionStore, open_production
 __all__ = ["show", "sparkline"]
 
 _STEPS = 16
+_ROOM_FOR_ALL = 90
+"""Columns of a terminal in which all bars fit beside the numbers; else each stands for two."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 _CHARTS: Mapping[str, Callable[[SeriesPoint], float | None]] = {
@@ -68,7 +71,10 @@ def show(
         print_json(_view(name, by, span, step, whole, points))
         return
     click.echo(f"{printable(name)} by {by}, {moment_text(span.since)} to {moment_text(span.until)}")
-    charts = {each.group: sparkline(_values(points, each.group, span, step, chart)) for each in whole}
+    values = {each.group: _values(points, each.group, span, step, chart) for each in whole}
+    if shutil.get_terminal_size().columns < _ROOM_FOR_ALL:
+        values = {group: _halved(each) for group, each in values.items()}
+    charts = {group: sparkline(each) for group, each in values.items()}
     print_table(
         [by, "requests", "failed", "p50 s", "p95 s", "tokens", "USD", "good", chart],
         [_row(each, charts[each.group]) for each in whole],
@@ -86,6 +92,12 @@ def sparkline(values: Sequence[float | None]) -> str:
         return _BARS[min(int(value / top * len(_BARS)), len(_BARS) - 1)] if top > 0 else _BARS[0]
 
     return "".join(map(bar, values))
+
+
+def _halved(values: Sequence[float | None]) -> list[float | None]:
+    """The larger of each two, where a terminal has no room for all."""
+    pairs = zip(values[::2], values[1::2], strict=True)
+    return [max((each for each in pair if each is not None), default=None) for pair in pairs]
 
 
 def _name(store: ProductionStore, use_case: str | None, flow: str | None, experiment: str | None, by: Grouping) -> str:
@@ -125,7 +137,9 @@ def _short(number: int) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value < 1 else f"{value:.3g}"
 
 
 def _view(

@@ -12,11 +12,11 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.decisions.policy import CONDITIONS, Baseline, Condition, Gate
 from flowyard.errors import UserError
 
-__all__ = ["parse_baseline_block", "parse_gate_text", "parse_gates_block", "read_number", "slice_text"]
+__all__ = ["GATE_KEYS", "parse_baseline_block", "parse_gate_text", "parse_gates_block", "read_number", "slice_text"]
 
 _SIGNS: Mapping[str, Condition] = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below"}
 _SHORT = re.compile(r"(?P<metric>[^<>=!]+?)\s*(?P<sign>[<>=!]{1,3})\s*(?P<number>\S+)")
-_KEYS = ("metric", *CONDITIONS, "by", "dataset", "slice", "variant", "confidence")
+GATE_KEYS = ("metric", *CONDITIONS, "by", "dataset", "slice", "variant", "confidence")
 _FORM = 'Write "accuracy >= 0.9", or {metric: accuracy, not_worse_than: baseline, by: 0.01}.'
 _BASELINE = "baseline"
 
@@ -67,8 +67,8 @@ def _gate(item: Any, file: YamlFile, *keys: str | int) -> Gate:
     if not isinstance(item, Mapping):
         raise UserError(f"{item!r} is not a gate.", hint=_FORM, where=where)
     for key in item:
-        if key not in _KEYS:
-            hint = did_you_mean(str(key), _KEYS) or f"A gate takes {known_names(_KEYS, most=20)}."
+        if key not in GATE_KEYS:
+            hint = did_you_mean(str(key), GATE_KEYS) or f"A gate takes {known_names(GATE_KEYS, most=20)}."
             raise UserError(f"A gate has no {key!r}.", hint=hint, where=file.where(*keys, str(key)))
     metric = item.get("metric")
     if not isinstance(metric, str) or not metric.strip():

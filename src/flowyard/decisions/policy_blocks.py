@@ -12,7 +12,9 @@ from flowyard.decisions.policy import DecisionPolicy, FailedLinesRule, MetricRul
 from flowyard.errors import UserError
 
 __all__ = [
+    "METRIC_KEYS",
     "POLICY_BLOCKS",
+    "RACING_KEYS",
     "parse_cluster_block",
     "parse_inconclusive_block",
     "parse_metrics_block",
@@ -22,8 +24,8 @@ __all__ = [
     "parse_slices_block",
 ]
 
-_METRIC_KEYS = ("from", "equals", "higher_is_better", "low", "high", "failed_lines", "labels")
-_RACING_KEYS = ("metric", "alpha", "min_lines")
+METRIC_KEYS = ("from", "equals", "higher_is_better", "low", "high", "failed_lines", "labels")
+RACING_KEYS = ("metric", "alpha", "min_lines")
 
 
 def parse_policy_block(name: str, value: Any, file: YamlFile, *keys: str | int) -> Any:
@@ -84,7 +86,7 @@ def parse_racing_block(value: Any, file: YamlFile, *keys: str | int) -> Racing |
         return Racing() if value else None
     if not isinstance(value, Mapping):
         raise UserError("'racing' is true, false or a mapping.", hint="racing: {metric: accuracy}", where=where)
-    _require_known(value, _RACING_KEYS, "racing", file, *keys)
+    _require_known(value, RACING_KEYS, "racing", file, *keys)
     metric = value.get("metric")
     if metric is not None and (not isinstance(metric, str) or not metric):
         raise UserError("'metric' of racing is a metric's name.", where=where)
@@ -101,7 +103,7 @@ def _metric(name: str, item: Any, file: YamlFile, *keys: str | int) -> MetricRul
     where = file.where(*keys)
     if not isinstance(item, Mapping):
         raise UserError(f"The metric {name!r} is not a mapping.", hint=f"{name}: {{from: grade}}", where=where)
-    _require_known(item, _METRIC_KEYS, "A metric", file, *keys)
+    _require_known(item, METRIC_KEYS, "A metric", file, *keys)
     better = item.get("higher_is_better")
     if not isinstance(better, bool | None):
         raise UserError("'higher_is_better' is true or false.", where=file.where(*keys, "higher_is_better"))

@@ -14,7 +14,15 @@ from flowyard.deploy.config_template import parse_template_file
 from flowyard.deploy.environment import DeployEnvironment
 from flowyard.errors import Conflict, NotFound, UserError
 
-__all__ = ["DeployConfig", "fill_in", "find_deploy_config", "has_environment", "read_deploy_config"]
+__all__ = [
+    "OWN_FILE",
+    "TEMPLATE_FILES",
+    "DeployConfig",
+    "fill_in",
+    "find_deploy_config",
+    "has_environment",
+    "read_deploy_config",
+]
 
 OWN_FILE = "deployment.yaml"
 TEMPLATE_FILES = ("configs/deployment_config.json", "deployment_config.json")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from flowyard._util.redact import may_be_secret
@@ -21,7 +21,7 @@ from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias
 from flowyard.settings import SIMULATE_VARIABLE
 
-__all__ = ["parse_deployment_file", "parse_memory"]
+__all__ = ["DeploymentFile", "parse_deployment_file", "parse_memory"]
 
 TARGET_NAMES = ("local", "docker", "kubernetes", "azure-ml", "azure-webapp")
 WITHOUT_APPROVAL = ("dev", "development", "local", "test", "ci", "pr")
@@ -36,6 +36,9 @@ _KEPT_ELSEWHERE = "${{azureml://connections/"
 """Begins a value that Azure ML takes from a connection of the workspace."""
 
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Mi|MB|M|Gi|GB|G)i?B?")
+_MEMORY_FORM = {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(Mi|MB|M|Gi|GB|G)i?B?\s*$"}
+_VARIABLE_FORM = {"type": ["string", "number"]}
+"""What JSON schemas say of them."""
 _MEGABYTES = {"M": 1, "G": 1024}
 
 
@@ -105,11 +108,11 @@ class _Environment(_Strict):
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
     approval: Literal["required", "not_required"] = "required"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    env: dict[str, Annotated[str, BeforeValidator(_variable_value)]] = {}
+    env: dict[str, Annotated[str, BeforeValidator(_variable_value), WithJsonSchema(_VARIABLE_FORM)]] = {}
     connections: list[str] = []
     instances: Annotated[int, Field(ge=1, le=1000)] = 1
     cpu: Annotated[float, Field(gt=0, le=1024)] | None = None
-    memory: Annotated[int, BeforeValidator(_memory)] | None = None
+    memory: Annotated[int, BeforeValidator(_memory), WithJsonSchema(_MEMORY_FORM)] | None = None
     image: _Image = _Image()
     test: _Test = _Test()
     traffic: Annotated[int, Field(ge=1, le=100)] = 100
@@ -117,11 +120,11 @@ class _Environment(_Strict):
     options: dict[str, Any] = {}
 
 
-class _File(_Strict):
+class DeploymentFile(_Strict):
     environments: dict[str, _Environment]
 
 
-_MODELS: Mapping[int, type[BaseModel]] = {1: _File, 3: _Environment}
+_MODELS: Mapping[int, type[BaseModel]] = {1: DeploymentFile, 3: _Environment}
 """Whose keys stand at which depth of the file; deeper ones by the key above them."""
 _INNER: Mapping[str, type[BaseModel]] = {"test": _Test, "image": _Image}
 
@@ -130,7 +133,7 @@ def parse_deployment_file(file: YamlFile, folder: Path) -> tuple[DeployEnvironme
     """The environments; files that they name are seen from ``folder``. Raises UserError with every problem."""
     problems = file.repeated_problems()
     try:
-        body = _File.model_validate({} if file.data is None else file.data)
+        body = DeploymentFile.model_validate({} if file.data is None else file.data)
     except ValidationError as error:
         problems += [_problem(each, file) for each in error.errors(include_url=False)]
         body = None

@@ -16,6 +16,7 @@ __all__ = [
     "DeploymentState",
     "EndpointState",
     "Image",
+    "Traffic",
     "WantedDeployment",
 ]
 
@@ -108,6 +109,29 @@ class EndpointState:
     def find(self, name: str) -> Deployment | None:
         """The deployment of that name."""
         return next((each for each in self.deployments if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Who gets the requests of an endpoint: ``shares`` in percent by deployment, without those that get none, and
+    ``mirror``, the percent of the requests that a deployment gets copies of, whose answers nobody sees.
+    """
+
+    shares: Mapping[str, int] = field(default_factory=dict)
+    mirror: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, shares: Mapping[str, int], mirror: Mapping[str, int]) -> Traffic:
+        """Without deployments that get nothing."""
+        return cls(
+            {name: share for name, share in shares.items() if share},
+            {name: share for name, share in mirror.items() if share},
+        )
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name} {share} %" for name, share in sorted(self.shares.items()))
+        copies = ", ".join(f"copies of {share} % to {name}" for name, share in sorted(self.mirror.items()))
+        return ", ".join(filter(None, (shown or "nobody gets requests", copies)))
 
 
 @dataclass(frozen=True, slots=True)

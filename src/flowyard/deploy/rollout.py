@@ -10,6 +10,7 @@ from flowyard.deploy.endpoint_test.files import require_usable
 from flowyard.deploy.model import Change, DeployPlan, EndpointState
 from flowyard.deploy.parts import RolloutParts
 from flowyard.deploy.rollout_steps import ROLLOUT_STEPS, new_shares, require_allowed, restore, rollout_steps
+from flowyard.deploy.traffic_log import TrafficLog, give_up_unfinished
 from flowyard.errors import Conflict, ExitCode, NotFound
 from flowyard.steps import Journal, Journals, Step, StepRecord, carry_out
 
@@ -25,6 +26,8 @@ class RolloutLog(Journals[RolloutRecord]):
     """The rollouts of one home: ``<home>/rollouts/<use case>/<key>/rollout.json``."""
 
     def __init__(self, home: Path) -> None:
+        self.traffic = TrafficLog(home)
+        """The changes of the traffic of the same home."""
         super().__init__(home / "rollouts", RolloutRecord, "rollout", "flowyard deploy status USECASE --env E")
 
 
@@ -82,6 +85,9 @@ def roll_out(
             record = None
         if record is None:
             require_allowed(parts)
+            give_up_unfinished(
+                log.traffic, parts.name, environment.name, environment.target, f"the rollout of {parts.version.label}"
+            )
             record = log.create(
                 parts.name,
                 env=environment.name,
@@ -104,7 +110,8 @@ def served_before(log: RolloutLog, name: str, env: str, target: str, state: Endp
     stopped = _before_stopped(log, going, state) if going is not None else None
     if stopped is not None:
         return stopped, labels.get(stopped, _label(name, stopped))
-    for record in log.list(name):
+    changes: list[Journal] = sorted([*log.list(name), *log.traffic.list(name)], key=lambda each: each.key, reverse=True)
+    for record in changes:
         if (record.env, record.target) != (env, target) or record.state != "done":
             continue
         traffic = record.step("traffic").result

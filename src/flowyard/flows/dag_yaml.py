@@ -18,16 +18,16 @@ from flowyard.flows.reference import ReferenceSyntaxError, parse_value
 from flowyard.flows.variants import apply_variants, variant_ids
 from flowyard.media.formats import message_format
 
-__all__ = ["parse_dag"]
+__all__ = ["NODE_KEYS", "NODE_KINDS", "parse_dag"]
 
-_KINDS = {
+NODE_KINDS = (
     ("python", "code"),
     ("python", "package"),
     ("prompt", "code"),
     ("llm", "code"),
     ("custom_llm", "package_with_prompt"),
-}
-_NODE_KEYS = (
+)
+NODE_KEYS = (
     *("name", "type", "source", "inputs", "connection", "provider", "api", "module", "activate"),
     *("aggregation", "reduce", "use_variants", "enable_cache", "comment", "tool"),
 )
@@ -181,8 +181,8 @@ class _DagReader:
             cache=raw["enable_cache"] if isinstance(raw.get("enable_cache"), bool) else None,
         )
         self._check_source(node, path)
-        for key in sorted(raw.keys() - set(_NODE_KEYS), key=str):
-            near = did_you_mean(str(key), _NODE_KEYS)
+        for key in sorted(raw.keys() - set(NODE_KEYS), key=str):
+            near = did_you_mean(str(key), NODE_KEYS)
             if near:  # other unknown keys are let pass silently, as prompt flow does
                 self.warnings.append(f"{self.file.where(*path, str(key))}: unknown key {key!r} is ignored. {near}")
         return node
@@ -198,7 +198,7 @@ class _DagReader:
 
     def _check_source(self, node: Node, path: tuple[str | int, ...]) -> None:
         kind = (node.type, node.source_type)
-        if kind not in _KINDS:
+        if kind not in NODE_KINDS:
             hint = "A node is python, prompt or llm with source type code; python with package; or custom_llm."
             self._problem(
                 f"Node {node.name!r} has type {node.type!r} with source {node.source_type!r}.", *path, hint=hint
@@ -207,7 +207,7 @@ class _DagReader:
             self._problem(f"Node {node.name!r} names no package tool.", *path, hint="Add 'tool: ID' to its source.")
         elif node.source_type == "package":
             pass  # a package tool has no file of the flow
-        elif not node.source_path:
+        elif not isinstance(node.source_path, str) or not node.source_path:
             self._problem(
                 f"Node {node.name!r} has no source path.", *path, hint="Add 'source: {type: code, path: FILE}'."
             )

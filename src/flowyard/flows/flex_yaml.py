@@ -13,7 +13,7 @@ from flowyard.flows.file_references import FileReferences, Keys
 from flowyard.flows.includes import FlowFolder, resolve_folder
 from flowyard.flows.model import FlexFlow, Input, Literal, Output
 
-__all__ = ["ENTRY", "FLEX_TYPES", "parse_flex"]
+__all__ = ["ENTRY", "FLEX_KEYS", "FLEX_TYPES", "parse_flex"]
 
 ENTRY = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 """``module:Name``, as flex flows name their code."""
@@ -22,7 +22,7 @@ FLEX_TYPES = ("string", "int", "double", "bool", "list", "object")
 """The types that inputs, outputs and plain init values may have."""
 
 _INIT_TYPES = re.compile(r"^(\w+Connection|AzureOpenAIModelConfiguration|OpenAIModelConfiguration)$")
-_KEYS = (
+FLEX_KEYS = (
     *("$schema", "id", "name", "display_name", "description", "tags", "version", "type", "language", "entry", "code"),
     *("inputs", "outputs", "init", "sample", "environment", "environment_variables", "additional_includes"),
     *("message_format", "path"),
@@ -136,8 +136,8 @@ class _FlexReader:
     def _check_rest(self, raw: Mapping[str, Any]) -> None:
         if raw.get("language") == "csharp":
             self._problem("C# flows are not supported.", "language", hint="flowyard runs Python flows.")
-        for key in sorted(raw.keys() - set(_KEYS), key=str):
-            near = did_you_mean(str(key), _KEYS)
+        for key in sorted(raw.keys() - set(FLEX_KEYS), key=str):
+            near = did_you_mean(str(key), FLEX_KEYS)
             said = f"unknown key {key!r} is ignored."
             self._warn((str(key),), f"{said} {near}" if near else said)
 

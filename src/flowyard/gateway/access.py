@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 
 from flowyard.gateway.asked import Asked
 from flowyard.gateway.settings import OverrideSettings
 from flowyard.wire import Refusal, Request, Response
 
-__all__ = ["overridden_arm", "refused", "require_key"]
+__all__ = ["has_key", "overridden_arm", "refused", "require_key"]
 
 
 def require_key(request: Request, key: str) -> None:
-    """Raises Refusal, 401, without the key; takes as long whatever is wrong with it."""
-    given = request.headers.get("api-key")
-    if given is None:
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        given = value.strip() if scheme.lower() == "bearer" else ""
-    if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode()):
+    """Raises Refusal, 401, without the key."""
+    if not has_key(request.headers, key):
         raise Refusal(401, "The key is missing or wrong: send it as 'Authorization: Bearer KEY' or 'api-key: KEY'.")
+
+
+def has_key(headers: Mapping[str, str], key: str) -> bool:
+    """Whether headers show the key; takes as long whatever is wrong with it."""
+    given = headers.get("api-key")
+    if given is None:
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        given = value.strip() if scheme.lower() == "bearer" else ""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode())
 
 
 def overridden_arm(request: Request, asked: Asked, settings: OverrideSettings) -> str | None:

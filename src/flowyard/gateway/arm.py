@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 from flowyard.gateway.breaker import Breaker
 from flowyard.gateway.settings import Backend
 
-__all__ = ["LATENCY_BOUNDS", "Arm"]
+__all__ = ["ARM_HEADER", "LATENCY_BOUNDS", "Arm"]
+
+ARM_HEADER = "x-flowyard-arm"
+"""Says in an answer which arm gave it."""
 
 LATENCY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
 @dataclass(slots=True, eq=False)
 class Arm:
-    """``statuses`` counts what callers got, 499 those who left; ``buckets`` latencies by ``LATENCY_BOUNDS``."""
+    """``statuses`` counts what callers got, 499 those who left; ``buckets`` latencies by ``LATENCY_BOUNDS``.
+
+    ``last_failure`` says why no answer came the last time that none did; empty when all were answered.
+    """
 
     backend: Backend
     breaker: Breaker
@@ -26,6 +32,12 @@ class Arm:
     statuses: Counter[int] = field(default_factory=Counter)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     latency_s: float = 0.0
+    last_failure: str = ""
+    line: bytes = b""
+    """The line of an answer's head that says which arm gave it."""
+
+    def __post_init__(self) -> None:
+        self.line = f"{ARM_HEADER}: {self.name}".encode("ascii")
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,7 +29,7 @@ from flowyard.gateway.settings import (
     StickySettings,
 )
 
-__all__ = ["load_gateway_settings", "parse_gateway_file"]
+__all__ = ["GatewayFile", "load_gateway_settings", "parse_gateway_file"]
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[-_.a-zA-Z0-9]{0,62}[a-zA-Z0-9])?")
 _HEADER = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}")
@@ -61,6 +62,14 @@ def _url(value: str) -> str:
     address = parse_address(host)
     if (address is None and is_number_host(host)) or (address is not None and is_metadata(address)):
         raise PydanticCustomError("url", "requests are not sent there")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        raise PydanticCustomError("network", "write an address or a network, such as 10.0.0.7 or 10.0.0.0/8") from None
     return value
 
 
@@ -105,7 +114,7 @@ class _Override(_Strict):
 class _Mirror(_Strict):
     to: str
     percent: Annotated[float, Field(gt=0, le=100)] = 100.0
-    at_once: Annotated[int, Field(ge=1, le=256)] = 4
+    at_once: Annotated[int, Field(ge=1, le=128)] = 4
     waiting: Annotated[int, Field(ge=1, le=10_000)] = 64
     budget_per_hour: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
     timeout_s: _Seconds = 60.0
@@ -136,7 +145,7 @@ class _Control(_Strict):
     key: _Secret
 
 
-class _File(_Strict):
+class GatewayFile(_Strict):
     name: _Name
     listen: _Listen
     backends: Annotated[dict[_Name, _Backend], Field(min_length=1, max_length=100)]
@@ -153,6 +162,7 @@ class _File(_Strict):
     limits: _Limits = _Limits()
     exposures: _Text | None = None
     state: _Text | None = None
+    trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_network)]], Field(max_length=100)] = []
     control: _Control | None = None
 
 
@@ -178,7 +188,7 @@ def parse_gateway_file(file: YamlFile, environ: Mapping[str, str]) -> GatewaySet
     problems = file.repeated_problems()
     body = None
     try:
-        body = _File.model_validate({} if file.data is None else file.data)
+        body = GatewayFile.model_validate({} if file.data is None else file.data)
     except ValidationError as error:
         problems += [_problem(each, file) for each in error.errors(include_url=False)]
     problems += _variable_problems(file, environ)
@@ -189,7 +199,7 @@ def parse_gateway_file(file: YamlFile, environ: Mapping[str, str]) -> GatewaySet
     return _made(body, file.path.resolve().parent, environ)
 
 
-def _made(body: _File, folder: Path, environ: Mapping[str, str]) -> GatewaySettings:
+def _made(body: GatewayFile, folder: Path, environ: Mapping[str, str]) -> GatewaySettings:
     host, port = parse_listen(body.listen) or ("", 0)
 
     def known(value: str | None) -> str | None:
@@ -220,6 +230,7 @@ def _made(body: _File, folder: Path, environ: Mapping[str, str]) -> GatewaySetti
         limits=Limits(**body.limits.model_dump()),
         exposures=folder / body.exposures if body.exposures else None,
         state=folder / body.state if body.state else None,
+        trusted_proxies=tuple(ip_network(each, strict=False) for each in body.trusted_proxies),
         control=control,
     )
 
@@ -245,7 +256,7 @@ def _variable_problems(file: YamlFile, environ: Mapping[str, str]) -> Iterator[P
             yield Problem(f"The variable {found[1]} is not set.", file.where(*keys), f"export {found[1]}=…")
 
 
-def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _more(body: GatewayFile, file: YamlFile) -> Iterator[Problem]:
     """What is wrong although each value by itself is right."""
     names = list(body.backends)
     if not any(given.weight for given in body.backends.values()):
@@ -263,7 +274,7 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     yield from _access_problems(body, file)
 
 
-def _access_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _access_problems(body: GatewayFile, file: YamlFile) -> Iterator[Problem]:
     if body.auth == "key" and not body.key:
         yield Problem("auth: key needs a key.", file.where("auth"), "key: ${GATEWAY_CALLER_KEY}")
     if body.auth == "pass-through" and body.key:
@@ -279,7 +290,7 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
     place = ".".join(str(key) for key in inner)
     where = file.where(*inner)
     if error["type"] == "extra_forbidden":
-        known = list((_MODELS[str(inner[0])] if len(inner) > 1 else _File).model_fields)
+        known = list((_MODELS[str(inner[0])] if len(inner) > 1 else GatewayFile).model_fields)
         hint = did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known, most=20)}."
         return Problem(f"Unknown key {place!r}.", where, hint)
     message = error["msg"]

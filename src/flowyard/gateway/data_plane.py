@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 
 from flowyard.gateway.access import overridden_arm, refused, require_key
-from flowyard.gateway.arm import Arm
+from flowyard.gateway.arm import ARM_HEADER, Arm
 from flowyard.gateway.asked import Asked, note_request
-from flowyard.gateway.direct import Deadlines, Direct
+from flowyard.gateway.counted import asks_the_flow
 from flowyard.gateway.epochs import Epoch
 from flowyard.gateway.exposures import Exposures
 from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.gateway.split import UnitHash, others
-from flowyard.wire import BadAnswer, BrokenOff, Connection, Refusal, Request, Response, Unanswered, WireClient
+from flowyard.wire import BadAnswer, BrokenOff, Refusal, Request, Response, Unanswered, WireClient
 
-__all__ = ["ARM_HEADER", "DataPlane"]
-
-ARM_HEADER = "x-flowyard-arm"
-"""Says in an answer which arm gave it."""
+__all__ = ["DataPlane"]
 
 _GONE = 499
 _FAILING = frozenset({502, 503, 504})
@@ -40,6 +37,7 @@ class DataPlane:
         exposures: Exposures,
         mirror: Mirror | None,
         client: WireClient,
+        outgoing: Outgoing,
     ) -> None:
         self.epoch = epoch
         self.under_way = 0
@@ -49,33 +47,32 @@ class DataPlane:
         self._exposures = exposures
         self._mirror = mirror
         self._client = client
-        self._outgoing = Outgoing(settings)
-        self._deadlines = Deadlines(settings.limits.answer_s)
-        self._clock = asyncio.get_running_loop().time
+        self._outgoing = outgoing
+        self._clock = time.monotonic
+        self._health_path = settings.health.path if settings.health is not None else "/health"
 
     async def handle(self, request: Request) -> Response:
         """The answer; whatever fails is one, too."""
         asked = note_request(request, self._settings.sticky, self._clock())
         return await self._handled(request, asked)
 
-    def begin(self, request: Request, connection: Connection) -> Direct | None:
-        """Send a request on at once, if its backend can take it now; None leaves it to ``handle``."""
-        now = self._clock()
-        asked = note_request(request, self._settings.sticky, now)
-        try:
-            arm = next(self._candidates(request, asked))
-        except Refusal:
-            return None
-        if not arm.is_available(now) or (upstream := self._client.free_connection(arm.backend.place)) is None:
-            return None
+    def own_arm(self, asked: Asked) -> Arm:
+        """The arm of a request's unit, at this moment."""
+        self._choose(asked)
+        return self._arms[asked.arm]
+
+    def has_room(self) -> bool:
+        return self.under_way < self._settings.limits.at_once
+
+    def enter(self, arm: Arm, now: float) -> int:
         ticket = arm.breaker.enter(now)
         self._begin(arm)
-        direct = Direct(self, connection, upstream, request, asked, arm, ticket, self._deadlines.discard)
-        self._deadlines.add(direct)
-        direct.send(self._outgoing.data(request, asked, arm.backend))
-        if self._mirror is not None:
-            self._mirror.offer(request, asked, arm.name)
-        return direct
+        return ticket
+
+    def ended(self, status: int, asked: Asked, arm: Arm, ticket: int) -> None:
+        self._judged(status, arm, ticket)
+        self._end(arm)
+        self._note(asked, arm, status)
 
     def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         return self._named(self._begun(response, asked, arm, ticket), asked)
@@ -83,6 +80,7 @@ class DataPlane:
     def broken(self, error: Exception, asked: Asked, arm: Arm, ticket: int) -> Response:
         status = 504 if isinstance(error, Unanswered) and error.is_late else 502
         self._failed(arm, ticket)
+        arm.last_failure = str(error)
         self._end(arm)
         self._note(asked, arm, status)
         return self._named(refused(_no_answer(arm, status)), asked)
@@ -95,9 +93,6 @@ class DataPlane:
 
     async def again(self, request: Request, asked: Asked) -> Response:
         return await self._handled(request, asked, is_copied=True)
-
-    def close(self) -> None:
-        self._deadlines.close()
 
     async def _handled(self, request: Request, asked: Asked, *, is_copied: bool = False) -> Response:
         try:
@@ -127,7 +122,7 @@ class DataPlane:
     def _require_room(self, request: Request) -> None:
         if self._settings.key is not None:
             require_key(request, self._settings.key)
-        if self.under_way >= self._settings.limits.at_once:
+        if not self.has_room():
             raise Refusal(503, "Too many requests are under way.", retry_after_s=1)
 
     def _candidates(self, request: Request, asked: Asked) -> Iterator[Arm]:
@@ -138,13 +133,20 @@ class DataPlane:
         if wanted is not None and wanted not in self._arms:
             raise Refusal(400, "There is no backend of that name.")
         epoch = self.epoch
-        asked.epoch = epoch.number
+        asked.is_counted = asks_the_flow(request, self._health_path)
         if wanted is not None:
-            asked.chosen_by, asked.arm = "override", wanted
+            asked.epoch, asked.chosen_by, asked.arm, asked.assigned = epoch.number, "override", wanted, wanted
             return iter((self._arms[wanted],))
-        point = self._hashes.point(asked.unit)
-        asked.arm = epoch.line.arm(point)
+        point = self._choose(asked)
         return self._by_weight(asked.arm, epoch, point)
+
+    def _choose(self, asked: Asked) -> int:
+        """Note the arm that the unit has in this epoch; gives the unit's point."""
+        hashes, epoch = self._hashes, self.epoch
+        point = hashes.point(asked.unit) if asked.unit_from == "request" else hashes.points[asked.unit]
+        asked.epoch, asked.arm = epoch.number, epoch.line.arm(point)
+        asked.assigned = asked.arm
+        return point
 
     def _by_weight(self, own: str, epoch: Epoch, point: int) -> Iterator[Arm]:
         yield self._arms[own]
@@ -161,6 +163,7 @@ class DataPlane:
                 self._mirror.offer(request, asked, arm.name)
             if arm.name != asked.arm:
                 asked.arm, asked.chosen_by = arm.name, "fallback"
+                asked.assigned_version = self._arms[asked.assigned].backend.version
             left, tried = left - 1, arm
             response = await self._asked(request, asked, arm, ticket)
             if response is not None:
@@ -180,6 +183,7 @@ class DataPlane:
             status = response.status
         except Unanswered as error:
             self._failed(arm, ticket)
+            arm.last_failure = str(error)
             status = 0 if error.is_untouched else 504 if error.is_late else 502
         except BadAnswer:
             self._failed(arm, ticket)
@@ -200,10 +204,7 @@ class DataPlane:
 
     def _begun(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         """An answer whose head is here."""
-        if response.status in _FAILING:
-            self._failed(arm, ticket)
-        else:
-            arm.breaker.succeeded(ticket)
+        self._judged(response.status, arm, ticket)
         if isinstance(response.body, bytes):
             self._end(arm)
             self._note(asked, arm, response.status)
@@ -237,6 +238,13 @@ class DataPlane:
     def _end(self, arm: Arm) -> None:
         arm.under_way -= 1
         self.under_way -= 1
+
+    def _judged(self, status: int, arm: Arm, ticket: int) -> None:
+        """What an answer says of its backend."""
+        if status in _FAILING:
+            self._failed(arm, ticket)
+        else:
+            arm.breaker.succeeded(ticket)
 
     def _failed(self, arm: Arm, ticket: int) -> None:
         arm.breaker.failed(ticket, self._clock())

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.files import dump_json
+from flowyard._util.files import append_all, dump_json
 from flowyard.errors import StoreError
 from flowyard.gateway.split import SlotLine
 
@@ -71,8 +71,9 @@ class EpochFile:
         return self._parsed(len(lines), lines[-1]) if lines else None
 
     def views(self, most: int) -> list[dict[str, Any]]:
-        """The last epochs, oldest first, at most so many. Raises StoreError."""
-        lines = self._data().splitlines()
+        """The last epochs, oldest first, at most so many; not one that is being written. Raises StoreError."""
+        data = self._data()
+        lines = data[: data.rfind(b"\n") + 1].splitlines()
         first = max(0, len(lines) - most)
         return [self._parsed(number, line).view() for number, line in enumerate(lines[first:], first + 1)]
 
@@ -85,15 +86,7 @@ class EpochFile:
     def append(self, epoch: Epoch) -> None:
         """Write one down so that it outlives a crash of the machine. Raises OSError."""
         line = dump_json({**epoch.view(), "in_file": epoch.in_file, "slots": epoch.line.stretches})
-        with self._path.open("ab") as file:
-            size = file.tell()
-            try:
-                file.write(f"{line}\n".encode())
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                os.truncate(self._path, size)
-                raise
+        append_all(self._path, f"{line}\n".encode(), durable=True)
 
     def _parsed(self, number: int, line: bytes) -> Epoch:
         try:

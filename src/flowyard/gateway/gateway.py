@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,7 @@ from flowyard.gateway.metrics import metrics_text
 from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.settings import GatewaySettings, MirrorSettings
+from flowyard.gateway.short_way import ShortWay
 from flowyard.gateway.split import UnitHash
 from flowyard.gateway.weights import Weights, first_epoch
 from flowyard.production.record_folder import RecordFolder
@@ -42,10 +44,13 @@ class Gateway:
         self._state = state
         self._held = _hold(state)
         self._clients: list[WireClient] = []
-        hashes = UnitHash(settings.salt or _kept_salt(state), settings.experiment)
         self.arms = {name: Arm(each, Breaker(settings.breaker)) for name, each in settings.backends.items()}
         file = EpochFile(state / "epochs.jsonl")
-        epoch = first_epoch(file, {name: each.weight for name, each in settings.backends.items()})
+        try:
+            hashes = UnitHash(settings.salt or _kept_salt(state), settings.experiment)
+            epoch = first_epoch(file, {name: each.weight for name, each in settings.backends.items()})
+        except OSError as error:
+            raise _unusable(state, error) from None
         sink = RecordFolder(settings.exposures) if settings.exposures is not None else None
         self._exposures = Exposures(sink, settings.experiment, hashes)
         self._client = WireClient(connect_s=settings.limits.connect_s, answer_s=settings.limits.answer_s)
@@ -55,13 +60,15 @@ class Gateway:
             if settings.health is not None
             else None
         )
-        self.data = DataPlane(settings, self.arms, epoch, hashes, self._exposures, self._mirror, self._client)
-        self._server = WireServer(
+        outgoing = Outgoing(settings)
+        self.data = DataPlane(settings, self.arms, epoch, hashes, self._exposures, self._mirror, self._client, outgoing)
+        short = ShortWay(settings, self.data, self._client, outgoing, self._mirror)
+        self.server = WireServer(
             self.data.handle,
             refused,
             WireLimits(body_bytes=settings.limits.body_bytes),
             before_body=self.data.before_body,
-            begin=self.data.begin,
+            begin=short.begin,
         )
         self._weights = Weights(epoch, file, self.arms, self._begin_epoch)
         self._begin_epoch(epoch)
@@ -78,26 +85,25 @@ class Gateway:
         if self.control is not None and self.settings.control is not None:
             where = await self.control.listen(self.settings.control.host, self.settings.control.port)
             write_atomic(self._state / CONTROL_ADDRESS, _url(*where))
-        return await self._server.listen(host, port)
+        return await self.server.listen(host, port)
 
     async def close(self) -> None:
         """End what is under way within the grace time, then everything else."""
         try:
-            await self._server.drain(self.settings.limits.grace_s)
+            await self.server.drain(self.settings.limits.grace_s)
         finally:
             with contextlib.suppress(OSError):
                 (self._state / CONTROL_ADDRESS).unlink(missing_ok=True)
             for part in (self.control, self._health, self._mirror, self._client):
                 if part is not None:
                     await part.close()
-            self.data.close()
             self._exposures.later = None
             self._exposures.close()
             self._held.close()
 
     def state(self) -> dict[str, Any]:
         """What people and programs get to see: no key, and of a backend's URL all."""
-        now, epoch, mirror = asyncio.get_running_loop().time(), self._weights.epoch, self._mirror
+        now, epoch, mirror = time.monotonic(), self._weights.epoch, self._mirror
         return {
             "name": self.settings.name,
             "experiment": self.settings.experiment,
@@ -105,7 +111,8 @@ class Gateway:
             "backends": {name: _arm_view(arm, epoch, now) for name, arm in self.arms.items()},
             "under_way": self.data.under_way,
             "mirror": mirror
-            and {"to": mirror.arm.name, "sent": mirror.sent, "failed": mirror.failed, "dropped": mirror.dropped},
+            and {"to": mirror.arm.name, "sent": mirror.sent, "failed": mirror.failed, "dropped": mirror.dropped}
+            | {"waiting": mirror.waiting, "held_bytes": mirror.held_bytes},
             "exposures": {"on": self._exposures.is_on, "dropped": self._exposures.dropped},
         }
 
@@ -115,14 +122,14 @@ class Gateway:
             arm.is_drained = name in epoch.drained
 
     def _metrics(self) -> str:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         return metrics_text(self.arms.values(), self._weights.epoch, self._mirror, self._exposures.dropped, now)
 
     def _made_mirror(self, settings: MirrorSettings) -> Mirror:
         client = WireClient(connect_s=self.settings.limits.connect_s)
 
         def ended(asked: Any, arm: Arm, status: int) -> None:
-            latency_s = asyncio.get_running_loop().time() - asked.began
+            latency_s = time.monotonic() - asked.began
             self._exposures.ended(asked, arm.name, arm.backend.version, status, latency_s)
 
         return Mirror(settings, self.arms[settings.to], Outgoing(self.settings), client, ended)
@@ -139,6 +146,7 @@ def _arm_view(arm: Arm, epoch: Epoch, now: float) -> dict[str, Any]:
         "under_way": arm.under_way,
         "requests": arm.statuses.total(),
         "errors": sum(count for status, count in arm.statuses.items() if status >= 500),
+        "last_failure": arm.last_failure,
     }
 
 
@@ -148,11 +156,15 @@ def _hold(state: Path) -> IO[bytes]:
         state.mkdir(parents=True, exist_ok=True)
         file = (state / "gateway.lock").open("a+b")
     except OSError as error:
-        raise UserError(f"The state folder {state} cannot be used: {error.strerror}.") from None
+        raise _unusable(state, error) from None
     if not try_lock(file):
         file.close()
         raise Conflict(f"Another gateway uses {state}.", hint="Stop it, or give this one a state folder of its own.")
     return file
+
+
+def _unusable(state: Path, error: OSError) -> UserError:
+    return UserError(f"The state folder {state} cannot be used: {error.strerror}.")
 
 
 def _kept_salt(state: Path) -> str:

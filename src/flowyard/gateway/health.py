@@ -56,6 +56,10 @@ class HealthChecks:
                     async with contextlib.aclosing(response.body) as pieces:
                         async for _ in pieces:
                             pass
-        except (Unanswered, BadAnswer, BrokenOff, TimeoutError):
+        except (Unanswered, BadAnswer, BrokenOff, TimeoutError) as error:
+            arm.last_failure = f"GET {self._settings.path}: {error or 'no answer in time'}"
             return False
-        return 200 <= response.status < 300
+        if 200 <= response.status < 300:
+            return True
+        arm.last_failure = f"GET {self._settings.path}: {response.status}"
+        return False

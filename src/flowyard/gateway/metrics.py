@@ -56,10 +56,15 @@ def _state(arms: tuple[Arm, ...], epoch: Epoch, now: float) -> Iterator[str]:
 
 
 def _mirror(mirror: Mirror | None) -> Iterator[str]:
-    sent, failed, dropped = (mirror.sent, mirror.failed, mirror.dropped) if mirror is not None else (0, 0, 0)
+    sent, failed = (mirror.sent, mirror.failed) if mirror is not None else (0, 0)
+    waiting, held = (mirror.waiting, mirror.held_bytes) if mirror is not None else (0, 0)
     yield from _single("mirror_sent_total", "counter", "Copies of requests that ended.", sent)
     yield from _single("mirror_failed_total", "counter", "Copies that were not answered well.", failed)
-    yield from _single("mirror_dropped_total", "counter", "Copies that were not sent: too many, or no budget.", dropped)
+    yield from _single("mirror_waiting", "gauge", "Copies in the queue.", waiting)
+    yield from _single("mirror_bytes", "gauge", "Bytes of copies in the queue or under way.", held)
+    yield from _head("mirror_dropped_total", "counter", "Copies that were not sent, by what was used up.")
+    for reason, count in mirror.drops.items() if mirror is not None else ():
+        yield f'flowyard_gateway_mirror_dropped_total{{reason="{reason}"}} {count}'
 
 
 def _by_arm(name: str, text: str, values: Mapping[str, float]) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,8 +18,11 @@ from flowyard.wire import BadAnswer, BrokenOff, Request, Response, Unanswered, W
 
 __all__ = ["Budget", "Mirror"]
 
-_MOST_BYTES = 32 * 1024 * 1024
-"""Of requests that wait or are under way; with answers, of which a part is held each, the mirror stays below 64 MB."""
+_MOST_MEMORY = 64 * 1024 * 1024
+_OF_AN_ANSWER = 256 * 1024
+"""As much of each answer is held at once."""
+_OF_A_REQUEST = 4 * 1024
+"""What a request needs that has neither headers nor a body."""
 _LONGEST_ANSWER = 64 * 1024 * 1024
 _PARTS = 60
 
@@ -48,6 +52,8 @@ class Budget:
 class Mirror:
     """Has connections, a queue and a budget of its own. What finds one of them used up is dropped and counted.
 
+    All that is held for copies, the requests and what is read of the answers, stays below 64 MB.
+
     A copy says ``x-flowyard-mirror: 1``, has the trace of the request with ``flowyard=mirror`` in its state, and the
     request's name with ``-mirror`` behind it, so that records of both are told apart.
     """
@@ -62,8 +68,9 @@ class Mirror:
     ) -> None:
         self.arm = arm
         self.sent = 0
-        self.dropped = 0
         self.failed = 0
+        self.drops: Counter[str] = Counter(waiting=0, bytes=0, budget=0)
+        """By what was used up."""
         self._settings = settings
         self._outgoing = outgoing
         self._client = client
@@ -73,27 +80,55 @@ class Mirror:
         self._random = random.Random(random.SystemRandom().getrandbits(64))
         self._waiting: deque[tuple[Request, Asked]] = deque()
         self._bytes = 0
+        self._most_bytes = (_MOST_MEMORY - settings.at_once * _OF_AN_ANSWER) // 2
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def dropped(self) -> int:
+        """Copies that were not sent."""
+        return self.drops.total()
+
+    @property
+    def waiting(self) -> int:
+        """Copies in the queue."""
+        return len(self._waiting)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of copies that wait or are under way. Those under way are there twice, as they are and in what is sent."""
+        return self._bytes
 
     def offer(self, request: Request, asked: Asked, arm: str) -> None:
         """Take a copy of a request that goes to ``arm``, if it is among those that are copied. Never waits."""
-        if arm == self.arm.name or self.arm.is_drained or self._random.random() >= self._share:
+        is_wanted = asked.is_counted and arm != self.arm.name and not self.arm.is_drained
+        if not is_wanted or self._random.random() >= self._share:
             return
-        is_over = len(self._waiting) >= self._settings.waiting or self._bytes + len(request.body) > _MOST_BYTES
-        if is_over or not self._budget.spend(asked.began):
-            self.dropped += 1
+        size = _size(request)
+        lacks = self._lacks(size, asked.began)
+        if lacks:
+            self.drops[lacks] += 1
             return
-        copy = replace(asked, request_id=f"{asked.request_id}-mirror", arm=self.arm.name, session="", is_mirror=True)
-        self._bytes += len(request.body)
+        own = self.arm.name
+        name = f"{asked.request_id}-mirror"
+        copy = replace(asked, request_id=name, arm=own, assigned=own, session="", is_mirror=True)
+        self._bytes += size
         self._waiting.append((request, copy))
         if len(self._tasks) < self._settings.at_once:
             task = asyncio.get_running_loop().create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _lacks(self, size: int, now: float) -> str:
+        """What there is not enough of for one more copy; empty, and one of the budget spent, when there is."""
+        if len(self._waiting) >= self._settings.waiting:
+            return "waiting"
+        if self._bytes + size > self._most_bytes:
+            return "bytes"
+        return "" if self._budget.spend(now) else "budget"
+
     async def close(self) -> None:
         """Drop what is left."""
-        self.dropped += len(self._waiting)
+        self.drops["waiting"] += len(self._waiting)
         self._waiting.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -103,21 +138,24 @@ class Mirror:
 
     async def _work(self) -> None:
         while self._waiting:
-            request, asked = self._waiting.popleft()
+            asked, method, data, size = self._next()
             try:
-                await self._copy(request, asked)
+                await self._copy(asked, method, data)
             finally:
-                self._bytes -= len(request.body)
+                self._bytes -= size
 
-    async def _copy(self, request: Request, asked: Asked) -> None:
+    def _next(self) -> tuple[Asked, str, bytes, int]:
+        """The next copy, written out: the request itself is not held any longer."""
+        request, asked = self._waiting.popleft()
+        asked = replace(asked, began=time.monotonic())
+        return asked, request.method, self._outgoing.data(request, asked, self.arm.backend), _size(request)
+
+    async def _copy(self, asked: Asked, method: str, data: bytes) -> None:
         status = 0
-        loop = asyncio.get_running_loop()
-        asked = replace(asked, began=loop.time())
         self.arm.under_way += 1
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                data = self._outgoing.data(request, asked, self.arm.backend)
-                response = await self._client.send(self.arm.backend.place, request.method, data)
+                response = await self._client.send(self.arm.backend.place, method, data)
                 await _thrown_away(response)
                 status = response.status
         except (Unanswered, BadAnswer, BrokenOff):
@@ -129,6 +167,11 @@ class Mirror:
             self.sent += 1
             self.failed += status not in range(1, 500)
             self._ended(asked, self.arm, status or 499)
+
+
+def _size(request: Request) -> int:
+    """Bytes that a request holds, about."""
+    return _OF_A_REQUEST + len(request.body) + sum(len(name) + len(value) for name, value in request.headers.items())
 
 
 async def _thrown_away(response: Response) -> None:

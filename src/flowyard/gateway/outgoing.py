@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flowyard.gateway.asked import Asked
+from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, Forwarded, spellings
+from flowyard.gateway.plain_requests import HOST, OWN_NAMES, PlainRequest, forwarded_of, keys_of
 from flowyard.gateway.settings import Backend, GatewaySettings
 from flowyard.wire import OF_ONE_CONNECTION, Request, end_to_end
 
@@ -18,17 +18,20 @@ class Outgoing:
     """Writes requests out, without what is between two ends of one connection and without keys for the gateway."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        hidden = {"host", "x-request-id", "traceparent", "x-flowyard-mirror"}
+        hidden = spellings((*OWN_NAMES, *FORWARDED))
         if settings.key is not None:
             hidden |= _KEYS
         if settings.override is not None:
             hidden |= {settings.override.header, f"{settings.override.header}-key"}
         self._hidden = OF_ONE_CONNECTION | hidden
-        self._hidden_with_keys = self._hidden | _KEYS
+        self._hidden_with_others = self._hidden | spellings(FORWARDED_OTHERS)
+        self._hides_keys = settings.key is not None
+        self.forwarded = Forwarded(settings.trusted_proxies)
+        self._own = {name: _own_lines(backend) for name, backend in settings.backends.items()}
 
     def data(self, request: Request, asked: Asked, backend: Backend) -> bytes:
         """The whole request."""
-        headers = self._headers(request.headers, asked, backend)
+        headers = self._headers(request, asked, backend)
         if request.body or request.method in _WITH_BODY:
             headers["content-length"] = str(len(request.body))
         query = f"?{request.query_text}" if request.query_text else ""
@@ -36,12 +39,24 @@ class Outgoing:
         head = f"{request.method} {backend.prefix}{request.path}{query} HTTP/1.1\r\n{lines}\r\n"
         return head.encode("latin-1") + request.body
 
-    def _headers(self, given: Mapping[str, str], asked: Asked, backend: Backend) -> dict[str, str]:
-        hidden = self._hidden_with_keys if backend.key is not None else self._hidden
+    def plain_data(self, plain: PlainRequest, body: bytes, peer: str, asked: Asked, backend: Backend) -> bytes:
+        """The same for one whose lines pass as they came."""
+        method, target, lines, values = plain
+        prefix, own = self._own[backend.name]
+        if not self._hides_keys and backend.key is None:
+            lines += [f"{name}: {value}".encode("ascii") for name, value in keys_of(values).items()]
+        names = asked.request_id.encode("ascii"), asked.trace.encode("ascii")
+        lines += (own % names, self.forwarded.lines(forwarded_of(values), peer, values[HOST]), b"", body)
+        return b"%b %b%b HTTP/1.1\r\n%b" % (method, prefix, target, b"\r\n".join(lines))
+
+    def _headers(self, request: Request, asked: Asked, backend: Backend) -> dict[str, str]:
+        given = request.headers
+        hidden = self._hidden if self.forwarded.is_trusted(request.peer) else self._hidden_with_others
+        if backend.key is not None:
+            hidden |= _KEYS
         headers = {"host": backend.authority, "x-request-id": asked.request_id, "traceparent": asked.trace}
         headers |= end_to_end(given, hidden)
-        if "x-forwarded-host" not in headers and "host" in given:
-            headers["x-forwarded-host"] = given["host"]
+        headers |= self.forwarded.headers(given, request.peer, given.get("host", ""))
         if backend.key is not None:
             headers["authorization"] = f"Bearer {backend.key}"
         if asked.is_mirror:
@@ -49,3 +64,10 @@ class Outgoing:
             state = headers.get("tracestate")
             headers["tracestate"] = f"flowyard=mirror,{state}" if state else "flowyard=mirror"
         return headers
+
+
+def _own_lines(backend: Backend) -> tuple[bytes, bytes]:
+    """The prefix, and a format of the lines that the gateway writes, for a request's name and its trace."""
+    key = f"\r\nauthorization: Bearer {backend.key}" if backend.key is not None else ""
+    own = f"host: {backend.authority}{key}".encode("latin-1").replace(b"%", b"%%")
+    return backend.prefix.encode("latin-1"), own + b"\r\nx-request-id: %b\r\ntraceparent: %b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from flowyard.wire import Place
@@ -123,6 +124,7 @@ class GatewaySettings:
     """``key`` is what callers have to show, None when their own goes through to the backends.
 
     ``salt`` None is a random one that is kept in the state folder. ``state`` None is a folder in the home.
+    What peers in ``trusted_proxies`` say of where a request came from is believed.
     """
 
     name: str
@@ -141,4 +143,5 @@ class GatewaySettings:
     limits: Limits = Limits()
     exposures: Path | None = None
     state: Path | None = None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     control: ControlSettings | None = None

@@ -8,15 +8,18 @@ moves 10 % of the units from the first to the second, and nobody back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
 __all__ = ["SLOTS", "SlotLine", "Stretch", "UnitHash", "others", "shared_slots"]
 
 SLOTS = 10_000
 _SLOT_BITS = 20
 _MASK = (1 << 64) - 1
+_MOST_REMEMBERED = 16_384
+_Found = TypeVar("_Found")
 
 Stretch = tuple[str, int]
 """An arm, and how many slots in a row it has."""
@@ -84,6 +87,19 @@ class SlotLine:
         return SlotLine(tuple(arms))
 
 
+class _Remembered(dict[str, _Found]):
+    """What a function gives, for the last units that were asked for; at most so many."""
+
+    def __init__(self, find: Callable[[str], _Found]) -> None:
+        self._find = find
+
+    def __missing__(self, unit: str) -> _Found:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        found = self[unit] = self._find(unit)
+        return found
+
+
 class UnitHash:
     """Keyed hashes of units: a point for each experiment, and a name that says nothing of who it is."""
 
@@ -91,6 +107,9 @@ class UnitHash:
         key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
         self._point = hashlib.blake2b(f"{experiment}\n".encode(), digest_size=8, key=key, person=b"point")
         self._name = hashlib.blake2b(digest_size=16, key=key, person=b"name")
+        self.points: Mapping[str, int] = _Remembered(self.point)
+        """The same as ``point``, remembered for units that come again."""
+        self.names: Mapping[str, str] = _Remembered(self.name)
 
     def point(self, unit: str) -> int:
         """Where a unit lies, 64 bits; in two experiments independently of each other."""

@@ -73,8 +73,8 @@ class _Entry:
         if not env:
             self._note("problem", "ENV_NAME", "An entry without ENV_NAME is never deployed.", "Name its environment.")
         message = f"Environment {env!r} is deployed to {_TARGETS[self.target]}."
-        advice = "Deploying is not yet carried over. flowyard flow build --source FLOW -o DIR writes a build context."
-        self._note("later", "ENV_NAME", message, advice)
+        advice = f"flowyard deploy apply {self.file.path.parent.parent.name} --env {env} reads it as it is."
+        self._note("replaced", "ENV_NAME", message, advice)
         self._check_needed()
         self._check_traffic()
         self._check_request_file()

@@ -12,6 +12,7 @@ from flowyard._util.yamlfile import YamlFile
 from flowyard.errors import ExperimentInvalid, FlowyardError, Problem, UserError
 from flowyard.experiments.load import load_experiment
 from flowyard.experiments.plan import ExperimentPlan, plan_experiment
+from flowyard.experiments.schema import BLOCKS
 from flowyard.migration.notes import Notes, looks_secret, read_structured
 from flowyard.migration.places import overlays
 from flowyard.reports.values import plural
@@ -20,10 +21,7 @@ __all__ = ["IGNORED_IN_OVERLAYS", "check_experiment", "declared_connections", "k
 
 IGNORED_IN_OVERLAYS = ("name", "flow")
 _TEMPLATE_KEYS = ("name", "flow", "runtime", "connections", "datasets", "evaluators")
-_OURS = (
-    *("limits", "cache", "metrics", "variants", "parameters", "search", "racing", "baseline", "slices", "gates"),
-    "inconclusive",
-)
+_OURS = ("limits", "cache", *BLOCKS)
 _Sources = list[tuple[tuple[str | int, ...], str]]
 """Where data is, each with the keys of its place in the file."""
 _BLOCKS = ("datasets", "evaluators", "connections", "runtime")

@@ -48,9 +48,9 @@ _PATTERNS = (
     _pattern(r"\bprintenv\b", "problem", "All variables, keys too, are printed to the log."),
     _pattern(
         r"ManualValidation@0",
-        "later",
-        "The approval of a person is not yet carried over.",
-        "Keep this job; show it the verdict and the report of flowyard experiment run.",
+        "replaced",
+        "The approval of a person, asked for without a metric.",
+        "flowyard release USE_CASE --env ENV asks with metrics and gates, and takes no answer in time for a no.",
     ),
     _pattern(
         r"\bflake8\b",
@@ -58,8 +58,13 @@ _PATTERNS = (
         "flake8 looks at the template's own code and leaves flows out.",
         "flowyard flow validate --source FLOW checks a flow's file, code, prompts and connections.",
     ),
-    _pattern(r"\baz\s+(?:webapp|appservice)\b", "later", "Deploying a web app is not yet carried over."),
-    _pattern(r"\bdocker\s+push\b", "later", "Pushing an image is not yet carried over.", "Keep the step."),
+    _pattern(
+        r"\baz\s+(?:webapp|appservice)\b",
+        "replaced",
+        "A web app is deployed.",
+        "flowyard deploy apply USE_CASE --env ENV",
+    ),
+    _pattern(r"\bdocker\s+push\b", "replaced", "An image is pushed.", "flowyard image build USE_CASE --push"),
     _pattern(
         r"\bpf\s+flow\s+build\b", "replaced", "Builds an image's folder.", "flowyard flow build --source FLOW -o DIR"
     ),
@@ -77,7 +82,7 @@ _PATTERNS = (
         "The pipeline of a branch: register data, run, evaluate.",
         "flowyard experiment run USE_CASE --env dev does the last two; gates in experiment.yaml decide.",
     ),
-    _pattern(r"platform_cd_dev", "later", "Continuous deployment is not yet carried over.", "Keep the workflow."),
+    _pattern(r"platform_cd_dev", "replaced", "Continuous deployment.", "flowyard release USE_CASE --env dev"),
 )
 
 

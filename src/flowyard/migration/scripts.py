@@ -21,7 +21,8 @@ class Script:
 
 
 _RUN = "flowyard experiment run USE_CASE --env ENV --variants VARIANTS"
-_DEPLOYING = "Deploying is not yet carried over; flowyard flow build writes a Docker build context."
+_DEPLOY = "flowyard deploy apply USE_CASE --env ENV"
+_DEPLOYING = "It reads deployment.yaml, or configs/deployment_config.json as it is, and tests before requests arrive."
 _DATA = "Data pipelines are not yet carried over."
 
 SCRIPTS: Mapping[str, Script] = {
@@ -31,16 +32,26 @@ SCRIPTS: Mapping[str, Script] = {
         "connections", "flowyard connection list", "Nothing is created: connections are found when they are needed."
     ),
     "llmops.common.register_data_asset": Script(
-        "data registration", None, "Each run's record has a digest of its data; registering data is not carried over."
+        "data registration",
+        "flowyard release run USE_CASE --env ENV",
+        "It registers data that changed; alone: flowyard dataset register FILE --name NAME.",
     ),
     "llmops.common.get_workspace": Script("login check", None, "There is no workspace, so leave it out."),
-    "llmops.common.deployment.register_model": Script("model registration", None, _DEPLOYING),
-    "llmops.common.deployment.provision_endpoint": Script("deployment", None, _DEPLOYING),
-    "llmops.common.deployment.provision_deployment": Script("deployment", None, _DEPLOYING),
-    "llmops.common.deployment.kubernetes_endpoint": Script("deployment", None, _DEPLOYING),
-    "llmops.common.deployment.kubernetes_deployment": Script("deployment", None, _DEPLOYING),
-    "llmops.common.deployment.test_model_on_aml": Script("smoke test", None, _DEPLOYING),
-    "llmops.common.deployment.test_model_on_kubernetes": Script("smoke test", None, _DEPLOYING),
+    "llmops.common.deployment.register_model": Script(
+        "model registration",
+        "flowyard registry register FLOW --name NAME",
+        "A version is new only when its content is.",
+    ),
+    "llmops.common.deployment.provision_endpoint": Script("deployment", _DEPLOY, _DEPLOYING),
+    "llmops.common.deployment.provision_deployment": Script("deployment", _DEPLOY, _DEPLOYING),
+    "llmops.common.deployment.kubernetes_endpoint": Script("deployment", _DEPLOY, _DEPLOYING),
+    "llmops.common.deployment.kubernetes_deployment": Script("deployment", _DEPLOY, _DEPLOYING),
+    "llmops.common.deployment.test_model_on_aml": Script(
+        "smoke test", _DEPLOY, "The test is a part of it, and a failed one gives no requests away."
+    ),
+    "llmops.common.deployment.test_model_on_kubernetes": Script(
+        "smoke test", _DEPLOY, "The test is a part of it, and a failed one gives no requests away."
+    ),
     "llmops.common.deployment.test_local_flow": Script(
         "smoke test",
         "flowyard flow test --flow FLOW --inputs sample-request.json",

@@ -20,8 +20,9 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 @dataclass(frozen=True, slots=True)
 class ArmSums:
-    """An arm in an epoch: ``requests`` that it answered, from so many ``units``; mirrored requests and
-    those whose arm a header chose are left out.
+    """An arm in an epoch: ``requests`` that were assigned to it, from so many ``units``; mirrored requests and
+    those whose arm a header chose are left out. A request that another arm answered in its place is no success, and
+    has no other value: what that answer took, cost and was thought of says nothing of this arm.
 
     Of the requests ``values`` have a value of the metric (``valued_units`` units). Of the metrics that are yes or no,
     ``success`` and ``feedback``, ``successes`` and ``failures`` are counts; else both are 0. ``total`` is the sum of
@@ -103,12 +104,13 @@ _VALUES: Mapping[Metric, str] = {
     "success": "1.0 - x.failed",
     "feedback": "1.0 * s.positive",
     "score": "s.score",
-    "latency_s": "x.latency_s",
+    "latency_s": "CASE WHEN x.arm = x.assigned THEN x.latency_s END",
     "tokens": "1.0 * (e.prompt_tokens + e.completion_tokens)",
     "cost_usd": "e.cost_usd",
 }
-_BY_SAID = "LEFT JOIN said s ON s.subject = x.id"
-_BY_EXCHANGE = f"LEFT JOIN flowyard_production_exchanges e ON e.id = {EXCHANGE_OF_EXPOSURE}"
+_BY_SAID = "LEFT JOIN said s ON s.subject = x.id AND x.arm = x.assigned"
+_BY_EXCHANGE = f"""LEFT JOIN flowyard_production_exchanges e
+    ON e.id = CASE WHEN x.arm = x.assigned THEN {EXCHANGE_OF_EXPOSURE} END"""
 _JOINED: Mapping[Metric, str] = {
     "success": "",
     "feedback": _BY_SAID,
@@ -120,7 +122,7 @@ _JOINED: Mapping[Metric, str] = {
 _WITH = "WITH "
 _WITH_SAID = f"WITH said AS ({SAID_OF_EXPOSURES}), "
 _SUMS = """chosen AS (
-    SELECT x.epoch, x.arm, x.version, x.unit, x.at_ms, x.id, {value} AS value
+    SELECT x.epoch, x.assigned AS arm, x.assigned_version AS version, x.unit, x.at_ms, x.id, {value} AS value
     FROM flowyard_production_exposures x {joined}
     WHERE x.experiment = ? AND x.at_ms >= ? AND x.at_ms < ? AND x.mirror = 0
         AND x.chosen_by <> 'override'),

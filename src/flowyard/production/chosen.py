@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from flowyard._util.suggest import did_you_mean
@@ -15,25 +15,34 @@ from flowyard.production.store import ProductionStore
 
 __all__ = ["FILTERS", "with_filters"]
 
-FILTERS = ("failed", "thumbs-down", "thumbs-up", "low-score", "low-judgement", "slow", "sample")
+FILTERS = ("failed", "thumbs-down", "thumbs-up", "low-score", "low-judgement", "slow", "drifted", "sample")
 _LOW_SCORE = 0.5
+Drifted = Callable[[ExchangeFilter, str], frozenset[str]]
+"""Gives the ids of the exchanges of a filter that drifted from a reference."""
+
 _OR, _AND = re.compile(r"\s+or\s+"), re.compile(r"\s+and\s+")
 
 
-def with_filters(store: ProductionStore, wanted: ExchangeFilter, words: Sequence[str]) -> ExchangeFilter:
-    """The filter with what the words say, all of which has to hold.
+def with_filters(
+    store: ProductionStore,
+    wanted: ExchangeFilter,
+    words: Sequence[str],
+    drifted: Drifted,
+) -> ExchangeFilter:
+    """The filter with what the words say, all of which has to hold; ``drifted`` gives the ids of those that drifted.
 
     ``failed``, ``thumbs-down``, ``thumbs-up``, ``low-score[:BELOW]`` (0.5), ``low-judgement:EVALUATOR[.FIELD]:BELOW``,
-    ``slow[:SECONDS]`` (without, above the smallest 95th percentile among the versions), ``sample:N``. Several are
-    joined by ``and`` and ``or``, of which ``and`` binds closer. Raises UserError for any other word.
+    ``slow[:SECONDS]`` (without, above the smallest 95th percentile among the versions), ``drifted[:REFERENCE]``,
+    ``sample:N``. Several are joined by ``and`` and ``or``, of which ``and`` binds closer. Raises UserError for any
+    other word.
     """
     for text in words:
         alternatives = [_AND.split(each) for each in _OR.split(text.strip())]
         if len(alternatives) == 1:
-            wanted = _all_of(store, wanted, alternatives[0])
+            wanted = _all_of(store, wanted, alternatives[0], drifted)
         else:
             plain = ExchangeFilter(wanted.flow, wanted.window, version=wanted.version)
-            group = tuple(_all_of(store, plain, each) for each in alternatives)
+            group = tuple(_all_of(store, plain, each, drifted) for each in alternatives)
             if any(each.sample is not None for each in group):
                 raise UserError(
                     f"--filter {text!r}: a sample is drawn from all that is left.", hint="--filter sample:N"
@@ -42,13 +51,13 @@ def with_filters(store: ProductionStore, wanted: ExchangeFilter, words: Sequence
     return wanted
 
 
-def _all_of(store: ProductionStore, wanted: ExchangeFilter, words: Sequence[str]) -> ExchangeFilter:
+def _all_of(store: ProductionStore, wanted: ExchangeFilter, words: Sequence[str], drifted: Drifted) -> ExchangeFilter:
     for word in words:
-        wanted = _with_word(store, wanted, word)
+        wanted = _with_word(store, wanted, word, drifted)
     return wanted
 
 
-def _with_word(store: ProductionStore, wanted: ExchangeFilter, word: str) -> ExchangeFilter:
+def _with_word(store: ProductionStore, wanted: ExchangeFilter, word: str, drifted: Drifted) -> ExchangeFilter:
     """The filter with one more condition; of two bounds of one kind the narrower one holds."""
     name, colon, value = word.partition(":")
     if name == "failed" and not colon:
@@ -66,6 +75,15 @@ def _with_word(store: ProductionStore, wanted: ExchangeFilter, word: str) -> Exc
     if name == "slow":
         slower = _number(word, value) if colon else _usual_s(store, wanted)
         return replace(wanted, slower_than_s=max(slower, wanted.slower_than_s or 0.0))
+    return _with_rest(wanted, word, drifted)
+
+
+def _with_rest(wanted: ExchangeFilter, word: str, drifted: Drifted) -> ExchangeFilter:
+    """The same for what is found by looking at many exchanges."""
+    name, colon, value = word.partition(":")
+    if name == "drifted" and (value or not colon):
+        found = drifted(wanted, value)
+        return replace(wanted, ids=found if wanted.ids is None else wanted.ids & found)
     if name == "sample" and value.isascii() and value.isdigit() and int(value):
         return replace(wanted, sample=min(int(value), wanted.sample or int(value)))
     raise _unknown(word, name)

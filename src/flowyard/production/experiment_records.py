@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flowyard.production.instants import milliseconds, moment
-from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
+from flowyard.production.joins import APART_MS, EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
 from flowyard.production.rows import column_text
 from flowyard.production.store import ProductionStore
 from flowyard.store.database import Session
 
-__all__ = ["iter_experiment_records"]
+__all__ = ["iter_experiment_records", "judgements_of"]
 
 _PAGE = 500
 
@@ -25,16 +25,20 @@ class _Place(NamedTuple):
 
 
 def iter_experiment_records(store: ProductionStore, experiment: str, since: datetime) -> Iterator[Mapping[str, Any]]:
-    """Exposures from ``since`` on by time, page by page, each page followed by its exchanges, feedback and judgements.
+    """Exposures from ``since`` on by time, each page followed by its exchanges and judgements; then their feedback.
 
     Those of mirrored requests and of testers who chose their arm are left out. The ``request_id`` of each record is the
     exposure's own digest, also that of feedback, which was a request of its own: callers may give several requests one
     id, and joining by this one is exact.
     """
-    name = column_text(experiment)
-    after: _Place | None = _Place(milliseconds(since), "")
+    begin, name = milliseconds(since), column_text(experiment)
+    after: _Place | None = _Place(begin, "")
     while after is not None:
         found, after = store.tables.read(partial(_page, experiment=name, after=after), _NOTHING)
+        yield from found
+    after = _Place(begin - APART_MS, "")
+    while after is not None:
+        found, after = store.tables.read(partial(_said, experiment=name, since=begin, after=after), _NOTHING)
         yield from found
 
 
@@ -49,13 +53,21 @@ def _page(session: Session, experiment: str, after: _Place) -> tuple[list[dict[s
     found = [_named(record, id_) for id_, _, record in exposures]
     exchanges = session.execute(_EXCHANGES, values).fetchall()
     found += [_named(record, id_) for id_, record, _ in exchanges]
-    found += [_named(record, id_) for id_, record in session.execute(_FEEDBACK, values).fetchall()]
-    found += _judgements(session, [(str(exchange), str(id_)) for id_, _, exchange in exchanges])
+    found += judgements_of(session, [(str(exchange), str(id_)) for id_, _, exchange in exchanges])
     last = _Place(int(exposures[-1][1]), str(exposures[-1][0]))
     return found, last if len(exposures) == _PAGE else None
 
 
-def _judgements(session: Session, exposed: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def _said(session: Session, experiment: str, since: int, after: _Place) -> tuple[list[dict[str, Any]], _Place | None]:
+    """The same for feedback: each is looked at once, whosever it is, as thousands may be of one trace."""
+    rows = session.execute(_FEEDBACK, (after.at_ms, after.id, experiment, since)).fetchall()
+    if not rows:
+        return [], None
+    found = [_named(record, exposure) for _, _, exposure, record in rows if exposure is not None]
+    return found, _Place(int(rows[-1][1]), str(rows[-1][0])) if len(rows) == _PAGE else None
+
+
+def judgements_of(session: Session, exposed: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """For each exposure one record with what the evaluators said: ``by``, then an evaluator, ``at`` and ``outputs``.
 
     ``exposed`` has exchanges, each with its exposure.
@@ -86,13 +98,12 @@ JOIN ({_EXPOSURES}) p ON p.id = x.id"""  # noqa: S608
 _EXCHANGES = f"""SELECT c.id, e.record, e.id
 FROM (SELECT x.id, {EXCHANGE_OF_EXPOSURE} AS exchange FROM ({_OF_PAGE}) x) c
 JOIN flowyard_production_exchanges e ON e.id = c.exchange ORDER BY c.id"""  # noqa: S608 - of our own pieces
-_FEEDBACK = f"""WITH page AS ({_OF_PAGE})
-SELECT c.exposure, c.record FROM (
+_FEEDBACK = f"""SELECT c.id, c.at_ms, x.id, c.record FROM (
     SELECT f.id, f.at_ms, f.record, {EXPOSURE_OF_FEEDBACK} AS exposure FROM flowyard_production_feedback f
-    WHERE f.id IN (
-        SELECT g.id FROM flowyard_production_feedback g JOIN page ON g.trace_id = page.trace_id
-        UNION SELECT g.id FROM flowyard_production_feedback g JOIN page ON g.request_id = page.request_id)) c
-WHERE c.exposure IN (SELECT id FROM page) ORDER BY c.at_ms, c.id"""  # noqa: S608 - of our own pieces
+    WHERE (f.at_ms, f.id) > (?, ?) ORDER BY f.at_ms, f.id LIMIT {_PAGE}) c
+LEFT JOIN flowyard_production_exposures x
+    ON x.id = c.exposure AND x.experiment = ? AND x.at_ms >= ? AND x.mirror = 0 AND x.chosen_by <> 'override'
+ORDER BY c.at_ms, c.id"""  # noqa: S608 - of our own pieces
 _JUDGEMENTS = """SELECT j.exchange, j.evaluator, j.judged_ms, j.record FROM flowyard_production_judgements j
 WHERE j.exchange IN ({marks}) AND j.drawn = 1 AND j.failed = 0 AND j.digest = (
     SELECT n.digest FROM flowyard_production_judgements n WHERE n.flow = j.flow AND n.evaluator = j.evaluator

@@ -1,13 +1,13 @@
 """SQL that joins what is said of an answer to the answer. It is done when asked, as records come in any order.
 
-Callers choose request ids and traces, so that thousands of requests may share one. Each search looks at the 100
-nearest only, and what it costs is bounded. A search for candidates is a query of its own, because SQLite lets no ORDER
-BY look outside.
+Callers choose request ids and traces, so that thousands of requests may share one. Each search is one look into an
+index that has all that it asks for, and costs the same however many share it.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "APART_MS",
     "EXCHANGE_OF_EXPOSURE",
     "EXCHANGE_OF_FEEDBACK",
     "EXPOSURE_OF_FEEDBACK",
@@ -15,43 +15,54 @@ __all__ = [
     "SAID_OF_EXPOSURES",
 ]
 
-_APART_MS = 3_600_000
+APART_MS = 3_600_000
 """How far clocks of machines, and the two ends of a stream, may be apart."""
+_OF_EACH_SIDE = 10
+"""Of exchanges with one request id and trace, as many before and after an exposure are looked at for its version."""
 
 
-def _near(table: str, key: str, of: str, more: str = "") -> str:
-    """Rows of a table with the same ``key`` as the row ``of``: the last ones before it, and ``later`` ones."""
-    return f"""(SELECT n.*, CASE WHEN n.at_ms <= {of}.at_ms THEN 0 ELSE 1 END AS later
-        FROM flowyard_production_{table} n
-        WHERE n.{key} = {of}.{key} AND {of}.{key} <> '' AND n.at_ms <= {of}.at_ms + {_APART_MS} {more}
-        ORDER BY n.at_ms DESC LIMIT 100) c"""  # noqa: S608 - of our own pieces
+def _nearest(table: str, condition: str, of: str, wanted: str = "id") -> str:
+    """Of a table's row ``n`` that fulfils the condition: the last before the row ``of``, else the first after it."""
+    return f"""COALESCE(
+        (SELECT n.{wanted} FROM flowyard_production_{table} n
+         WHERE {condition} AND n.at_ms <= {of}.at_ms ORDER BY n.at_ms DESC, n.id DESC LIMIT 1),
+        (SELECT n.{wanted} FROM flowyard_production_{table} n
+         WHERE {condition} AND n.at_ms > {of}.at_ms AND n.at_ms <= {of}.at_ms + {APART_MS}
+         ORDER BY n.at_ms, n.id LIMIT 1))"""  # noqa: S608 - of our own pieces
 
 
-def _nearest(near: str, condition: str = "1 = 1", wanted: str = "id") -> str:
-    """The last candidate before the row, else the one after it."""
-    return f"(SELECT c.{wanted} FROM {near} WHERE {condition} ORDER BY c.later, c.at_ms DESC, c.id LIMIT 1)"  # noqa: S608
+def _same(*keys: str, of: str = "f") -> str:
+    return " AND ".join(f"n.{key} = {of}.{key} AND {of}.{key} <> ''" for key in keys)
 
 
-_SAME_SPAN = "c.span_id = f.span_id AND f.span_id <> ''"
 _SEEN = "AND n.mirror = 0"
-_REQUEST_OF_SPAN = _nearest(_near("exchanges", "trace_id", "f"), _SAME_SPAN, "request_id")
+_REQUEST_OF_SPAN = _nearest("exchanges", _same("trace_id", "span_id"), "f", "request_id")
 
 EXCHANGE_OF_FEEDBACK = f"""COALESCE(
-    {_nearest(_near("exchanges", "trace_id", "f"), _SAME_SPAN)},
-    {_nearest(_near("exchanges", "trace_id", "f"))},
-    {_nearest(_near("exchanges", "request_id", "f"))})"""
+    {_nearest("exchanges", _same("trace_id", "span_id"), "f")},
+    {_nearest("exchanges", _same("trace_id"), "f")},
+    {_nearest("exchanges", _same("request_id"), "f")})"""
 """The exchange that the feedback ``f`` is of: by its span, else by its trace, else by its request id; or NULL."""
 
 EXPOSURE_OF_FEEDBACK = f"""COALESCE(
-    {_nearest(_near("exposures", "trace_id", "f", _SEEN), f"c.request_id = {_REQUEST_OF_SPAN}")},
-    {_nearest(_near("exposures", "trace_id", "f", _SEEN))},
-    {_nearest(_near("exposures", "request_id", "f", _SEEN))})"""
+    {_nearest("exposures", f"{_same('trace_id')} AND n.request_id = {_REQUEST_OF_SPAN} {_SEEN}", "f")},
+    {_nearest("exposures", f"{_same('trace_id')} {_SEEN}", "f")},
+    {_nearest("exposures", f"{_same('request_id')} {_SEEN}", "f")})"""
 """The exposure that the feedback ``f`` is of, not a mirrored one: by the same rules; or NULL."""
 
-EXCHANGE_OF_EXPOSURE = f"""(SELECT b.id FROM (
-    SELECT c.id, c.at_ms, c.later, CASE WHEN c.version = x.version THEN 0 ELSE 1 END AS other
-    FROM {_near("exchanges", "trace_id", "x")} WHERE c.request_id = x.request_id) b
-    ORDER BY b.other, b.later, b.at_ms DESC, b.id LIMIT 1)"""  # noqa: S608 - of our own pieces
+
+def _beside(side: str, order: str, later: int) -> str:
+    """Some exchanges with the trace and the request id of the exposure ``x``, on one side of it."""
+    return f"""SELECT * FROM (
+        SELECT n.id, n.at_ms, {later} AS later, CASE WHEN n.version = x.version THEN 0 ELSE 1 END AS other
+        FROM flowyard_production_exchanges n WHERE {_same("trace_id", "request_id", of="x")} AND {side}
+        ORDER BY n.at_ms {order}, n.id {order} LIMIT {_OF_EACH_SIDE}) s{later}"""  # noqa: S608 - of our own pieces
+
+
+_AFTER = f"n.at_ms > x.at_ms AND n.at_ms <= x.at_ms + {APART_MS}"
+EXCHANGE_OF_EXPOSURE = f"""(SELECT c.id FROM (
+    {_beside("n.at_ms <= x.at_ms", "DESC", 0)} UNION ALL {_beside(_AFTER, "ASC", 1)}) c
+    ORDER BY c.other, c.later, CASE WHEN c.later = 0 THEN -c.at_ms ELSE c.at_ms END, c.id LIMIT 1)"""  # noqa: S608
 """The exchange that the exposure ``x`` led to: of two, as with mirrored ones, that of its version; or NULL."""
 
 _SAID = """SELECT subject, MAX(positive) AS positive, MAX(score) AS score FROM (

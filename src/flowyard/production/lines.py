@@ -47,9 +47,9 @@ class ExchangeFilter:
     """Which exchanges are wanted: those for which all that is given holds.
 
     ``failed`` and ``positive`` (what the feedback says) are wanted that way; ``slower_than_s`` and ``score_below`` are
-    bounds, and ``judged_below`` those of scores of evaluators. Of each group of ``any_of`` one has to hold, of which
-    only what is said of single exchanges counts. ``sample`` chooses so many of them by ``seed``: the same ones whenever
-    and in whatever order they came in.
+    bounds, and ``judged_below`` those of scores of evaluators; ``ids`` are those of exchanges. Of each group of
+    ``any_of`` one has to hold, of which only what is said of single exchanges counts. ``sample`` chooses so many of
+    them by ``seed``: the same ones whenever and in whatever order they came in.
     """
 
     flow: str
@@ -62,6 +62,7 @@ class ExchangeFilter:
     score_below: float | None = None
     sample: int | None = None
     seed: int = 0
+    ids: frozenset[str] | None = None
     judged_below: tuple[JudgedBelow, ...] = ()
     any_of: tuple[tuple[ExchangeFilter, ...], ...] = ()
 
@@ -120,6 +121,8 @@ def _all(store: ProductionStore, wanted: ExchangeFilter) -> Iterator[JoinedExcha
 
 def _fits(each: JoinedExchange, wanted: ExchangeFilter) -> bool:
     """What SQL did not look at."""
+    if wanted.ids is not None and each.exchange.id not in wanted.ids:
+        return False
     if wanted.arm is not None and (each.exposure is None or each.exposure.arm != wanted.arm):
         return False
     opinion = each.opinion

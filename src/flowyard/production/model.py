@@ -76,7 +76,8 @@ class ExposureRecord:
     """A gateway's choice of an arm for a request. ``unit`` is a keyed hash of whom it chose for, never the name itself.
 
     ``epoch`` counts how often the weights were changed. A ``mirror`` answer was seen by nobody. ``chosen_by`` is
-    ``weights``, or ``override`` where a tester's header chose, or another word of the gateway.
+    ``weights``, ``override`` where a tester's header chose, or ``fallback`` where ``arm`` answered because the
+    ``assigned`` one could not be reached, with ``assigned_version`` (a gateway that does not say it: ``arm`` itself).
     """
 
     id: str
@@ -85,6 +86,8 @@ class ExposureRecord:
     unit: str
     arm: str
     version: str
+    assigned: str
+    assigned_version: str
     epoch: int
     request_id: str
     trace_id: str
@@ -97,8 +100,8 @@ class ExposureRecord:
 
     @property
     def is_failed(self) -> bool:
-        """Whether the caller got no answer for a reason that is not the caller's own."""
-        return is_failed_status(self.status)
+        """Whether the assigned arm gave no answer for a reason that is not the caller's own."""
+        return self.assigned != self.arm or is_failed_status(self.status)
 
 
 Record = ExchangeRecord | FeedbackRecord | ExposureRecord
@@ -250,13 +253,17 @@ def _feedback(fields: _Fields, at: datetime, id_: str, text: str) -> FeedbackRec
 
 
 def _exposure(fields: _Fields, at: datetime, id_: str, text: str) -> ExposureRecord:
+    arm, version = fields.text("arm"), fields.text("version", "")
+    assigned = fields.text("assigned", arm)
     return ExposureRecord(
         id=id_,
         at=at,
         experiment=fields.text("experiment"),
         unit=fields.text("unit"),
-        arm=fields.text("arm"),
-        version=fields.text("version", ""),
+        arm=arm,
+        version=version,
+        assigned=assigned,
+        assigned_version=version if assigned == arm else fields.text("assigned_version", ""),
         epoch=fields.whole("epoch"),
         request_id=fields.text("request_id"),
         trace_id=fields.text("trace_id", ""),

@@ -28,7 +28,7 @@ _EXCHANGE = (
 _FEEDBACK = "id, at_ms, flow, version, request_id, trace_id, span_id, positive, score, record"
 _EXPOSURE = (
     "id, at_ms, experiment, unit, arm, version, epoch, request_id, trace_id, status, failed, latency_s, mirror, "
-    "chosen_by, record"
+    "chosen_by, assigned, assigned_version, record"
 )
 
 
@@ -131,5 +131,7 @@ def _exposure(record: ExposureRecord) -> tuple[Any, ...]:
         record.latency_s,
         int(record.mirror),
         column_text(record.chosen_by),
+        column_text(record.assigned),
+        column_text(record.assigned_version),
         record.text,
     )

@@ -16,7 +16,7 @@ from flowyard.store.database import Session
 
 __all__ = ["Grouping", "SeriesPoint", "Window", "series"]
 
-Grouping = Literal["version", "arm"]
+Grouping = Literal["version", "arm", "flow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,15 @@ def series(
     """One point for each group and each ``step`` of the window that has requests, by group, then by time.
 
     ``name`` is that of a flow for versions, whose mirrored requests count too, and of a gateway's experiment for arms,
-    whose mirrored ones do not. Without a step the window is one piece. Raises UserError for an empty window.
+    whose mirrored ones and those of testers do not; by ``flow`` all versions are one group without a name. A request
+    that another arm answered was failed by its assigned one, and has no latency, tokens, cost or feedback. Without a
+    step the window is one piece. Raises UserError for an empty window.
     """
     since, until = window.values
     step_ms = until - since if step is None else int(step.total_seconds() * 1000)
     if step_ms < 1 or until <= since:
         raise UserError("The time to look at is empty.")
-    sql = _OF_VERSIONS if by == "version" else _OF_ARMS
+    sql = _STATEMENTS[by]
     values = (since, since, step_ms, column_text(name), since, until)
 
     def reading(session: Session) -> list[SeriesPoint]:
@@ -113,13 +115,16 @@ _VERSION_ROWS = """SELECT e.version AS grouped, (e.at_ms - ?) / ? AS bucket, e.f
 FROM flowyard_production_exchanges e LEFT JOIN said s ON s.subject = e.id
 WHERE e.flow = ? AND e.at_ms >= ? AND e.at_ms < ?"""
 
-_ARM_ROWS = f"""SELECT c.arm AS grouped, c.bucket, c.failed, c.latency_s,
+_ARM_ROWS = f"""SELECT c.assigned AS grouped, c.bucket, c.failed, c.latency_s,
     e.prompt_tokens, e.completion_tokens, e.cost_usd, s.positive
-FROM (SELECT x.id, x.arm, (x.at_ms - ?) / ? AS bucket, x.failed, x.latency_s, {EXCHANGE_OF_EXPOSURE} AS exchange
+FROM (SELECT x.id, x.assigned, (x.at_ms - ?) / ? AS bucket, x.failed,
+            CASE WHEN x.arm = x.assigned THEN x.id END AS own,
+            CASE WHEN x.arm = x.assigned THEN x.latency_s END AS latency_s,
+            CASE WHEN x.arm = x.assigned THEN {EXCHANGE_OF_EXPOSURE} END AS exchange
       FROM flowyard_production_exposures x
-      WHERE x.experiment = ? AND x.at_ms >= ? AND x.at_ms < ? AND x.mirror = 0) c
+      WHERE x.experiment = ? AND x.at_ms >= ? AND x.at_ms < ? AND x.mirror = 0 AND x.chosen_by <> 'override') c
 LEFT JOIN flowyard_production_exchanges e ON e.id = c.exchange
-LEFT JOIN said s ON s.subject = c.id"""  # noqa: S608 - of our own pieces
+LEFT JOIN said s ON s.subject = c.own"""  # noqa: S608 - of our own pieces
 
 _SUMS = """WITH said AS ({said}), chosen AS ({rows})
 SELECT grouped, bucket, COUNT(*), SUM(failed),
@@ -137,3 +142,5 @@ GROUP BY grouped, bucket ORDER BY grouped, bucket"""
 
 _OF_VERSIONS = _SUMS.format(said=SAID_OF_EXCHANGES, rows=_VERSION_ROWS)
 _OF_ARMS = _SUMS.format(said=SAID_OF_EXPOSURES, rows=_ARM_ROWS)
+_OF_FLOW = _SUMS.format(said=SAID_OF_EXCHANGES, rows=_VERSION_ROWS.replace("e.version AS grouped", "'' AS grouped"))
+_STATEMENTS = {"version": _OF_VERSIONS, "arm": _OF_ARMS, "flow": _OF_FLOW}

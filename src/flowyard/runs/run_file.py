@@ -23,11 +23,11 @@ from flowyard.runs.dataset import DataSource, data_exists, data_source
 from flowyard.runs.options import RunOptions
 from flowyard.runs.run import RunRequest
 
-__all__ = ["RUN_KEYS", "RunDescription", "read_run_file"]
+__all__ = ["READ_KEYS", "RUN_KEYS", "RunDescription", "read_run_file"]
 
 _CLOUD = ("identity", "resources", "runtime")
 _IGNORED = ("$schema", "type")
-_READ: Mapping[str, tuple[type, ...]] = {
+READ_KEYS: Mapping[str, tuple[type, ...]] = {
     "cache": (dict, str, bool),
     "column_mapping": (dict,),
     "connections": (dict,),
@@ -46,7 +46,7 @@ _READ: Mapping[str, tuple[type, ...]] = {
     "tags": (dict,),
     "variant": (str,),
 }
-RUN_KEYS = (*_READ, *_CLOUD, "status")
+RUN_KEYS = (*READ_KEYS, *_CLOUD, "status")
 """Every key of ``run.yaml`` that is known."""
 
 
@@ -155,7 +155,7 @@ class RunDescription:
 
     def require_kinds(self) -> None:
         """Raises UserError when a key holds the wrong kind of value; the value may be secret and is not shown."""
-        for key, kinds in _READ.items():
+        for key, kinds in READ_KEYS.items():
             value = self.values.get(key)
             number = str in kinds and type(value) in (int, float)  # a name such as 2024 is a number to YAML
             if value is not None and not isinstance(value, kinds) and not number:
@@ -175,7 +175,7 @@ def read_run_file(path: Path) -> RunDescription:
             f"{path} does not describe a run.", hint="It needs flow: and data: or run:.", where=file.where()
         )
     values = {str(key): value for key, value in file.data.items()}
-    known = {key: value for key, value in values.items() if key in _READ}
+    known = {key: value for key, value in values.items() if key in READ_KEYS}
     return RunDescription(known, file, frozenset(), tuple(_warnings(file, values)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
@@ -16,7 +16,7 @@ from flowyard.errors import Problem, UserError
 from flowyard.simulation.answers import AnswerTable, load_table
 from flowyard.simulation.templates import Expression, Text
 
-__all__ = ["Faults", "Latency", "Rule", "Rules", "Tokens", "ToolCall", "When", "load_rules"]
+__all__ = ["Faults", "Latency", "Rule", "Rules", "RulesFile", "Tokens", "ToolCall", "When", "load_rules"]
 
 
 def _compile_regex(value: Any) -> re.Pattern[str]:
@@ -57,8 +57,13 @@ def _compile_values(value: Any) -> Any:
     return [_compile_values(item) for item in value] if isinstance(value, list) else value
 
 
-_Regex = Annotated[re.Pattern[str] | None, BeforeValidator(_compile_regex)]
-_Texts = Annotated[Any, BeforeValidator(_compile_texts)]
+_TEXT_FORM = {"type": "string"}
+_TEXTS_FORM = {"anyOf": [_TEXT_FORM, {"type": "array", "items": _TEXT_FORM, "minItems": 1}]}
+_RATE_FORM = {"anyOf": [_TEXT_FORM, {"type": "number", "minimum": 0, "maximum": 1}]}
+"""What JSON schemas say of them; expressions are Python's, which other readers of schemas do not know."""
+
+_Regex = Annotated[re.Pattern[str] | None, BeforeValidator(_compile_regex), WithJsonSchema(_TEXT_FORM)]
+_Texts = Annotated[Any, BeforeValidator(_compile_texts), WithJsonSchema(_TEXTS_FORM)]
 _Rate = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -130,7 +135,7 @@ class Rule(_Strict):
     known: bool = False
     reply: _Texts = None
     wrong: _Texts = None
-    error_rate: Annotated[Any, BeforeValidator(_compile_rate)] = None
+    error_rate: Annotated[Any, BeforeValidator(_compile_rate), WithJsonSchema(_RATE_FORM)] = None
     tool_calls: list[ToolCall] = Field(default_factory=list)
     latency: Latency | None = None
     faults: Faults | None = None
@@ -150,7 +155,7 @@ class _Answers(_Strict):
     find: str
 
 
-class _RulesFile(_Strict):
+class RulesFile(_Strict):
     seed: int = 0
     latency: Latency = Latency()
     faults: Faults = Faults()
@@ -178,7 +183,7 @@ def load_rules(path: Path | str, seed: int | None = None) -> Rules:
     path = Path(path)
     file = read_yaml(path)
     try:
-        parsed = _RulesFile.model_validate(file.data if file.data is not None else {})
+        parsed = RulesFile.model_validate(file.data if file.data is not None else {})
     except ValidationError as error:
         raise _invalid(path, [_problem(file, dict(item)) for item in error.errors()]) from None
     problems = list(_check_rules(file, parsed))
@@ -193,7 +198,7 @@ def _named(rule: Rule, number: int) -> Rule:
     return rule if rule.name else rule.model_copy(update={"name": f"rule {number}"})
 
 
-def _check_rules(file: YamlFile, parsed: _RulesFile) -> Iterator[Problem]:
+def _check_rules(file: YamlFile, parsed: RulesFile) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for index, rule in enumerate(parsed.rules):
         name = _named(rule, index + 1).name
@@ -204,7 +209,7 @@ def _check_rules(file: YamlFile, parsed: _RulesFile) -> Iterator[Problem]:
         seen[name] = index
 
 
-def _load_tables(file: YamlFile, parsed: _RulesFile, problems: list[Problem]) -> Iterator[AnswerTable]:
+def _load_tables(file: YamlFile, parsed: RulesFile, problems: list[Problem]) -> Iterator[AnswerTable]:
     for index, answers in enumerate(parsed.answers):
         try:
             yield load_table(file.path.parent / answers.file, answers.find)
@@ -217,7 +222,7 @@ def _invalid(path: Path, problems: list[Problem]) -> UserError:
 
 
 _MODELS: dict[str, type[BaseModel]] = {
-    "": _RulesFile,
+    "": RulesFile,
     "rules": Rule,
     "answers": _Answers,
     "when": When,

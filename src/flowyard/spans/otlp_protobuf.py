@@ -1,7 +1,7 @@
-"""The same export in protobuf's binary form, made from its JSON.
+"""The same exports in protobuf's binary form, made from their JSON.
 
 Protobuf is a row of fields, each its number and kind and then its bytes; the numbers are those of OpenTelemetry's
-``trace.proto`` and ``common.proto``. A library for so little would be the largest part of an image.
+``trace.proto``, ``metrics.proto`` and ``common.proto``. A library for so little would be the largest part of an image.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["to_protobuf"]
+__all__ = ["metrics_to_protobuf", "to_protobuf"]
 
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
 
@@ -20,13 +20,43 @@ def to_protobuf(request: Mapping[str, Any]) -> bytes:
     return _each(1, request["resourceSpans"], _resource_spans)
 
 
+def metrics_to_protobuf(request: Mapping[str, Any]) -> bytes:
+    """An ``ExportMetricsServiceRequest`` that ``otlp_metrics.metrics_request`` made."""
+    return _each(1, request["resourceMetrics"], _resource_metrics)
+
+
 def _resource_spans(form: Mapping[str, Any]) -> bytes:
-    resource = _message(1, _each(1, form["resource"]["attributes"], _attribute))
-    return resource + _each(2, form["scopeSpans"], _scope_spans)
+    return _resource(form) + _each(2, form["scopeSpans"], _scope_spans)
 
 
 def _scope_spans(form: Mapping[str, Any]) -> bytes:
-    return _message(1, _text(1, form["scope"]["name"])) + _each(2, form["spans"], _span)
+    return _scope(form) + _each(2, form["spans"], _span)
+
+
+def _resource_metrics(form: Mapping[str, Any]) -> bytes:
+    return _resource(form) + _each(2, form["scopeMetrics"], _scope_metrics)
+
+
+def _scope_metrics(form: Mapping[str, Any]) -> bytes:
+    return _scope(form) + _each(2, form["metrics"], _metric)
+
+
+def _metric(form: Mapping[str, Any]) -> bytes:
+    gauge = _message(5, _each(1, form["gauge"]["dataPoints"], _point))
+    return _text(1, form["name"]) + _text(2, form["description"]) + _text(3, form["unit"]) + gauge
+
+
+def _point(form: Mapping[str, Any]) -> bytes:
+    value = _key(4, _FIXED64) + struct.pack("<d", form["asDouble"])
+    return _fixed(3, int(form["timeUnixNano"])) + value + _each(7, form["attributes"], _attribute)
+
+
+def _resource(form: Mapping[str, Any]) -> bytes:
+    return _message(1, _each(1, form["resource"]["attributes"], _attribute))
+
+
+def _scope(form: Mapping[str, Any]) -> bytes:
+    return _message(1, _text(1, form["scope"]["name"]))
 
 
 def _span(form: Mapping[str, Any]) -> bytes:

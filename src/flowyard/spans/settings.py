@@ -14,7 +14,7 @@ from flowyard.spans.app_insights import ApplicationInsights
 from flowyard.spans.destination import Destination, Otlp
 from flowyard.spans.sampler import Sampler
 
-__all__ = ["SpanSettings"]
+__all__ = ["SpanSettings", "read_certificate", "read_pairs"]
 
 _ON = frozenset({"true", "1", "yes"})
 _CAPTURES = _ON | {"span_only", "span_and_event"}
@@ -76,16 +76,17 @@ def _otlp(environ: Mapping[str, str], resource: Mapping[str, Any]) -> Destinatio
         raise UserError(f"Spans cannot be sent by {protocol}.", hint=hint)
     return Otlp(
         url,
-        _pairs(option("HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS", shows=False),
+        read_pairs(option("HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS", shows=False),
         _timeout_s(option("TIMEOUT")),
         resource,
-        ca_file=_certificate(option("CERTIFICATE")),
+        ca_file=read_certificate(option("CERTIFICATE")),
         as_json=protocol == "http/json",
         gzips=option("COMPRESSION").lower() == "gzip",
     )
 
 
-def _certificate(file: str) -> str | None:
+def read_certificate(file: str) -> str | None:
+    """A file of certificates that can be used; None for no name. Raises UserError."""
     if not file:
         return None
     try:
@@ -96,13 +97,13 @@ def _certificate(file: str) -> str | None:
 
 
 def _resource(environ: Mapping[str, str], service: str, about: Mapping[str, str]) -> dict[str, str]:
-    given = _pairs(environ.get("OTEL_RESOURCE_ATTRIBUTES", ""), "OTEL_RESOURCE_ATTRIBUTES")
+    given = read_pairs(environ.get("OTEL_RESOURCE_ATTRIBUTES", ""), "OTEL_RESOURCE_ATTRIBUTES")
     named = environ.get("OTEL_SERVICE_NAME", "").strip()
     own = {"service.name": service, "telemetry.sdk.name": "flowyard", "telemetry.sdk.language": "python"}
     return {**own, **about, **given, **({"service.name": named} if named else {})}
 
 
-def _pairs(text: str, name: str, *, shows: bool = True) -> dict[str, str]:
+def read_pairs(text: str, name: str, *, shows: bool = True) -> dict[str, str]:
     """``key=value,…`` with values as URLs have them. The error never repeats what may be a key."""
     found: dict[str, str] = {}
     for part in filter(None, map(str.strip, text.split(","))):

@@ -176,6 +176,41 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "CREATE INDEX flowyard_production_judgements_by_judging ON flowyard_production_judgements "
         "(flow, evaluator, judged_ms)",
     ),
+    (
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned {text} NOT NULL DEFAULT ''",
+        "ALTER TABLE flowyard_production_exposures ADD COLUMN assigned_version {text} NOT NULL DEFAULT ''",
+        "UPDATE flowyard_production_exposures SET assigned = arm, assigned_version = version",
+        *(
+            f"CREATE INDEX flowyard_production_{table}_by_trace_and_{key} "
+            f"ON flowyard_production_{table} (trace_id, {key}_id, at_ms, id)"
+            for table, key in (("exchanges", "span"), ("exchanges", "request"), ("exposures", "request"))
+        ),
+    ),
+    (
+        """CREATE TABLE flowyard_alerts (
+            flow {text} NOT NULL,
+            rule {text} NOT NULL,
+            grouped {text} NOT NULL,
+            state {text} NOT NULL,
+            since_ms BIGINT NOT NULL,
+            episode BIGINT NOT NULL,
+            told INTEGER NOT NULL,
+            told_ms BIGINT,
+            value DOUBLE PRECISION,
+            detail {text} NOT NULL,
+            PRIMARY KEY (flow, rule, grouped)
+        )""",
+        """CREATE TABLE flowyard_alert_messages (
+            id {text} PRIMARY KEY,
+            flow {text} NOT NULL,
+            target {text} NOT NULL,
+            at_ms BIGINT NOT NULL,
+            notice {text} NOT NULL,
+            ended {text} NOT NULL,
+            ended_ms BIGINT
+        )""",
+        "CREATE INDEX flowyard_alert_messages_waiting ON flowyard_alert_messages (flow, ended, at_ms)",
+    ),
 )
 """Statement by statement: what makes each version out of the one before it. Versions count from 1."""
 

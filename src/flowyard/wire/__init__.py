@@ -4,21 +4,34 @@ from flowyard.wire.answer_head import BadAnswer
 from flowyard.wire.answering import Answering
 from flowyard.wire.client import OF_ONE_CONNECTION, Place, WireClient, end_to_end, is_repeatable, response_of
 from flowyard.wire.connection import Connection
+from flowyard.wire.failures import BrokenOff, Unanswered
+from flowyard.wire.head import HEAD_END
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
+from flowyard.wire.outbox import Outbox
+from flowyard.wire.plain import HIDDEN, LENGTH, PASSED, UNPLAIN, AnswerLines, FirstLines, PlainLines
 from flowyard.wire.refusal import Refusal
 from flowyard.wire.routes import Route, Routes
 from flowyard.wire.server import WireServer
-from flowyard.wire.upstream import BrokenOff, Unanswered, Upstream
+from flowyard.wire.upstream import Upstream
 
 __all__ = [
+    "HEAD_END",
+    "HIDDEN",
+    "LENGTH",
     "OF_ONE_CONNECTION",
+    "PASSED",
+    "UNPLAIN",
+    "AnswerLines",
     "Answering",
     "BadAnswer",
     "BrokenOff",
     "Connection",
+    "FirstLines",
     "Handler",
+    "Outbox",
     "Place",
+    "PlainLines",
     "Refusal",
     "Request",
     "Response",

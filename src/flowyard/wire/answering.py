@@ -12,3 +12,6 @@ class Answering(Protocol):
 
     def cancel(self) -> object:
         """Nobody waits for the answer any more: stop, and ``cut``."""
+
+    def late(self) -> object:
+        """The deadline of the connection has passed: stop, and end in one of these ways."""

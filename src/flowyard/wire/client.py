@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from flowyard.wire.answer_head import AnswerHead
+from flowyard.wire.failures import Unanswered
 from flowyard.wire.message import Request, Response
-from flowyard.wire.upstream import Unanswered, Upstream
+from flowyard.wire.upstream import Upstream
 from flowyard.wire.written import NOT_BEGUN
 
 __all__ = ["OF_ONE_CONNECTION", "Place", "WireClient", "end_to_end", "is_repeatable", "response_of"]
@@ -62,11 +65,11 @@ class WireClient:
         return response_of(upstream, head)
 
     def free_connection(self, place: Place) -> Upstream | None:
-        """One that is kept and can be used, for whoever does not want to wait for the answer in a task."""
+        """One that is kept and free, for whoever does not want to wait for the answer in a task."""
         free = self._free.get(place)
         while free:
             upstream = free.pop()
-            if upstream.is_usable:
+            if upstream.is_free:
                 return upstream
             upstream.abort()
         return None
@@ -102,14 +105,15 @@ class WireClient:
 
     async def _connection(self, place: Place) -> tuple[Upstream, bool]:
         """A connection, and whether it was used before. Raises Unanswered."""
-        kept = self.free_connection(place)
-        if kept is not None:
-            return kept, True
+        while (kept := self.free_connection(place)) is not None:
+            if kept.is_usable:
+                return kept, True
+            kept.abort()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_s):
                 made = await loop.create_connection(
-                    lambda: Upstream(lambda each: self._keep(place, each)),
+                    lambda: Upstream(partial(self._keep, place)),
                     place.host,
                     place.port,
                     ssl=self._tls() if place.is_tls else None,
@@ -124,16 +128,18 @@ class WireClient:
         return self.tls
 
     def _keep(self, place: Place, upstream: Upstream) -> None:
-        loop = asyncio.get_running_loop()
-        upstream.idle_since = loop.time()
-        self._free.setdefault(place, deque()).append(upstream)
+        upstream.idle_since = time.monotonic()
+        free = self._free.get(place)
+        if free is None:
+            free = self._free[place] = deque()
+        free.append(upstream)
         if self._sweeping is None:
-            self._sweeping = loop.call_later(self.idle_s, self._sweep)
+            self._sweeping = asyncio.get_running_loop().call_later(self.idle_s, self._sweep)
 
     def _sweep(self) -> None:
         """Close what was not needed for a while."""
         loop = asyncio.get_running_loop()
-        oldest = loop.time() - self.idle_s
+        oldest = time.monotonic() - self.idle_s
         for place, free in list(self._free.items()):
             while free and (free[0].idle_since < oldest or not free[0].is_usable):
                 free.popleft().abort()

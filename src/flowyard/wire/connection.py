@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from flowyard.wire.answering import Answering
 from flowyard.wire.chunks import ChunkReader
-from flowyard.wire.head import Head, find_head, parse_head
+from flowyard.wire.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
+from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.written import CONTINUE, GOODBYE, LAST_CHUNK, chunk, head_bytes, whole_bytes
+from flowyard.wire.writing import Writing
+from flowyard.wire.written import CONTINUE, GOODBYE, whole_bytes
 
 if TYPE_CHECKING:
     from flowyard.wire.server import WireServer
@@ -25,21 +26,18 @@ _LINGER_S = 2.0
 """How long what a refused client still sends is thrown away, so that it can read why."""
 
 
-class Connection(asyncio.Protocol):
-    """``deadline`` is when the server's sweep ends the connection for being slow; None while a handler works."""
+class Connection(Writing):
+    """What the server has for each of its callers."""
 
     def __init__(self, server: WireServer) -> None:
-        self.deadline: float | None = None
+        super().__init__(server.loop, server.limits)
         self._server = server
-        self._limits = server.limits
-        self._loop = server.loop
         self._data = bytearray()
+        self._raw = b"", b""
         self._head: Head | None = None
         self._chunks: ChunkReader | None = None
         self._request: Request | None = None
         self._task: asyncio.Task[None] | Answering | None = None
-        self._room: asyncio.Future[None] | None = None
-        self._is_full = False
         self._is_paused = False
         self._is_over = False
         self._rests = False
@@ -53,6 +51,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # those of other event loops are no subclasses
         self._local = transport.get_extra_info("sockname") or ("", 0)
+        self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         self.deadline = self._loop.time() + self._limits.head_s
         if not self._server.add(self):
             self._refuse(Refusal(503, "Too many connections.", retry_after_s=1))
@@ -77,6 +76,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
+        if self._rests and self._begins(data):
+            return
         if self._rests:  # a head has one deadline, however slowly its bytes come
             self._rests = False
             self.deadline = self._loop.time() + self._limits.head_s
@@ -87,13 +88,20 @@ class Connection(asyncio.Protocol):
             self._is_paused = True
             self._transport.pause_reading()
 
-    def pause_writing(self) -> None:
-        self._is_full = True
+    def _begins(self, data: bytes) -> bool:
+        """Whether what came after a rest is one request, and needs no task; its head is then not read in full."""
+        end = data.find(HEAD_END, 0, self._limits.head_bytes + 4)
+        return end > 0 and self._begun(data[:end], data[end + 4 :])
 
-    def resume_writing(self) -> None:
-        self._is_full = False
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+    def _begun(self, head: bytes, body: bytes) -> bool:
+        """Whether ``begin`` has taken the request; the connection looks after it, then."""
+        begin = self._server.begin
+        self._raw = head, body
+        self._task = task = begin(head, body, self) if begin is not None else None
+        if task is None:
+            return False
+        self._rests = False
+        return True
 
     def stop(self) -> None:
         """End now: the handler is told, and may say a last word."""
@@ -102,22 +110,27 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         else:
+            self._write(b"")
             self._transport.close()
 
     def close_idle(self) -> None:
         """Close, if nothing is going on here, and say so: a request that is on its way here was not begun."""
         if self.is_idle and not self._is_over:
             self._is_over = True
-            self._transport.write(GOODBYE)
+            self._write(GOODBYE)
             self._linger()
 
     def too_slow(self) -> None:
         """The deadline has passed."""
         self.deadline = None
-        if self._is_over or self._task is not None:
+        if self._task is not None and not isinstance(self._task, asyncio.Task):
+            self._task.late()
+        elif self._is_over or self._task is not None:
             self._transport.abort()
-        elif self.is_idle:
+        elif self.is_idle and not self._is_full:
             self._transport.close()
+        elif self.is_idle:
+            self._transport.abort()
         else:
             self._refuse(Refusal(408, "The request did not arrive in time."))
 
@@ -128,7 +141,9 @@ class Connection(asyncio.Protocol):
                 end = find_head(self._data, self._limits)
                 if end < 0:
                     return
-                self._head = parse_head(bytes(self._data[: end + 2]), self._limits)
+                raw = bytes(self._data[: end + 2])
+                self._head = parse_head(raw, self._limits)
+                self._raw = raw[:-2], b""
                 del self._data[: end + 4]
                 self._chunks = ChunkReader(self._limits) if self._head.length is None else None
                 self.deadline = self._loop.time() + self._limits.body_s
@@ -146,13 +161,13 @@ class Connection(asyncio.Protocol):
     def _may_send_body(self, head: Head) -> bool:
         """Whether to wait for the rest of a body; when not, the answer is given."""
         if self._server.before_body is not None:
-            request = Request(head.method, head.path, head.query_text, head.headers, b"", self._local[:2])
+            request = self._request_of(head, b"")
             response = self._server.before_body(request)
             if response is not None:
                 self._refuse_with(response)
                 return False
         if head.expects and not self._data:
-            self._transport.write(CONTINUE)
+            self._write(CONTINUE)
         return True
 
     def _hold(self, size: int) -> None:
@@ -174,28 +189,55 @@ class Connection(asyncio.Protocol):
         return body
 
     def _start(self, head: Head, body: bytes) -> None:
-        self.deadline = None
-        self._request = Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2])
-        begin = self._server.begin
-        self._task = begin(self._request, self) if begin is not None else None
-        if self._task is None:
-            self.go_on(self._server.handle(self._request))
+        if self._chunks is None and self._begun(self._raw[0], body):
+            return
+        self._request = self._request_of(head, body)
+        self.go_on(self._server.handle(self._request))
+
+    def _request_of(self, head: Head, body: bytes) -> Request:
+        return Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2], peer=self.peer)
 
     def go_on(self, answer: Awaitable[Response]) -> None:
         """Answer with what that gives, in a task."""
+        self.deadline = None
         self._task = self._loop.create_task(self._answer(*self._under_way, answer))
 
     @property
+    def request(self) -> Request:
+        """The request under way; its head is read in full if nobody has needed that so far."""
+        return self._under_way[1]
+
+    @property
     def _under_way(self) -> tuple[Head, Request]:
-        assert self._head is not None
-        assert self._request is not None
+        if self._head is None:
+            self._head = parse_head(self._raw[0] + b"\r\n", self._limits)
+        if self._request is None:
+            self._request = self._request_of(self._head, self._raw[1])
         return self._head, self._request
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the connection stays after the answer, as far as the server is concerned."""
+        return not self._server.is_draining
+
+    def pass_on(self, data: bytes, outbox: Outbox | None = None) -> None:
+        """Answer with a whole answer as it is sent, after which the connection stays."""
+        self._unsent += data
+        if outbox is None or self._is_full:
+            self._write(b"")
+            self._written(keeps=True)
+        else:
+            outbox.add(self)
+            self._end(keeps=True)
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
         head, request = self._under_way
         keeps = head.keeps and not response.closes and not self._server.is_draining
-        self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+        self._write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+        self._written(keeps=keeps)
+
+    def _written(self, *, keeps: bool) -> None:
         if self._is_full:
             self._task = self._loop.create_task(self._end_with_room(keeps=keeps))
         else:
@@ -218,7 +260,7 @@ class Connection(asyncio.Protocol):
             response = await answer
             keeps = head.keeps and not response.closes and not self._server.is_draining
             if isinstance(response.body, bytes):
-                self._transport.write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
+                self._write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
                 if self._is_full:
                     await self._until_room()
             else:
@@ -232,34 +274,10 @@ class Connection(asyncio.Protocol):
         else:
             self._end(keeps=keeps)
 
-    async def _stream(self, response: Response, *, closes: bool, chunks: bool) -> None:
-        assert not isinstance(response.body, bytes)
-        self._transport.write(head_bytes(response, length=response.length, closes=closes, chunks=chunks))
-        sent = 0
-        async with aclosing(response.body) as pieces:
-            async for piece in pieces:
-                if piece:
-                    sent += len(piece)
-                    self._transport.write(chunk(piece) if chunks else piece)
-                    if self._is_full:
-                        await self._until_room()
-        if chunks:
-            self._transport.write(LAST_CHUNK)
-        elif response.length not in (None, sent):
-            raise ValueError(f"A body of {response.length} bytes was announced, {sent} came.")
-
-    async def _until_room(self) -> None:
-        """Wait while the client does not read."""
-        self._room = self._loop.create_future()
-        self.deadline = self._loop.time() + self._limits.write_s
-        try:
-            await self._room
-        finally:
-            self._room = self.deadline = None
-
     def _end(self, *, keeps: bool, aborts: bool = False) -> None:
         """The request is answered; go on with what has arrived meanwhile."""
         self._task = self._request = self._head = self._chunks = None
+        self._raw = b"", b""
         if self._is_over:
             return
         if not keeps:
@@ -281,11 +299,12 @@ class Connection(asyncio.Protocol):
         """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
         self._head = None
         self._is_over = True
-        self._transport.write(whole_bytes(response, closes=True))
+        self._write(whole_bytes(response, closes=True))
         self._linger()
 
     def _linger(self) -> None:
         """Close our half; the rest goes once the client has closed its own, or soon."""
+        self._write(b"")
         self._data.clear()
         self._chunks = None
         self._hold(0)

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.refusal import Refusal
 
-__all__ = ["HEAD_END", "Head", "find_head", "parse_fields", "parse_head"]
+__all__ = ["HEAD_END", "SECRET_FIELDS", "TOKEN", "Head", "find_head", "parse_fields", "parse_head"]
 
 HEAD_END = b"\r\n\r\n"
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/1\.([01])\r\n")
-_FIELD = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*")
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~]+) HTTP/1\.([01])\r\n")
+_FIELD = re.compile(rb"(" + TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff]+(?:[ \t]+[\x21-\x7e\x80-\xff]+)*)?)[ \t]*")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "api-key", "content-type", "expect"})
 """Fields that mean something to us and of which two would leave open which one counts."""
-_SECRET = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "set-cookie"})
+SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "set-cookie"})
 _LONGEST_SEEN = 200
 _MOST_SEEN = 1024
 _seen: dict[bytes, tuple[str, str]] = {}
@@ -109,7 +109,7 @@ def _field(line: bytes) -> tuple[str, str]:
     if found is None:
         raise Refusal(400, "A header is malformed.")
     field = found[1].decode("ascii").lower(), found[2].decode("latin-1")
-    if len(line) <= _LONGEST_SEEN and field[0] not in _SECRET:
+    if len(line) <= _LONGEST_SEEN and field[0] not in SECRET_FIELDS:
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
         _seen[line] = field

@@ -14,7 +14,8 @@ class Request:
     """A whole request. ``headers`` have lower-case names; a repeated one holds its values joined by commas.
 
     ``path`` is as it was sent, still encoded, without the query. ``local`` is the address of our end of the
-    connection. ``is_gone`` says that nobody waits for the answer any more, ``is_stopping`` that the server has to end.
+    connection, ``peer`` the host of the other. ``is_gone`` says that nobody waits for the answer any more,
+    ``is_stopping`` that the server has to end.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request:
     local: tuple[str, int] = ("", 0)
     is_gone: bool = False
     is_stopping: bool = False
+    peer: str = ""
 
     @property
     def query(self) -> dict[str, str]:

@@ -27,8 +27,10 @@ class WireServer:
     """Answers requests with ``handle``, and what never became a request with what ``refused`` makes of it.
 
     ``handle`` raises nothing; when it does, the connection is cut. ``before_body`` is asked when the body of a request
-    is still to come: what it answers is the answer, and the body is not read. ``begin`` may take a request that
-    needs no task; for one that it does not take, it gives None, and ``handle`` answers.
+    is still to come: what it answers is the answer, and the body is not read. ``begin`` may take a request
+    that needs no task: it gets the lines of the head, without the end of the last one, and what followed the head,
+    which is not more than the body only if the head says so. When it gives None, ``handle`` answers. What it takes must
+    be nothing that reading the head in full would refuse, and it sets the connection's deadline.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class WireServer:
         limits: WireLimits | None = None,
         *,
         before_body: Callable[[Request], Response | None] | None = None,
-        begin: Callable[[Request, Connection], Answering | None] | None = None,
+        begin: Callable[[bytes, bytes, Connection], Answering | None] | None = None,
     ) -> None:
         self.handle = handle
         self.refused = refused

@@ -10,33 +10,19 @@ from typing import cast
 
 from flowyard.wire.answer_head import AnswerHead, BadAnswer, parse_answer_head
 from flowyard.wire.chunks import ChunkReader
+from flowyard.wire.failures import BrokenOff, Unanswered
 from flowyard.wire.head import HEAD_END
 from flowyard.wire.limits import WireLimits
+from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
 
-__all__ = ["BrokenOff", "Unanswered", "Upstream"]
+__all__ = ["Upstream"]
 
 _LONGEST_HEAD = 64 * 1024
 _MOST_WAITING = 256 * 1024
 """Bytes of a body that nobody has taken yet, after which nothing more is read."""
 _CHUNKS = WireLimits(body_bytes=1 << 30)
 _CONTINUE = 100
-
-
-class Unanswered(Exception):
-    """No answer came. ``is_untouched`` says that the request was not begun, so that it may be sent again.
-
-    ``is_late`` says that the time for it was over.
-    """
-
-    def __init__(self, message: str, *, is_untouched: bool = False, is_late: bool = False) -> None:
-        super().__init__(message)
-        self.is_untouched = is_untouched
-        self.is_late = is_late
-
-
-class BrokenOff(Exception):
-    """The answer ended before its end."""
 
 
 class Upstream(asyncio.Protocol):
@@ -51,6 +37,8 @@ class Upstream(asyncio.Protocol):
         self._to_head = False
         self._came: asyncio.Future[None] | None = None
         self._told: Callable[[], None] | None = None
+        self._takes: Callable[[bytes], bool] | None = None
+        self._unsent: bytes | None = None
         self._asks = False
         self._failure: Exception | None = None
         self._chunks: ChunkReader | None = None
@@ -71,6 +59,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
+        if self._unsent is not None:
+            self._fail_unsent()
         self._end_of_data(error)
 
     def eof_received(self) -> bool:
@@ -79,8 +69,14 @@ class Upstream(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether a request may be sent: the server has neither closed nor said anything that nobody asked for."""
-        if self._is_lost or self._asks or self._data or self._transport.is_closing():
-            return False
+        return self.is_free and self._is_quiet()
+
+    @property
+    def is_free(self) -> bool:
+        """The same as far as the event loop has told; who sends later looks again."""
+        return not (self._is_lost or self._asks or self._data or self._transport.is_closing())
+
+    def _is_quiet(self) -> bool:
         return self._poll is None or not self._poll.poll(0)
 
     async def ask(self, request: bytes, *, to_head: bool = False) -> AnswerHead:
@@ -97,15 +93,44 @@ class Upstream(asyncio.Protocol):
             self.abort()
             raise
 
-    def ask_now(self, request: bytes, told: Callable[[], None], *, to_head: bool = False) -> None:
-        """Send a whole request; ``told`` is called, once, when there is an ``answered`` or a ``failure``.
+    def ask_now(
+        self, request: bytes, takes: Callable[[bytes], bool], told: Callable[[], None], outbox: Outbox | None = None
+    ) -> None:
+        """Send a whole request, over a connection that is free; costs less than waiting in a task.
 
-        For a connection that is usable; costs less than waiting in a task.
+        ``takes`` gets the first bytes that come and says whether they were the whole answer, after which the connection
+        is kept. When not, ``told`` is called, once, when there is an ``answered`` or a ``failure``; never before
+        this returns.
         """
-        self._to_head, self._asks, self._told = to_head, True, told
+        self._to_head, self._asks, self._takes, self._told = False, True, takes, told
         self._head = self._failure = self._chunks = None
         self._is_whole = False
-        self._transport.write(request)
+        self._unsent = request
+        if outbox is None:
+            self._loop.call_soon(self.write_out) if not self._is_quiet() else self._write()
+        else:
+            outbox.add(self)
+
+    def write_out(self) -> None:
+        """Send what waits, unless the connection has ended or something has come meanwhile."""
+        if self._unsent is None:
+            return
+        if self._is_lost or self._transport.is_closing() or not self._is_quiet():
+            self._fail_unsent()
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        request, self._unsent = self._unsent, None
+        if request is not None:
+            self._transport.write(request)
+
+    def _fail_unsent(self) -> None:
+        """End a request of which nothing was sent."""
+        self._unsent = self._takes = None
+        self._failure = Unanswered("The connection was closed.", is_untouched=True)
+        self.abort()
+        self._wake()
 
     @property
     def answered(self) -> AnswerHead | None:
@@ -119,7 +144,7 @@ class Upstream(asyncio.Protocol):
 
     def forget(self) -> None:
         """Tell nobody of what was asked by ``ask_now``, and close."""
-        self._told = None
+        self._unsent = self._takes = self._told = None
         self.abort()
 
     async def _until_head(self) -> AnswerHead:
@@ -135,7 +160,7 @@ class Upstream(asyncio.Protocol):
             return None
         body = b"".join(self._pieces)
         self._pieces.clear()
-        self._release()
+        self._release(keeps=self._head is not None and self._head.keeps)
         return body
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -157,7 +182,7 @@ class Upstream(asyncio.Protocol):
                     await self._more()
         finally:
             if self._is_whole and not self._pieces:
-                self._release()
+                self._release(keeps=self._head is not None and self._head.keeps)
             else:
                 self.abort()
 
@@ -169,6 +194,15 @@ class Upstream(asyncio.Protocol):
         if not self._asks or self._is_whole:
             self.abort()  # more than was asked for: whose answer would that be?
             return
+        if self._unsent is not None:
+            self._fail_unsent()
+            return
+        if self._takes is not None:
+            takes, self._takes = self._takes, None
+            if takes(data):
+                self._told = None
+                self._release(keeps=True)
+                return
         self._data += data
         try:
             if self._head is None:
@@ -243,7 +277,7 @@ class Upstream(asyncio.Protocol):
         finally:
             self._came = None
 
-    def _release(self) -> None:
+    def _release(self, *, keeps: bool) -> None:
         self._waiting = 0
         self._asks = False
         if self._is_paused:
@@ -251,7 +285,7 @@ class Upstream(asyncio.Protocol):
             self._transport.resume_reading()
         is_sent = not self._transport.get_write_buffer_size()
         is_quiet = not (self._is_lost or self._data or self._transport.is_closing())  # looked at again before its use
-        if is_sent and is_quiet and self._head is not None and self._head.keeps:
+        if is_sent and is_quiet and keeps:
             self._released(self)
         else:
             self._transport.close()

@@ -15,6 +15,7 @@ import jsonschema
 from kubernetes_api.refused import Refused
 
 Path_ = tuple[str, ...]
+_HEAD = ("name", "resourceVersion")
 _SCHEMAS = Path(__file__).parents[2] / "schemas" / "kubernetes"
 _NEEDED = {"Service": ("spec", "ports"), "Deployment": ("spec", "template"), "HTTPRoute": ("spec", "parentRefs")}
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -69,6 +70,10 @@ class Objects:
             raise Refused(400, "BadRequest", "; ".join(problems))
         stored = deepcopy(self.found.get((kind, name))) or Stored(self._new(kind, name, manifest["apiVersion"]))
         before = deepcopy(stored.body)
+        asked = manifest["metadata"].get("resourceVersion")
+        if asked is not None and asked != before["metadata"].get("resourceVersion"):
+            said = "the object has been modified; please apply your changes to the latest version and try again"
+            raise Refused(409, "Conflict", f'Operation cannot be fulfilled on {kind} "{name}": {said}')
         wanted = dict(_fields(manifest, kind))
         self._require_own(stored, wanted, manager, kind, force=force)
         for path in [path for path, owners in stored.owners.items() if manager in owners and path not in wanted]:
@@ -131,7 +136,7 @@ class Objects:
 
 def _fields(manifest: dict[str, Any], kind: str) -> Iterator[tuple[Path_, Any]]:
     kept = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-    kept["metadata"] = {key: value for key, value in manifest["metadata"].items() if key != "name"}
+    kept["metadata"] = {key: value for key, value in manifest["metadata"].items() if key not in _HEAD}
     if not kept["metadata"]:
         del kept["metadata"]
     yield from _leaves(kept, (), kind)

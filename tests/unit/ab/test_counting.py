@@ -111,6 +111,29 @@ def test_testers_do_not_count_and_a_fallback_is_a_failure_of_the_own_arm():
     assert (treatment.units, treatment.values) == (1, 0)
 
 
+def test_what_another_arm_answered_counts_where_it_was_assigned():
+    def instead(number: int, arm: str, assigned: str, **given: Any) -> dict[str, Any]:
+        return exposure(number, arm, chosen_by="fallback", assigned=assigned, assigned_version=f"{assigned}:7", **given)
+
+    records = [
+        instead(1, "a", "b"),
+        instead(2, "c", "b"),  # a third arm answered
+        instead(3, "b", "c"),  # for a third arm, which is none of the two
+        exposure(4, "a", assigned="a"),
+    ]
+    for rules in ({}, {"control": "a:7", "treatment": "b:7"}):
+        control, treatment = totals([*records, exposure(5, "a", version="a:7")], **rules)
+        assert (treatment.units, treatment.errors) == (2, 2)
+        assert (control.units, control.errors) == (1 if rules else 2, 0)
+    assert (treatment.latency, treatment.priced) == ({}, 0), "what the other arm's answer took is not its own"
+
+
+def test_what_another_arms_answer_cost_and_was_judged_counts_for_nobody():
+    said = [{"kind": "exchange", "request_id": "r1", "cost_usd": 9.0, "unsafe": True}]
+    _, treatment = totals([exposure(1, "a", chosen_by="fallback", assigned="b"), *said])
+    assert (treatment.looks, treatment.errors, treatment.priced, treatment.safety_judged) == (1, 1, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("status", "failures"), [(200, 0), (400, 1), (401, 0), (404, 0), (429, 1), (499, 0), (502, 1), (0, 1), (None, 1)]
 )
@@ -222,3 +245,24 @@ def test_a_file_with_lines_that_are_no_records(tmp_path: Path):
     assert (known.total()[0].requests, known.unreadable) == (1, 3)
     with pytest.raises(UserError):
         EvidenceFiles((tmp_path / "none.jsonl",)).read(policy(), START, SPLITS)
+
+
+@pytest.mark.parametrize("nested", [1, 2])
+def test_feedback_is_found_as_a_server_keeps_it_and_without_a_field_as_monitoring_reads_it(nested: int):
+    """A server keeps the body below ``feedback``, once with ``?flatten=true`` and twice without."""
+
+    def said(number: int, body: Any) -> dict[str, Any]:
+        record = feedback(number, None)
+        return {**record, "feedback": {"feedback": body} if nested == 2 else body}
+
+    records = [exposure(number) for number in range(5)]
+    records += [
+        said(0, {"rating": "up"}),
+        said(1, {"rating": "down"}),
+        said(2, {"thumbs": "up"}),
+        said(3, {"thumbs": 0}),
+    ]
+    by_field, _ = totals(records, primary=FEEDBACK)
+    assert (by_field.successes, by_field.failures) == (1, 1)
+    by_opinion, _ = totals(records, primary=PrimaryMetric("feedback"))
+    assert (by_opinion.successes, by_opinion.failures, by_opinion.values) == (2, 2, 4)

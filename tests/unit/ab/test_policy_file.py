@@ -30,6 +30,7 @@ covariate: exchange.inputs.before
 interval: 1m
 split: {gateway: "http://127.0.0.1:8901", key: "${GATEWAY_KEY}"}
 """
+PRIMARY = "metric: feedback, field: feedback.rating, success: [up, true], expected: 0.7, smallest: 0.05"
 
 
 def read(tmp_path: Path, text: str) -> AbPolicy:
@@ -89,6 +90,11 @@ def test_little_is_enough_and_asks_people(tmp_path: Path):
         ("metric: feedback", "metric: no_error", "no_error takes no field"),
         ("expected: 0.7", "expected: 7", "expected is a share between 0 and 1."),
         ("expected: 0.7", "direction: lower", "ab.yaml:5: More successes are better"),
+        ("expected: 0.7", "bounds: [1, 5]", "ab.yaml:5: Yes and no have no bounds"),
+        (PRIMARY, "metric: field, field: j.s, bounds: [5, 1]", "ab.yaml:5: The first bound is below the second."),
+        (PRIMARY, "metric: field, field: j.s, bounds: [1]", "primary.bounds: list should have at least 2 items"),
+        (PRIMARY, "metric: field, field: j.s, bounds: [1, 5], expected: 6", "expected lies between the bounds."),
+        (PRIMARY, "metric: field, field: j.s, bounds: [1, 5]", "A covariate adjusts means, which need no bounds."),
         ("most: 0.05, most_times_control: 1.5", "most: 5", "ab.yaml:7: A rate's limit is below 1."),
         ("most: 0.05, most_times_control: 1.5", "", "ab.yaml:7: error_rate has no limit."),
         (", field: exchange.outputs.safe", "", "ab.yaml:8: safety_fail_rate, and it alone, needs a field or a judge."),
@@ -103,7 +109,7 @@ def test_little_is_enough_and_asks_people(tmp_path: Path):
         ("http://127.0.0.1:8901", "http://u:secret@127.0.0.1", "write the control address"),
         ("${GATEWAY_KEY}", "abc123", "a key is no part of a file"),
         (', key: "${GATEWAY_KEY}"', "", "ab.yaml:17: A gateway wants a key."),
-        ("split: {", "split: {file: x, ", "Give the split's 'gateway' or its 'file'."),
+        ("split: {", "split: {file: x, ", "Give one of the split's 'gateway', 'file' and 'deployment'."),
         ("decide: auto", "decide: auto\ndecide: approval", "'decide' is given twice"),
         ("name: math-b", "name: ../b", "a name has letters, digits"),
     ],

@@ -18,9 +18,21 @@ from bench.ab import (
     rollback_delays,
     simpson,
 )
+from bench.ab_numbers import (
+    NUMBERS,
+    SCORE_NULLS,
+    SCORE_POWER,
+    Numbers,
+    Scores,
+    number_looks,
+    score_log_e,
+    score_looks,
+)
+from bench.ab_rollbacks import equal_arms_rolled_back
 from bench.ab_simulation import Case, decided, exact_log_e, multinomial_log_e, sample_ratio_log_e, simulate, warm_means
 
 from flowyard.ab.decide import DecisionState, decide
+from flowyard.statistics.bounded_scores import ScoreEpoch, scores_log_e_value
 from flowyard.statistics.sequential import SplitEpoch, multinomial_log_e_value, rates_log_e_value
 
 EXPERIMENTS = 1_000
@@ -67,6 +79,11 @@ def test_guardrails_leave_equal_arms_alone_and_catch_a_canary_that_begins_to_fai
     assert numpy.mean([delay <= 2 for delay in delays]) == 1
 
 
+def test_no_kind_of_guardrail_rolls_equal_arms_back():
+    """``python -m bench.ab`` does a thousand, with more looks."""
+    assert equal_arms_rolled_back(60, seed=19, looks=8, each=300) <= 0.01
+
+
 def test_the_tables_are_the_functions():
     random = numpy.random.default_rng(17)
     first, second = random.integers(0, 400, (2, 5, 4))
@@ -90,3 +107,29 @@ def test_what_is_simulated_is_what_is_decided():
         assert (found.state is not DecisionState.CONTINUE) == (log_e[experiment, look] >= math.log(20))
         states.add(found.state)
     assert states == {DecisionState.CONTINUE, DecisionState.PROMOTE}
+
+
+@pytest.mark.parametrize("case", SCORE_NULLS, ids=lambda each: each.label)
+def test_equal_scores_are_seldom_told_apart(case: Scores):
+    by_bets, by_means = score_looks(case, EXPERIMENTS, 15, ALPHA)
+    assert (by_bets >= 0).mean() <= ALPHA
+    assert (by_means >= 0).mean() <= ALPHA
+
+
+@pytest.mark.parametrize("case", SCORE_POWER, ids=lambda each: each.label)
+def test_bets_find_differences_of_scores_about_as_often_as_means(case: Scores):
+    by_bets, by_means = score_looks(case, EXPERIMENTS, 16, ALPHA)
+    assert (by_bets >= 0).mean() >= (by_means >= 0).mean() - 0.05
+
+
+@pytest.mark.parametrize("case", NUMBERS, ids=lambda each: each.label)
+def test_equal_numbers_are_seldom_told_apart_however_skewed(case: Numbers):
+    assert (number_looks(case, 400, 17, ALPHA) >= 0).mean() <= ALPHA
+
+
+def test_the_simulated_bets_are_those_of_the_product():
+    case = SCORE_NULLS[1]
+    counts = numpy.array([[[30, 5, 9, 40, 50]]]), numpy.array([[[2, 1, 3, 7, 0]]])
+    scores = [dict(zip(case.values.tolist(), each[0, 0].tolist(), strict=True)) for each in counts]
+    ours = scores_log_e_value([ScoreEpoch(case.share, *scores)], guess=case.guess)
+    assert score_log_e(case, *counts)[0, 0] == pytest.approx(ours, abs=1e-9)

@@ -10,9 +10,10 @@ from approval_office import patient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowyard._util.durations import parse_duration
 from flowyard._util.yamlfile import parse_yaml
 from flowyard.approval.model import ApprovalPolicy
-from flowyard.approval.policy import parse_approval_block, parse_duration, read_approval_policy
+from flowyard.approval.policy import parse_approval_block, read_approval_policy
 from flowyard.errors import ExperimentInvalid
 from flowyard.experiments.load import load_experiment
 

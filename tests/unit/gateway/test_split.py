@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from pathlib import Path
 
+import numpy
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowyard.gateway.epochs import Epoch, EpochFile
 from flowyard.gateway.split import SLOTS, SlotLine, UnitHash, others, shared_slots
+from flowyard.gateway.weights import first_epoch
 
 WEIGHTS = st.dictionaries(st.sampled_from("abcde"), st.floats(0, 1000), min_size=1).filter(
     lambda weights: sum(weights.values()) > 0.001
@@ -51,10 +56,15 @@ def test_a_line_that_is_not_whole_is_refused():
         SlotLine.of_stretches([("a", SLOTS - 1)])
 
 
-def test_a_million_units_of_which_ten_percent_move():
+def test_a_million_units_of_which_ten_percent_move(tmp_path: Path):
     hashes, again = UnitHash("salt", "first"), UnitHash("salt", "first")
-    before = SlotLine.first({"a": 90, "b": 10})
-    after = before.changed({"a": 80, "b": 20})
+    weights = {"a": 90.0, "b": 10.0}
+    first_epoch(EpochFile(tmp_path / "epochs"), weights)
+    begun = first_epoch(EpochFile(tmp_path / "epochs"), weights)  # restarted
+    EpochFile(tmp_path / "epochs").append(Epoch.after(begun, {"a": 80.0, "b": 20.0}, reason=""))
+    changed = first_epoch(EpochFile(tmp_path / "epochs"), weights)  # restarted again
+    before, after = begun.line, changed.line
+    assert (begun.number, changed.number) == (1, 2)
     moves: Counter[tuple[str, str]] = Counter()
     for number in range(1_000_000):
         point = hashes.point(f"user-{number}")
@@ -73,6 +83,12 @@ def test_experiments_split_independently_of_each_other():
     )
     chi_square = sum((counts[x, y] - 10_000) ** 2 / 10_000 for x in "ab" for y in "ab")
     assert chi_square < 21.1  # p > 1e-4 at three degrees of freedom
+    table = numpy.zeros((2, 2))
+    uneven = SlotLine.first({"a": 90, "b": 10})
+    for number in range(200_000):
+        unit = f"user-{number}"
+        table["ab".index(uneven.arm(first.point(unit))), "ab".index(uneven.arm(second.point(unit)))] += 1
+    assert scipy.stats.chi2_contingency(table, correction=False).pvalue > 1e-4
 
 
 def test_the_observed_share_is_that_of_each_epoch():

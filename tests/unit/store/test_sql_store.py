@@ -117,6 +117,21 @@ def test_tables_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     assert store.status().version == 99
 
 
+def test_exposures_of_before_were_assigned_to_the_arm_that_answered(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "some.db")
+    before = next(number for number, each in enumerate(MIGRATIONS) if "ADD COLUMN assigned " in each[0])
+    database.write(lambda session: migrate(session, database, MIGRATIONS[:before]))
+    texts = dict.fromkeys(("experiment", "unit", "request_id", "trace_id", "chosen_by", "record"), "x")
+    numbers = dict.fromkeys(("at_ms", "epoch", "status", "failed", "mirror"), 0)
+    row = {"id": "one", "arm": "a", "version": "7", **texts, **numbers}
+    marks = ", ".join("?" * len(row))
+    sql = f"INSERT INTO flowyard_production_exposures ({', '.join(row)}) VALUES ({marks})"
+    database.write(lambda session: session.execute(sql, list(row.values())))
+    database.write(lambda session: migrate(session, database))
+    asked = "SELECT assigned, assigned_version FROM flowyard_production_exposures"
+    assert database.read(lambda session: session.execute(asked).fetchall()) == [("a", "7")]
+
+
 def test_an_older_version_is_brought_up_in_one_transaction(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "some.db")
     first = (*MIGRATIONS, ("CREATE TABLE more (a {text})", "INSERT INTO more VALUES ('x')"))

@@ -15,9 +15,10 @@ from flowyard.errors import Problem, UserError
 from flowyard.evaluation.builtin.catalogue import CATALOGUE
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator
 
-__all__ = ["Expectation", "GoldenCase", "read_golden"]
+__all__ = ["BOUND_KEYS", "CASE_KEYS", "Expectation", "GoldenCase", "answer_input", "golden_evaluators", "read_golden"]
 
-_OWN = ("type", "output", "measure", "at_least", "at_most")
+CASE_KEYS = ("name", "request", "expect")
+BOUND_KEYS = ("type", "output", "measure", "at_least", "at_most")
 _SHOWN = 200
 
 
@@ -40,7 +41,7 @@ class Expectation:
         given = dict(answer) if self.output is None else answer[self.output]
         module, _, name = self.evaluator.entry.partition(":")
         judge = getattr(importlib.import_module(module), name)(**self.options)
-        found = judge(**{_answer_input(self.evaluator): given, **self.inputs})[self.measure]
+        found = judge(**{answer_input(self.evaluator): given, **self.inputs})[self.measure]
         if isinstance(found, int | float) and self._is_within(float(found)):
             return None
         bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
@@ -83,9 +84,9 @@ def _case(file: YamlFile, number: int, case: Any, problems: list[Problem]) -> Go
         problems.append(Problem("A case has a 'request' and at least one thing to 'expect'.", where))
         return None
     problems += [
-        Problem(f"Unknown key {key!r}.", file.where("cases", number, key), "Known keys: 'name', 'request', 'expect'.")
+        Problem(f"Unknown key {key!r}.", file.where("cases", number, key), f"Known keys: {known_names(CASE_KEYS)}.")
         for key in case
-        if key not in ("name", "request", "expect")
+        if key not in CASE_KEYS
     ]
     listed = case["expect"] if isinstance(case["expect"], list) else [case["expect"]]
     expected = []
@@ -97,20 +98,25 @@ def _case(file: YamlFile, number: int, case: Any, problems: list[Problem]) -> Go
     return GoldenCase(str(case.get("name") or f"case {number + 1}"), case["request"], tuple(expected))
 
 
+def golden_evaluators() -> dict[str, BuiltinEvaluator]:
+    """The evaluators that may judge golden cases, by name: those that need no model, no extra and no worker."""
+    return {each.name: each for each in CATALOGUE.values() if not (each.model_calls or each.requires or each.apart)}
+
+
 def _expectation(given: Any) -> Expectation:
     if not isinstance(given, Mapping) or "type" not in given:
         raise UserError("What is expected has a 'type'.", hint="See: flowyard evaluator list")
-    entry = CATALOGUE.get(str(given["type"]))
-    if entry is None or entry.model_calls or entry.requires or entry.apart:
-        usable = [each.name for each in CATALOGUE.values() if not (each.model_calls or each.requires or each.apart)]
+    usable = golden_evaluators()
+    entry = usable.get(str(given["type"]))
+    if entry is None:
         near = did_you_mean(str(given["type"]), usable) or f"There are: {known_names(usable, most=40)}."
         raise UserError(f"{given['type']!r} cannot judge golden cases.", hint=near)
-    answer = _answer_input(entry)
+    answer = answer_input(entry)
     inputs, options = [each.name for each in entry.inputs if each.name != answer], [each.name for each in entry.options]
-    unknown = [key for key in given if key not in (*_OWN, *inputs, *options)]
+    unknown = [key for key in given if key not in (*BOUND_KEYS, *inputs, *options)]
     if unknown:
         takes = f"It takes {known_names([*inputs, *options])}."
-        hint = did_you_mean(unknown[0], [*_OWN, *inputs, *options]) or takes
+        hint = did_you_mean(unknown[0], [*BOUND_KEYS, *inputs, *options]) or takes
         raise UserError(f"{entry.name} takes no {unknown[0]!r}.", hint=hint)
     missing = [
         each.name
@@ -144,7 +150,7 @@ def _measure(entry: BuiltinEvaluator, given: Mapping[str, Any]) -> tuple[str, fl
     return name, bounds[0], bounds[1]
 
 
-def _answer_input(entry: BuiltinEvaluator) -> str:
-    """The input that the flow's output is given as."""
+def answer_input(entry: BuiltinEvaluator) -> str:
+    """The evaluator's input that the flow's output is given as."""
     names = [each.name for each in entry.inputs]
     return next((name for name in ("answer", "response", "prediction") if name in names), names[0])

@@ -12,9 +12,9 @@ from flowyard._util.numbers import is_finite
 from flowyard._util.yamlfile import YamlFile
 from flowyard.experiments.space.block import BlockReader, shown
 
-__all__ = ["ParameterValues", "canonical", "parse_parameters_block"]
+__all__ = ["RANGE_KEYS", "ParameterValues", "canonical", "parse_parameters_block"]
 
-_KEYS = ("min", "max", "steps", "log")
+RANGE_KEYS = ("min", "max", "steps", "log")
 _MOST_STEPS = 100_000
 
 
@@ -72,7 +72,7 @@ def _values(spec: Any, reader: BlockReader, name: str) -> Iterable[Any]:
 
 
 def _range(spec: Mapping[str, Any], reader: BlockReader, name: str) -> list[Any]:
-    reader.known(spec, _KEYS, name)
+    reader.known(spec, RANGE_KEYS, name)
     low, high, steps, is_log = spec.get("min"), spec.get("max"), spec.get("steps"), spec.get("log", False)
     wrong = _wrong_range(low, high, steps, is_log)
     if wrong is not None:

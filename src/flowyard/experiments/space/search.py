@@ -10,10 +10,10 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.experiments.space.block import BlockReader, shown
 
-__all__ = ["Search", "parse_search_block"]
+__all__ = ["SEARCH_KEYS", "Method", "Search", "parse_search_block"]
 
 Method = Literal["grid", "random"]
-_KEYS = ("method", "seed", "max_runs", "max_cost")
+SEARCH_KEYS = ("method", "seed", "max_runs", "max_cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def parse_search_block(value: Any, file: YamlFile, *keys: str | int) -> Search:
     """The block at ``keys``. Raises ExperimentInvalid with every problem."""
     reader = BlockReader(file, keys)
     block = reader.mapping(value)
-    reader.known(block, _KEYS)
+    reader.known(block, SEARCH_KEYS)
     method, seed = block.get("method", "grid"), block.get("seed", 0)
     max_runs, max_cost = block.get("max_runs"), block.get("max_cost")
     if method not in get_args(Method):

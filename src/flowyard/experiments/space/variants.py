@@ -13,10 +13,21 @@ from flowyard.experiments.space.block import BlockReader, shown
 from flowyard.experiments.space.parameters import canonical
 from flowyard.flows.model import Flow
 
-__all__ = ["Filter", "NamedSelection", "VariantsBlock", "choices", "parse_variants_block", "parse_variants_option"]
+__all__ = [
+    "NAMED_KEYS",
+    "VARIANTS_KEYS",
+    "Filter",
+    "Mode",
+    "NamedSelection",
+    "VariantsBlock",
+    "choices",
+    "parse_variants_block",
+    "parse_variants_option",
+]
 
 Mode = Literal["one-at-a-time", "grid", "all"]
-_KEYS = ("mode", "nodes", "named", "only", "except")
+VARIANTS_KEYS = ("mode", "nodes", "named", "only", "except")
+NAMED_KEYS = ("name", "select")
 
 Choice = Mapping[str, tuple[str, ...]]
 """Variants to combine: every combination of one id of each node, the other nodes at their defaults."""
@@ -75,7 +86,7 @@ def parse_variants_block(value: Any, file: YamlFile, *keys: str | int) -> Varian
     """The block at ``keys``. Raises ExperimentInvalid with every problem; whether the flow has it all comes later."""
     reader = BlockReader(file, keys)
     block = reader.mapping(value)
-    reader.known(block, _KEYS)
+    reader.known(block, VARIANTS_KEYS)
     mode = block.get("mode")
     if mode is not None and mode not in get_args(Mode):
         near = did_you_mean(str(mode), get_args(Mode)) or f"Modes: {known_names(get_args(Mode))}."
@@ -108,7 +119,7 @@ def _named(value: Any, reader: BlockReader) -> Iterator[NamedSelection]:
     names: set[str] = set()
     for index, raw in _items(value, reader, "named"):
         item = reader.mapping(raw, "named", index)
-        reader.known(item, ("name", "select"), "named", index)
+        reader.known(item, NAMED_KEYS, "named", index)
         name, select = item.get("name"), item.get("select")
         if not isinstance(name, str) or not name or not isinstance(select, Mapping) or not select:
             hint = "Write {name: short, select: {node: variant}}."

@@ -11,9 +11,9 @@ from flowyard._util.suggest import did_you_mean
 from flowyard.errors import UserError
 from flowyard.llm.cache.rules import CacheMode
 
-__all__ = ["CacheBlock", "parse_bytes", "parse_cache_block", "parse_names"]
+__all__ = ["CACHE_KEYS", "CacheBlock", "parse_bytes", "parse_cache_block", "parse_names"]
 
-_KEYS = ("mode", "off", "nodes", "size")
+CACHE_KEYS = ("mode", "off", "nodes", "size")
 _MODES: Mapping[object, CacheMode] = {
     "on": "on",
     "off": "off",
@@ -47,8 +47,8 @@ def parse_cache_block(value: Any, where: str | None = None) -> CacheBlock:
     if not isinstance(value, Mapping):
         return CacheBlock(_mode(value, where))
     for key in value:
-        if key not in _KEYS:
-            hint = did_you_mean(str(key), _KEYS) or f"It takes {', '.join(_KEYS)}."
+        if key not in CACHE_KEYS:
+            hint = did_you_mean(str(key), CACHE_KEYS) or f"It takes {', '.join(CACHE_KEYS)}."
             raise UserError(f"'cache' has no {key!r}.", hint=hint, where=where)
     return CacheBlock(
         mode=_mode(value["mode"], where) if value.get("mode") is not None else None,

@@ -16,7 +16,7 @@ EVERY_CONNECTION = "*"
 """The name that stands for each connection without a limit of its own."""
 
 _FORM = "Write connection=rpm:600,tpm:90000"
-_WORDS = ("rpm", "tpm")
+LIMIT_WORDS = ("rpm", "tpm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def _parse(text: str, label: str, where: str | None = None) -> RateLimit:
 
 
 def _word(word: str, label: str, where: str | None) -> str:
-    if word not in _WORDS:
-        hint = did_you_mean(word, _WORDS) or "rpm: requests a minute, tpm: tokens a minute."
+    if word not in LIMIT_WORDS:
+        hint = did_you_mean(word, LIMIT_WORDS) or "rpm: requests a minute, tpm: tokens a minute."
         raise UserError(f"{label}: unknown limit {word!r}.", hint=hint, where=where)
     return word
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowyard.azure import AzureConflict
+from flowyard.deploy.model import Traffic
 from flowyard.deploy.targets.azure_ml.bodies import changed_endpoint
 from flowyard.deploy.targets.azure_ml.online import Online
 from flowyard.deploy.targets.azure_ml.rules import require_shares
@@ -17,25 +18,29 @@ _MOST_ROUNDS = 5
 
 
 async def write_shares(
-    online: Online, endpoint: str, traffic: Mapping[str, int], mirror: Mapping[str, int] | None = None
+    online: Online,
+    endpoint: str,
+    traffic: Mapping[str, int],
+    mirror: Mapping[str, int] | None = None,
+    seen: Traffic | None = None,
 ) -> None:
     """Give each deployment its share; ``mirror`` None keeps the copies that go to one without a share of its own.
 
-    Raises UserError and NotFound for shares that cannot be, and Conflict when somebody else changed them meanwhile:
-    then theirs hold.
+    Raises UserError and NotFound for shares that cannot be, and Conflict when somebody else changed them meanwhile,
+    since they were ``seen`` or else since this began: then theirs hold.
     """
-    first: dict[str, int] | None = None
+    first = seen
     for attempt in range(1, _MOST_ROUNDS + 1):
         found = await online.arm.settled(online.endpoint_path(endpoint))
         if found is None:
             raise NotFound(f"There is no endpoint {endpoint}.", hint="flowyard deploy apply USECASE --env E")
-        before = traffic_of(found)
+        before = Traffic(traffic_of(found), mirror_of(found))
         first = before if first is None else first
         wanted = {name: share for name, share in traffic.items() if share}
-        kept = _kept(mirror_of(found), wanted) if mirror is None else dict(mirror)
+        kept = _kept(before.mirror, wanted) if mirror is None else dict(mirror)
         names = {str(each["name"]) for each in await online.deployments(endpoint)}
         require_shares(traffic, kept, names)
-        if (before, mirror_of(found)) == (wanted, kept):
+        if before == Traffic(wanted, kept):
             return
         if before != first:
             raise _changed(endpoint, before)
@@ -48,7 +53,7 @@ async def write_shares(
             continue  # an operation goes on, or somebody was first: looked at above
         after = await online.arm.settled(online.endpoint_path(endpoint))
         if after is None or traffic_of(after) != wanted:
-            raise _changed(endpoint, traffic_of(after) if after else {})
+            raise _changed(endpoint, Traffic(traffic_of(after), mirror_of(after)) if after else Traffic())
         return
     raise Conflict(f"The shares of {endpoint} are being changed by somebody else.", hint="Run the command again.")
 
@@ -74,9 +79,8 @@ def _condition(found: Mapping[str, Any]) -> dict[str, str]:
     return {"if_match": str(etag)} if etag else {}
 
 
-def _changed(endpoint: str, now: Mapping[str, int]) -> Conflict:
-    shown = ", ".join(f"{name} {share} %" for name, share in now.items()) or "nobody gets requests"
+def _changed(endpoint: str, now: Traffic) -> Conflict:
     return Conflict(
-        f"Somebody else changed the shares of {endpoint} meanwhile: {shown}.",
+        f"Somebody else changed the shares of {endpoint} meanwhile: {now}.",
         hint="flowyard deploy status USECASE --env E shows them; deploy again if that is still what you want.",
     )

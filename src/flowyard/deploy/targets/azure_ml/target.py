@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flowyard._util.aio import run_blocking
-from flowyard.abc import Target
+from flowyard.abc import Target, TrafficPlatform
 from flowyard.azure import ArmClient, AzureCloud, AzureDenied, AzureError, AzureNotFound, open_http, open_tokens
 from flowyard.azure.patience import Patience
-from flowyard.deploy.model import Address, Change, Deployment, EndpointState, WantedDeployment
+from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Traffic, WantedDeployment
 from flowyard.deploy.options.azure_ml import AzureMlOptions
 from flowyard.deploy.targets.azure_ml import roles
 from flowyard.deploy.targets.azure_ml.bodies import endpoint_body
 from flowyard.deploy.targets.azure_ml.changes import planned_changes
 from flowyard.deploy.targets.azure_ml.export import write_files
 from flowyard.deploy.targets.azure_ml.online import Online
-from flowyard.deploy.targets.azure_ml.rules import quota_hint, require_room, require_timeout, require_wanted
+from flowyard.deploy.targets.azure_ml.rules import (
+    quota_hint,
+    require_room,
+    require_shares,
+    require_timeout,
+    require_wanted,
+)
 from flowyard.deploy.targets.azure_ml.shares import mirror_of, traffic_of, write_shares
 from flowyard.deploy.targets.azure_ml.state import base_address, endpoint_state
 from flowyard.deploy.targets.azure_ml.workspace import find_workspace
@@ -37,7 +43,7 @@ _SAID_LINES = 8
 Result = TypeVar("Result")
 
 
-class AzureMlTarget(Target):
+class AzureMlTarget(Target, TrafficPlatform):
     """Each call opens its own connections. Nothing is kept on this machine: what Azure says is what is so."""
 
     label = "azure-ml"
@@ -76,6 +82,18 @@ class AzureMlTarget(Target):
     def set_shares(self, endpoint: str, shares: Mapping[str, int]) -> None:
         """See Target. Raises Conflict when somebody else changes them at the same time."""
         self._run(lambda online: write_shares(online, endpoint, shares))
+
+    def require_possible(self, wanted: Traffic) -> None:
+        """See TrafficPlatform."""
+        require_shares(wanted.shares, wanted.mirror, {*wanted.shares, *wanted.mirror})
+
+    def traffic(self, endpoint: str) -> Traffic:
+        """See TrafficPlatform."""
+        return self._run(lambda online: _traffic(online, endpoint))
+
+    def set_traffic(self, endpoint: str, wanted: Traffic, seen: Traffic) -> None:
+        """See TrafficPlatform. The endpoint's mark (etag) goes along where Azure gives one; it is read again after."""
+        self._run(lambda online: write_shares(online, endpoint, wanted.shares, wanted.mirror, seen))
 
     def logs(self, endpoint: str, deployment: str, lines: int = 100) -> Sequence[str]:
         """See Target."""
@@ -213,6 +231,13 @@ async def _status(online: Online, endpoint: str) -> EndpointState:
     if found is None:
         return EndpointState(endpoint)
     return endpoint_state(endpoint, found, await online.deployments(endpoint))
+
+
+async def _traffic(online: Online, endpoint: str) -> Traffic:
+    found = await online.endpoint(endpoint)
+    if found is None:
+        raise NotFound(f"There is no endpoint {endpoint}.", hint="flowyard deploy apply USECASE --env E")
+    return Traffic(traffic_of(found), mirror_of(found))
 
 
 async def _require(online: Online, endpoint: str, deployment: str) -> None:

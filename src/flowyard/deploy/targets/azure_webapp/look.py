@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowyard.deploy.model import Traffic
 from flowyard.deploy.targets.azure_webapp.app_settings import Facts, read_facts
 from flowyard.deploy.targets.azure_webapp.bodies import OWNER_TAG
 from flowyard.deploy.targets.azure_webapp.place import SLOT_NAMES
@@ -42,6 +43,11 @@ class WebappSeen:
     @property
     def slots(self) -> tuple[SlotSeen, ...]:
         return (self.production, *self.others) if self.production else ()
+
+    @property
+    def traffic(self) -> Traffic:
+        """Who gets the requests; App Service sends no copies of them."""
+        return Traffic.of({each.facts.name: each.percent for each in self.slots if each.facts}, {})
 
     def find(self, deployment: str) -> SlotSeen | None:
         """The slot that has the deployment now."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flowyard.azure import AzureConflict, AzureError
+from flowyard.deploy.model import Traffic
 from flowyard.deploy.targets.azure_webapp.look import SlotSeen, WebappSeen, look
 from flowyard.deploy.targets.azure_webapp.place import SLOT_NAMES
 from flowyard.deploy.targets.azure_webapp.web_api import WebApi, is_busy
-from flowyard.errors import NotFound
+from flowyard.errors import Conflict, NotFound, UserError
 
-__all__ = ["give_shares"]
+__all__ = ["give_shares", "give_traffic", "require_traffic"]
 
 _TRIES = 20
 """With pauses of some seconds between them, where something else was going on."""
@@ -43,6 +44,35 @@ async def give_shares(api: WebApi, shares: Mapping[str, int]) -> None:
     if seen.production is not None and not seen.production.runs:
         await api.act(None, "start")
     await _tidy(api, seen)
+
+
+def require_traffic(wanted: Traffic) -> None:
+    """Raises UserError for copies of requests, which App Service sends none of, and for shares that cannot be."""
+    if wanted.mirror:
+        hint = "Leave out --mirror, or put `flowyard gateway` in front, which sends copies."
+        raise UserError("App Service sends no copies of requests.", hint=hint)
+    if sum(wanted.shares.values()) not in (0, 100) or any(share < 0 for share in wanted.shares.values()):
+        raise UserError(f"Shares are 0 or more and add up to 0 or 100, not {dict(wanted.shares)}.")
+
+
+async def give_traffic(api: WebApi, wanted: Traffic, seen: Traffic) -> None:
+    """The same, if they are still given as ``seen``. Raises Conflict, and what ``require_traffic`` does."""
+    require_traffic(wanted)
+    await api.until_idle()
+    now = (await look(api)).traffic
+    if now not in (seen, wanted):
+        raise _changed(api, now)
+    await give_shares(api, wanted.shares)
+    now = (await look(api)).traffic
+    if now != wanted:
+        raise _changed(api, now)
+
+
+def _changed(api: WebApi, now: Traffic) -> Conflict:
+    return Conflict(
+        f"Somebody else changed the traffic of {api.place.name} meanwhile: {now}.",
+        hint="flowyard deploy traffic USECASE --env E shows it; give the command again if you still want it.",
+    )
 
 
 def _main_of(seen: WebappSeen, wanted: Mapping[str, int]) -> str:

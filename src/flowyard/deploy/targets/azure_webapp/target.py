@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from flowyard._util.aio import run_blocking
-from flowyard.abc import Target
+from flowyard.abc import Target, TrafficPlatform
 from flowyard.azure import AzureCloud, TokenProvider, open_tokens
 from flowyard.azure.patience import Patience
-from flowyard.deploy.model import Address, Change, Deployment, DeploymentState, EndpointState, WantedDeployment
+from flowyard.deploy.model import Address, Change, Deployment, DeploymentState, EndpointState, Traffic, WantedDeployment
 from flowyard.deploy.options.azure_webapp import AzureWebappOptions
 from flowyard.deploy.targets.azure_webapp.app_settings import KEY_VARIABLE, Facts, plain_secrets
 from flowyard.deploy.targets.azure_webapp.bodies import OWNER_TAG, container_of
@@ -22,7 +22,7 @@ from flowyard.deploy.targets.azure_webapp.look import SlotSeen, WebappSeen, look
 from flowyard.deploy.targets.azure_webapp.make import Maker
 from flowyard.deploy.targets.azure_webapp.place import find_place
 from flowyard.deploy.targets.azure_webapp.ready import NO_RULES, answers, failed_starts, last_words, why_not_ready
-from flowyard.deploy.targets.azure_webapp.shift import give_shares
+from flowyard.deploy.targets.azure_webapp.shift import give_shares, give_traffic, require_traffic
 from flowyard.deploy.targets.azure_webapp.web_api import WebApi, open_api
 from flowyard.errors import Conflict, NotFound, OutsideError, UserError
 
@@ -31,11 +31,13 @@ __all__ = ["AzureWebappTarget"]
 Result = TypeVar("Result")
 
 
-class AzureWebappTarget(Target):
+class AzureWebappTarget(Target, TrafficPlatform):
     """The production slot is the endpoint, each deployment is in a slot, and swaps and rules give them requests."""
 
     label = "azure-webapp"
     needs_image = True
+    keeps_clients = True
+    changes_at_once = False
 
     def __init__(
         self,
@@ -96,6 +98,21 @@ class AzureWebappTarget(Target):
         if sum(shares.values()) not in (0, 100) or any(share < 0 for share in shares.values()):
             raise UserError(f"Shares are 0 or more and add up to 0 or 100, not {dict(shares)}.")
         self._run(endpoint, lambda api: give_shares(api, shares))
+
+    def require_possible(self, wanted: Traffic) -> None:
+        require_traffic(wanted)
+
+    def traffic(self, endpoint: str) -> Traffic:
+        seen = self._run(endpoint, look)
+        if seen.production is None:
+            raise NotFound(f"There is no web app {endpoint}.", hint="flowyard deploy apply USECASE --env E")
+        return seen.traffic
+
+    def set_traffic(self, endpoint: str, wanted: Traffic, seen: Traffic) -> None:
+        """See TrafficPlatform. App Service documents no condition for its rules: who gets requests is read before and
+        after, and of two who write between these, the last one wins.
+        """
+        self._run(endpoint, lambda api: give_traffic(api, wanted, seen))
 
     def logs(self, endpoint: str, deployment: str, lines: int = 100) -> Sequence[str]:
         return self._run(endpoint, lambda api: self._logs(api, deployment, lines))

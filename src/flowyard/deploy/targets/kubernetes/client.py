@@ -17,7 +17,7 @@ from flowyard.deploy.targets.kubernetes.manifests import Manifest
 from flowyard.deploy.targets.kubernetes.names import MANAGED
 from flowyard.errors import OutsideError
 
-__all__ = ["KubernetesClient", "Patience"]
+__all__ = ["ChangedMeanwhile", "KubernetesClient", "Patience"]
 
 _PLACES: Mapping[str, tuple[str, str]] = {
     "Deployment": ("apis/apps/v1", "deployments"),
@@ -38,6 +38,10 @@ _APPLY = "application/apply-patch+yaml"
 _PAGE = 500
 _CONNECT_S, _ANSWER_S = 20.0, 60.0
 _LARGEST = 64 << 20
+
+
+class ChangedMeanwhile(OutsideError):
+    """An object is not any more as it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ class KubernetesClient:
 
     def apply(self, manifest: Manifest, manager: str = MANAGED, *, dry_run: bool = False) -> Manifest:
         """Have the object so, as far as the manifest goes, by server-side apply; fields left out that this manager
-        owned are taken away. Raises OutsideError, naming the owners, when others own a field with another value.
+        owned are taken away. Raises OutsideError, naming the owners, when others own a field with another value, and
+        ChangedMeanwhile when the manifest has a ``resourceVersion`` which is not that of the object any more.
         """
         kind, name = str(manifest["kind"]), str(manifest["metadata"]["name"])
         query = {"fieldManager": manager, "fieldValidation": "Strict"}
@@ -253,7 +258,9 @@ def _conflict(body: Mapping[str, Any], shown: str) -> OutsideError:
     owned = [f"{each.get('field')} ({each.get('message')})" for each in causes if isinstance(each, dict)]
     if not owned:
         said = printable_text(str(body.get("message", "")))[:600]
-        return OutsideError(f"{shown} was changed by somebody else meanwhile: {said}", hint="Run the command again.")
+        return ChangedMeanwhile(
+            f"{shown} was changed by somebody else meanwhile: {said}", hint="Run the command again."
+        )
     return OutsideError(
         printable_text(f"Others own fields of {shown}: {'; '.join(owned)}")[:1000],
         hint="Have them give the fields up, or take them: options: {take_over: true}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from flowyard.deploy.model import WantedDeployment
@@ -80,15 +81,27 @@ def service_shares(endpoint: str, deployment: str | None) -> Manifest:
     return {**body, "spec": {"selector": selector(endpoint, deployment or NOBODY)}}
 
 
-def route_shares(endpoint: str, shares: Mapping[str, int]) -> Manifest:
-    """The part of the endpoint's HTTPRoute that says what share of the requests each deployment gets."""
+def route_shares(
+    endpoint: str, shares: Mapping[str, int], mirror: Mapping[str, int] = MappingProxyType({})
+) -> Manifest:
+    """The part of the endpoint's HTTPRoute that says what share of the requests each deployment gets.
+
+    ``mirror`` has the percent of the requests that a deployment gets copies of.
+    """
     behind = [
         {"group": "", "kind": "Service", "name": object_name(endpoint, name), "port": 80, "weight": share}
         for name, share in sorted(shares.items())
     ]
     match = {"path": {"type": "PathPrefix", "value": "/"}}
-    rules = [{"matches": [match], "backendRefs": behind}] if behind else []
+    rules: list[dict[str, Any]] = [{"matches": [match], "backendRefs": behind}] if behind else []
+    if rules and mirror:
+        rules[0]["filters"] = [_mirror_filter(endpoint, name, percent) for name, percent in sorted(mirror.items())]
     return {**_object("gateway.networking.k8s.io/v1", "HTTPRoute", endpoint, {}), "spec": {"rules": rules}}
+
+
+def _mirror_filter(endpoint: str, deployment: str, percent: int) -> dict[str, Any]:
+    backend = {"group": "", "kind": "Service", "name": object_name(endpoint, deployment), "port": 80}
+    return {"type": "RequestMirror", "requestMirror": {"backendRef": backend, "percent": percent}}
 
 
 def _object(version: str, kind: str, name: str, with_labels: Mapping[str, str], **fields: Any) -> Manifest:

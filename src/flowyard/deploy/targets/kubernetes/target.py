@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from flowyard.abc import Target
-from flowyard.deploy.model import Address, Change, Deployment, EndpointState, WantedDeployment
+from flowyard.abc import Target, TrafficPlatform
+from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Traffic, WantedDeployment
 from flowyard.deploy.options.kubernetes import KubernetesOptions
 from flowyard.deploy.targets.kubernetes.client import KubernetesClient, Patience
 from flowyard.deploy.targets.kubernetes.differences import object_changes
@@ -34,7 +34,14 @@ from flowyard.deploy.targets.kubernetes.names import (
 from flowyard.deploy.targets.kubernetes.pod import pinned_image
 from flowyard.deploy.targets.kubernetes.pods import deployment_state
 from flowyard.deploy.targets.kubernetes.relay import relay
-from flowyard.deploy.targets.kubernetes.shares import change_shares, require_shares, shares_of
+from flowyard.deploy.targets.kubernetes.shares import (
+    change_shares,
+    change_traffic,
+    require_shares,
+    require_traffic,
+    shares_of,
+    traffic_of,
+)
 from flowyard.errors import Conflict, NotFound, OutsideError
 
 __all__ = ["KubernetesTarget"]
@@ -42,7 +49,7 @@ __all__ = ["KubernetesTarget"]
 _END_S = 60.0
 
 
-class KubernetesTarget(Target):
+class KubernetesTarget(Target, TrafficPlatform):
     """Every deployment has a Deployment and a Service of its own; the endpoint's Service selects one of them, or its
     HTTPRoute splits the requests between them.
     """
@@ -147,6 +154,23 @@ class KubernetesTarget(Target):
         nobody = dict.fromkeys((each.name for each in state.deployments), 0)
         change_shares(self.client, endpoint, given or nobody, is_route=self._options.route is not None)
 
+    def require_possible(self, wanted: Traffic) -> None:
+        """See TrafficPlatform."""
+        require_traffic(wanted, can_split=self._options.route is not None)
+
+    def traffic(self, endpoint: str) -> Traffic:
+        """See TrafficPlatform."""
+        found = self._endpoint(endpoint)
+        if found is None:
+            raise NotFound(f"There is no endpoint {endpoint} in the namespace {self.client.namespace}.")
+        return traffic_of(found, f"{endpoint}-")
+
+    def set_traffic(self, endpoint: str, wanted: Traffic, seen: Traffic) -> None:
+        """See TrafficPlatform."""
+        self.require_possible(wanted)
+        _require_known(self.status(endpoint), [*wanted.shares, *wanted.mirror])
+        change_traffic(self.client, endpoint, wanted, seen, is_route=self._options.route is not None)
+
     def logs(self, endpoint: str, deployment: str, lines: int = 100) -> Sequence[str]:
         """See Target."""
         _require_known(self.status(endpoint), [deployment])
@@ -158,6 +182,10 @@ class KubernetesTarget(Target):
         if deployment is not None:
             if state.shares.get(deployment):
                 raise Conflict(f"The deployment {deployment} still gets requests.", hint="Move them first.")
+            now = traffic_of(self._endpoint(endpoint), f"{endpoint}-")
+            if deployment in now.mirror:
+                left = {name: percent for name, percent in now.mirror.items() if name != deployment}
+                self.set_traffic(endpoint, Traffic(now.shares, left), now)
             remove_deployment(self.client, endpoint, deployment, self._end_s)
             return
         for each in state.deployments:

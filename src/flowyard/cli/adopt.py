@@ -1,0 +1,69 @@
+"""``flowyard adopt``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowyard.adoption import Adoption, adopt, plan_adoption
+from flowyard.cli.output import print_json
+from flowyard.reports.values import one_line, plural
+
+__all__ = ["adopt_"]
+
+_LONGEST = 400
+
+
+@click.command(name="adopt")
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="The use case's name (default: the flow's folder).")
+@click.option(
+    "--root", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR",
+    help="The repository that a flow comes into (default: this one).",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
+def adopt_(path: Path, name: str | None, root: Path, dry_run: bool, as_json: bool) -> None:
+    """Take in what exists: a flow's folder or file, or a whole repository of the GenAIOps template.
+
+    A flow is copied byte for byte into a new use case, with an experiment and a deployment beside it. A repository
+    stays where it is and gets what it lacks. Nothing of either is run; of a file that is changed a copy is kept.
+    """
+    adoption = plan_adoption(path, root, name)
+    written = [] if dry_run else adopt(adoption)
+    if as_json:
+        print_json(_view(adoption, written))
+        return
+    _print(adoption)
+    for file in written:
+        click.echo(f"Wrote {one_line(str(file), most=_LONGEST)}")
+    if dry_run:
+        changed = sum(len(case.changes) for case in adoption.migration.use_cases) if adoption.migration else 0
+        more = f" and change {plural(changed, 'file')}" if changed else ""
+        click.echo(f"This would write {plural(len(adoption.files), 'file')}{more}; without --dry-run it does.")
+    else:
+        click.echo(f"Try it: flowyard experiment run {adoption.root / adoption.use_cases[0]} --dry-run")
+
+
+def _print(adoption: Adoption) -> None:
+    for each in adoption.mapped:
+        click.echo(one_line(f"{each.where}: {each.found} → {each.here}", most=_LONGEST))
+    if adoption.left:
+        click.secho("Left to do:", bold=True)
+    for left in adoption.left:
+        click.echo(f"  {one_line(f'{left.where}: {left.message}', most=_LONGEST)}")
+        for line in left.advice.splitlines():
+            click.echo(f"      {one_line(line, most=_LONGEST)}")
+
+
+def _view(adoption: Adoption, written: list[Path]) -> dict[str, Any]:
+    return {
+        "root": str(adoption.root),
+        "use_cases": adoption.use_cases,
+        "files": [place.as_posix() for place in adoption.files],
+        "written": list(map(str, written)),
+        "mapped": [{"where": each.where, "found": each.found, "here": each.here} for each in adoption.mapped],
+        "left": [{"where": each.where, "message": each.message, "advice": each.advice} for each in adoption.left],
+    }

@@ -1,0 +1,173 @@
+"""``monitoring.yaml``, strictly: every problem at once, each with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from flowyard._util.durations import parse_duration
+from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.yamlfile import YamlFile, read_yaml
+from flowyard.errors import NotFound, Problem, UserError
+from flowyard.notify.open import check_target
+from flowyard.production.alerts.conditions import parse_condition
+from flowyard.production.alerts.model import AlertRule, Condition, DriftReference, MonitoringPolicy
+from flowyard.production.drift.model import DriftSettings
+
+__all__ = ["MONITORING_FILE", "find_monitoring", "parse_monitoring", "parse_reference"]
+
+MONITORING_FILE = "monitoring.yaml"
+_NAME = r"^[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}$"
+_SOURCE = re.compile(r"(registry|run):[^\s]{1,300}")
+
+
+def parse_reference(text: str) -> DriftReference:
+    """``registry:NAME:VERSION``, ``run:NAME`` or a time before the window such as ``7d``. Raises ValueError."""
+    if _SOURCE.fullmatch(text):
+        return DriftReference(source=text)
+    try:
+        return DriftReference(before=parse_duration(text))
+    except ValueError:
+        raise ValueError(f"{text!r} must be registry:NAME:VERSION, run:NAME or a time such as 7d") from None
+
+
+def _condition(value: Any) -> Condition:
+    try:
+        return parse_condition(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise PydanticCustomError("condition", "{why}", {"why": str(error)}) from None
+
+
+def _duration(value: Any) -> timedelta:
+    if value == "0s":
+        return timedelta(0)
+    try:
+        return parse_duration(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
+
+
+def _reference(value: Any) -> DriftReference:
+    try:
+        return parse_reference(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise PydanticCustomError("reference", "{why}", {"why": str(error)}) from None
+
+
+def _target(value: Any) -> str:
+    try:
+        check_target(str(value))
+    except UserError as error:
+        hint = f" {error.hint}" if error.hint else ""
+        raise PydanticCustomError("target", "{why}", {"why": f"{error.message}{hint}"}) from None
+    return str(value)
+
+
+_Target = Annotated[str, BeforeValidator(_target)]
+_Name = Annotated[str, Field(pattern=_NAME)]
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class _Rule(_Strict):
+    name: _Name
+    when: Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=str)]
+    severity: Literal["info", "warning", "critical"] = "warning"
+    by: Literal["version", "flow"] = "version"
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    cooldown: Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)] = timedelta(hours=1)
+    notify: list[_Target] | None = None
+
+
+class _Drift(_Strict):
+    reference: Annotated[DriftReference, BeforeValidator(_reference, json_schema_input_type=str)] = DriftReference()
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    effect: Annotated[float, Field(gt=0, le=10)] = 0.1
+    vector_effect: _Share = 0.05
+    min_records: Annotated[int, Field(ge=10, le=10_000)] = 50
+    features: list[_Text] = []
+
+
+class _File(_Strict):
+    alerts: Annotated[list[_Rule], Field(min_length=1, max_length=100)]
+    flow: _Text | None = None
+    records: list[_Text] = []
+    notify: list[_Target] = []
+    drift: _Drift = _Drift()
+
+
+_BLOCKS: dict[str, type[BaseModel]] = {"alerts": _Rule, "drift": _Drift}
+
+
+def find_monitoring(path: Path, name: Callable[[], str]) -> MonitoringPolicy:
+    """What is watched of a use case: the folder with ``monitoring.yaml``, or that file; ``name`` gives its flow's.
+
+    Raises NotFound, and UserError with every problem.
+    """
+    file = path / MONITORING_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise NotFound(f"There is no {file}.", hint="It says when people are told: docs/monitoring.md")
+    return parse_monitoring(read_yaml(file), name)
+
+
+def parse_monitoring(file: YamlFile, name: Callable[[], str]) -> MonitoringPolicy:
+    """The policy in a file; folders that it names are seen from its own. Raises UserError with every problem."""
+    problems = file.repeated_problems()
+    body = None
+    try:
+        body = _File.model_validate({} if file.data is None else file.data)
+    except ValidationError as error:
+        problems += [_problem(each, file) for each in error.errors(include_url=False)]
+    if body is not None:
+        problems += _more(body, file)
+    if problems or body is None:
+        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+    return _made(body, file.path.parent, name)
+
+
+def _made(body: _File, folder: Path, name: Callable[[], str]) -> MonitoringPolicy:
+    drift = body.drift
+    return MonitoringPolicy(
+        flow=body.flow or name(),
+        rules=tuple(_rule(each) for each in body.alerts),
+        notify=tuple(body.notify),
+        records=tuple(folder / each for each in body.records),
+        drift=DriftSettings(drift.alpha, drift.effect, drift.vector_effect, drift.min_records, tuple(drift.features)),
+        reference=drift.reference,
+    )
+
+
+def _rule(given: _Rule) -> AlertRule:
+    notify = None if given.notify is None else tuple(given.notify)
+    return AlertRule(given.name, given.when, given.severity, given.by, given.min_requests, given.cooldown, notify)
+
+
+def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+    """What is wrong although each value by itself is right."""
+    names = [each.name for each in body.alerts]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield Problem(f"There is another rule {name!r}.", file.where("alerts", place, "name"))
+
+
+def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
+    keys = tuple(part for part in error["loc"] if not (isinstance(part, str) and "[" in part))
+    place = ".".join(map(str, keys))
+    where = file.where(*keys)
+    if error["type"] == "extra_forbidden":
+        known = list((_File if len(keys) == 1 else _BLOCKS[str(keys[0])]).model_fields)
+        near = did_you_mean(str(keys[-1]), known)
+        return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")
+    message = error["msg"].removesuffix(".")
+    end = "" if message.endswith("?") else "."
+    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}{end}", where)

@@ -1,0 +1,60 @@
+"""``/metrics`` over HTTP, read from the store for each request, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from flowyard.errors import FlowyardError
+from flowyard.production.metrics.prometheus import CONTENT_TYPE
+from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer
+
+__all__ = ["MetricsServer"]
+
+
+class MetricsServer:
+    """``require_access`` raises Refusal for who may not ask; ``read`` gives the text. Close it in the end."""
+
+    def __init__(self, require_access: Callable[[Request], None], read: Callable[[], str]) -> None:
+        self._require_access = require_access
+        self._read = read
+        self._one_at_a_time = asyncio.Lock()
+        self._routes = Routes(
+            [Route("GET", "/metrics", self._metrics), Route("GET", "/health", self._health, is_open=True)]
+        )
+        self._server = WireServer(self._handle, _refused, WireLimits(body_bytes=1024, connections=64))
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Begin; gives the address. Raises OSError."""
+        return await self._server.listen(host, port)
+
+    async def close(self) -> None:
+        """End what is under way, then the server."""
+        await self._server.drain(1.0)
+
+    async def _handle(self, request: Request) -> Response:
+        try:
+            route = self._routes.find(request)
+            if not route.is_open:
+                self._require_access(request)
+            return await route.handler(request)
+        except Refusal as refusal:
+            return _refused(refusal)
+        except FlowyardError as error:
+            return _refused(Refusal(error.http_status, error.message))
+
+    async def _metrics(self, _request: Request) -> Response:
+        async with self._one_at_a_time:
+            text = await asyncio.to_thread(self._read)
+        return Response(200, text.encode(), CONTENT_TYPE)
+
+    async def _health(self, _request: Request) -> Response:
+        return Response(200, b'{"status": "ok"}')
+
+
+def _refused(refusal: Refusal) -> Response:
+    response = Response(refusal.status, json.dumps({"error": {"message": refusal.message}}).encode())
+    if refusal.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
