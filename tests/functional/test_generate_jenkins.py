@@ -36,7 +36,7 @@ def test_blocks_and_stages(name: str, pipeline: str):
     expected = [stage.name for stage in PIPELINES[pipeline].stages if not stage.always]
     assert [each for each in heads if each in expected] == expected
     for always in (stage.name for stage in PIPELINES[pipeline].stages if stage.always):
-        (script,) = (each for each in scripts(text) if f"--from {always} --until {always}" in each.text)
+        (script,) = (each for each in scripts(text) if f"--from {always} --until {always} " in each.text)
         assert script.path[-2:] == ("post", "always")
     for each in scripts(text):
         assert "$(" not in each.text

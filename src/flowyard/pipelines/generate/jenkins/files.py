@@ -99,7 +99,7 @@ def _stage(settings: CiSettings, pipeline: Pipeline, each: Stage) -> Lines:
 
 
 def _steps(settings: CiSettings, pipeline: Pipeline, each: Stage) -> Lines:
-    return shell(_filled(scripts.STAGE, settings, pipeline, stage=each.name))
+    return shell(_filled(scripts.ALWAYS if each.always else scripts.STAGE, settings, pipeline, stage=each.name))
 
 
 def _publish() -> Lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ANSWER", "ASK", "ASKS", "INSTALL", "PLAN", "STAGE"]
+__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "PLAN", "STAGE"]
 
 _READY = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
@@ -62,6 +62,15 @@ STAGE = (
     _READY
     + """\
 flowyard pipeline run %(pipeline)s "${use_cases[@]}" --output .flowyard/reports --from %(stage)s --until %(stage)s
+"""
+)
+
+ALWAYS = (
+    _READY
+    + """\
+# It exits as the stages before did, which said so already; what follows is to be done in any case.
+flowyard pipeline run %(pipeline)s "${use_cases[@]}" --output .flowyard/reports \\
+  --from %(stage)s --until %(stage)s || true
 """
 )
 
