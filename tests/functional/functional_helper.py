@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from flowyard.cli.main import main
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
 
 Completed = subprocess.CompletedProcess[str]
+
+PATIENCE_S = 180
+"""How long something is waited for that takes a moment, on a machine that may do much else."""
 
 ECHO_TOOL = """\
 from promptflow.core import tool
@@ -80,7 +84,7 @@ def command_line(args: Iterable[str | Path]) -> list[str]:
 
 
 def flowyard(
-    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 60
+    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line and wait for it."""
     return subprocess.run(
@@ -153,7 +157,17 @@ def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE_S)
+
+
+def wait_for_text(file: Path, seconds: float = PATIENCE_S) -> str:
+    """What a process writes into a file, such as its address once it listens."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if file.exists() and (text := file.read_text()):
+            return text.strip()
+        time.sleep(0.02)
+    raise AssertionError(f"{file.name} was not written within {seconds} s")
 
 
 def one_node_flow(inputs: Mapping[str, str], outputs: Mapping[str, str] | None = None, connection: str = "") -> str:
@@ -203,7 +217,7 @@ class Project:
         return "triage"
 
     def run(
-        self, *args: str | Path, code: int | None = 0, env: Mapping[str, str] | None = None, timeout: float = 60
+        self, *args: str | Path, code: int | None = 0, env: Mapping[str, str] | None = None, timeout: float = PATIENCE_S
     ) -> Completed:
         """Run a command with this home; ``code`` is the exit code it must have."""
         done = flowyard(*args, "--home", self.home, cwd=self.root, env=env, timeout=timeout)

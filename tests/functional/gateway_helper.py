@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from functional_helper import ending, start_flowyard
+from functional_helper import PATIENCE_S, ending, start_flowyard, wait_for_text
 
-from conftest import wait_for_text
 from flowyard.wire import Request, Response, WireServer
 
 __all__ = ["KEY", "Answered", "Behind", "Gate", "ask", "behind", "exposures", "gateway"]
 
 KEY = "control-key-of-the-tests"
-PATIENCE_S = 120
 
 
 @dataclass

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from functional_helper import ending, flowyard, flowyard_here, start_flowyard
+from functional_helper import ending, flowyard, flowyard_here, start_flowyard, wait_for_text
 from gateway_helper import KEY, PATIENCE_S, Answered, ask
 
-from conftest import wait_for_text
 from flowyard.deploy.targets import open_target
 
 __all__ = ["CURT", "FAILING", "KIND", "Greeting", "documented_commands", "wait_until"]

@@ -14,11 +14,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, start_flowyard
+from functional_helper import Project, ending, one_node_flow, start_flowyard, wait_for_text
 from serve_helper import Asking, serving
 from test_flow_serve_limits import SSE, STREAM, connection
 
-from conftest import wait_for_text
 from flowyard.errors import UserError
 from flowyard.serving import ServingSettings
 
@@ -101,7 +100,7 @@ def test_workers_end_with_who_started_them(project: Project):
     ready = project.root / "ready"
     words = ["flow", "serve", "--source", "who", "--port", "0", "--ready-file", ready]
     with ending(start_flowyard(*words, cwd=project.root, env={"PROMPTFLOW_WORKER_NUM": "2"})) as process:
-        address = urlsplit(wait_for_text(ready, 120))
+        address = urlsplit(wait_for_text(ready))
         process.kill()
 
     def is_closed() -> bool:

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from functional_helper import Project, ending, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import Project, ending, start_flowyard, wait_for_text
 
 _LINE = re.compile(
     r'(?P<name>[a-z_]+)(?:\{(?P<labels>(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+)\})? (?P<value>[-+0-9.e]+)'

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ECHO_TOOL, Project, ending, one_node_flow, start_flowyard
+from functional_helper import ECHO_TOOL, PATIENCE_S, Project, ending, one_node_flow, start_flowyard
 
 MISBEHAVE = """\
 import asyncio
@@ -308,7 +308,7 @@ def test_workers_end_with_their_parent(project: Project, how: str):
     with ending(start_flowyard(*words, "--home", project.home, cwd=project.root)) as process:
         pids = wait_for(lambda: whole_pids(project.root / "f" / "pids"))
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
     wait_for(lambda: not any(map(is_alive, pids)))
 
 
