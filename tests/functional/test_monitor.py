@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from functional_helper import Project, ending, flowyard, start_flowyard
+from functional_helper import Project, ending, quick_flowyard, start_flowyard
 from serve_helper import serving
 
 NOW = datetime.now(UTC)
@@ -169,7 +169,7 @@ def test_a_table_fits_into_80_columns(project: Project):
     project.run("monitor", "collect", "records")
     for chart in ("requests", "feedback"):
         words = ("monitor", "show", "--flow", "triage", "--since", "90m", "--chart", chart, "--home", project.home)
-        done = flowyard(*words, cwd=project.root, env={"COLUMNS": "80"})
+        done = quick_flowyard(*words, cwd=project.root, env={"COLUMNS": "80"})
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert "\x1b[2J" not in done.stdout
@@ -184,7 +184,9 @@ def test_arms_are_shown_by_their_experiment(project: Project):
     project.run("monitor", "collect", "records")
     shown = project.json("monitor", "show", "--by", "arm", "--experiment", "answers")
     assert [(each["group"], each["requests"], each["prompt_tokens"]) for each in shown["groups"]] == [("b", 1, 100)]
-    refused = flowyard("monitor", "show", "--by", "arm", "--flow", "anwers", "--home", project.home, cwd=project.root)
+    refused = quick_flowyard(
+        "monitor", "show", "--by", "arm", "--flow", "anwers", "--home", project.home, cwd=project.root
+    )
     assert refused.returncode == 2
     assert "Did you mean 'answers'?" in refused.stderr
 
@@ -245,7 +247,7 @@ def test_refusals_name_the_next_step(project: Project):
     kept(project, exchange(1))
     project.run("monitor", "collect", "records")
     for words, said in REFUSED.items():
-        done = flowyard("monitor", *words, "--home", project.home, cwd=project.root)
+        done = quick_flowyard("monitor", *words, "--home", project.home, cwd=project.root)
         assert (done.returncode, said in done.stderr) == (2, True), (words, done.stderr)
 
 

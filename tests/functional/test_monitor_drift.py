@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, flowyard
+from functional_helper import Project, quick_flowyard
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
@@ -51,7 +51,7 @@ def drifted(project: Project) -> Project:
 
 def test_what_drifted_is_told_in_80_columns_and_on_a_page(drifted: Project):
     words = ("monitor", "drift", "--flow", "chat", "--since", "1h", "--html", "drift.html")
-    done = flowyard(*words, "--home", drifted.home, cwd=drifted.root, env={"COLUMNS": "80"})
+    done = quick_flowyard(*words, "--home", drifted.home, cwd=drifted.root, env={"COLUMNS": "80"})
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "2 of 3 features drifted" in done.stdout
