@@ -18,6 +18,8 @@ from io import StringIO
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import pytest
+
 from flowyard.cli.main import main
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
@@ -30,13 +32,12 @@ PATIENCE_S = 240
 
 _HERE = frozenset(
     {
-        *("dataset", "evaluator", "price", "registry", "schema"),
+        *("connection", "dataset", "evaluator", "price", "registry", "schema"),
         *(
             f"approval {verb}"
             for verb in ("approve", "list", "record", "reject", "request", "require", "show", "verify")
         ),
         *(f"config {verb}" for verb in ("set", "show")),
-        *(f"connection {verb}" for verb in ("list", "show")),
         *(f"experiment {verb}" for verb in ("gate", "list", "report", "show")),
         *(f"gateway {verb}" for verb in ("drain", "status", "weights")),
         *(f"monitor {verb}" for verb in ("check", "collect", "drift", "export", "forget", "retain", "show")),
@@ -141,7 +142,14 @@ def in_this_process(folder: Path, environment: Mapping[str, str]) -> Iterator[No
 def flowyard_here(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Completed:
     """Run the command line in this process, which has imported everything already; for what starts no process."""
     out, err, words, code = StringIO(), StringIO(), list(map(str, args)), 0
-    with in_this_process(cwd, clean_environment(env)), redirect_stdout(out), redirect_stderr(err):
+    with (
+        in_this_process(cwd, clean_environment(env)),
+        Path(os.devnull).open() as nothing,
+        pytest.MonkeyPatch.context() as patched,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patched.setattr(sys, "stdin", nothing)
         try:
             main(words)
         except SystemExit as end:
