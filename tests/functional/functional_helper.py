@@ -41,6 +41,7 @@ _HERE = frozenset(
         *(f"experiment {verb}" for verb in ("gate", "list", "report", "show")),
         *(f"gateway {verb}" for verb in ("drain", "status", "weights")),
         *(f"monitor {verb}" for verb in ("check", "collect", "drift", "export", "forget", "retain", "show")),
+        *(f"release {verb}" for verb in ("list", "show")),
         *(f"run {verb}" for verb in ("archive", "compare", "export", "list", "restore", "update", "visualize")),
         *(f"run show{what}" for what in ("", "-details", "-metrics")),
     }

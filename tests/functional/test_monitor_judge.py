@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from functional_helper import ASK_FLOW, ASK_TEMPLATE, PATIENCE_S, RULES, Project, ending, start_flowyard
-from test_monitor import exchange, feedback, kept, lines_of
+from monitor_helper import exchange, feedback, kept, lines_of
 
 from flowyard._util.printable import printable_text
 from flowyard.production.judging.sampling import draw_of
