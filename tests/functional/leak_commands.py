@@ -181,6 +181,7 @@ COMMANDS: dict[str, Calls] = {
     "pipeline validate": ((".",), ("leaks", "--json")),
     "pipeline run": (("pr", "."), ("dev", ".", "--until", "register", "--no-wait", "--json"), ("prod", ".")),
     "pipeline report": (("pr", ".", "--output", "reports"), ("prod", ".", "--output", "reports")),
+    "pipeline generate": (("github", "--print"), ("github", "--check"), ("github", "--json")),
     "pipeline comment": (("--file", "data.jsonl"), ("--file", "no_such_report.md")),
     "image build": (
         ("--version", "ok:1", "--push", "--repository", "u:{url}@127.0.0.1:1/x"),

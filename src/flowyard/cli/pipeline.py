@@ -15,6 +15,7 @@ _COMMANDS = {
     "validate": ("flowyard.cli.pipeline_validate:validate", "Check all files of a use case, and run its tests."),
     "report": ("flowyard.cli.pipeline_report:report", "Write what the last run of a pipeline came to."),
     "comment": ("flowyard.cli.pipeline_comment:comment", "Put a report on the pull request, in place of the last one."),
+    "generate": ("flowyard.cli.pipeline_generate:generate", "Write the files of a CI system, which call these."),
 }
 
 

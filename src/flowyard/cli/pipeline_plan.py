@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
@@ -21,9 +21,10 @@ _FORMS = {"github": github_matrix, "azure-devops": azure_devops_matrix, "jenkins
 @click.command()
 @pipeline_argument
 @click.option("--changed-since", "since", metavar="REV", help="Only what is different from where REV was left.")
+@click.option("--below", metavar="FOLDER", help="Only use cases below this folder of the repository.")
 @click.option("--for", "system", type=click.Choice(list(_FORMS)), default="github", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON on one line.")
-def plan(pipeline: Pipeline, since: str | None, system: str, as_json: bool) -> None:
+def plan(pipeline: Pipeline, since: str | None, below: str | None, system: str, as_json: bool) -> None:
     """Say which use cases run, in the order of their folders: all, or those that a change touches.
 
     A use case is touched by a file of its folder, of what its files name outside of it, and of what is for all.
@@ -32,6 +33,8 @@ def plan(pipeline: Pipeline, since: str | None, system: str, as_json: bool) -> N
         listed: list[tuple[UseCase, str | None]] = [(each, None) for each in chosen_use_cases(pipeline, (), None)]
     else:
         listed = list(touched_by(pipeline, repository_root(Path.cwd()), since))
+    if below is not None:
+        listed = [(each, why) for each, why in listed if PurePosixPath(each.folder).is_relative_to(below)]
     require_plain(each.folder for each, _ in listed)
     if as_json:
         print_json(_FORMS[system]([(each.folder, each.name) for each, _ in listed]), indent=None)
