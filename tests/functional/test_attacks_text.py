@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -77,7 +79,7 @@ datasets:
   - {name: orders, source: orders.jsonl, mappings: {x: "${data.x}", fails: "${data.fails}"}}
 evaluators:
   - name: same
-    flow: "builtin:exact_match"
+    type: exact_match
     datasets:
       - {name: orders, mappings: {answer: "${run.outputs.y}", ground_truth: "${data.x}"}}
 gates: [error_rate <= 0.1]
@@ -131,6 +133,16 @@ def test_nothing_is_markup_in_what_is_commented(told: tuple[Path, str, str]):
         assert "onerror=alert(1)>" not in html
         assert text.count("<!-- flowyard") == 1
         assert not re.search(r"(?<![\w`])@everyone", html)
+
+
+def test_no_cell_of_a_table_is_a_formula(told: tuple[Path, str, str]):
+    root, _, _ = told
+    files = sorted((root / "home").rglob("*.csv"))
+    assert files
+    texts = [file.read_text("utf-8") for file in files]
+    cells = [cell for text in texts for row in csv.reader(StringIO(text, newline="")) for cell in row]
+    assert any("/C calc" in cell for cell in cells), "the attack is in the table"
+    assert [cell for cell in cells if cell[:1] in tuple("=@\t\r+") or re.match(r"-[^\d.]|-\d+[^\d.e]", cell)] == []
 
 
 def test_junit_has_the_cases_that_were_carried_out_and_no_other(told: tuple[Path, str, str]):
