@@ -11,9 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from functional_helper import clean_environment, command_line, ending, flowyard, start_flowyard
+from functional_helper import clean_environment, command_line, ending, flowyard, flowyard_here, start_flowyard
 from gateway_helper import PATIENCE_S, ask
 from scenario_helper import wait_until
+
+from flowyard.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED_ID = re.compile(r"flowyard approval approve ([0-9a-f]+)")
@@ -116,3 +118,14 @@ def test_the_tour_in_the_readme(reader: Reader):
             address = ADDRESS.search(reader.printed)[0]
             assert {user_asks(address, number) for number in range(5)} == {"dev"}
     assert "continue" in reader.printed
+
+
+def test_a_test_of_what_does_not_serve_is_not_written(tmp_path: Path):
+    assert flowyard_here("new", "triage", cwd=tmp_path).returncode == 0
+    words = ("ab", "init", "triage", "--control", "dev", "--treatment")
+    nothing = flowyard_here(*words, "test", cwd=tmp_path)
+    assert nothing.returncode == ExitCode.WRONG_INPUT
+    assert "flowyard release triage --env dev" in nothing.stderr
+    assert "Two environments are compared." in flowyard_here(*words, "dev", cwd=tmp_path).stderr
+    assert not any((tmp_path / "triage" / name).exists() for name in ("ab.yaml", "gateway.yaml"))
+    assert not (tmp_path / ".env").exists()

@@ -136,8 +136,7 @@ def _stages_text(report: StageReport) -> str:
     marker = f"<!-- flowyard pipeline: {file_stem(record.name, report.pipeline.name)} -->"
     title = f"## {said}: {literal(record.name, most=120)} · {report.pipeline.name}"
     rows = [
-        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |"
-        for step in steps
+        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |" for step in steps
     ]
     return "\n".join([marker, title, "", *table_lines(["", "stage", "what came out", "took"]), *rows]) + "\n\n"
 
