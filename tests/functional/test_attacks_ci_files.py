@@ -1,4 +1,4 @@
-"""Hostile names in the files of CI systems: refused where they are written, and never more than a word where they run."""
+"""Hostile names in the files of CI systems: refused when these are written, and only words when they are run."""
 
 from __future__ import annotations
 

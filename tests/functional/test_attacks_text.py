@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -97,7 +96,7 @@ def commands_in(log: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A pipeline over hostile data, half of which the flow fails at: its files, its log and what it gives machines."""
     root = tmp_path_factory.mktemp("hostile")
     repository = Repository(root / "repository")
@@ -113,7 +112,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, 
     assert done.returncode == 3, done.stdout + done.stderr
     again = repository(*words, "--json")
     assert states(json.loads(again.stdout)["usecases"][0])["gate"] == "refused"
-    yield root, done.stdout + done.stderr, again.stdout + again.stderr
+    return root, done.stdout + done.stderr, again.stdout + again.stderr
 
 
 def test_no_command_to_a_ci_system_is_in_the_log(told: tuple[Path, str, str]):

@@ -74,7 +74,7 @@ _RULES = """\
 name: {name}
 arms: {{control: {control}, treatment: {treatment}}}
 unit: user
-primary: {{metric: feedback, expected: 0.6, smallest: 0.1}} # thumbs; the share that is good, the difference worth finding
+primary: {{metric: feedback, expected: 0.6, smallest: 0.1}} # thumbs up; the difference worth finding
 guardrails:
   - {{metric: error_rate, most: 0.05, most_times_control: 1.5}}
   - {{metric: latency_p95_ms, most_times_control: 1.5}}

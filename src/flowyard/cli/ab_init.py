@@ -77,10 +77,11 @@ def _with_key(place: Place) -> list[Path]:
     near = place.path.resolve()
     file = (project_root(near) or near) / ".env"
     before = file.read_bytes() if file.is_file() else b""
-    with open(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(
-            ("\n" if before and not before.endswith(b"\n") else "") + f"{KEY_VARIABLE}={secrets.token_urlsafe(24)}\n"
-        )
+    line = f"{KEY_VARIABLE}={secrets.token_urlsafe(24)}\n"
+    if not before:
+        file.touch(mode=0o600)
+    with file.open("ab") as stream:
+        stream.write((line if before.endswith(b"\n") or not before else f"\n{line}").encode())
     return [file]
 
 
