@@ -16,7 +16,7 @@ def test_both_files_belong_together(tmp_path: Path):
     for name, content in new_test_files("shop", CONTROL, TREATMENT, (8900, 8901), "../records").items():
         (tmp_path / name).write_bytes(content)
     gateway = load_gateway_settings(tmp_path / "gateway.yaml", {"GATEWAY_KEY": "k"})
-    arms = [(each.name, each.weight, each.version) for each in gateway.backends]
+    arms = [(name, each.weight, each.version) for name, each in gateway.backends.items()]
     assert arms == [("dev", 100, "shop:3"), ("test", 0, "shop:4")]
     assert gateway.exposures == tmp_path.parent / "records"
     assert gateway.control is not None

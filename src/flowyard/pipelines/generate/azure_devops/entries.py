@@ -122,7 +122,9 @@ def _cd(settings: CiSettings, pipeline: Pipeline, job: Job) -> Mapping[str, Any]
     names: Sequence[str] = [stage.name for stage in job.stages]
     stages = {"from": names[0], "until": names[-1]}
     matrix = f"stageDependencies.{first.name}.{_MATRIX}"
-    run = _job(settings, pipeline, job, matrix, {**stages, "takes": first.name, "keeps": True, "decision": "approve"})
+    run = _job(
+        settings, pipeline, job, matrix, {**stages, "takes": first.name, "keeps": True, "decision": "approve"}
+    )
     conditions = (
         f"in(dependencies.{first.name}.result, {_WENT_WELL})",
         f"in(dependencies.approval.result, {_WENT_WELL}, 'Skipped')",
