@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from workflow_runner import Event, WorkflowRunner
 from flowyard import __version__
 
 MODEL_KEY = "a-key-that-nobody-may-see"
+APPROVAL_KEY = base64.b64encode(b"by which answers are sealed, 32b").decode()
 
 
 class Forge:
@@ -79,8 +81,10 @@ class Forge:
             if found and found[1] not in answered:
                 answered.append(found[1])
                 words = ("approval", decision, found[1], "--reason", "seen", "--home", home(workspace))
-                done = flowyard(*words, cwd=workspace, env={"FLOWYARD_USER": "bob"})
-                assert done.returncode in (0, 4), done.stderr
+                done = flowyard(
+                    *words, cwd=workspace, env={"FLOWYARD_USER": "bob", "FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
+                )
+                assert done.returncode == 0, done.stderr
 
         self.runner.on_line = on_line
         return answered
@@ -105,12 +109,12 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
     overlay = folder / "experiment.dev.yaml"
     shutil.copy(overlay, folder / "experiment.pr.yaml")
-    overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 5m}}\n")
+    overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 1h}}\n")
     repository.write("pipelines.yaml", "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\n")
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
     repository.commit()
-    forge.runner.secrets = {"TRIAGE_REGION": MODEL_KEY}
+    forge.runner.secrets = {"TRIAGE_REGION": MODEL_KEY, "FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
 
     repository.git("checkout", "-q", "-b", "feature/$(touch${IFS}pwned)")
     experiment = folder / "experiment.yaml"
@@ -149,7 +153,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     (version,) = _json(repository, "registry", "show", "ticket_triage")["versions"]
     assert {"production@dev", "approved@dev"} <= set(version["aliases"])
     assert served["address"]
-    assert repository.here("approval", "verify").returncode == 0
+    assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
     assert "[environment dev]" in forge.runner.text
     assert set((tmp_path / "ci/pip.log").read_text().splitlines()) == {
         f"-m pip install --disable-pip-version-check flowyard=={__version__}"
@@ -164,7 +168,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     folder = repository.use_case("shop")
     settings = f"home: {repository.home}\nvariables: {{dev: [SHOP_MOOD]}}\n"
     repository.write("pipelines.yaml", settings)
-    repository.write(f"{folder}/experiment.dev.yaml", "approval: {timeout: 5m}\n")
+    repository.write(f"{folder}/experiment.dev.yaml", "approval: {timeout: 1h}\n")
     repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1s}\n")
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
@@ -175,6 +179,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     repository.write(f"{folder}/notes.txt", "x")
     repository.commit()
 
+    forge.runner.secrets = {"FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
     forge.runner.variables = {"SHOP_MOOD": "bad"}
     failed = forge.merge("feature", "development", "dev")
     assert failed["use-case[shop]/ci"] == "success"
@@ -197,7 +202,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     assert "[exit code 4]" in forge.runner.text
     assert "production@prod" not in _aliases(repository)
 
-    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 5m}\n")
+    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1h}\n")
     repository.git("checkout", "-q", "-b", "release/2")
     repository.commit()
     refused = forge.answering("reject", lambda _: repository.home)
@@ -211,7 +216,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     assert ask(served["address"]).startswith("one")
     answers = [each["id"] for each in _json(repository, "approval", "list")]
     assert set(refused + approved) <= set(answers)
-    assert repository.here("approval", "verify").returncode == 0
+    assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
 
 
 def _json(repository: Repository, *words: str | Path) -> Any:
