@@ -181,7 +181,18 @@ COMMANDS: dict[str, Calls] = {
     "pipeline validate": ((".",), ("leaks", "--json")),
     "pipeline run": (("pr", "."), ("dev", ".", "--until", "register", "--no-wait", "--json"), ("prod", ".")),
     "pipeline report": (("pr", ".", "--output", "reports"), ("prod", ".", "--output", "reports")),
-    "pipeline generate": (("github", "--print"), ("github", "--check"), ("github", "--json")),
+    "pipeline answer": (
+        ("dev", ".", "--via", "jenkins", "--by", "a", "--decision", "reject", "--evidence", "run={url}"),
+    ),
+    "setup github": (("--repository", "{url}", "--print"), ("--repository", "a/b", "--approver", "{url}", "--print")),
+    "setup azure-devops": (("--organization", "a", "--project", "{url}", "--repository", "r", "--print"),),
+    "pipeline generate": (
+        ("github", "--print"),
+        ("azure-devops", "--print"),
+        ("jenkins", "--print"),
+        ("github", "--check"),
+        ("github", "--json"),
+    ),
     "pipeline comment": (("--file", "data.jsonl"), ("--file", "no_such_report.md")),
     "image build": (
         ("--version", "ok:1", "--push", "--repository", "u:{url}@127.0.0.1:1/x"),

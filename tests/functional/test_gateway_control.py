@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from functional_helper import flowyard
 from gateway_helper import KEY, ask, behind, gateway
 
 from flowyard.ab.split_gateway import GatewaySplit
+from flowyard.errors import UserError
 from flowyard.gateway.control import ControlPlane
 
 ROUTES = [
@@ -69,7 +71,23 @@ def test_a_test_of_two_versions_reads_and_sets_them(tmp_path: Path):
             (1, {"a": 90, "b": 10}),
             (2, {"a": 75, "b": 25}),
         ]
+        by_version = GatewaySplit(gate.control_url, KEY, ("a:1", "b"))
+        by_version.set_weights({"a:1": 60, "b": 40}, "another step")
+        assert by_version.weights() == {"a:1": 60, "b": 40}
+        assert gate.state()["weights"] == {"a": 60, "b": 40}
         gate.stop()
+
+
+def test_arms_that_are_no_two_backends_are_refused(tmp_path: Path):
+    with behind("a") as (a,):
+        versions = {"a": "shop:3", "b": "shop:3", "c": "shop:4"}
+        backends = {name: {"url": a.url, "weight": 1, "version": version} for name, version in versions.items()}
+        with gateway(tmp_path, {"a": a}, backends=backends) as gate:
+            wrong = {("shop:3", "b"): "a, b of", ("a", "shop:5"): "No backend of", ("c", "shop:4"): "the same backend"}
+            for arms, said in wrong.items():
+                with pytest.raises(UserError, match=said):
+                    GatewaySplit(gate.control_url, KEY, arms).splits()
+            gate.stop()
 
 
 def test_prometheus_and_people_see_the_same(tmp_path: Path):

@@ -228,11 +228,34 @@ def test_the_same_exchanges_are_the_same_version(project: Project):
     assert (first["version"], first["new"], again["version"], again["new"]) == (2, True, 2, False)
 
 
+def test_what_is_personal_is_masked_before_anything_is_kept(project: Project):
+    asked = {"question": "I am ann@example.org, what is 1?", "card": "4111111111111111"}
+    kept(project, exchange(1, inputs=asked), exchange(2), feedback(1, {"comment": "call 0171 2345678"}))
+    project.run("monitor", "collect", "records")
+    words = ("monitor", "export", "--flow", "triage", "--mask", "personal", "--mask", "inputs.card")
+    project.run(*words, "--review", "look.jsonl")
+    made = project.json(*words, "--to", "masked")
+    (line,) = [each for each in lines_of(project, "masked") if "inputs.card" in each]
+    assert line["inputs.question"] == "I am [email], what is 1?"
+    assert (line["inputs.card"], line["comment"]) == ("[masked]", "call [phone]")
+    assert line["chosen"].endswith("without personal, inputs.card")
+    reviewed = project.json(
+        "monitor", "export", "--reviewed", "look.jsonl", "--mask", "inputs.question", "--to", "less"
+    )
+    assert (made["lines"], reviewed["lines"]) == (2, 2)
+    assert {each["inputs.question"] for each in lines_of(project, "less")} == {"[masked]"}
+    for file in (project.root / "look.jsonl", *(project.home / "registry").rglob("*.jsonl")):
+        assert "ann@example.org" not in file.read_text()
+    project.run(*words, "--not-in", "masked", "--to", "others", code=2)  # known as they were masked
+
+
 REFUSED = {
     ("show",): "Name a use case's folder or a flow.",
     ("show", "--flow", "triag"): "Did you mean 'triage'?",
     ("show", "--flow", "triage", "--since", "yesterday"): "--since cannot be 'yesterday'.",
     ("export", "--flow", "triage"): "Say where the lines go.",
+    ("export", "--flow", "triage", "--to", "x", "--mask", "emial"): "Did you mean 'email'?",
+    ("export", "--flow", "triage", "--to", "x", "--mask", "inputs.qestion"): "Did you mean 'inputs.question'?",
     ("export", "--flow", "triage", "--to", "x", "--filter", "faild"): "Did you mean 'failed'?",
     ("export", "--flow", "triage", "--to", "x", "--filter", "slow:x"): "needs a number",
     ("export", "--flow", "triage", "--to", "x", "--filter", "failed"): "nothing was registered",

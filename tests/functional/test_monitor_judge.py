@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import xml.etree.ElementTree as ElementTree
@@ -109,6 +110,21 @@ def test_each_answer_is_judged_once_by_each_version_of_an_evaluator(use_case: Pr
     assert use_case.json("run", "list") == []
 
 
+def test_what_judges_said_is_shown_over_time(use_case: Project):
+    kept(use_case, *(asked(number, outputs={"answer": "w " * (number % 5)}) for number in range(10)))
+    use_case.json("monitor", "collect", "records")
+    judged(use_case, "--evaluator", "length")
+    groups = use_case.json("monitor", "show", "cases/triage")["groups"]
+    assert sum(group["scores"]["length.words"]["judged"] for group in groups) == 10
+    for group in groups:
+        whole, parts = group["scores"]["length.words"], [point["scores"]["length.words"] for point in group["series"]]
+        assert whole["judged"] == sum(part["judged"] for part in parts) == group["requests"]
+        total = sum(part["judged"] * part["mean"] for part in parts)
+        assert whole["mean"] == pytest.approx(total / whole["judged"])
+    assert "length.words" in use_case.run("monitor", "show", "cases/triage").stdout
+    assert use_case.json("monitor", "show", "cases/triage", "--since", "1m")["groups"] == []
+
+
 def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     kept(use_case, *map(asked, range(12)))
     use_case.json("monitor", "collect", "records")
@@ -134,6 +150,15 @@ def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     repeated = Counter(lines_judged(use_case)) - Counter({f"q{number}": 1 for number in range(12)})
     assert len(repeated) <= 2
     assert judged(use_case)["judged"] == 0
+
+
+def test_runs_of_people_are_no_leavings_of_a_killed_command(use_case: Project):
+    kept(use_case, asked(1))
+    use_case.json("monitor", "collect", "records")
+    words = ("--flow", "cases/triage/flows/echo", "--data", "cases/triage/questions.jsonl")
+    use_case.json("run", "create", *words, "--column-mapping", "x=${data.ask}", "--name", "judging_mine")
+    assert judged(use_case)["judged"] == 1
+    assert [run["name"] for run in use_case.json("run", "list")] == ["judging_mine"]
 
 
 def drawn_order(numbers: Iterable[int]) -> list[int]:
@@ -208,4 +233,9 @@ def test_a_gate_that_says_no_ends_in_the_data_of_the_next_experiment(use_case: P
     (line,) = lines_of(use_case, made["source"].removeprefix("registry:"))
     assert line["judgements"] == {"length": {"words": 1, "explanation": "counted"}}
     others = ("--filter", "low-judgement:length:10", "--not-in", "short", "--not-in", "known:1", "--to", "others")
-    assert use_case.json("monitor", "export", "cases/triage", *others)["lines"] == 6
+    made = use_case.json("monitor", "export", "cases/triage", *others)
+    assert made["lines"] == 6
+    overlay = {**made["overlay"], "evaluators": [], "gates": []}
+    use_case.write("cases/triage/experiment.others.yaml", json.dumps(overlay))
+    (run,) = use_case.json("experiment", "run", "cases/triage", "--env", "others")["runs"]
+    assert run["lines"]["completed"] == 6

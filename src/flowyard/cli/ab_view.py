@@ -18,7 +18,7 @@ from flowyard.ab.page import METHODS
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
-from flowyard.ab.run import Tick
+from flowyard.ab.run import Standing, Tick
 from flowyard.cli.tables import print_table, printable
 from flowyard.errors import ExitCode
 
@@ -69,7 +69,7 @@ def tick_code(tick: Tick) -> int:
         return ExitCode.DONE if tick.ramp.end == "promote" else ExitCode.GATE_NO
     if tick.decision.holds_back:
         return ExitCode.GATE_NO
-    waits = tick.standing is not None and not tick.standing.allowed
+    waits = tick.standing is not None and tick.standing.request is not None and not tick.standing.allowed
     return ExitCode.NOT_APPROVED if waits or tick.decision.state is DecisionState.NEEDS_HUMAN else ExitCode.DONE
 
 
@@ -88,8 +88,8 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
     for reason in decision.reasons:
         width = min(100, shutil.get_terminal_size().columns)
         click.echo(textwrap.fill(printable(reason), width, initial_indent="  ", subsequent_indent="  "))
-    if tick.standing is not None and not tick.standing.allowed:
-        click.echo(f"  Waits for a yes: flowyard approval approve {tick.standing.request} --reason …")
+    if tick.standing is not None and tick.ramp.end is None:
+        _print_standing(tick.standing)
     seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}" if decision.until else "nothing yet"
     _print_fact("Seen", f"{seen}, counted by {decision.unit}, {METHODS[decision.primary.method]}")
     if decision.left_out:
@@ -100,6 +100,19 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
     click.echo(f"Sample ratio: p {decision.sample_ratio_p_value:.2g} (invalid at {policy.srm_alpha:g})")
     if decision.guardrails:
         print_table(["guardrail", "limit", "control", "treatment", "p", "breached at"], map(_row, decision.guardrails))
+
+
+def _print_standing(standing: Standing) -> None:
+    """What came of the question whether it may be promoted, and what is to be done."""
+    if standing.request is None:
+        if not standing.allowed:
+            _print_fact("Approval", standing.why)
+        return
+    then = " The next flowyard ab decide promotes it." if standing.allowed else ""
+    _print_fact("Approval", f"{standing.request}: {standing.why}{then}")
+    if standing.is_pending:
+        for answer in ("approve", "reject"):
+            click.echo(f"{'':<10}flowyard approval {answer} {standing.request} --reason …")
 
 
 def print_ramp(policy: AbPolicy, ramp: RampState) -> None:

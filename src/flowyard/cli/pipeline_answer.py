@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import Approval, ApprovalState, Decision, Via
 from flowyard.approval.open import open_desk
-from flowyard.cli.approval_view import answer_code, print_approval
+from flowyard.cli.approval_view import answer_code
 from flowyard.cli.options import pairs, read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.pipeline_options import chosen_use_cases, pipeline_argument
+from flowyard.cli.tables import print_table
 from flowyard.errors import Conflict, ExitCode
 from flowyard.pipelines.model import Pipeline
 from flowyard.release import ReleaseLog
@@ -22,7 +24,8 @@ __all__ = ["answer"]
 
 @click.command()
 @pipeline_argument
-@click.argument("path", metavar="USECASE")
+@click.argument("paths", nargs=-1, metavar="[USECASE]...")
+@click.option("--changed-since", "since", metavar="REV", help="Only use cases that the change since then touches.")
 @click.option(
     "--via", required=True, type=click.Choice(["github", "azure-devops", "jenkins"]), help="Where they said it."
 )
@@ -32,7 +35,8 @@ __all__ = ["answer"]
 @store_options
 def answer(
     pipeline: Pipeline,
-    path: str,
+    paths: Sequence[str],
+    since: str | None,
     via: Via,
     by: str,
     decision: Decision,
@@ -40,25 +44,40 @@ def answer(
     home: str | None,
     as_json: bool,
 ) -> int:
-    """Write what people said in a CI system into the ledger, as the answer to what the pipeline asked of USECASE.
+    """Write what people said in a CI system into the ledger, as the answer to what the pipeline asked of each USECASE.
 
-    The rules are those of every answer: approvers, their number, no self-approval, the deadline. A name that the rules
-    do not let say yes changes nothing: the request waits for those who may. Exits with 4 where the ledger says no, or
-    has said so before.
+    The rules are those of every answer: approvers, their number, no self-approval, the deadline. A yes that the rules
+    do not count is told and changes nothing: the request waits for those who may. Exits with 4 where the ledger says
+    no, or has said so before.
     """
     settings = read_settings(home)
-    (use_case,) = chosen_use_cases(pipeline, [str(Path(path))], None)
-    asked = _asked(ReleaseLog(settings.home), use_case.name, pipeline.env)
-    if asked is None:
-        said = f"{use_case.name} asked nobody for {pipeline.env}."
-        print_json({"request": None, "said": said}) if as_json else click.echo(said)
-        return ExitCode.DONE
-    desk = open_desk(settings)
-    approval = _answered(desk, asked, by, decision, via, pairs(evidence, "--evidence"))
-    print_approval(approval, as_json=as_json)
-    if decision == "reject" and approval.state is ApprovalState.REJECTED:
-        return ExitCode.DONE
-    return answer_code(approval) if approval.state is not ApprovalState.PENDING else ExitCode.DONE
+    log, desk, found = ReleaseLog(settings.home), open_desk(settings), pairs(evidence, "--evidence")
+    views, code = [], int(ExitCode.DONE)
+    for use_case in chosen_use_cases(pipeline, paths, since):
+        asked = _asked(log, use_case.name, pipeline.env)
+        view: dict[str, Any] = {"name": use_case.name, "request": asked}
+        if asked is None:
+            view["said"] = f"nobody was asked for {pipeline.env}"
+        else:
+            approval = _answered(desk, asked, by, decision, via, found)
+            view |= {"state": str(approval.state), "said": approval.why}
+            code = max(code, _code(approval, decision))
+        views.append(view)
+    if as_json:
+        print_json({"decision": decision, "exit_code": code, "usecases": views})
+    else:
+        print_table(["use case", "request", "what it came to"], [_row(each) for each in views])
+    return code
+
+
+def _row(view: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(view["name"]), str(view["request"] or ""), str(view["said"])
+
+
+def _code(approval: Approval, decision: Decision) -> int:
+    """A no that was to be written down is what was wanted; a yes to what is refused by now is not."""
+    is_wanted = decision == "reject" or approval.state is ApprovalState.PENDING
+    return int(ExitCode.DONE if is_wanted else answer_code(approval))
 
 
 def _asked(log: ReleaseLog, name: str, env: str) -> str | None:
@@ -71,7 +90,7 @@ def _asked(log: ReleaseLog, name: str, env: str) -> str | None:
 
 
 def _answered(
-    desk: ApprovalDesk, id_: str, by: str, decision: Decision, via: Via, evidence: dict[str, str]
+    desk: ApprovalDesk, id_: str, by: str, decision: Decision, via: Via, evidence: Mapping[str, str]
 ) -> Approval:
     """What the request has come to. A yes that does not count is told, and leaves the request as it is."""
     try:

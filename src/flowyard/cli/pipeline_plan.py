@@ -26,7 +26,7 @@ _FORMS = {"github": github_matrix, "azure-devops": azure_devops_matrix, "jenkins
 @click.option("--asking", is_flag=True, help="Only those of which people are asked before they are deployed.")
 @click.option("--for", "system", type=click.Choice(list(_FORMS)), default="github", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON on one line.")
-def plan(pipeline: Pipeline, since: str | None, below: str | None, system: str, as_json: bool) -> None:
+def plan(pipeline: Pipeline, since: str | None, below: str | None, asking: bool, system: str, as_json: bool) -> None:
     """Say which use cases run, in the order of their folders: all, or those that a change touches.
 
     A use case is touched by a file of its folder, of what its files name outside of it, and of what is for all.

@@ -58,20 +58,25 @@ class DataPlane:
 
     def own_arm(self, asked: Asked) -> Arm:
         """The arm of a request's unit, at this moment."""
-        self._choose(asked)
-        return self._arms[asked.arm]
+        hashes, epoch, unit = self._hashes, self.epoch, asked.unit
+        name = epoch.line.arms[hashes.slot(unit) if asked.unit_from == "request" else hashes.slots[unit]]
+        asked.epoch, asked.arm, asked.assigned = epoch.number, name, name
+        return self._arms[name]
 
     def has_room(self) -> bool:
         return self.under_way < self._settings.limits.at_once
 
     def enter(self, arm: Arm, now: float) -> int:
-        ticket = arm.breaker.enter(now)
-        self._begin(arm)
+        ticket = arm.enter(now)
+        if ticket:
+            arm.under_way += 1
+            self.under_way += 1
         return ticket
 
     def ended(self, status: int, asked: Asked, arm: Arm, ticket: int) -> None:
         self._judged(status, arm, ticket)
-        self._end(arm)
+        arm.under_way -= 1
+        self.under_way -= 1
         self._note(asked, arm, status)
 
     def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
@@ -137,27 +142,19 @@ class DataPlane:
         if wanted is not None:
             asked.epoch, asked.chosen_by, asked.arm, asked.assigned = epoch.number, "override", wanted, wanted
             return iter((self._arms[wanted],))
-        point = self._choose(asked)
-        return self._by_weight(asked.arm, epoch, point)
+        return self._by_weight(self.own_arm(asked), epoch, asked.unit)
 
-    def _choose(self, asked: Asked) -> int:
-        """Note the arm that the unit has in this epoch; gives the unit's point."""
-        hashes, epoch = self._hashes, self.epoch
-        point = hashes.point(asked.unit) if asked.unit_from == "request" else hashes.points[asked.unit]
-        asked.epoch, asked.arm = epoch.number, epoch.line.arm(point)
-        asked.assigned = asked.arm
-        return point
-
-    def _by_weight(self, own: str, epoch: Epoch, point: int) -> Iterator[Arm]:
-        yield self._arms[own]
-        weighted = [name for name, weight in epoch.weights.items() if weight and name != own]
-        yield from (self._arms[name] for name in others(weighted, epoch.weights, point))
+    def _by_weight(self, own: Arm, epoch: Epoch, unit: str) -> Iterator[Arm]:
+        yield own
+        weighted = [name for name, weight in epoch.weights.items() if weight and name != own.name]
+        yield from (self._arms[name] for name in others(weighted, epoch.weights, self._hashes.point(unit)))
 
     async def _counted(self, request: Request, asked: Asked, arms: Iterator[Arm], *, is_copied: bool) -> Response:
         """What the first arm answers that can; at most ``retries`` more are tried where nothing was begun."""
         left, tried = self._settings.retries + 1, None
         for arm in arms:
-            if not (arm.is_healthy and not arm.is_drained) or not (ticket := arm.breaker.enter(self._clock())):
+            ticket = self.enter(arm, self._clock())
+            if not ticket:
                 continue
             if tried is None and self._mirror is not None and not is_copied:
                 self._mirror.offer(request, asked, arm.name)
@@ -175,7 +172,6 @@ class DataPlane:
 
     async def _asked(self, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response | None:
         """What one backend answers; None when it has begun nothing."""
-        self._begin(arm)
         response, status = None, _GONE
         try:
             data = self._outgoing.data(request, asked, arm.backend)
@@ -230,10 +226,6 @@ class DataPlane:
             self._end(arm)
             self._note(asked, arm, ended)
             await pieces.aclose()
-
-    def _begin(self, arm: Arm) -> None:
-        arm.under_way += 1
-        self.under_way += 1
 
     def _end(self, arm: Arm) -> None:
         arm.under_way -= 1

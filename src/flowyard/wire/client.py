@@ -69,7 +69,7 @@ class WireClient:
         free = self._free.get(place)
         while free:
             upstream = free.pop()
-            if upstream.is_free:
+            if upstream.is_free():
                 return upstream
             upstream.abort()
         return None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+_NOTHING = b"", b""
 _MOST_WAITING = 64 * 1024
 """Bytes of requests that came before their turn, after which nothing more is read."""
 _LINGER_S = 2.0
@@ -70,16 +71,24 @@ class Connection(Writing):
     def _gone(self) -> None:
         if self._request is not None:
             self._request.is_gone = True
-        if self._task is not None:
+        self._cancel()
+
+    def _cancel(self) -> None:
+        """End what is under way; a task has its first step before: it holds things that only its code gives back."""
+        if isinstance(self._task, asyncio.Task):
+            self._loop.call_soon(self._task.cancel)
+        elif self._task is not None:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
-        if self._rests and self._begins(data):
-            return
-        if self._rests:  # a head has one deadline, however slowly its bytes come
-            self._rests = False
+        if self._rests:
+            # One request and no more needs no task; its head is then not read in full.
+            end = data.find(HEAD_END, 0, self._limits.head_bytes + 4)
+            if end > 0 and self._begun(data[:end], data[end + 4 :]):
+                return
+            self._rests = False  # a head has one deadline, however slowly its bytes come
             self.deadline = self._loop.time() + self._limits.head_s
         self._data += data
         if self._task is None:
@@ -88,19 +97,13 @@ class Connection(Writing):
             self._is_paused = True
             self._transport.pause_reading()
 
-    def _begins(self, data: bytes) -> bool:
-        """Whether what came after a rest is one request, and needs no task; its head is then not read in full."""
-        end = data.find(HEAD_END, 0, self._limits.head_bytes + 4)
-        return end > 0 and self._begun(data[:end], data[end + 4 :])
-
     def _begun(self, head: bytes, body: bytes) -> bool:
         """Whether ``begin`` has taken the request; the connection looks after it, then."""
         begin = self._server.begin
         self._raw = head, body
-        self._task = task = begin(head, body, self) if begin is not None else None
-        if task is None:
+        if begin is None or (task := begin(head, body, self)) is None:
             return False
-        self._rests = False
+        self._task, self._rests = task, False
         return True
 
     def stop(self) -> None:
@@ -108,7 +111,7 @@ class Connection(Writing):
         if self._request is not None:
             self._request.is_stopping = True
         if self._task is not None:
-            self._task.cancel()
+            self._cancel()
         else:
             self._write(b"")
             self._transport.close()
@@ -215,7 +218,6 @@ class Connection(Writing):
             self._request = self._request_of(self._head, self._raw[1])
         return self._head, self._request
 
-    @property
     def keeps(self) -> bool:
         """Whether the connection stays after the answer, as far as the server is concerned."""
         return not self._server.is_draining
@@ -228,7 +230,7 @@ class Connection(Writing):
             self._written(keeps=True)
         else:
             outbox.add(self)
-            self._end(keeps=True)
+            self._next()
 
     def answer(self, response: Response) -> None:
         """Answer at once, with a whole body."""
@@ -275,14 +277,19 @@ class Connection(Writing):
             self._end(keeps=keeps)
 
     def _end(self, *, keeps: bool, aborts: bool = False) -> None:
-        """The request is answered; go on with what has arrived meanwhile."""
-        self._task = self._request = self._head = self._chunks = None
-        self._raw = b"", b""
-        if self._is_over:
+        """The request is answered."""
+        if keeps or self._is_over:
+            self._next()
             return
-        if not keeps:
-            self._is_over = True
-            self._transport.abort() if aborts else self._linger()
+        self._is_over = True
+        self._next()
+        self._transport.abort() if aborts else self._linger()
+
+    def _next(self) -> None:
+        """Go on with what has arrived meanwhile."""
+        self._task = self._request = self._head = self._chunks = None
+        self._raw = _NOTHING
+        if self._is_over:
             return
         self._rests = not self._data
         self.deadline = self._loop.time() + (self._limits.idle_s if self._rests else self._limits.head_s)

@@ -115,7 +115,9 @@ class CiSettings:
 
     def as_data(self) -> Mapping[str, Any]:
         """Plain values, for a digest."""
-        plain = {name: getattr(self, name) for name in ("use_cases", "python", "runners", "notify", "home", "approvers")}
+        plain = {
+            name: getattr(self, name) for name in ("use_cases", "python", "runners", "notify", "home", "approvers")
+        }
         named = {name: dict(getattr(self, name)) for name in ("environments", "secrets", "variables", "groups")}
         parts = {name: asdict(getattr(self, name)) for name in ("branches", "install", "cloud")}
         return {**plain, **named, **parts}

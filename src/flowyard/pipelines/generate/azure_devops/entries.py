@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowyard.pipelines.generate.azure_devops.plan import pool
+from flowyard.pipelines.generate.azure_devops.scripts import COMMENT
 from flowyard.pipelines.generate.azure_devops.steps import group_of
 from flowyard.pipelines.generate.model import CiSettings
 from flowyard.pipelines.model import Job, Pipeline
@@ -37,6 +38,7 @@ def _starts(settings: CiSettings, pipeline: Pipeline) -> Mapping[str, Any]:
     """A pull request in Azure Repos starts it by a branch policy, in GitHub by ``pr``."""
     branches = {"include": [settings.branches.named(each) for each in pipeline.branches]}
     if pipeline.trigger == "pull_request":
+        branches["include"].append(f"{settings.branches.release}*")
         return {"trigger": "none", "pr": {"branches": branches}}
     if pipeline.trigger == "push":
         return {"trigger": {"branches": branches}, "pr": "none"}
@@ -54,11 +56,37 @@ def _stages(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]
     more = {"keeps": True, "asks": True} if later else {}
     run = _job(settings, pipeline, first, f"dependencies.{_MATRIX}", {"until": last, **more})
     here = {"dependsOn": "plan", "condition": "and(succeeded(), eq(dependencies.plan.outputs['plan.any'], 'true'))"}
-    begin = {"stage": first.name, "displayName": pipeline.summary, "jobs": [plan, {**run, **here}]}
+    begin: dict[str, Any] = {"stage": first.name, "displayName": pipeline.summary, "jobs": [plan, {**run, **here}]}
+    if any(stage.name == "comment" for stage in first.stages):
+        begin["jobs"] = [plan, {**run, **here}, _comment(settings, first)]
     if not later:
         return [begin]
     (delivery,) = later
     return [begin, _approval(settings, first), _refused(settings, pipeline, first), _cd(settings, pipeline, delivery)]
+
+
+def _comment(settings: CiSettings, checked: Job) -> Mapping[str, Any]:
+    """A job of its own, without the use cases' code, so that this cannot get at the token that comments."""
+    reports = "$(Agent.TempDirectory)/flowyard-reports"
+    download = {
+        "task": "DownloadPipelineArtifact@2",
+        "displayName": "The reports",
+        "inputs": {
+            "buildType": "current",
+            "itemPattern": f"reports-{checked.name}-*/**",
+            "targetPath": reports,
+        },
+    }
+    env = {"FLOWYARD_REPORTS": reports, "SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
+    comment = {"bash": COMMENT, "displayName": "Comment on the pull request", "env": env}
+    return {
+        "job": "comment",
+        "dependsOn": ["plan", checked.name],
+        "condition": "and(not(canceled()), eq(dependencies.plan.outputs['plan.any'], 'true'))",
+        "pool": pool(settings),
+        "timeoutInMinutes": "15",
+        "steps": [{"template": "templates/flowyard-prepare.yml"}, download, comment],
+    }
 
 
 def _job(
@@ -122,9 +150,7 @@ def _cd(settings: CiSettings, pipeline: Pipeline, job: Job) -> Mapping[str, Any]
     names: Sequence[str] = [stage.name for stage in job.stages]
     stages = {"from": names[0], "until": names[-1]}
     matrix = f"stageDependencies.{first.name}.{_MATRIX}"
-    run = _job(
-        settings, pipeline, job, matrix, {**stages, "takes": first.name, "keeps": True, "decision": "approve"}
-    )
+    run = _job(settings, pipeline, job, matrix, {**stages, "takes": first.name, "keeps": True, "decision": "approve"})
     conditions = (
         f"in(dependencies.{first.name}.result, {_WENT_WELL})",
         f"in(dependencies.approval.result, {_WENT_WELL}, 'Skipped')",

@@ -33,7 +33,13 @@ def plan_template(settings: CiSettings) -> Mapping[str, Any]:
         "bash": scripts.PLAN,
         "name": "plan",
         "displayName": "Which use cases are touched",
-        "env": {"FLOWYARD_PIPELINE": "${{ parameters.pipeline }}", "FLOWYARD_SINCE": "${{ parameters.since }}"},
+        "env": {
+            "FLOWYARD_PIPELINE": "${{ parameters.pipeline }}",
+            "FLOWYARD_SINCE": "${{ parameters.since }}",
+            "FLOWYARD_BELOW": settings.use_cases,
+            "FLOWYARD_MAIN": settings.branches.main,
+            "FLOWYARD_RELEASE": settings.branches.release,
+        },
     }
     job = {
         "job": "plan",

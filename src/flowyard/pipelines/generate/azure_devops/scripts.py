@@ -14,7 +14,7 @@ set -euo pipefail
 _SECRETS = """\
 # A variable that no group has stays as it is written in "env", with its dollar sign: it is not set then.
 for name in $FLOWYARD_GIVEN; do
-  case "${!name}" in '$('*) unset "$name" ;; esac
+  case "${!name}" in \\$\\(*) unset "$name" ;; esac
 done
 """
 
@@ -30,19 +30,29 @@ PLAN = (
     _HEAD
     + """\
 target="${SYSTEM_PULLREQUEST_TARGETBRANCH:-}"
-changed=()
+source="${SYSTEM_PULLREQUEST_SOURCEBRANCH:-}"
+if [ "${target#refs/heads/}" = "$FLOWYARD_MAIN" ]; then
+  case "${source#refs/heads/}" in
+    "$FLOWYARD_RELEASE"*) ;;
+    *)
+      echo "Only branches that begin with $FLOWYARD_RELEASE are merged there." >&2
+      exit 1
+      ;;
+  esac
+fi
+chosen=(--below "$FLOWYARD_BELOW")
 if [ "$FLOWYARD_SINCE" = all ]; then
   echo 'All use cases.'
 elif [ -n "$FLOWYARD_SINCE" ]; then
-  changed=("--changed-since=$FLOWYARD_SINCE")
+  chosen+=("--changed-since=$FLOWYARD_SINCE")
 elif [ -n "$target" ]; then
-  changed=("--changed-since=origin/${target#refs/heads/}")
+  chosen+=("--changed-since=origin/${target#refs/heads/}")
 elif git rev-parse --verify --quiet 'HEAD^1' >/dev/null; then
-  changed=('--changed-since=HEAD^1')
+  chosen+=('--changed-since=HEAD^1')
 fi
-flowyard pipeline plan "$FLOWYARD_PIPELINE" "${changed[@]}"
-matrix="$(flowyard pipeline plan "$FLOWYARD_PIPELINE" "${changed[@]}" --for azure-devops --json)"
-asking="$(flowyard pipeline plan "$FLOWYARD_PIPELINE" "${changed[@]}" --asking --for azure-devops --json)"
+flowyard pipeline plan "$FLOWYARD_PIPELINE" "${chosen[@]}"
+matrix="$(flowyard pipeline plan "$FLOWYARD_PIPELINE" "${chosen[@]}" --for azure-devops --json)"
+asking="$(flowyard pipeline plan "$FLOWYARD_PIPELINE" "${chosen[@]}" --asking --for azure-devops --json)"
 any=true
 if [ "$matrix" = '{}' ]; then any=false; fi
 asks=true
@@ -72,7 +82,9 @@ fi
 COMMENT = (
     _HEAD
     + """\
-flowyard pipeline run "$FLOWYARD_PIPELINE" "$FLOWYARD_USE_CASE" --output "$FLOWYARD_REPORTS" --from comment
+for report in "$FLOWYARD_REPORTS"/*/*/summary.md; do
+  if [ -f "$report" ]; then flowyard pipeline comment --file "$report"; fi
+done
 """
 )
 
@@ -89,6 +101,7 @@ flowyard pipeline answer "$FLOWYARD_PIPELINE" "$FLOWYARD_USE_CASE" --via azure-d
 SHOW = (
     _HEAD
     + """\
+mkdir -p "$FLOWYARD_REPORTS"
 if [ -f "$FLOWYARD_REPORTS/summary.md" ]; then
   printf '##vso[task.uploadsummary]%s\\n' "$FLOWYARD_REPORTS/summary.md"
 fi

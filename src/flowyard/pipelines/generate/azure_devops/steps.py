@@ -76,7 +76,9 @@ def _parameters(pipeline: Pipeline) -> Sequence[Mapping[str, Any]]:
     listed: list[Mapping[str, Any]] = [
         {"name": name, "type": "string", "default": value} for name, value in MATRIX_VARIABLES.items()
     ]
-    listed += [{"name": name, "type": "string", "default": "", "values": stages} for name in ("from", "until")]
+    last = next(each for each in reversed(stages) if each != "comment") if "comment" in stages else ""
+    listed.append({"name": "from", "type": "string", "default": "", "values": stages})
+    listed.append({"name": "until", "type": "string", "default": last, "values": stages})
     listed.append({"name": "job", "type": "string", "default": "run"})
     listed.append({"name": "takes", "type": "string", "default": ""})
     listed += [{"name": name, "type": "boolean", "default": "false"} for name in ("keeps", "asks")]
@@ -94,9 +96,9 @@ def _steps(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]:
         approved = {**answer, "condition": "and(succeeded(), eq(variables['people'], 'Succeeded'))"}
         steps.append({"${{ if eq(parameters.decision, 'approve') }}": [approved]})
         steps.append({"${{ if eq(parameters.decision, 'reject') }}": [answer]})
-        steps.append({"${{ if ne(parameters.decision, 'reject') }}": [run, *_comment(settings, pipeline), *_publish()]})
+        steps.append({"${{ if ne(parameters.decision, 'reject') }}": [run, *_publish()]})
     else:
-        steps += [run, *_comment(settings, pipeline), *_publish()]
+        steps += [run, *_publish()]
     if settings.hands_over_home:
         steps.append({"${{ if eq(parameters.keeps, true) }}": _keep_home(settings)})
     return steps
@@ -148,15 +150,6 @@ def _values(settings: CiSettings, pipeline: Pipeline) -> dict[str, str]:
 
 def _home(settings: CiSettings) -> str:
     return f"{_SOURCES}/{settings.home}" if settings.hands_over_home else settings.home
-
-
-def _comment(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]:
-    """A step of its own, so that the use case's tests do not get the token."""
-    if all(stage.name != "comment" for stage in pipeline.stages):
-        return []
-    env = {**_values(settings, pipeline), "SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
-    step = {"bash": scripts.COMMENT, "displayName": "Comment on the pull request", "condition": _ALWAYS, "env": env}
-    return [step]
 
 
 def _publish() -> list[Mapping[str, Any]]:
