@@ -18,7 +18,8 @@ def test_both_files_belong_together(tmp_path: Path):
     gateway = load_gateway_settings(tmp_path / "gateway.yaml", {"GATEWAY_KEY": "k"})
     arms = [(name, each.weight, each.version) for name, each in gateway.backends.items()]
     assert arms == [("dev", 100, "shop:3"), ("test", 0, "shop:4")]
-    assert gateway.exposures == tmp_path.parent / "records"
+    assert gateway.exposures is not None
+    assert gateway.exposures.resolve() == tmp_path.parent / "records"
     assert gateway.control is not None
     policy = find_policy(tmp_path)
     assert (policy.control, policy.treatment, policy.experiment) == ("dev", "test", gateway.experiment)
