@@ -234,6 +234,10 @@ COMMANDS: dict[str, Calls] = {
         ("--print", "--env", "dev", "--subscription", "s", "--resource-group", "g", "--workspace", "w"),
         ("--print", "--github", "{url}", "--env", "dev", "--subscription", "s"),
     ),
+    "ab init": (
+        ("ab", "--control", "dev", "--treatment", "test"),
+        ("ab_wrong", "--control", "dev", "--treatment", "dev"),
+    ),
     "ab start": (("ab", "--by", "a"), ("ab_gateway",), ("ab_wrong",), ("ab", "--plan", "--json")),
     "ab status": (
         ("ab", "--evidence", "data.jsonl", "--html", "page.html"),
