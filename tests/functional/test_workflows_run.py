@@ -109,7 +109,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
     overlay = folder / "experiment.dev.yaml"
     shutil.copy(overlay, folder / "experiment.pr.yaml")
-    overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 5m}}\n")
+    overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 1h}}\n")
     repository.write("pipelines.yaml", "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\n")
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
@@ -168,7 +168,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     folder = repository.use_case("shop")
     settings = f"home: {repository.home}\nvariables: {{dev: [SHOP_MOOD]}}\n"
     repository.write("pipelines.yaml", settings)
-    repository.write(f"{folder}/experiment.dev.yaml", "approval: {timeout: 5m}\n")
+    repository.write(f"{folder}/experiment.dev.yaml", "approval: {timeout: 1h}\n")
     repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1s}\n")
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
@@ -202,7 +202,7 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     assert "[exit code 4]" in forge.runner.text
     assert "production@prod" not in _aliases(repository)
 
-    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 5m}\n")
+    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1h}\n")
     repository.git("checkout", "-q", "-b", "release/2")
     repository.commit()
     refused = forge.answering("reject", lambda _: repository.home)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -292,10 +293,15 @@ class _Machine:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
+            start_new_session=True,
         ) as process:
-            for line in process.stdout or ():
-                self.runner.log.append(line)
-                self.runner.on_line(self.workspace, line)
+            try:
+                for line in process.stdout or ():
+                    self.runner.log.append(line)
+                    self.runner.on_line(self.workspace, line)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         if process.returncode:
             self.failed = True
             self.runner.log.append(f"[exit code {process.returncode}]\n")

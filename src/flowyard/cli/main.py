@@ -47,6 +47,7 @@ _NOUNS = {
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "schema": ("flowyard.cli.schema:schema", "JSON schemas of the files that people write, for editors."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
+    "setup": ("flowyard.cli.setup:setup", "Print what sets a repository up on GitHub or Azure DevOps."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }

@@ -61,7 +61,7 @@ class Install:
 class Cloud:
     """How jobs log in: not at all, or to Azure by federation, with the names of the variables that say as whom.
 
-    ``service_connection`` is what Azure DevOps calls the login.
+    ``service_connection`` is what the logins in Azure DevOps are called: ``-pr``, ``-dev`` or ``-prod`` follows it.
     """
 
     login: Literal["none", "azure"] = "none"
@@ -79,7 +79,9 @@ class CiSettings:
     machines. ``environments`` are the CI system's names of ``dev`` and ``prod``. ``notify`` is the mail address that
     the CI system itself tells, where it can. ``secrets`` and ``variables`` are names by pipeline environment (``pr``,
     ``dev``, ``prod``): each becomes an environment variable of the stages. ``home`` is handed from job to job when it
-    is relative; an absolute one is on the machine of the runner and stays there.
+    is relative; an absolute one is on the machine of the runner and stays there. ``approvers`` are those whom Azure
+    DevOps or Jenkins itself lets answer, where the ledger's policy has a say of its own; nobody listed means whom it
+    lets by default. ``groups`` are variable groups of Azure DevOps by environment.
     """
 
     use_cases: str = "."
@@ -93,6 +95,8 @@ class CiSettings:
     variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cloud: Cloud = Cloud()
     home: str = HOME_FOLDER
+    approvers: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hands_over_home(self) -> bool:
@@ -111,7 +115,9 @@ class CiSettings:
 
     def as_data(self) -> Mapping[str, Any]:
         """Plain values, for a digest."""
-        plain = {name: getattr(self, name) for name in ("use_cases", "python", "runners", "notify", "home")}
-        named = {name: dict(getattr(self, name)) for name in ("environments", "secrets", "variables")}
+        plain = {
+            name: getattr(self, name) for name in ("use_cases", "python", "runners", "notify", "home", "approvers")
+        }
+        named = {name: dict(getattr(self, name)) for name in ("environments", "secrets", "variables", "groups")}
         parts = {name: asdict(getattr(self, name)) for name in ("branches", "install", "cloud")}
         return {**plain, **named, **parts}

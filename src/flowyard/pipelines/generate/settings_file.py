@@ -32,6 +32,7 @@ _Named = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9 ._
 _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+(?:\.[0-9A-Za-z]+)*(?:\+[0-9A-Za-z.]+)?$", max_length=50)]
 _Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$")]
+_Approver = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._%+@-]{0,99}$")]
 _Python = Annotated[str, StringConstraints(pattern=r"^3\.(?:1[1-9]|[2-9][0-9])(?:\.[0-9]+)?$")]
 
 _RESERVED = re.compile(r"(?:GITHUB|RUNNER|ACTIONS|SYSTEM|BUILD|AGENT|PATH|HOME|LD|PYTHON|BASH|IFS|ENV)(?:_|$)")
@@ -65,6 +66,12 @@ class _Names(_Strict):
     prod: list[_Variable] = []
 
 
+class _Groups(_Strict):
+    pr: _Named | None = None
+    dev: _Named | None = None
+    prod: _Named | None = None
+
+
 class _Cloud(_Strict):
     login: Literal["none", "azure"] = "none"
     client: _Variable = "AZURE_CLIENT_ID"
@@ -85,6 +92,8 @@ class _File(_Strict):
     variables: _Names = _Names()
     cloud: _Cloud = _Cloud()
     home: _Home = HOME_FOLDER
+    approvers: list[_Approver] = []
+    groups: _Groups = _Groups()
 
 
 _INNER: dict[str, type[BaseModel]] = {
@@ -94,6 +103,7 @@ _INNER: dict[str, type[BaseModel]] = {
     "secrets": _Names,
     "variables": _Names,
     "cloud": _Cloud,
+    "groups": _Groups,
 }
 
 
@@ -133,6 +143,8 @@ def _made(body: _File) -> CiSettings:
         variables={env: tuple(names) for env, names in body.variables.model_dump().items()},
         cloud=Cloud(**body.cloud.model_dump()),
         home=body.home,
+        approvers=tuple(body.approvers),
+        groups={env: name for env, name in body.groups.model_dump().items() if name is not None},
     )
 
 
