@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -17,8 +15,9 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any, TypeVar
+from unittest.mock import patch
 
-import pytest
+from quick_commands import fits_here
 
 from flowyard.cli.main import main
 
@@ -29,26 +28,6 @@ Found = TypeVar("Found")
 
 PATIENCE_S = 240
 """How long something is waited for that takes a moment, on a machine that may do much else."""
-
-_HERE = frozenset(
-    {
-        *("connection", "dataset", "evaluator", "price", "registry", "schema"),
-        *(
-            f"approval {verb}"
-            for verb in ("approve", "list", "record", "reject", "request", "require", "show", "verify")
-        ),
-        *(f"config {verb}" for verb in ("set", "show")),
-        *(f"experiment {verb}" for verb in ("gate", "list", "report", "show")),
-        *(f"gateway {verb}" for verb in ("drain", "status", "weights")),
-        *(f"monitor {verb}" for verb in ("check", "collect", "drift", "export", "forget", "retain", "show")),
-        *(f"release {verb}" for verb in ("list", "show")),
-        *(f"run {verb}" for verb in ("archive", "compare", "export", "list", "restore", "update", "visualize")),
-        *(f"run show{what}" for what in ("", "-details", "-metrics")),
-    }
-)
-"""Commands that look, or write files down: they start no process, and need none of their own."""
-_OF_PROCESSES = ("PYTHON", "LANG", "LC_", "TZ", "PATH")
-"""Variables that begin like this do something to a process when it starts."""
 
 ECHO_TOOL = """\
 from promptflow.core import tool
@@ -140,17 +119,17 @@ def in_this_process(folder: Path, environment: Mapping[str, str]) -> Iterator[No
         os.environ.update(before)
 
 
+@contextmanager
+def no_input() -> Iterator[None]:
+    """Who reads from the standard input finds its end."""
+    with Path(os.devnull).open() as nothing, patch.object(sys, "stdin", nothing):
+        yield
+
+
 def flowyard_here(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Completed:
     """Run the command line in this process, which has imported everything already; for what starts no process."""
     out, err, words, code = StringIO(), StringIO(), list(map(str, args)), 0
-    with (
-        in_this_process(cwd, clean_environment(env)),
-        Path(os.devnull).open() as nothing,
-        pytest.MonkeyPatch.context() as patched,
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        patched.setattr(sys, "stdin", nothing)
+    with in_this_process(cwd, clean_environment(env)), redirect_stdout(out), redirect_stderr(err), no_input():
         try:
             main(words)
         except SystemExit as end:
@@ -163,9 +142,7 @@ def quick_flowyard(
 ) -> Completed:
     """Run the command line, in this process where that makes no difference: it spares the start of another one."""
     words = list(map(str, args))
-    is_plain = words[0] in _HERE or " ".join(words[:2]) in _HERE
-    is_alone = threading.current_thread() is threading.main_thread() and asyncio._get_running_loop() is None
-    if is_plain and is_alone and not any(name.startswith(_OF_PROCESSES) for name in env or {}):
+    if fits_here(words, env or {}):
         return flowyard_here(*words, cwd=cwd, env=env)
     return flowyard(*words, cwd=cwd, env=env, timeout=timeout)
 
