@@ -49,6 +49,7 @@ class DataPlane:
         self._client = client
         self._outgoing = outgoing
         self._clock = time.monotonic
+        self._most_under_way = settings.limits.at_once
         self._health_path = settings.health.path if settings.health is not None else "/health"
 
     async def handle(self, request: Request) -> Response:
@@ -64,7 +65,7 @@ class DataPlane:
         return self._arms[name]
 
     def has_room(self) -> bool:
-        return self.under_way < self._settings.limits.at_once
+        return self.under_way < self._most_under_way
 
     def enter(self, arm: Arm, now: float) -> int:
         ticket = arm.enter(now)
