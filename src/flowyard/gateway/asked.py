@@ -17,15 +17,13 @@ LONGEST_ID = 180
 """Characters of a request's name, so that a copy's name fits into what servers keep of it."""
 _LONGEST_UNIT = 1000
 
-_BLOCK = 256
+_BLOCK, _MOST_NUMBERS = 256, 3
 _numbers: list[str] = []
 
 
-def _random_number() -> str:
-    """32 hexadecimal digits; many at once, because each asking costs a system call."""
-    if not _numbers:
-        _numbers.extend(os.urandom(_BLOCK * 16).hex(" ", 16).split(" "))
-    return _numbers.pop()
+def _more_numbers() -> None:
+    """Random ones of 32 hexadecimal digits; many at once, because each asking costs a system call."""
+    _numbers.extend(os.urandom(_BLOCK * 16).hex(" ", 16).split(" "))
 
 
 @dataclass(slots=True)
@@ -67,12 +65,14 @@ def asked_by(request_id: str, trace: str, header: str, cookies: str, sticky: Sti
 
     The unit is the value of the sticky header, or what the header Cookie has; else the request is its own.
     """
-    request_id = request_id[:LONGEST_ID] or _random_number()
+    if len(_numbers) < _MOST_NUMBERS:
+        _more_numbers()
+    request_id = request_id[:LONGEST_ID] or _numbers.pop()
     if trace and (found := _TRACE.fullmatch(trace)):
         trace_id = found[1]
     else:
-        trace_id = _random_number()
-        trace = f"00-{trace_id}-{_random_number()[16:]}-01"
+        trace_id = _numbers.pop()
+        trace = f"00-{trace_id}-{_numbers.pop()[16:]}-01"
     if header:
         return Asked(request_id, trace, trace_id, header[:_LONGEST_UNIT], "header", now)
     if sticky.cookie is not None and (value := _cookie(cookies, sticky.cookie)):

@@ -75,10 +75,16 @@ class DataPlane:
         return ticket
 
     def ended(self, status: int, asked: Asked, arm: Arm, ticket: int) -> None:
-        self._judged(status, arm, ticket)
+        # What an answer says of its backend, and that it is over: one function for both, because each request pays.
+        if status in _FAILING:
+            self._failed(arm, ticket)
+        else:
+            arm.breaker.succeeded(ticket)
         arm.under_way -= 1
         self.under_way -= 1
-        self._note(asked, arm, status)
+        latency_s = self._clock() - asked.began
+        arm.ended(status, latency_s)
+        self._exposures.ended(asked, arm.name, arm.backend.version, status, latency_s)
 
     def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         return self._named(self._begun(response, asked, arm, ticket), asked)
@@ -201,11 +207,13 @@ class DataPlane:
 
     def _begun(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         """An answer whose head is here."""
-        self._judged(response.status, arm, ticket)
         if isinstance(response.body, bytes):
-            self._end(arm)
-            self._note(asked, arm, response.status)
+            self.ended(response.status, asked, arm, ticket)
         else:
+            if response.status in _FAILING:
+                self._failed(arm, ticket)
+            else:
+                arm.breaker.succeeded(ticket)
             response.body = self._pieces(response.body, response.status, asked, arm, ticket)
         return response
 
@@ -231,13 +239,6 @@ class DataPlane:
     def _end(self, arm: Arm) -> None:
         arm.under_way -= 1
         self.under_way -= 1
-
-    def _judged(self, status: int, arm: Arm, ticket: int) -> None:
-        """What an answer says of its backend."""
-        if status in _FAILING:
-            self._failed(arm, ticket)
-        else:
-            arm.breaker.succeeded(ticket)
 
     def _failed(self, arm: Arm, ticket: int) -> None:
         arm.breaker.failed(ticket, self._clock())
