@@ -42,6 +42,7 @@ def test_a_better_treatment_climbs_the_ramp_and_waits_for_a_yes(ab: Ab, tmp_path
     assert found["approval"]["request"] is None, "looking asks nobody"
     assert found["primary"]["interval"][0] > 0
     assert [each["treatment_share"] for each in found["epochs"]] == [0.1, 0.5]
+    assert found["approval"]["request"] is None
 
     code, found, _ = ab("ab", "decide", ".", "--evidence", "records.jsonl")
     assert (code, found["moved_to"], found["approval"]["allowed"]) == (4, None, False)
@@ -49,8 +50,13 @@ def test_a_better_treatment_climbs_the_ramp_and_waits_for_a_yes(ab: Ab, tmp_path
     assert (code, f"flowyard approval approve {found['approval']['request']}" in text) == (4, True)
     again = ab("ab", "decide", ".", "--evidence", "records.jsonl")[1]
     assert again["approval"]["request"] == found["approval"]["request"], "asked once"
+    code, looked, _ = ab("ab", "status", ".", "--evidence", "records.jsonl")
+    assert (code, looked["approval"]) == (4, found["approval"])
+    command = f"flowyard approval approve {found['approval']['request']} --reason"
+    assert command in ab("ab", "status", ".", "--evidence", "records.jsonl", as_json=False)[1]
     answered = ab("approval", "approve", found["approval"]["request"], "--by", "bob", "--reason", "better")
     assert answered[0] == 0
+    assert ab("ab", "status", ".", "--evidence", "records.jsonl")[1]["approval"]["allowed"]
     code, found, _ = ab("ab", "decide", ".", "--evidence", "records.jsonl")
     assert (code, found["moved_to"], found["ramp"]["end"]) == (0, 100, "promote")
     assert json.loads(split.read_text())["weights"] == {"a": 0, "b": 100}
@@ -123,6 +129,8 @@ class Control(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._may() and self.path == "/v1/gateway/epochs":
             self._answer(200, {"epochs": self.epochs})
+        elif self.path == "/v1/gateway":
+            self._answer(200, {"backends": {"a": {"version": "shop:3"}, "b": {"version": "shop:4"}}})
 
     def do_PUT(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

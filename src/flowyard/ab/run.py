@@ -19,11 +19,15 @@ __all__ = ["Standing", "Test", "Tick"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a promotion may be carried out, and in a sentence why or why not (yet)."""
+    """Whether a promotion may be carried out, and in a sentence why or why not (yet).
+
+    ``request`` is the id of the question to people, once it is asked; ``is_pending`` that an answer is awaited.
+    """
 
     allowed: bool
     why: str
     request: str | None = None
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A test with all that it works with. ``ask`` asks for the yes to a promotion, each time anew, and never waits."""
+    """A test with all that it works with.
+
+    ``ask`` asks for the yes to a promotion, each time anew, and never waits; ``find`` says what came of it and asks
+    nobody.
+    """
 
     __test__ = False  # no test of ours, whatever its name says to pytest
 
@@ -48,6 +56,7 @@ class Test:
     evidence: EvidenceSource
     clock: Callable[[], datetime]
     ask: Callable[[Decision], Standing]
+    find: Callable[[Decision], Standing]
 
     def start(self, by: str) -> RampState:
         """Write down that it begins, and set the first share; goes on with a start whose share was never set.
@@ -75,7 +84,8 @@ class Test:
     def look(self) -> Tick:
         """Decide, and change nothing. Raises NotFound before the start, UserError and OutsideError."""
         ramp = self._started()
-        return Tick(self._decide(ramp), ramp)
+        decision = self._decide(ramp)
+        return Tick(decision, ramp, standing=self._standing(decision, ramp, self.find))
 
     def seen(self) -> Evidence:
         """All that is known of it. Raises what ``look`` does."""
@@ -90,7 +100,7 @@ class Test:
             decision = self._decide(ramp)
             if ramp.end is None:
                 self._note(decision)
-            standing = self._standing(decision, ramp)
+            standing = self._standing(decision, ramp, self.ask)
             move = next_move(
                 self.policy,
                 ramp,
@@ -131,11 +141,11 @@ class Test:
         both = weights.get(self.policy.control, 0) + weights.get(self.policy.treatment, 0)
         return 100 * weights.get(self.policy.treatment, 0) / both if both else 0.0
 
-    def _standing(self, decision: Decision, ramp: RampState) -> Standing | None:
+    def _standing(self, decision: Decision, ramp: RampState, asked: Callable[[Decision], Standing]) -> Standing | None:
         """Whether somebody has to say yes to a promotion; None when there is none."""
         if decision.state is not DecisionState.PROMOTE or ramp.end is not None:
             return None
-        return Standing(True, "decide: auto") if self.policy.decide == "auto" else self.ask(decision)
+        return Standing(True, "decide: auto") if self.policy.decide == "auto" else asked(decision)
 
     def _requests(self, decision: Decision) -> int:
         """How many requests the treatment got with the present split."""

@@ -82,6 +82,7 @@ def open_test(
         source,
         _now,
         lambda decision: promotions(policy, settings, place).ask(decision),
+        lambda decision: promotions(policy, settings, place).find(decision),
     )
 
 
@@ -121,7 +122,7 @@ def _splitter(policy: AbPolicy, settings: Settings, path: Path) -> Splitter:
             )
         if not key.isascii() or not key.isprintable():
             raise UserError(f"The variable {variable} holds no key: a key is one word of ASCII.")
-        return GatewaySplit(split.gateway.rstrip("/"), key)
+        return GatewaySplit(split.gateway.rstrip("/"), key, (policy.control, policy.treatment))
     if split is not None and split.file is not None:
         return SplitFile(Path(split.file), _now)
     return SplitFile(settings.home / "ab" / policy.name / "split.json", _now)

@@ -69,7 +69,7 @@ def tick_code(tick: Tick) -> int:
         return ExitCode.DONE if tick.ramp.end == "promote" else ExitCode.GATE_NO
     if tick.decision.holds_back:
         return ExitCode.GATE_NO
-    waits = tick.standing is not None and not tick.standing.allowed
+    waits = tick.standing is not None and tick.standing.request is not None and not tick.standing.allowed
     return ExitCode.NOT_APPROVED if waits or tick.decision.state is DecisionState.NEEDS_HUMAN else ExitCode.DONE
 
 
@@ -88,8 +88,8 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
     for reason in decision.reasons:
         width = min(100, shutil.get_terminal_size().columns)
         click.echo(textwrap.fill(printable(reason), width, initial_indent="  ", subsequent_indent="  "))
-    if tick.standing is not None and not tick.standing.allowed:
-        click.echo(f"  {_next_step(tick.standing)}")
+    if tick.standing is not None and tick.ramp.end is None:
+        _print_standing(tick.standing)
     if decision.until is None:
         _print_fact("Seen", f"nothing yet of the experiment {policy.experiment}: flowyard monitor collect FOLDER")
     else:
@@ -107,16 +107,23 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
         print_table(["guardrail", "limit", "control", "treatment", "p", "breached at"], map(_row, decision.guardrails))
 
 
+def _print_standing(standing: Standing) -> None:
+    """What came of the question whether it may be promoted, and what is to be done."""
+    if standing.request is None:
+        if not standing.allowed:
+            _print_fact("Approval", standing.why)
+        return
+    then = " The next flowyard ab decide promotes it." if standing.allowed else ""
+    _print_fact("Approval", f"{standing.request}: {standing.why}{then}")
+    if standing.is_pending:
+        for answer in ("approve", "reject"):
+            click.echo(f"{'':<10}flowyard approval {answer} {standing.request} --reason …")
+
+
 def _headline(tick: Tick) -> str:
     """What was decided; of a test that has ended, how."""
     decided = f"{tick.decision.state} ({tick.decision.rule})"
     return decided if tick.ramp.end in (None, str(tick.decision.state)) else f"ended ({tick.ramp.end}); now {decided}"
-
-
-def _next_step(standing: Standing) -> str:
-    if standing.request is None:
-        return printable(standing.why)
-    return f"Waits for a yes: flowyard approval approve {standing.request} --reason …"
 
 
 def print_ramp(policy: AbPolicy, ramp: RampState) -> None:

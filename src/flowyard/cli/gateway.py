@@ -16,6 +16,7 @@ from flowyard._util.event_loop import loop_factory
 from flowyard._util.listen import serve_until_stopped
 from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
+from flowyard.app import open_app
 from flowyard.cli.options import read_settings
 from flowyard.cli.output import print_json
 from flowyard.errors import OutsideError, UserError
@@ -104,7 +105,7 @@ async def _serve(settings: GatewaySettings, state: Path, ready_file: Path | None
 def _read(config: str, home: str | None) -> tuple[GatewaySettings, Path]:
     """The settings, and the state folder."""
     own: Settings = read_settings(home)
-    settings = load_gateway_settings(Path(config), own.environ)
+    settings = load_gateway_settings(Path(config), open_app(own, Path(config)).environ)
     return settings, settings.state or own.home / "gateways" / settings.name
 
 

@@ -33,19 +33,17 @@ class Arm:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
     latency_s: float = 0.0
     last_failure: str = ""
+    name: str = ""
     line: bytes = b""
-    """The line of an answer's head that says which arm gave it."""
+    """The line of an answer's head that says which arm gave it, and the end of that head."""
 
     def __post_init__(self) -> None:
-        self.line = f"{ARM_HEADER}: {self.name}".encode("ascii")
+        self.name = self.backend.name
+        self.line = f"\r\n{ARM_HEADER}: {self.name}\r\n\r\n".encode("ascii")
 
-    @property
-    def name(self) -> str:
-        return self.backend.name
-
-    def is_available(self, now: float) -> bool:
-        """Whether a request may go there."""
-        return self.is_healthy and not self.is_drained and self.breaker.may_enter(now)
+    def enter(self, now: float) -> int:
+        """A ticket for one request, 0 when none may go there."""
+        return self.breaker.enter(now) if self.is_healthy and not self.is_drained else 0
 
     def ended(self, status: int, latency_s: float) -> None:
         """Count a request that is over."""

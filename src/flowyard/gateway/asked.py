@@ -5,32 +5,25 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flowyard.gateway.settings import StickySettings
 from flowyard.wire import Request
 
-__all__ = ["LONGEST_ID", "Asked", "find_unit", "named", "note_request"]
+__all__ = ["LONGEST_ID", "Asked", "asked_by", "note_request"]
 
 _TRACE = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 LONGEST_ID = 180
 """Characters of a request's name, so that a copy's name fits into what servers keep of it."""
 _LONGEST_UNIT = 1000
 
-_ID_HEX, _ALL_HEX = 32, 80
-_BLOCK = 128
+_BLOCK, _MOST_NUMBERS = 256, 3
+_numbers: list[str] = []
 
 
-def _random_names() -> Iterator[str]:
-    """The digits of a request's name, a trace's and a span's; many at once, because each asking costs a system call."""
-    while True:
-        digits = os.urandom(_BLOCK * _ALL_HEX // 2).hex()
-        for at in range(0, len(digits), _ALL_HEX):
-            yield digits[at : at + _ALL_HEX]
-
-
-_next_names = _random_names().__next__
+def _more_numbers() -> None:
+    """Random ones of 32 hexadecimal digits; many at once, because each asking costs a system call."""
+    _numbers.extend(os.urandom(_BLOCK * 16).hex(" ", 16).split(" "))
 
 
 @dataclass(slots=True)
@@ -63,35 +56,32 @@ class Asked:
 def note_request(request: Request, sticky: StickySettings, now: float) -> Asked:
     """Names that the caller gave are kept; others are made."""
     get = request.headers.get
-    asked = named(get("x-request-id", ""), get("traceparent", ""), now)
-    find_unit(asked, sticky, get(sticky.header, "") if sticky.header is not None else "", get("cookie", ""))
-    return asked
+    header = get(sticky.header, "") if sticky.header is not None else ""
+    return asked_by(get("x-request-id", ""), get("traceparent", ""), header, get("cookie", ""), sticky, now)
 
 
-def named(request_id: str, trace: str, now: float) -> Asked:
-    """A request with the names that its caller gave, empty where there was none; its unit is still the request."""
-    made = _next_names()
-    request_id = request_id[:LONGEST_ID] or made[:_ID_HEX]
-    found = _TRACE.fullmatch(trace) if trace else None
-    if found is None:
-        trace_id = made[_ID_HEX : 2 * _ID_HEX]
-        trace = f"00-{trace_id}-{made[2 * _ID_HEX :]}-01"
-    else:
+def asked_by(request_id: str, trace: str, header: str, cookies: str, sticky: StickySettings, now: float) -> Asked:
+    """The same for what headers say, empty where they are not there.
+
+    The unit is the value of the sticky header, or what the header Cookie has; else the request is its own.
+    """
+    if len(_numbers) < _MOST_NUMBERS:
+        _more_numbers()
+    request_id = request_id[:LONGEST_ID] or _numbers.pop()
+    if trace and (found := _TRACE.fullmatch(trace)):
         trace_id = found[1]
-    return Asked(request_id, trace, trace_id, request_id, "request", now)
-
-
-def find_unit(asked: Asked, sticky: StickySettings, header: str, cookies: str) -> None:
-    """Note the unit: the value of the sticky header, or what the header Cookie has; else the request is its own."""
+    else:
+        trace_id = _numbers.pop()
+        trace = f"00-{trace_id}-{_numbers.pop()[16:]}-01"
     if header:
-        asked.unit, asked.unit_from = header[:_LONGEST_UNIT], "header"
-    elif sticky.cookie is not None and (value := _cookie(cookies, sticky.cookie)):
-        asked.unit, asked.unit_from = value[:_LONGEST_UNIT], "cookie"
-    elif sticky.session is not None:
-        value = _cookie(cookies, sticky.session)
-        if not value:
-            value = asked.session = f"{random.SystemRandom().getrandbits(128):032x}"
-        asked.unit, asked.unit_from = value[:_LONGEST_UNIT], "session"
+        return Asked(request_id, trace, trace_id, header[:_LONGEST_UNIT], "header", now)
+    if sticky.cookie is not None and (value := _cookie(cookies, sticky.cookie)):
+        return Asked(request_id, trace, trace_id, value[:_LONGEST_UNIT], "cookie", now)
+    if sticky.session is None:
+        return Asked(request_id, trace, trace_id, request_id, "request", now)
+    value = _cookie(cookies, sticky.session)[:_LONGEST_UNIT]
+    made = "" if value else f"{random.SystemRandom().getrandbits(128):032x}"
+    return Asked(request_id, trace, trace_id, value or made, "session", now, session=made)
 
 
 def _cookie(cookies: str, name: str) -> str:

@@ -33,10 +33,6 @@ class Breaker:
             return "closed"
         return "open" if now < self._open_until and not self._probes else "half-open"
 
-    def may_enter(self, now: float) -> bool:
-        """Whether ``enter`` would give a ticket."""
-        return self._open_until is None or (now >= self._open_until and not self._probes)
-
     def enter(self, now: float) -> int:
         """A ticket for one request, 0 when there is none."""
         if self._open_until is None:

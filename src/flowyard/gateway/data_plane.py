@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 
-from flowyard.gateway.access import overridden_arm, refused, require_key
+from flowyard.gateway.access import overridden_arm, require_key
 from flowyard.gateway.arm import ARM_HEADER, Arm
 from flowyard.gateway.asked import Asked, note_request
 from flowyard.gateway.counted import asks_the_flow
@@ -16,7 +16,7 @@ from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.gateway.split import UnitHash, others
-from flowyard.wire import BadAnswer, BrokenOff, Refusal, Request, Response, Unanswered, WireClient
+from flowyard.wire import BadAnswer, BrokenOff, Refusal, Request, Response, Unanswered, WireClient, refused
 
 __all__ = ["DataPlane"]
 
@@ -49,6 +49,7 @@ class DataPlane:
         self._client = client
         self._outgoing = outgoing
         self._clock = time.monotonic
+        self._most_under_way = settings.limits.at_once
         self._health_path = settings.health.path if settings.health is not None else "/health"
 
     async def handle(self, request: Request) -> Response:
@@ -58,21 +59,32 @@ class DataPlane:
 
     def own_arm(self, asked: Asked) -> Arm:
         """The arm of a request's unit, at this moment."""
-        self._choose(asked)
-        return self._arms[asked.arm]
+        hashes, epoch, unit = self._hashes, self.epoch, asked.unit
+        name = epoch.line.arms[hashes.slot(unit) if asked.unit_from == "request" else hashes.slots[unit]]
+        asked.epoch, asked.arm, asked.assigned = epoch.number, name, name
+        return self._arms[name]
 
     def has_room(self) -> bool:
-        return self.under_way < self._settings.limits.at_once
+        return self.under_way < self._most_under_way
 
     def enter(self, arm: Arm, now: float) -> int:
-        ticket = arm.breaker.enter(now)
-        self._begin(arm)
+        ticket = arm.enter(now)
+        if ticket:
+            arm.under_way += 1
+            self.under_way += 1
         return ticket
 
     def ended(self, status: int, asked: Asked, arm: Arm, ticket: int) -> None:
-        self._judged(status, arm, ticket)
-        self._end(arm)
-        self._note(asked, arm, status)
+        # What an answer says of its backend, and that it is over: one function for both, because each request pays.
+        if status in _FAILING:
+            self._failed(arm, ticket)
+        else:
+            arm.breaker.succeeded(ticket)
+        arm.under_way -= 1
+        self.under_way -= 1
+        latency_s = self._clock() - asked.began
+        arm.ended(status, latency_s)
+        self._exposures.ended(asked, arm.name, arm.backend.version, status, latency_s)
 
     def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         return self._named(self._begun(response, asked, arm, ticket), asked)
@@ -137,27 +149,19 @@ class DataPlane:
         if wanted is not None:
             asked.epoch, asked.chosen_by, asked.arm, asked.assigned = epoch.number, "override", wanted, wanted
             return iter((self._arms[wanted],))
-        point = self._choose(asked)
-        return self._by_weight(asked.arm, epoch, point)
+        return self._by_weight(self.own_arm(asked), epoch, asked.unit)
 
-    def _choose(self, asked: Asked) -> int:
-        """Note the arm that the unit has in this epoch; gives the unit's point."""
-        hashes, epoch = self._hashes, self.epoch
-        point = hashes.point(asked.unit) if asked.unit_from == "request" else hashes.points[asked.unit]
-        asked.epoch, asked.arm = epoch.number, epoch.line.arm(point)
-        asked.assigned = asked.arm
-        return point
-
-    def _by_weight(self, own: str, epoch: Epoch, point: int) -> Iterator[Arm]:
-        yield self._arms[own]
-        weighted = [name for name, weight in epoch.weights.items() if weight and name != own]
-        yield from (self._arms[name] for name in others(weighted, epoch.weights, point))
+    def _by_weight(self, own: Arm, epoch: Epoch, unit: str) -> Iterator[Arm]:
+        yield own
+        weighted = [name for name, weight in epoch.weights.items() if weight and name != own.name]
+        yield from (self._arms[name] for name in others(weighted, epoch.weights, self._hashes.point(unit)))
 
     async def _counted(self, request: Request, asked: Asked, arms: Iterator[Arm], *, is_copied: bool) -> Response:
         """What the first arm answers that can; at most ``retries`` more are tried where nothing was begun."""
         left, tried = self._settings.retries + 1, None
         for arm in arms:
-            if not (arm.is_healthy and not arm.is_drained) or not (ticket := arm.breaker.enter(self._clock())):
+            ticket = self.enter(arm, self._clock())
+            if not ticket:
                 continue
             if tried is None and self._mirror is not None and not is_copied:
                 self._mirror.offer(request, asked, arm.name)
@@ -175,7 +179,6 @@ class DataPlane:
 
     async def _asked(self, request: Request, asked: Asked, arm: Arm, ticket: int) -> Response | None:
         """What one backend answers; None when it has begun nothing."""
-        self._begin(arm)
         response, status = None, _GONE
         try:
             data = self._outgoing.data(request, asked, arm.backend)
@@ -204,11 +207,13 @@ class DataPlane:
 
     def _begun(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         """An answer whose head is here."""
-        self._judged(response.status, arm, ticket)
         if isinstance(response.body, bytes):
-            self._end(arm)
-            self._note(asked, arm, response.status)
+            self.ended(response.status, asked, arm, ticket)
         else:
+            if response.status in _FAILING:
+                self._failed(arm, ticket)
+            else:
+                arm.breaker.succeeded(ticket)
             response.body = self._pieces(response.body, response.status, asked, arm, ticket)
         return response
 
@@ -231,20 +236,9 @@ class DataPlane:
             self._note(asked, arm, ended)
             await pieces.aclose()
 
-    def _begin(self, arm: Arm) -> None:
-        arm.under_way += 1
-        self.under_way += 1
-
     def _end(self, arm: Arm) -> None:
         arm.under_way -= 1
         self.under_way -= 1
-
-    def _judged(self, status: int, arm: Arm, ticket: int) -> None:
-        """What an answer says of its backend."""
-        if status in _FAILING:
-            self._failed(arm, ticket)
-        else:
-            arm.breaker.succeeded(ticket)
 
     def _failed(self, arm: Arm, ticket: int) -> None:
         arm.breaker.failed(ticket, self._clock())

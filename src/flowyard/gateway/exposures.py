@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from flowyard.abc import RecordSink
 from flowyard.gateway.asked import Asked
@@ -17,12 +16,7 @@ __all__ = ["Exposures"]
 _EVERY_S = 0.05
 _MOST_WAITING = 5_000
 _BATCH = 64
-_FORMAT = (
-    '{"kind": "exposure", "at": "%s", "request_id": %s, "trace_id": "%s", "experiment": %s, "unit": "%s", '
-    '"unit_from": "%s", "arm": "%s", "assigned": "%s", %s"chosen_by": "%s", "version": %s, "epoch": %d, "status": %d, '
-    '"latency_s": %.6f, "first_piece_s": %s, "mirror": %s}'
-)
-_quoted = lru_cache(json.dumps)
+_quoted = json.encoder.encode_basestring_ascii
 
 
 class Exposures:
@@ -32,10 +26,10 @@ class Exposures:
         self._sink = sink
         self._experiment = json.dumps(experiment)
         self._hashes = hashes
-        self._waiting: list[tuple[Asked, str, str, int, float, float]] = []
+        self._waiting: list[tuple[Asked, str, str, int, float]] = []
         self._texts: list[str] = []
         self._lost = 0
-        self._second = (-1.0, "")
+        self._moment = (-1, "")
         self.later: Callable[[float, Callable[[], None]], object] | None = None
         """Calls something so many seconds later: the loop's."""
 
@@ -55,7 +49,7 @@ class Exposures:
             return
         if not waiting and not self._texts and self.later is not None:
             self.later(_EVERY_S, self.flush)
-        waiting.append((asked, arm, version, status, latency_s, time.time()))
+        waiting.append((asked, arm, version, status, latency_s))
         if len(waiting) >= _BATCH:
             self._write_texts()
 
@@ -67,10 +61,31 @@ class Exposures:
             self._texts = []
 
     def _write_texts(self) -> None:
-        """Make texts of what waits; many in a row cost less, and few do not keep others waiting."""
+        """Make texts of what waits; many in a row cost less, and few do not keep others waiting.
+
+        Written by hand, because each request pays for it; names in it are plain, and others are escaped. In a thread it
+        would take longer: both would wait for each other.
+        """
         left = max(0, _MOST_WAITING - len(self._texts))
         self._lost += max(0, len(self._waiting) - left)
-        self._texts += [self._text(*each) for each in self._waiting[:left]]
+        names, name_of, experiment = self._hashes.names, self._hashes.name, self._experiment
+        ahead_s = time.time() - time.monotonic()  # of the clock by which requests began
+        for asked, arm, version, status, latency_s in self._waiting[:left]:
+            millisecond = int((ahead_s + asked.began + latency_s) * 1000)
+            if millisecond != self._moment[0]:
+                self._moment = millisecond, _moment(millisecond)
+            unit_from, chosen_by, first = asked.unit_from, asked.chosen_by, asked.first_piece_s
+            unit = name_of(asked.unit) if unit_from == "request" else names[asked.unit]
+            before = f'"assigned_version": {_quoted(asked.assigned_version)}, ' if chosen_by == "fallback" else ""
+            self._texts.append(
+                f'{{"kind": "exposure", "at": "{self._moment[1]}", "request_id": {_quoted(asked.request_id)}, '
+                f'"trace_id": "{asked.trace_id}", "experiment": {experiment}, "unit": "{unit}", '
+                f'"unit_from": "{unit_from}", "arm": "{arm}", "assigned": "{asked.assigned}", {before}'
+                f'"chosen_by": "{chosen_by}", "version": {_quoted(version)}, "epoch": {asked.epoch}, '
+                f'"status": {status}, "latency_s": {latency_s:.6f}, '
+                f'"first_piece_s": {"null" if first is None else f"{first:.6f}"}, '
+                f'"mirror": {"true" if asked.is_mirror else "false"}}}'
+            )
         self._waiting.clear()
 
     def close(self) -> None:
@@ -79,34 +94,8 @@ class Exposures:
         if self._sink is not None:
             self._sink.close()
 
-    def _text(self, asked: Asked, arm: str, version: str, status: int, latency_s: float, at: float) -> str:
-        """Written by hand, because each request pays for it; names in it are plain, and others are escaped.
 
-        In a thread it would take longer: both would wait for each other.
-        """
-        request_id = asked.request_id
-        return _FORMAT % (
-            self._moment(at),
-            f'"{request_id}"' if request_id.isalnum() and request_id.isascii() else json.dumps(request_id),
-            asked.trace_id,
-            self._experiment,
-            (self._hashes.name if asked.unit_from == "request" else self._hashes.names.__getitem__)(asked.unit),
-            asked.unit_from,
-            arm,
-            asked.assigned,
-            f'"assigned_version": {_quoted(asked.assigned_version)}, ' if asked.chosen_by == "fallback" else "",
-            asked.chosen_by,
-            _quoted(version),
-            asked.epoch,
-            status,
-            latency_s,
-            "null" if asked.first_piece_s is None else f"{asked.first_piece_s:.6f}",
-            "true" if asked.is_mirror else "false",
-        )
-
-    def _moment(self, at: float) -> str:
-        """UTC, ISO 8601, with milliseconds; all of a second begin alike."""
-        second, rest = divmod(at, 1)
-        if second != self._second[0]:
-            self._second = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second[1]}.{int(rest * 1000):03}+00:00"
+def _moment(millisecond: int) -> str:
+    """UTC, ISO 8601, with milliseconds."""
+    second, rest = divmod(millisecond, 1000)
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}+00:00"

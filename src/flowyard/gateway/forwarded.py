@@ -18,7 +18,7 @@ FORWARDED_OTHERS = frozenset(
     }
 )
 """Headers that say more of it, or say it in other words; they go on only when a trusted proxy has sent them."""
-_MOST_KNOWN = 1024
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 200
 
 
 class Forwarded:
@@ -27,7 +27,7 @@ class Forwarded:
     def __init__(self, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
         self._trusted = tuple(trusted)
         self._peers: dict[str, bool] = {}
-        self._lines: dict[tuple[str, bytes], bytes] = {}
+        self._lines: dict[tuple[str, str], bytes] = {}
 
     def is_trusted(self, peer: str) -> bool:
         """Whether a peer is one of the proxies."""
@@ -56,15 +56,15 @@ class Forwarded:
             found["x-forwarded-host"] = host
         return found
 
-    def lines(self, given: Mapping[str, str], peer: str, host: bytes) -> bytes:
+    def lines(self, given: Mapping[str, str], peer: str, host: str) -> bytes:
         """The same as lines, without the end of the last; those of requests that say nothing of it are remembered."""
         known = self._lines.get((peer, host)) if not given else None
         if known is None:
-            headers = self.headers(given, peer, host.decode("latin-1"))
+            headers = self.headers(given, peer, host)
             known = "\r\n".join(f"{name}: {value}" for name, value in headers.items()).encode("latin-1")
             if len(self._lines) >= _MOST_KNOWN:
                 self._lines.clear()
-            if not given:
+            if not given and len(host) <= _LONGEST_KNOWN:  # callers choose it
                 self._lines[peer, host] = known
         return known
 

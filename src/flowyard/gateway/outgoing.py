@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from flowyard.gateway.asked import Asked
 from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, Forwarded, spellings
 from flowyard.gateway.plain_requests import HOST, OWN_NAMES, PlainRequest, forwarded_of, keys_of
@@ -12,6 +15,7 @@ __all__ = ["Outgoing"]
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _KEYS = frozenset({"authorization", "api-key"})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Outgoing:
@@ -41,12 +45,15 @@ class Outgoing:
 
     def plain_data(self, plain: PlainRequest, body: bytes, peer: str, asked: Asked, backend: Backend) -> bytes:
         """The same for one whose lines pass as they came."""
-        method, target, lines, values = plain
+        method, target, lines, values, has_more = plain
         prefix, own = self._own[backend.name]
-        if not self._hides_keys and backend.key is None:
-            lines += [f"{name}: {value}".encode("ascii") for name, value in keys_of(values).items()]
-        names = asked.request_id.encode("ascii"), asked.trace.encode("ascii")
-        lines += (own % names, self.forwarded.lines(forwarded_of(values), peer, values[HOST]), b"", body)
+        forwarded = _NOTHING
+        if has_more:
+            forwarded = forwarded_of(values)
+            if not self._hides_keys and backend.key is None:
+                lines += [f"{name}: {value}".encode("ascii") for name, value in keys_of(values).items()]
+        names = f"x-request-id: {asked.request_id}\r\ntraceparent: {asked.trace}"
+        lines += (names.encode("ascii"), own, self.forwarded.lines(forwarded, peer, values[HOST]), b"", body)
         return b"%b %b%b HTTP/1.1\r\n%b" % (method, prefix, target, b"\r\n".join(lines))
 
     def _headers(self, request: Request, asked: Asked, backend: Backend) -> dict[str, str]:
@@ -67,7 +74,6 @@ class Outgoing:
 
 
 def _own_lines(backend: Backend) -> tuple[bytes, bytes]:
-    """The prefix, and a format of the lines that the gateway writes, for a request's name and its trace."""
+    """The prefix, and the lines that are the same for all requests."""
     key = f"\r\nauthorization: Bearer {backend.key}" if backend.key is not None else ""
-    own = f"host: {backend.authority}{key}".encode("latin-1").replace(b"%", b"%%")
-    return backend.prefix.encode("latin-1"), own + b"\r\nx-request-id: %b\r\ntraceparent: %b"
+    return backend.prefix.encode("latin-1"), f"host: {backend.authority}{key}".encode("latin-1")

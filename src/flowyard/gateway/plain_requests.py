@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from flowyard.gateway.asked import LONGEST_ID
-from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, spellings
+from flowyard.gateway.counted import other_paths
+from flowyard.gateway.forwarded import FORWARDED, FORWARDED_OTHERS, Forwarded, spellings
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.wire import HIDDEN, LENGTH, OF_ONE_CONNECTION, UNPLAIN, FirstLines, PlainLines
 
@@ -44,19 +44,17 @@ _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 _MOST_LINES = 100
 
 
-class PlainRequest(NamedTuple):
-    """``lines`` pass as they came; ``values`` are what lines with a role say."""
+PlainRequest = tuple[bytes, bytes, list[bytes], dict[int, str], bool]
+"""Method, target, the lines that pass as they came, and what lines with a role say; then whether some are rare.
 
-    method: bytes
-    target: bytes
-    lines: list[bytes]
-    values: Mapping[int, bytes]
+One is made for each request, and anything with names takes longer.
+"""
 
 
 class PlainRequests:
     """Reads them. What is not plain is left to who reads heads in full: that is never a refusal."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, forwarded: Forwarded) -> None:
         roles, unit = dict(_ROLES), settings.sticky.header
         if unit is not None:
             has_role = unit in roles or unit in _OF_STRANGERS or unit in ("content-length", "content-type")
@@ -66,37 +64,38 @@ class PlainRequests:
         varying = frozenset({"x-request-id", "traceparent"})
         self._of_proxies = PlainLines(roles, varying)
         self._of_strangers = PlainLines({**roles, **_OF_STRANGERS}, varying)
-        self._first = FirstLines()
+        self._forwarded = forwarded
+        self._first = FirstLines(other_paths(settings.health.path if settings.health is not None else "/health"))
         self._body_bytes = settings.limits.body_bytes
 
-    def read(self, head: bytes, body_size: int, *, is_trusted: bool) -> PlainRequest | None:
-        """A request whose body is here and has that many bytes; None for one that is not plain, or not whole.
-
-        ``is_trusted`` says that it came from a trusted proxy.
-        """
+    def read(self, head: bytes, body_size: int, peer: str) -> PlainRequest | None:
+        """A request whose body is here and has that many bytes; None for one that is not plain, or not whole."""
         lines = head.split(b"\r\n")
         line = lines.pop(0)
         first = self._first.seen.get(line) or self._first.judge(line)
         if first is None or len(lines) > _MOST_LINES or body_size > self._body_bytes:
             return None
-        values = (self._of_proxies if is_trusted else self._of_strangers).sort(lines)
-        if values is None or HOST not in values or len(values.get(REQUEST_ID, b"")) > LONGEST_ID:
+        values = (self._of_proxies if self._forwarded.is_trusted(peer) else self._of_strangers).sort(lines)
+        if values is None or HOST not in values:
             return None
         length = values.get(LENGTH)
         if (length is not None) != (first[0] in _WITH_BODY) or int(length or 0) != body_size:
             return None
-        return PlainRequest(*first, lines, values)
+        has_more = min(values) < HOST
+        if has_more and len(values.get(REQUEST_ID, "")) > LONGEST_ID:
+            return None
+        return first[0], first[1], lines, values, has_more
 
 
-def keys_of(values: Mapping[int, bytes]) -> dict[str, str]:
+def keys_of(values: Mapping[int, str]) -> dict[str, str]:
     """What a request says in headers that hold keys."""
-    return _texts(values, _KEYS) if min(values) <= _FIRST_KEY else {}
+    return _texts(values, _KEYS)
 
 
-def forwarded_of(values: Mapping[int, bytes]) -> dict[str, str]:
+def forwarded_of(values: Mapping[int, str]) -> dict[str, str]:
     """What a trusted proxy says of where a request came from."""
-    return _texts(values, _FORWARDED) if min(values) <= _FIRST_FORWARDED else {}
+    return _texts(values, _FORWARDED)
 
 
-def _texts(values: Mapping[int, bytes], names: Mapping[int, str]) -> dict[str, str]:
-    return {name: values[role].decode("ascii") for role, name in names.items() if role in values}
+def _texts(values: Mapping[int, str], names: Mapping[int, str]) -> dict[str, str]:
+    return {name: values[role] for role, name in names.items() if role in values}

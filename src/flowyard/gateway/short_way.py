@@ -11,11 +11,10 @@ from typing import Protocol
 
 from flowyard.gateway.access import has_key
 from flowyard.gateway.arm import ARM_HEADER, Arm
-from flowyard.gateway.asked import Asked, find_unit, named
-from flowyard.gateway.counted import other_paths
+from flowyard.gateway.asked import Asked, asked_by
 from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
-from flowyard.gateway.plain_requests import COOKIES, REQUEST_ID, TRACE, UNIT, PlainRequest, PlainRequests, keys_of
+from flowyard.gateway.plain_requests import COOKIES, REQUEST_ID, TRACE, UNIT, PlainRequests, keys_of
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.wire import (
     HEAD_END,
@@ -50,7 +49,7 @@ class ShortDesk(Protocol):
         """Whether another request may be under way."""
 
     def enter(self, arm: Arm, now: float) -> int:
-        """Note that a request begins; its ticket."""
+        """Note that a request begins; its ticket, 0 when the arm takes none."""
 
     def ended(self, status: int, asked: Asked, arm: Arm, ticket: int) -> None:
         """Note an answer that came whole."""
@@ -78,48 +77,45 @@ class ShortWay:
         self._answer_s = settings.limits.answer_s
         self.answers = AnswerLines(OF_ONE_CONNECTION - {"content-length"} | {"x-request-id", ARM_HEADER}, _UNPLAIN)
         self._own_outbox = Outbox()
-        self._other_paths = other_paths(settings.health.path if settings.health is not None else "/health")
         self._key = settings.key
         self._sticky = settings.sticky
-        self._requests = PlainRequests(settings)
+        self._requests = PlainRequests(settings, outgoing.forwarded)
         self._client = client
         self._outgoing = outgoing
         self._mirror = mirror
 
     def begin(self, head: bytes, body: bytes, connection: Connection) -> Exchange | None:
         """Send a request on at once, if it is plain and its backend can take it now; None leaves it to others."""
-        peer = connection.peer
-        plain = self._requests.read(head, len(body), is_trusted=self._outgoing.forwarded.is_trusted(peer))
-        if plain is None or plain.target.partition(b"?")[0] in self._other_paths or not self.desk.has_room():
+        desk, outgoing, peer = self.desk, self._outgoing, connection.peer
+        plain = self._requests.read(head, len(body), peer)
+        if plain is None or not desk.has_room():
             return None
-        if self._key is not None and not has_key(keys_of(plain.values), self._key):
+        get = plain[3].get
+        if self._key is not None and not has_key(keys_of(plain[3]), self._key):
             return None
         now = time.monotonic()
-        asked = self._asked(plain, now)
+        asked = asked_by(get(REQUEST_ID, ""), get(TRACE, ""), get(UNIT, ""), get(COOKIES, ""), self._sticky, now)
         if asked.session:
             return None
-        arm = self.desk.own_arm(asked)
-        if not arm.is_available(now) or (upstream := self._client.free_connection(arm.backend.place)) is None:
+        arm = desk.own_arm(asked)
+        upstream = self._client.free_connection(arm.backend.place)
+        if upstream is None:
             return None
-        data = self._outgoing.plain_data(plain, body, peer, asked, arm.backend)
-        exchange = Exchange(self, connection, upstream, asked, arm, self.desk.enter(arm, now))
-        upstream.ask_now(data, exchange.takes, exchange.told, self.outbox)
+        ticket = desk.enter(arm, now)
+        if not ticket:
+            self._client.give_back(arm.backend.place, upstream)
+            return None
+        data = outgoing.plain_data(plain, body, peer, asked, arm.backend)
+        exchange = Exchange(self, connection, upstream, asked, arm, ticket)
+        upstream.ask_now(data, exchange, self.outbox())
         connection.deadline = now + self._answer_s
         if self._mirror is not None:
             self._mirror.offer(connection.request, asked, arm.name)
         return exchange
 
-    @property
     def outbox(self) -> Outbox | None:
         """Where writes wait for others; None while there are none, so that nobody waits for nothing."""
         return self._own_outbox if self.desk.under_way > 1 else None
-
-    def _asked(self, plain: PlainRequest, now: float) -> Asked:
-        get = plain.values.get
-        request_id, trace, unit, cookies = get(REQUEST_ID), get(TRACE), get(UNIT), get(COOKIES)
-        asked = named(request_id.decode("ascii") if request_id else "", trace.decode("ascii") if trace else "", now)
-        find_unit(asked, self._sticky, unit.decode("ascii") if unit else "", cookies.decode("ascii") if cookies else "")
-        return asked
 
 
 class Exchange:
@@ -152,14 +148,14 @@ class Exchange:
     def takes(self, data: bytes) -> bool:
         """Pass an answer on that is plain and here as a whole."""
         way, connection, asked = self._way, self._connection, self._asked
-        head, _, body = data.partition(HEAD_END)
-        answer = way.answers.read(head)
-        if answer is None or answer.length != len(body) or not connection.keeps:
+        head, end, body = data.partition(HEAD_END)
+        answer = way.answers.read(head) if end else None
+        if answer is None or answer.length != len(body) or not connection.keeps():
             return False
-        outbox = way.outbox  # before this one has ended
+        outbox = way.outbox()  # before this one has ended
         way.desk.ended(answer.status, asked, self._arm, self._ticket)
-        names = asked.request_id.encode("ascii"), self._arm.line
-        connection.pass_on(b"%b\r\nx-request-id: %b\r\n%b\r\n\r\n%b" % (answer.lines, *names, body), outbox)
+        name = asked.request_id.encode("ascii")
+        connection.pass_on(b"".join((answer.lines, b"\r\nx-request-id: ", name, self._arm.line, body)), outbox)
         return True
 
     def told(self) -> None:

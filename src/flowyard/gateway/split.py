@@ -38,7 +38,7 @@ def shared_slots(weights: Mapping[str, float]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class SlotLine:
-    """The slots of all arms, in the order of the line."""
+    """``arms`` says of each slot whose it is, in the order of the line."""
 
     arms: tuple[str, ...]
 
@@ -107,8 +107,8 @@ class UnitHash:
         key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
         self._point = hashlib.blake2b(f"{experiment}\n".encode(), digest_size=8, key=key, person=b"point")
         self._name = hashlib.blake2b(digest_size=16, key=key, person=b"name")
-        self.points: Mapping[str, int] = _Remembered(self.point)
-        """The same as ``point``, remembered for units that come again."""
+        self.slots: Mapping[str, int] = _Remembered(self.slot)
+        """The same as ``slot``, remembered for units that come again."""
         self.names: Mapping[str, str] = _Remembered(self.name)
 
     def point(self, unit: str) -> int:
@@ -116,6 +116,10 @@ class UnitHash:
         hashed = self._point.copy()
         hashed.update(unit.encode("utf-8", "surrogateescape"))
         return int.from_bytes(hashed.digest(), "big")
+
+    def slot(self, unit: str) -> int:
+        """The slot that a unit lies in."""
+        return self.point(unit) * SLOTS >> 64
 
     def name(self, unit: str) -> str:
         """What records call a unit, the same in all experiments with this salt: 32 hexadecimal digits."""

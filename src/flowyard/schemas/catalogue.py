@@ -44,6 +44,7 @@ SCHEMAS: tuple[FileSchema, ...] = (
     FileSchema("overlay", ("experiment.*.yaml",), "What differs in one environment", overlay_schema),
     FileSchema("deployment", ("deployment.yaml",), "Where a use case is served", deployment_schema),
     FileSchema("ab", ("ab.yaml",), "A test of two versions in production", ab_schema),
+    FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("gateway", ("gateway.yaml",), "One address before deployments", lambda: model_schema(GatewayFile)),
     FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("simulation", ("simulation.yaml",), "How a simulated model answers", lambda: model_schema(RulesFile)),

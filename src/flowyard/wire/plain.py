@@ -18,7 +18,7 @@ PASSED, LENGTH, ONCE, HIDDEN, UNPLAIN = 0, 1, 2, -1, -2
 nothing that can be understood here. Who asks has roles of its own: those below zero are noted, and left out."""
 
 _FIELD = re.compile(rb"(" + TOKEN + rb"): ?((?:[!-~](?:[ -~]*[!-~])?)?)")
-_LENGTH = re.compile(rb"0|[1-9][0-9]{0,14}")
+_LENGTH = re.compile(r"0|[1-9][0-9]{0,14}")
 _FIRST = re.compile(rb"(" + TOKEN + rb") (/[!\"$-~]*) HTTP/1\.1")
 _STATUS = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [\x20-\x7e]*)?")
 _NO_BODY = frozenset({b"204", b"304"})
@@ -36,41 +36,42 @@ class PlainLines:
 
     def __init__(self, roles: Mapping[str, int], varying: frozenset[str] = frozenset()) -> None:
         self._passed: set[bytes] = set()
-        self._special: dict[bytes, tuple[int, bytes]] = {}
+        self._special: dict[bytes, tuple[int, str]] = {}
         self._roles = {"content-length": LENGTH, "content-type": ONCE, **roles}
         self._forgotten = SECRET_FIELDS | varying
 
-    def sort(self, lines: list[bytes]) -> dict[int, bytes] | None:
+    def sort(self, lines: list[bytes]) -> dict[int, str] | None:
         """Take out what does not pass; gives the values of lines with a role. None when not all of them are plain."""
-        passed, special, values = self._passed, self._special, dict[int, bytes]()
+        passed, special = self._passed, self._special
+        values: dict[int, str] = {}
         for line in [each for each in lines if each not in passed]:
             role, value = special.get(line) or self._judged(line)
-            if role == PASSED:
-                continue
             if role == UNPLAIN or role in values:
                 return None
-            if role < 0:
-                lines.remove(line)
-            if role != HIDDEN:
+            if role > PASSED:
                 values[role] = value
+            elif role < PASSED:
+                lines.remove(line)
+                if role != HIDDEN:
+                    values[role] = value
         return values
 
-    def _judged(self, line: bytes) -> tuple[int, bytes]:
+    def _judged(self, line: bytes) -> tuple[int, str]:
         """The role of a line that is not remembered, and its value."""
         found = _FIELD.fullmatch(line)
         if found is None:
-            return UNPLAIN, b""
-        name, value = found[1].decode("ascii").lower(), found[2]
+            return UNPLAIN, ""
+        name, value = found[1].decode("ascii").lower(), found[2].decode("ascii")
         role = self._roles.get(name, PASSED)
         if name == "connection" and role == HIDDEN:
-            role = HIDDEN if value.lower() == b"keep-alive" else UNPLAIN
+            role = HIDDEN if value.lower() == "keep-alive" else UNPLAIN
         elif role == LENGTH and not _LENGTH.fullmatch(value):
             role = UNPLAIN
         if role != UNPLAIN and len(line) <= _LONGEST_SEEN and name not in self._forgotten:
             self._remember(line, role, value)
         return role, value
 
-    def _remember(self, line: bytes, role: int, value: bytes) -> None:
+    def _remember(self, line: bytes, role: int, value: str) -> None:
         if len(self._passed) + len(self._special) >= _MOST_LINES_SEEN:
             self._passed.clear()
             self._special.clear()
@@ -81,15 +82,18 @@ class PlainLines:
 
 
 class FirstLines:
-    """First lines of requests: their method and target."""
+    """First lines of requests: their method and target. Those of ``other_paths`` are not taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, other_paths: frozenset[bytes] = frozenset()) -> None:
         self.seen: dict[bytes, tuple[bytes, bytes]] = {}
+        self._other_paths = other_paths
 
     def judge(self, line: bytes) -> tuple[bytes, bytes] | None:
         """Of a line that is not in ``seen``; None when it is not plain."""
         found = _FIRST.fullmatch(line)
         if found is None or found[1] == b"HEAD" or found[2].endswith(b"?"):
+            return None
+        if found[2].partition(b"?")[0] in self._other_paths:
             return None
         parsed = (found[1], found[2])
         if len(line) <= _LONGEST_SEEN and b"?" not in line:  # a query may hold a secret

@@ -6,7 +6,7 @@ import asyncio
 import select
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import cast
+from typing import Protocol, cast
 
 from flowyard.wire.answer_head import AnswerHead, BadAnswer, parse_answer_head
 from flowyard.wire.chunks import ChunkReader
@@ -16,13 +16,23 @@ from flowyard.wire.limits import WireLimits
 from flowyard.wire.outbox import Outbox
 from flowyard.wire.refusal import Refusal
 
-__all__ = ["Upstream"]
+__all__ = ["Asker", "Upstream"]
 
 _LONGEST_HEAD = 64 * 1024
 _MOST_WAITING = 256 * 1024
 """Bytes of a body that nobody has taken yet, after which nothing more is read."""
 _CHUNKS = WireLimits(body_bytes=1 << 30)
 _CONTINUE = 100
+
+
+class Asker(Protocol):
+    """Waits for an answer without a task."""
+
+    def takes(self, data: bytes) -> bool:
+        """Whether the first bytes that came are the whole answer, after which the connection is kept."""
+
+    def told(self) -> None:
+        """There is an ``answered`` or a ``failure``; called at most once, and never after ``takes`` was true."""
 
 
 class Upstream(asyncio.Protocol):
@@ -36,8 +46,8 @@ class Upstream(asyncio.Protocol):
         self._head: AnswerHead | None = None
         self._to_head = False
         self._came: asyncio.Future[None] | None = None
-        self._told: Callable[[], None] | None = None
-        self._takes: Callable[[bytes], bool] | None = None
+        self._asker: Asker | None = None
+        self._is_silent = False
         self._unsent: bytes | None = None
         self._asks = False
         self._failure: Exception | None = None
@@ -69,9 +79,8 @@ class Upstream(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether a request may be sent: the server has neither closed nor said anything that nobody asked for."""
-        return self.is_free and self._is_quiet()
+        return self.is_free() and self._is_quiet()
 
-    @property
     def is_free(self) -> bool:
         """The same as far as the event loop has told; who sends later looks again."""
         return not (self._is_lost or self._asks or self._data or self._transport.is_closing())
@@ -93,41 +102,38 @@ class Upstream(asyncio.Protocol):
             self.abort()
             raise
 
-    def ask_now(
-        self, request: bytes, takes: Callable[[bytes], bool], told: Callable[[], None], outbox: Outbox | None = None
-    ) -> None:
+    def ask_now(self, request: bytes, asker: Asker, outbox: Outbox | None = None) -> None:
         """Send a whole request, over a connection that is free; costs less than waiting in a task.
 
-        ``takes`` gets the first bytes that come and says whether they were the whole answer, after which the connection
-        is kept. When not, ``told`` is called, once, when there is an ``answered`` or a ``failure``; never before
-        this returns.
+        The asker is told of its answer, but never before this returns.
         """
-        self._to_head, self._asks, self._takes, self._told = False, True, takes, told
+        self._to_head, self._asks, self._is_silent, self._is_whole = False, True, True, False
         self._head = self._failure = self._chunks = None
-        self._is_whole = False
+        self._asker = asker
+        if outbox is None and self._is_quiet():
+            self._transport.write(request)
+            return
         self._unsent = request
         if outbox is None:
-            self._loop.call_soon(self.write_out) if not self._is_quiet() else self._write()
+            self._loop.call_soon(self.write_out)
         else:
             outbox.add(self)
 
     def write_out(self) -> None:
         """Send what waits, unless the connection has ended or something has come meanwhile."""
-        if self._unsent is None:
+        request, poll = self._unsent, self._poll
+        if request is None:
             return
-        if self._is_lost or self._transport.is_closing() or not self._is_quiet():
+        if self._is_lost or self._transport.is_closing() or (poll is not None and poll.poll(0)):
             self._fail_unsent()
         else:
-            self._write()
-
-    def _write(self) -> None:
-        request, self._unsent = self._unsent, None
-        if request is not None:
+            self._unsent = None
             self._transport.write(request)
 
     def _fail_unsent(self) -> None:
         """End a request of which nothing was sent."""
-        self._unsent = self._takes = None
+        self._unsent = None
+        self._is_silent = False
         self._failure = Unanswered("The connection was closed.", is_untouched=True)
         self.abort()
         self._wake()
@@ -144,7 +150,7 @@ class Upstream(asyncio.Protocol):
 
     def forget(self) -> None:
         """Tell nobody of what was asked by ``ask_now``, and close."""
-        self._unsent = self._takes = self._told = None
+        self._unsent = self._asker = None
         self.abort()
 
     async def _until_head(self) -> AnswerHead:
@@ -160,7 +166,7 @@ class Upstream(asyncio.Protocol):
             return None
         body = b"".join(self._pieces)
         self._pieces.clear()
-        self._release(keeps=self._head is not None and self._head.keeps)
+        self._release()
         return body
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -182,7 +188,7 @@ class Upstream(asyncio.Protocol):
                     await self._more()
         finally:
             if self._is_whole and not self._pieces:
-                self._release(keeps=self._head is not None and self._head.keeps)
+                self._release()
             else:
                 self.abort()
 
@@ -197,11 +203,11 @@ class Upstream(asyncio.Protocol):
         if self._unsent is not None:
             self._fail_unsent()
             return
-        if self._takes is not None:
-            takes, self._takes = self._takes, None
-            if takes(data):
-                self._told = None
-                self._release(keeps=True)
+        if self._is_silent:
+            self._is_silent = False
+            if self._asker is not None and self._asker.takes(data):
+                self._asker = None
+                self._release()
                 return
         self._data += data
         try:
@@ -264,9 +270,9 @@ class Upstream(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._told is not None and (self._head is not None or self._failure is not None):
-            told, self._told = self._told, None
-            told()
+        if self._asker is not None and (self._head is not None or self._failure is not None):
+            asker, self._asker = self._asker, None
+            asker.told()
         elif self._came is not None and not self._came.done():
             self._came.set_result(None)
 
@@ -277,15 +283,15 @@ class Upstream(asyncio.Protocol):
         finally:
             self._came = None
 
-    def _release(self, *, keeps: bool) -> None:
+    def _release(self) -> None:
         self._waiting = 0
         self._asks = False
         if self._is_paused:
             self._is_paused = False
             self._transport.resume_reading()
-        is_sent = not self._transport.get_write_buffer_size()
         is_quiet = not (self._is_lost or self._data or self._transport.is_closing())  # looked at again before its use
-        if is_sent and is_quiet and keeps:
+        keeps = self._head is None or self._head.keeps  # none was read of what a task did not need
+        if keeps and is_quiet and not self._transport.get_write_buffer_size():
             self._released(self)
         else:
             self._transport.close()

@@ -132,6 +132,7 @@ GATEWAY = {
     "retries": 1,
     "limits": {"at_once": 10},
     "exposures": "exposures",
+    "trusted_proxies": ["10.0.0.0/8"],
 }
 AB = {
     "name": "t",
@@ -144,24 +145,36 @@ AB = {
     "max_duration": "10d",
     "ramp": [1, {"share": 50, "min_duration": "1h", "min_sample": 5}],
     "decide": "auto",
+    "split": {"gateway": "http://127.0.0.1:8901", "key": "${KEY}"},
+}
+AB_BY_PLATFORM = {
+    "name": "t",
+    "arms": {"control": "1", "treatment": "2"},
+    "unit": "request",
+    "primary": {"metric": "field", "judge": {"evaluator": "e", "field": "f"}, "bounds": [1, 5]},
+    "guardrails": [
+        {"metric": "judge_fail_rate", "most": 0.1, "judge": {"evaluator": "e", "field": "f"}, "at_least": 3}
+    ],
+    "split": {"deployment": "prod", "target": "azure-ml", "margin": "1m"},
 }
 MONITORING = {
-    "flow": "triage",
+    "flow": "f",
     "records": ["records"],
-    "notify": ["mailto:team@example.com"],
+    "notify": ["slack:SLACK_URL"],
     "alerts": [
         {
             "name": "errors",
             "when": "error_rate > 0.05 over 10m for 10m",
             "severity": "critical",
             "by": "flow",
-            "min_requests": 5,
+            "min_requests": 50,
             "cooldown": "12h",
-            "notify": ["mailto:data@example.com"],
-        }
+            "notify": ["mailto:ann@example.org"],
+        },
+        {"name": "inputs", "when": "drift.inputs over 1d"},
     ],
     "drift": {
-        "reference": "7d",
+        "reference": "registry:d:3",
         "alpha": 0.01,
         "effect": 0.1,
         "vector_effect": 0.05,
@@ -246,7 +259,7 @@ FILES: dict[str, tuple[Any, Callable[[Any, Path], Any]]] = {
     "deployment": (DEPLOYMENT, lambda data, folder: parse_deployment_file(yaml_of(data, folder), folder)),
     "gateway": (GATEWAY, lambda data, folder: parse_gateway_file(yaml_of(data, folder), {})),
     "ab": (AB, lambda data, folder: parse_policy(yaml_of(data, folder))),
-    "monitoring": (MONITORING, lambda data, folder: parse_monitoring(yaml_of(data, folder), lambda: "triage")),
+    "monitoring": (MONITORING, lambda data, folder: parse_monitoring(yaml_of(data, folder), lambda: "f")),
     "simulation": (RULES, through_file(load_rules, "simulation.yaml")),
     "golden": (GOLDEN, through_file(read_golden, "golden.yaml")),
     "flowyard": (PROJECT, through_file(lambda path: read_config([path]), "flowyard.yaml")),
@@ -304,6 +317,11 @@ def differences(data: Any, read: Callable[[Any], Any], check: jsonschema.Draft20
         if by_schema and not by_reader:
             only_schema.append((place, value))
     return only_reader, only_schema
+
+
+def test_a_test_that_a_platform_splits_is_refused_as_by_its_reader(tmp_path: Path):
+    schema = validator(find_schema("ab").schema())
+    assert differences(AB_BY_PLATFORM, lambda each: parse_policy(yaml_of(each, tmp_path)), schema) == ([], [])
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from flowyard._util.durations import parse_duration
+from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import NotFound, Problem, UserError
@@ -73,6 +73,7 @@ _Target = Annotated[str, BeforeValidator(_target)]
 _Name = Annotated[str, Field(pattern=_NAME)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
+_Sentence = WithJsonSchema({"type": "string", "minLength": 1})
 
 
 class _Strict(BaseModel):
@@ -81,18 +82,16 @@ class _Strict(BaseModel):
 
 class _AlertRule(_Strict):
     name: _Name
-    when: Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=str)]
+    when: Annotated[Condition, BeforeValidator(_condition), _Sentence]
     severity: Literal["info", "warning", "critical"] = "warning"
     by: Literal["version", "flow"] = "version"
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    cooldown: Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)] = Field(
-        default_factory=lambda: timedelta(hours=1)  # made when it is needed: a schema would show it as PT1H
-    )
+    cooldown: Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)] = timedelta(hours=1)
     notify: list[_Target] | None = None
 
 
 class _DriftLimits(_Strict):
-    reference: Annotated[DriftReference, BeforeValidator(_reference, json_schema_input_type=str)] = DriftReference()
+    reference: Annotated[DriftReference, BeforeValidator(_reference), _Sentence] = DriftReference()
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     effect: Annotated[float, Field(gt=0, le=10)] = 0.1
     vector_effect: _Share = 0.05
