@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from functional_helper import flowyard
+from functional_helper import quick_flowyard
 from gateway_helper import KEY, ask, behind, gateway
 
 from flowyard.ab.split_gateway import GatewaySplit
@@ -108,7 +108,7 @@ def test_the_command_line_changes_weights_and_drains(tmp_path: Path):
     with behind("a", "b") as (a, b), gateway(tmp_path, {"a": a, "b": b}) as gate:
 
         def run(*words: str) -> str:
-            done = flowyard("gateway", *words, "--config", gate.config, cwd=tmp_path, env=gate.env)
+            done = quick_flowyard("gateway", *words, "--config", gate.config, cwd=tmp_path, env=gate.env)
             assert done.returncode == 0, done.stderr
             return done.stdout
 
@@ -118,10 +118,10 @@ def test_the_command_line_changes_weights_and_drains(tmp_path: Path):
         assert set(gate.arms(range(20)).values()) == {"b"}
         assert "drained" in run("status")
         assert [each["epoch"] for each in json.loads(run("status", "--epochs", "--json"))] == [1, 2, 3]
-        wrong = flowyard("gateway", "drain", "b", "--config", gate.config, cwd=tmp_path, env=gate.env)
+        wrong = quick_flowyard("gateway", "drain", "b", "--config", gate.config, cwd=tmp_path, env=gate.env)
         assert (wrong.returncode, "Only b has a weight." in wrong.stderr) == (2, True)
-        wrong = flowyard("gateway", "weights", "c=1", "--config", gate.config, cwd=tmp_path, env=gate.env)
+        wrong = quick_flowyard("gateway", "weights", "c=1", "--config", gate.config, cwd=tmp_path, env=gate.env)
         assert (wrong.returncode, "There is no backend 'c'" in wrong.stderr) == (2, True)
         gate.stop()
-        gone = flowyard("gateway", "status", "--config", gate.config, cwd=tmp_path, env=gate.env)
+        gone = quick_flowyard("gateway", "status", "--config", gate.config, cwd=tmp_path, env=gate.env)
         assert gone.returncode == 5

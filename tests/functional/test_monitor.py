@@ -11,55 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import IO, Any
+from datetime import timedelta
+from typing import IO
 
 import pytest
-from functional_helper import Project, ending, flowyard, start_flowyard
+from functional_helper import Project, ending, quick_flowyard, start_flowyard
+from monitor_helper import NOW, exchange, feedback, kept, lines_of
 from serve_helper import serving
-
-NOW = datetime.now(UTC)
-
-
-def exchange(number: int, **changes: Any) -> dict[str, Any]:
-    record = {
-        "kind": "exchange",
-        "at": (NOW - timedelta(hours=1) + timedelta(seconds=number % 3000)).isoformat(),
-        "request_id": f"request-{number}",
-        "trace_id": f"{number + 1:032x}",
-        "span_id": f"{number + 1:016x}",
-        "flow": "triage",
-        "version": str(1 + number % 2),
-        "status": 200,
-        "latency_s": 0.25,
-        "prompt_tokens": 100,
-        "completion_tokens": 20,
-        "cost_usd": 0.001,
-        "inputs": {"question": f"What is {number}?"},
-        "outputs": {"answer": f"It is {number}."},
-    }
-    return {**record, **changes}
-
-
-def feedback(number: int, said: Any) -> dict[str, Any]:
-    about = exchange(number)
-    names = ("at", "trace_id", "span_id", "flow", "version")
-    return {"kind": "feedback", "request_id": f"f{number}", "feedback": said, **{name: about[name] for name in names}}
-
-
-def kept(project: Project, *records: dict[str, Any], name: str = "a.jsonl") -> Path:
-    """Records in the folder ``records``."""
-    folder = project.root / "records"
-    folder.mkdir(exist_ok=True)
-    with (folder / name).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(record) + "\n" for record in records)
-    return folder / name
-
-
-def lines_of(project: Project, label: str) -> list[dict[str, Any]]:
-    path = project.json("dataset", "show", label)["path"]
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
 def test_what_people_disliked_is_the_data_of_the_next_run(project: Project):
@@ -169,7 +127,7 @@ def test_a_table_fits_into_80_columns(project: Project):
     project.run("monitor", "collect", "records")
     for chart in ("requests", "feedback"):
         words = ("monitor", "show", "--flow", "triage", "--since", "90m", "--chart", chart, "--home", project.home)
-        done = flowyard(*words, cwd=project.root, env={"COLUMNS": "80"})
+        done = quick_flowyard(*words, cwd=project.root, env={"COLUMNS": "80"})
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert "\x1b[2J" not in done.stdout
@@ -184,7 +142,9 @@ def test_arms_are_shown_by_their_experiment(project: Project):
     project.run("monitor", "collect", "records")
     shown = project.json("monitor", "show", "--by", "arm", "--experiment", "answers")
     assert [(each["group"], each["requests"], each["prompt_tokens"]) for each in shown["groups"]] == [("b", 1, 100)]
-    refused = flowyard("monitor", "show", "--by", "arm", "--flow", "anwers", "--home", project.home, cwd=project.root)
+    refused = quick_flowyard(
+        "monitor", "show", "--by", "arm", "--flow", "anwers", "--home", project.home, cwd=project.root
+    )
     assert refused.returncode == 2
     assert "Did you mean 'answers'?" in refused.stderr
 
@@ -268,7 +228,7 @@ def test_refusals_name_the_next_step(project: Project):
     kept(project, exchange(1))
     project.run("monitor", "collect", "records")
     for words, said in REFUSED.items():
-        done = flowyard("monitor", *words, "--home", project.home, cwd=project.root)
+        done = quick_flowyard("monitor", *words, "--home", project.home, cwd=project.root)
         assert (done.returncode, said in done.stderr) == (2, True), (words, done.stderr)
 
 

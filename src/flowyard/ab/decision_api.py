@@ -16,8 +16,8 @@ from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
 from flowyard.ab.run import Test
 from flowyard.errors import FlowyardError
-from flowyard.gateway.access import refused, require_key
-from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer
+from flowyard.gateway.access import require_key
+from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer, refused
 
 __all__ = ["DecisionApi", "decision_answer", "verdict_of"]
 
