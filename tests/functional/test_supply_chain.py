@@ -1,9 +1,8 @@
 """What is installed, run and shipped is what was looked at: locks with hashes, actions by commit, images by digest.
 
-An image's recipe (its user, hashes, no tools in its last stage) is looked at in test_image_files.py.
-What it has inside, its list of parts and its digest are looked at in test_image.py and test_image_buildah.py with
-real engines; that a deployment takes no other image than that digest in test_deploy_attacks.py; that tests fetch
-nothing in test_without_network.py.
+An image's recipe (its user, hashes, no tools in its last stage) is looked at in test_image_files.py; what it has
+inside, its list of parts and its digest in test_image.py and test_image_buildah.py with real engines; that a deployment
+takes no other image than that digest in test_deploy_attacks.py; that tests fetch nothing in test_without_network.py.
 """
 
 from __future__ import annotations
