@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BACKENDS", "GATEWAY", "LUA", "PROXY"]
+__all__ = ["BACKENDS", "GATEWAY", "LUA", "PROXY", "VARIED_LUA"]
 
 _TOP = """\
 worker_processes 1; daemon off; pid %s.pid; error_log %s.error;
@@ -61,3 +61,14 @@ request = function()
   return wrk.format("POST", "/score", nil, body)
 end
 """
+VARIED_LUA = """\
+local count = 0
+wrk.headers["Content-Type"] = "application/json"
+request = function()
+  count = count + 1
+  wrk.headers["X-User-Id"] = "user-" .. (count * 7919 % 50000)
+  wrk.headers["User-Agent"] = "client/" .. math.random(10000) .. " (" .. math.random(1000) .. ")"
+  return wrk.format("POST", "/score", nil, '{"question": "' .. string.rep("x", math.random(20, 400)) .. '"}')
+end
+"""
+"""Requests of which few are alike, so that little of what a gateway remembers helps."""

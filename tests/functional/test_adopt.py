@@ -95,8 +95,8 @@ def test_a_flow_becomes_a_use_case_that_runs(flow: Path, repository: Path):
     assert sorted(view["files"]) == sorted(f"ask_me/{name}" for name in made)
     require_valid(repository / "ask_me")
     places = {each["found"]: each["where"] for each in view["mapped"]}
-    assert places["input question"] == "flows/Ask_Me/flow.dag.yaml:2"
-    assert places["connection my_model"] == "flows/Ask_Me/flow.dag.yaml:6"
+    assert places["input question"] == "ask_me/flows/Ask_Me/flow.dag.yaml:2", "a path from here"
+    assert places["connection my_model"] == "ask_me/flows/Ask_Me/flow.dag.yaml:6"
     assert json.loads(made["sample-request.json"]) == {"question": "What is the capital of Peru?"}
     rules = ("--simulate", "../rules.yaml")
     done = flowyard("experiment", "run", "ask_me", *rules, "--json", cwd=repository)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -57,6 +58,11 @@ class YamlFile:
             for key, first, line in self.repeated
         ]
 
+    def unusable(self, problems: Sequence[Problem]) -> UserError:
+        """The error that says all that is wrong in this file, in the order of its lines."""
+        listed = sorted(problems, key=lambda each: _line_of(each.where))
+        return UserError("\n".join([f"{self.path} cannot be used:", *(f"  {each}" for each in listed)]))
+
     def repeated_warnings(self) -> list[str]:
         """The same for files that are used all the same: the first value counts."""
         name = self.path.name
@@ -71,6 +77,12 @@ class YamlFile:
             if found is not None:
                 return found
         return 1
+
+
+def _line_of(where: str | None) -> int:
+    """The line in ``file:line``; what has none goes last."""
+    line = (where or "").rpartition(":")[2]
+    return int(line) if line.isdecimal() else sys.maxsize
 
 
 def read_yaml(path: Path) -> YamlFile:

@@ -59,14 +59,21 @@ class Test:
     find: Callable[[Decision], Standing]
 
     def start(self, by: str) -> RampState:
-        """Write down that it begins, and set the first share. Raises Conflict when it runs already, OutsideError."""
+        """Write down that it begins, and set the first share; goes on with a start whose share was never set.
+
+        Raises Conflict when it runs already or has ended, OutsideError.
+        """
         with self.journal.alone():
-            events = self.journal.events()
-            if ramp_after(events).started_at is not None:
-                hint = f"Another name in ab.yaml begins another test; its journal is {self.journal.path}."
+            before = self.ramp()
+            if before.since is not None:
+                hint = (
+                    f"flowyard ab status has it. Another 'name' in ab.yaml begins another test, of the same requests "
+                    f"with 'experiment: {self.policy.experiment}'. Its journal is {self.journal.path}."
+                )
                 raise Conflict(f"The test {self.policy.name} was started before.", hint=hint)
             self.splitter.weights()  # a splitter that cannot be reached is better known before anything is written
-            self.journal.add({"event": "started", "at": self._now(), "by": by, "name": self.policy.name})
+            if before.started_at is None:
+                self.journal.add({"event": "started", "at": self._now(), "by": by, "name": self.policy.name})
             self._carry_out(Move(self.policy.ramp[0].share, 0, f"step 1 of {len(self.policy.ramp)}"))
             return self.ramp()
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from flowyard._util.printable import printable_text
 from flowyard.ab.evidence import Split
 from flowyard.abc import Splitter
 from flowyard.errors import OutsideError, UserError
@@ -17,6 +18,7 @@ from flowyard.errors import OutsideError, UserError
 __all__ = ["GatewaySplit"]
 
 _TIMEOUT_S = 10.0
+_MOST_SAID = 300
 _MOST_BYTES = 16 << 20
 
 
@@ -79,15 +81,28 @@ class GatewaySplit(Splitter):
         finally:
             connection.close()
         if answer.status in (401, 403):
-            raise OutsideError(f"{self.label} does not take this key.", hint="It is the one in gateway.yaml.")
+            raise OutsideError(
+                f"{self.label} does not take this key.",
+                hint="split.key in ab.yaml is that of 'control' in gateway.yaml.",
+            )
         if answer.status != 200:
-            raise OutsideError(f"{self.label} answered with {answer.status} to {method} {path}.", hint=_CONTROL)
+            raise self._refused(answer.status, content, f"{method} {path}")
         try:
             return json.loads(content)
         except ValueError:
             raise OutsideError(f"{self.label} answered with what is no JSON.", hint=_CONTROL) from None
 
+    def _refused(self, status: int, content: bytes, asked: str) -> OutsideError:
+        """What the gateway says against it, such as a backend that it does not have; others than it say nothing."""
+        try:
+            why = printable_text(str(json.loads(content)["error"]["message"]))[:_MOST_SAID]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return OutsideError(f"{self.label} answered with {status} to {asked}.", hint=_CONTROL)
+        return OutsideError(f"{self.label} says no ({status}): {why}", hint=_ARMS if status == 404 else None)
 
+
+_ARMS = "'arms' in ab.yaml are names of backends in gateway.yaml."
+_KEY = "split.key in ab.yaml is that of 'control' in gateway.yaml."
 _CONTROL = "split.gateway in ab.yaml is the address 'control' listens at, not that of the requests."
 
 

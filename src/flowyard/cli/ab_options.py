@@ -116,7 +116,10 @@ def _splitter(policy: AbPolicy, settings: Settings, path: Path) -> Splitter:
         variable = str(split.key)[2:-1]
         key = open_app(settings, path).environ.get(variable, "")
         if not key:
-            raise UserError(f"The variable {variable} is not set.", hint="It holds the key of the gateway's control.")
+            raise UserError(
+                f"The variable {variable} is not set.",
+                hint=f"It holds the key of the gateway's control: export {variable}=…, or write it to .env",
+            )
         if not key.isascii() or not key.isprintable():
             raise UserError(f"The variable {variable} holds no key: a key is one word of ASCII.")
         return GatewaySplit(split.gateway.rstrip("/"), key, (policy.control, policy.treatment))

@@ -17,17 +17,13 @@ LONGEST_ID = 180
 """Characters of a request's name, so that a copy's name fits into what servers keep of it."""
 _LONGEST_UNIT = 1000
 
-_BLOCK = 128
-_made: list[tuple[str, str, str]] = []
+_BLOCK, _MOST_NUMBERS = 256, 3
+_numbers: list[str] = []
 
 
-def _made_names() -> tuple[str, str, str]:
-    """Names of a request and a trace, and the trace as a header; many at once: each asking costs a system call."""
-    digits = os.urandom(_BLOCK * 40).hex()
-    for at in range(0, len(digits), 80):
-        trace_id = digits[at + 32 : at + 64]
-        _made.append((digits[at : at + 32], trace_id, f"00-{trace_id}-{digits[at + 64 : at + 80]}-01"))
-    return _made.pop()
+def _more_numbers() -> None:
+    """Random ones of 32 hexadecimal digits; many at once, because each asking costs a system call."""
+    _numbers.extend(os.urandom(_BLOCK * 16).hex(" ", 16).split(" "))
 
 
 @dataclass(slots=True)
@@ -69,12 +65,14 @@ def asked_by(request_id: str, trace: str, header: str, cookies: str, sticky: Sti
 
     The unit is the value of the sticky header, or what the header Cookie has; else the request is its own.
     """
-    made_id, trace_id, made_trace = _made.pop() if _made else _made_names()
-    request_id = request_id[:LONGEST_ID] or made_id
+    if len(_numbers) < _MOST_NUMBERS:
+        _more_numbers()
+    request_id = request_id[:LONGEST_ID] or _numbers.pop()
     if trace and (found := _TRACE.fullmatch(trace)):
         trace_id = found[1]
     else:
-        trace = made_trace
+        trace_id = _numbers.pop()
+        trace = f"00-{trace_id}-{_numbers.pop()[16:]}-01"
     if header:
         return Asked(request_id, trace, trace_id, header[:_LONGEST_UNIT], "header", now)
     if sticky.cookie is not None and (value := _cookie(cookies, sticky.cookie)):

@@ -49,6 +49,7 @@ class DataPlane:
         self._client = client
         self._outgoing = outgoing
         self._clock = time.monotonic
+        self._most_under_way = settings.limits.at_once
         self._health_path = settings.health.path if settings.health is not None else "/health"
 
     async def handle(self, request: Request) -> Response:
@@ -64,7 +65,7 @@ class DataPlane:
         return self._arms[name]
 
     def has_room(self) -> bool:
-        return self.under_way < self._settings.limits.at_once
+        return self.under_way < self._most_under_way
 
     def enter(self, arm: Arm, now: float) -> int:
         ticket = arm.enter(now)
@@ -74,10 +75,16 @@ class DataPlane:
         return ticket
 
     def ended(self, status: int, asked: Asked, arm: Arm, ticket: int) -> None:
-        self._judged(status, arm, ticket)
+        # What an answer says of its backend, and that it is over: one function for both, because each request pays.
+        if status in _FAILING:
+            self._failed(arm, ticket)
+        else:
+            arm.breaker.succeeded(ticket)
         arm.under_way -= 1
         self.under_way -= 1
-        self._note(asked, arm, status)
+        latency_s = self._clock() - asked.began
+        arm.ended(status, latency_s)
+        self._exposures.ended(asked, arm.name, arm.backend.version, status, latency_s)
 
     def answered(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         return self._named(self._begun(response, asked, arm, ticket), asked)
@@ -200,11 +207,13 @@ class DataPlane:
 
     def _begun(self, response: Response, asked: Asked, arm: Arm, ticket: int) -> Response:
         """An answer whose head is here."""
-        self._judged(response.status, arm, ticket)
         if isinstance(response.body, bytes):
-            self._end(arm)
-            self._note(asked, arm, response.status)
+            self.ended(response.status, asked, arm, ticket)
         else:
+            if response.status in _FAILING:
+                self._failed(arm, ticket)
+            else:
+                arm.breaker.succeeded(ticket)
             response.body = self._pieces(response.body, response.status, asked, arm, ticket)
         return response
 
@@ -230,13 +239,6 @@ class DataPlane:
     def _end(self, arm: Arm) -> None:
         arm.under_way -= 1
         self.under_way -= 1
-
-    def _judged(self, status: int, arm: Arm, ticket: int) -> None:
-        """What an answer says of its backend."""
-        if status in _FAILING:
-            self._failed(arm, ticket)
-        else:
-            arm.breaker.succeeded(ticket)
 
     def _failed(self, arm: Arm, ticket: int) -> None:
         arm.breaker.failed(ticket, self._clock())

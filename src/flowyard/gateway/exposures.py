@@ -26,7 +26,7 @@ class Exposures:
         self._sink = sink
         self._experiment = json.dumps(experiment)
         self._hashes = hashes
-        self._waiting: list[tuple[Asked, str, str, int, float, float]] = []
+        self._waiting: list[tuple[Asked, str, str, int, float]] = []
         self._texts: list[str] = []
         self._lost = 0
         self._moment = (-1, "")
@@ -49,7 +49,7 @@ class Exposures:
             return
         if not waiting and not self._texts and self.later is not None:
             self.later(_EVERY_S, self.flush)
-        waiting.append((asked, arm, version, status, latency_s, time.time()))
+        waiting.append((asked, arm, version, status, latency_s))
         if len(waiting) >= _BATCH:
             self._write_texts()
 
@@ -69,8 +69,9 @@ class Exposures:
         left = max(0, _MOST_WAITING - len(self._texts))
         self._lost += max(0, len(self._waiting) - left)
         names, name_of, experiment = self._hashes.names, self._hashes.name, self._experiment
-        for asked, arm, version, status, latency_s, at in self._waiting[:left]:
-            millisecond = int(at * 1000)
+        ahead_s = time.time() - time.monotonic()  # of the clock by which requests began
+        for asked, arm, version, status, latency_s in self._waiting[:left]:
+            millisecond = int((ahead_s + asked.began + latency_s) * 1000)
             if millisecond != self._moment[0]:
                 self._moment = millisecond, _moment(millisecond)
             unit_from, chosen_by, first = asked.unit_from, asked.chosen_by, asked.first_piece_s

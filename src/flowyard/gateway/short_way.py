@@ -103,7 +103,7 @@ class ShortWay:
             return None
         ticket = desk.enter(arm, now)
         if not ticket:
-            upstream.give_back()
+            self._client.give_back(arm.backend.place, upstream)
             return None
         data = outgoing.plain_data(plain, body, peer, asked, arm.backend)
         exchange = Exchange(self, connection, upstream, asked, arm, ticket)

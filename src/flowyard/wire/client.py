@@ -74,6 +74,16 @@ class WireClient:
             upstream.abort()
         return None
 
+    def give_back(self, place: Place, upstream: Upstream) -> None:
+        """Keep it: nothing was asked after all, or all was answered."""
+        upstream.idle_since = time.monotonic()
+        free = self._free.get(place)
+        if free is None:
+            free = self._free[place] = deque()
+        free.append(upstream)
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(self.idle_s, self._sweep)
+
     async def close(self) -> None:
         """Close what is free."""
         if self._sweeping is not None:
@@ -113,7 +123,7 @@ class WireClient:
         try:
             async with asyncio.timeout(self.connect_s):
                 made = await loop.create_connection(
-                    lambda: Upstream(partial(self._keep, place)),
+                    lambda: Upstream(partial(self.give_back, place)),
                     place.host,
                     place.port,
                     ssl=self._tls() if place.is_tls else None,
@@ -126,15 +136,6 @@ class WireClient:
         if self.tls is None:
             self.tls = ssl.create_default_context()
         return self.tls
-
-    def _keep(self, place: Place, upstream: Upstream) -> None:
-        upstream.idle_since = time.monotonic()
-        free = self._free.get(place)
-        if free is None:
-            free = self._free[place] = deque()
-        free.append(upstream)
-        if self._sweeping is None:
-            self._sweeping = asyncio.get_running_loop().call_later(self.idle_s, self._sweep)
 
     def _sweep(self) -> None:
         """Close what was not needed for a while."""

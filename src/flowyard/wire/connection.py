@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
 from flowyard.wire.answering import Answering
-from flowyard.wire.chunks import ChunkReader
+from flowyard.wire.arriving import Arriving
 from flowyard.wire.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.outbox import Outbox
@@ -36,13 +36,12 @@ class Connection(Writing):
         self._data = bytearray()
         self._raw = b"", b""
         self._head: Head | None = None
-        self._chunks: ChunkReader | None = None
+        self._arriving: Arriving | None = None
         self._request: Request | None = None
         self._task: asyncio.Task[None] | Answering | None = None
         self._is_paused = False
         self._is_over = False
         self._rests = False
-        self._held = 0
 
     @property
     def is_idle(self) -> bool:
@@ -55,12 +54,12 @@ class Connection(Writing):
         self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         self.deadline = self._loop.time() + self._limits.head_s
         if not self._server.add(self):
-            self._refuse(Refusal(503, "Too many connections.", retry_after_s=1))
+            self._refuse_with(self._server.refused(Refusal(503, "Too many connections.", retry_after_s=1)))
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.remove(self)
         self._is_over = True
-        self._hold(0)
+        self._let_go()
         self._gone()
         self.resume_writing()
 
@@ -135,12 +134,12 @@ class Connection(Writing):
         elif self.is_idle:
             self._transport.abort()
         else:
-            self._refuse(Refusal(408, "The request did not arrive in time."))
+            self._refuse_with(self._server.refused(Refusal(408, "The request did not arrive in time.")))
 
     def _read(self) -> None:
         """Read as far as a whole request is here, and start its handler."""
         try:
-            if self._head is None:
+            if self._head is None or self._arriving is None:
                 end = find_head(self._data, self._limits)
                 if end < 0:
                     return
@@ -148,17 +147,18 @@ class Connection(Writing):
                 self._head = parse_head(raw, self._limits)
                 self._raw = raw[:-2], b""
                 del self._data[: end + 4]
-                self._chunks = ChunkReader(self._limits) if self._head.length is None else None
+                self._arriving = Arriving(self._head.length, self._limits, self._server)
                 self.deadline = self._loop.time() + self._limits.body_s
-                self._held = -1
-            body = self._body(self._head)
-            if body is None and self._held < 0 and not self._may_send_body(self._head):
-                return
-            self._hold(0 if body is not None else len(self._data) + len(self._chunks.body if self._chunks else b""))
+            body = self._arriving.take(self._data)
+            if body is None:
+                if self._arriving.is_new and not self._may_send_body(self._head):
+                    return
+                self._arriving.hold(self._data)
         except Refusal as refusal:
-            self._refuse(refusal)
+            self._refuse_with(self._server.refused(refusal))
             return
         if body is not None:
+            self._let_go()
             self._start(self._head, body)
 
     def _may_send_body(self, head: Head) -> bool:
@@ -173,26 +173,14 @@ class Connection(Writing):
             self._write(CONTINUE)
         return True
 
-    def _hold(self, size: int) -> None:
-        """Note how much of an incomplete request is here. Raises Refusal when all connections hold too much."""
-        self._server.held_bytes += size - max(0, self._held)
-        self._held = size
-        if size and self._server.held_bytes > self._limits.held_bytes:
-            raise Refusal(503, "The server holds too much of requests that are not complete.", retry_after_s=1)
-
-    def _body(self, head: Head) -> bytes | None:
-        """The body once it is complete."""
-        if self._chunks is not None:
-            return bytes(self._chunks.body) if self._chunks.feed(self._data) else None
-        length = head.length or 0
-        if len(self._data) < length:
-            return None
-        body = bytes(self._data[:length])
-        del self._data[:length]
-        return body
+    def _let_go(self) -> None:
+        """Nothing more of the request is to come."""
+        if self._arriving is not None:
+            self._arriving.let_go()
+            self._arriving = None
 
     def _start(self, head: Head, body: bytes) -> None:
-        if self._chunks is None and self._begun(self._raw[0], body):
+        if head.length is not None and self._begun(self._raw[0], body):
             return
         self._request = self._request_of(head, body)
         self.go_on(self._server.handle(self._request))
@@ -278,16 +266,15 @@ class Connection(Writing):
 
     def _end(self, *, keeps: bool, aborts: bool = False) -> None:
         """The request is answered."""
-        if keeps or self._is_over:
-            self._next()
-            return
-        self._is_over = True
+        ends = not keeps and not self._is_over
+        self._is_over |= ends
         self._next()
-        self._transport.abort() if aborts else self._linger()
+        if ends:
+            self._transport.abort() if aborts else self._linger()
 
     def _next(self) -> None:
         """Go on with what has arrived meanwhile."""
-        self._task = self._request = self._head = self._chunks = None
+        self._task = self._request = self._head = None
         self._raw = _NOTHING
         if self._is_over:
             return
@@ -298,9 +285,6 @@ class Connection(Writing):
             self._transport.resume_reading()
         if self._data:
             self._read()
-
-    def _refuse(self, refusal: Refusal) -> None:
-        self._refuse_with(self._server.refused(refusal))
 
     def _refuse_with(self, response: Response) -> None:
         """Answer without reading what was to come; the connection ends, because nobody knows where that ends."""
@@ -313,8 +297,7 @@ class Connection(Writing):
         """Close our half; the rest goes once the client has closed its own, or soon."""
         self._write(b"")
         self._data.clear()
-        self._chunks = None
-        self._hold(0)
+        self._let_go()
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
         if self._is_paused:

@@ -192,10 +192,6 @@ class Upstream(asyncio.Protocol):
             else:
                 self.abort()
 
-    def give_back(self) -> None:
-        """Nothing is asked after all."""
-        self._released(self)
-
     def abort(self) -> None:
         """Close at once, whatever is under way."""
         self._transport.abort()

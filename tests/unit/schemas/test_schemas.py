@@ -383,8 +383,9 @@ def test_every_key_of_a_model_has_its_words_and_no_other_has():
             for key, form in part.get("properties", {}).items():
                 assert form.get("description"), f"{each.name}: {name}.{key} says nothing"
             found.setdefault(name, set()).update(part.get("properties", {}))
-    roots = {"ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "RulesFile"}
-    roots |= {"MonitoringFile"}
+    roots = {
+        "ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "MonitoringFile", "RulesFile",
+    }  # fmt: skip
     others = {"run", "flow.dag", "flow.flex", "node"}
     assert {name: keys for name, keys in said.items() if name not in roots | others} == {
         name: found[name] for name in said if name not in roots | others

@@ -80,7 +80,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
-class _Rule(_Strict):
+class _AlertRule(_Strict):
     name: _Name
     when: Annotated[Condition, BeforeValidator(_condition), _Sentence]
     severity: Literal["info", "warning", "critical"] = "warning"
@@ -90,7 +90,7 @@ class _Rule(_Strict):
     notify: list[_Target] | None = None
 
 
-class _Drift(_Strict):
+class _DriftLimits(_Strict):
     reference: Annotated[DriftReference, BeforeValidator(_reference), _Sentence] = DriftReference()
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     effect: Annotated[float, Field(gt=0, le=10)] = 0.1
@@ -100,14 +100,16 @@ class _Drift(_Strict):
 
 
 class MonitoringFile(_Strict):
-    alerts: Annotated[list[_Rule], Field(min_length=1, max_length=100)]
+    """What a ``monitoring.yaml`` may say."""
+
+    alerts: Annotated[list[_AlertRule], Field(min_length=1, max_length=100)]
     flow: _Text | None = None
     records: list[_Text] = []
     notify: list[_Target] = []
-    drift: _Drift = _Drift()
+    drift: _DriftLimits = _DriftLimits()
 
 
-_BLOCKS: dict[str, type[BaseModel]] = {"alerts": _Rule, "drift": _Drift}
+_BLOCKS: dict[str, type[BaseModel]] = {"alerts": _AlertRule, "drift": _DriftLimits}
 
 
 def find_monitoring(path: Path, name: Callable[[], str]) -> MonitoringPolicy:
@@ -132,7 +134,7 @@ def parse_monitoring(file: YamlFile, name: Callable[[], str]) -> MonitoringPolic
     if body is not None:
         problems += _more(body, file)
     if problems or body is None:
-        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+        raise file.unusable(problems)
     return _made(body, file.path.parent, name)
 
 
@@ -148,7 +150,7 @@ def _made(body: MonitoringFile, folder: Path, name: Callable[[], str]) -> Monito
     )
 
 
-def _rule(given: _Rule) -> AlertRule:
+def _rule(given: _AlertRule) -> AlertRule:
     notify = None if given.notify is None else tuple(given.notify)
     return AlertRule(given.name, given.when, given.severity, given.by, given.min_requests, given.cooldown, notify)
 
