@@ -20,7 +20,7 @@ from flowyard.production.experiment_records import iter_experiment_records
 from flowyard.production.forget import count_unit, forget_unit, units_of_request
 from flowyard.production.instants import milliseconds
 from flowyard.production.judging.model import Judgement
-from flowyard.production.judging.score_sums import score_sums
+from flowyard.production.judging.scores import judge_moments
 from flowyard.production.judging.store import (
     JudgedMark,
     Spent,
@@ -182,5 +182,13 @@ class JudgementContract:
         add_judgements(store, [judgement(found[0], {"score": 3}), judgement(found[1], {"score": 4}, **versions)])
         add_judgements(store, [judgement(found[2], {"score": 2}), judgement(found[3], {"score": "none"})])
         add_judgements(store, [judgement(found[4], {"score": 9}, is_drawn=False), judgement(found[5], None)])
-        assert score_sums(store, "triage", DAY, "quality", "score") == {"1": (2, 5.0, 13.0), "2": (1, 4.0, 16.0)}
-        assert score_sums(store, "triage", DAY, "quality", "fluency") == {}
+        scores = judge_moments(store, "triage", DAY, "version")
+        assert {group: (each.n, each.mean) for group, each in scores["quality.score"].items()} == {
+            "1": (2, 2.5),
+            "2": (1, 4.0),
+        }
+        by_arm = judge_moments(store, "answers", DAY, "arm")
+        assert {group: (each.n, each.mean) for group, each in by_arm["quality.score"].items()} == {
+            "a": (2, 2.5),
+            "b": (1, 4.0),
+        }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from functional_helper import RULES, Project, ending, start_flowyard
+from functional_helper import RULES, Project, ending, start_flowyard, wait_for_text
 
 
 @pytest.fixture
@@ -16,15 +15,6 @@ def project(tmp_path: Path) -> Project:
     root = tmp_path / "project"
     root.mkdir()
     return Project(root, tmp_path / "home")
-
-
-def wait_for_text(file: Path, seconds: float = 15) -> str:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if file.exists() and file.read_text():
-            return file.read_text().strip()
-        time.sleep(0.02)
-    raise AssertionError(f"{file.name} was not written within {seconds} s")
 
 
 @pytest.fixture(scope="module")

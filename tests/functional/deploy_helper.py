@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from functional_helper import Completed, flowyard, flowyard_here, one_node_flow
+from functional_helper import Completed, flowyard_here, one_node_flow, quick_flowyard
 
 from flowyard.deploy.targets import open_target
 
@@ -70,9 +70,9 @@ class Shop:
         (root / "sample-request.json").write_text('{"x": "tea"}')
 
     def __call__(self, *words: str | Path, **environment: str) -> Completed:
-        if words[0] in ("registry", "approval") or words[:2] == ("deploy", "status"):  # they start no process
+        if words[:2] == ("deploy", "status"):  # it starts no process
             return self.here(*words, **environment)
-        return flowyard(*words, cwd=self.root, env={**self.variables(), **environment}, timeout=240)
+        return quick_flowyard(*words, cwd=self.root, env={**self.variables(), **environment}, timeout=240)
 
     def here(self, *words: str | Path, **environment: str) -> Completed:
         """Carry out a command in this process."""

@@ -8,18 +8,26 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+from unittest.mock import patch
+
+from quick_commands import fits_here
 
 from flowyard.cli.main import main
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
 
 Completed = subprocess.CompletedProcess[str]
+Found = TypeVar("Found")
+
+PATIENCE_S = 240
+"""How long something is waited for that takes a moment, on a machine that may do much else."""
 
 ECHO_TOOL = """\
 from promptflow.core import tool
@@ -80,7 +88,7 @@ def command_line(args: Iterable[str | Path]) -> list[str]:
 
 
 def flowyard(
-    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 60
+    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line and wait for it."""
     return subprocess.run(
@@ -111,15 +119,32 @@ def in_this_process(folder: Path, environment: Mapping[str, str]) -> Iterator[No
         os.environ.update(before)
 
 
+@contextmanager
+def no_input() -> Iterator[None]:
+    """Who reads from the standard input finds its end."""
+    with Path(os.devnull).open() as nothing, patch.object(sys, "stdin", nothing):
+        yield
+
+
 def flowyard_here(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Completed:
     """Run the command line in this process, which has imported everything already; for what starts no process."""
     out, err, words, code = StringIO(), StringIO(), list(map(str, args)), 0
-    with in_this_process(cwd, clean_environment(env)), redirect_stdout(out), redirect_stderr(err):
+    with in_this_process(cwd, clean_environment(env)), redirect_stdout(out), redirect_stderr(err), no_input():
         try:
             main(words)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 0
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def quick_flowyard(
+    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = PATIENCE_S
+) -> Completed:
+    """Run the command line, in this process where that makes no difference: it spares the start of another one."""
+    words = list(map(str, args))
+    if fits_here(words, env or {}):
+        return flowyard_here(*words, cwd=cwd, env=env)
+    return flowyard(*words, cwd=cwd, env=env, timeout=timeout)
 
 
 def start_flowyard(
@@ -153,7 +178,27 @@ def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE_S)
+
+
+def wait_for_text(file: Path, seconds: float = PATIENCE_S) -> str:
+    """What a process writes into a file, such as its address once it listens."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if file.exists() and (text := file.read_text()):
+            return text.strip()
+        time.sleep(0.02)
+    raise AssertionError(f"{file.name} was not written within {seconds} s")
+
+
+def wait_until(look: Callable[[], Found], what: str = "", process: subprocess.Popen[str] | None = None) -> Found:
+    """What ``look`` finds as soon as it is true. A process that is given must not end before."""
+    until = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        assert process is None or process.poll() is None, f"it ended before: {what}"
+        assert time.monotonic() < until, f"not within {PATIENCE_S} s: {what}"
+        time.sleep(0.02)
+    return found
 
 
 def one_node_flow(inputs: Mapping[str, str], outputs: Mapping[str, str] | None = None, connection: str = "") -> str:
@@ -203,10 +248,10 @@ class Project:
         return "triage"
 
     def run(
-        self, *args: str | Path, code: int | None = 0, env: Mapping[str, str] | None = None, timeout: float = 60
+        self, *args: str | Path, code: int | None = 0, env: Mapping[str, str] | None = None, timeout: float = PATIENCE_S
     ) -> Completed:
         """Run a command with this home; ``code`` is the exit code it must have."""
-        done = flowyard(*args, "--home", self.home, cwd=self.root, env=env, timeout=timeout)
+        done = quick_flowyard(*args, "--home", self.home, cwd=self.root, env=env, timeout=timeout)
         if code is not None:
             assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr

@@ -8,7 +8,6 @@ import json
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,15 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from functional_helper import ending, start_flowyard
+from functional_helper import PATIENCE_S, ending, start_flowyard, wait_for_text, wait_until
 
-from conftest import wait_for_text
 from flowyard.wire import Request, Response, WireServer
 
 __all__ = ["KEY", "Answered", "Behind", "Gate", "ask", "behind", "exposures", "gateway"]
 
 KEY = "control-key-of-the-tests"
-PATIENCE_S = 120
 
 
 @dataclass
@@ -189,10 +186,7 @@ class Gate:
 
     def until(self, is_so: Callable[[Any], bool]) -> Any:
         """Look at the state until it is so."""
-        end = time.monotonic() + PATIENCE_S
-        while not is_so(found := self.state()):
-            assert time.monotonic() < end, found
-        return found
+        return wait_until(lambda: found if is_so(found := self.state()) else None, "another state of the gateway")
 
     def metric(self, name: str) -> float:
         lines = self.control("GET", "/metrics").body.decode().splitlines()

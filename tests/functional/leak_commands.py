@@ -181,6 +181,18 @@ COMMANDS: dict[str, Calls] = {
     "pipeline validate": ((".",), ("leaks", "--json")),
     "pipeline run": (("pr", "."), ("dev", ".", "--until", "register", "--no-wait", "--json"), ("prod", ".")),
     "pipeline report": (("pr", ".", "--output", "reports"), ("prod", ".", "--output", "reports")),
+    "pipeline answer": (
+        ("dev", ".", "--via", "jenkins", "--by", "a", "--decision", "reject", "--evidence", "run={url}"),
+    ),
+    "setup github": (("--repository", "{url}", "--print"), ("--repository", "a/b", "--approver", "{url}", "--print")),
+    "setup azure-devops": (("--organization", "a", "--project", "{url}", "--repository", "r", "--print"),),
+    "pipeline generate": (
+        ("github", "--print"),
+        ("azure-devops", "--print"),
+        ("jenkins", "--print"),
+        ("github", "--check"),
+        ("github", "--json"),
+    ),
     "pipeline comment": (("--file", "data.jsonl"), ("--file", "no_such_report.md")),
     "image build": (
         ("--version", "ok:1", "--push", "--repository", "u:{url}@127.0.0.1:1/x"),
@@ -221,6 +233,10 @@ COMMANDS: dict[str, Calls] = {
     "azure setup": (
         ("--print", "--env", "dev", "--subscription", "s", "--resource-group", "g", "--workspace", "w"),
         ("--print", "--github", "{url}", "--env", "dev", "--subscription", "s"),
+    ),
+    "ab init": (
+        ("ab", "--control", "dev", "--treatment", "test"),
+        ("ab_wrong", "--control", "dev", "--treatment", "dev"),
     ),
     "ab start": (("ab", "--by", "a"), ("ab_gateway",), ("ab_wrong",), ("ab", "--plan", "--json")),
     "ab status": (

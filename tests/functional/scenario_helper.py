@@ -7,20 +7,26 @@ import os
 import random
 import shlex
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from functional_helper import ending, flowyard, flowyard_here, start_flowyard
-from gateway_helper import KEY, PATIENCE_S, Answered, ask
+from functional_helper import (
+    PATIENCE_S,
+    ending,
+    flowyard_here,
+    quick_flowyard,
+    start_flowyard,
+    wait_for_text,
+    wait_until,
+)
+from gateway_helper import KEY, Answered, ask
 
-from conftest import wait_for_text
 from flowyard.deploy.targets import open_target
 
-__all__ = ["CURT", "FAILING", "KIND", "Greeting", "documented_commands", "wait_until"]
+__all__ = ["CURT", "FAILING", "KIND", "Greeting", "documented_commands"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FLOW = """\
@@ -91,8 +97,8 @@ min_sample: 60
 ramp: [{share: 25, min_duration: 0s, min_sample: 10}, {share: 50, min_duration: 0s}]
 decide: approval
 """
-_IN_PROCESS = ("registry", "dataset", ("deploy", "status"), ("ab", "status"), ("approval", "list"))
-"""Commands that only look, or write files down: they need no process of their own."""
+_IN_PROCESS = (("deploy", "status"), ("ab", "status"), ("ab", "start"))
+"""Commands that start no process, beside those that never do."""
 
 
 def documented_commands(page: str, heading: str) -> list[list[str]]:
@@ -101,15 +107,6 @@ def documented_commands(page: str, heading: str) -> list[list[str]]:
     code = section.partition("\n## ")[0].split("```")[1::2]
     lines = [line for part in code for line in part.splitlines() if line.startswith("flowyard ")]
     return [shlex.split(line, comments=True)[1:] for line in lines]
-
-
-def wait_until(is_so: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:
-    """Wait for what another process does, which must not end meanwhile if it is given."""
-    until = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert process is None or process.poll() is None, f"it ended before: {what}"
-        assert time.monotonic() < until, f"not within {PATIENCE_S} s: {what}"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -144,10 +141,10 @@ class Greeting:
     def run(self, *words: str, code: int | None = 0, **environment: str) -> str:
         """Run a command; gives what it printed. ``code`` is the exit code it must have, None for any."""
         env = {**self.variables, **environment}
-        if words[0] in _IN_PROCESS or words[:2] in _IN_PROCESS:
+        if words[:2] in _IN_PROCESS:
             done = flowyard_here(*words, cwd=self.root, env=env)
         else:
-            done = flowyard(*words, cwd=self.root, env=env, timeout=2 * PATIENCE_S)
+            done = quick_flowyard(*words, cwd=self.root, env=env, timeout=2 * PATIENCE_S)
         assert code in (None, done.returncode), f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout

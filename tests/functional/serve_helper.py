@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from functional_helper import Project, ending, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import Project, ending, start_flowyard, wait_for_text
 
 __all__ = ["STREAM", "Answer", "Asking", "events", "serving"]
 
@@ -77,7 +75,7 @@ def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None 
     ready.unlink(missing_ok=True)
     words = ["flow", "serve", "--source", flow, "--port", "0", "--ready-file", ready, "--home", project.home, *more]
     with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
-        yield Asking(wait_for_text(ready, 120), process)
+        yield Asking(wait_for_text(ready), process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
 

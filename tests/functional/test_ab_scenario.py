@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from scenario_helper import CURT, FAILING, KIND, Greeting, documented_commands, wait_until
+from functional_helper import wait_until
+from scenario_helper import CURT, FAILING, KIND, Greeting, documented_commands
 
 SECTION = "From two versions to one, in eight commands"
 

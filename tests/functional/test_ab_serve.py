@@ -12,11 +12,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from functional_helper import ending, flowyard_here, start_flowyard
+from functional_helper import ending, flowyard_here, start_flowyard, wait_for_text
 from gateway_helper import PATIENCE_S, Answered, ask
 from ruamel.yaml import YAML
-
-from conftest import wait_for_text
 
 KEY = "decision-key-of-the-tests"
 POLICY = """\

@@ -40,7 +40,12 @@ TEMPLATE_ENTRY = {
     "CURRENT_DEPLOYMENT_TRAFFIC_ALLOCATION": "60",
     "DEPLOYMENT_VM_SIZE": "Standard_DS3_v2",
     "DEPLOYMENT_INSTANCE_COUNT": 2,
-    "ENVIRONMENT_VARIABLES": {"OTHER_API_KEY": "sk-in-a-file", "LEVEL": "5"},
+    "ENVIRONMENT_VARIABLES": {
+        "OTHER_API_KEY": "sk-in-a-file",
+        "LEVEL": "5",
+        "ORDERS": "postgresql://shop:sk-in-a-file@db.example/orders",
+        "BLOBS": "AccountName=a;AccountKey=sk-in-a-file;",
+    },
 }
 
 
@@ -90,8 +95,8 @@ def test_a_flow_becomes_a_use_case_that_runs(flow: Path, repository: Path):
     assert sorted(view["files"]) == sorted(f"ask_me/{name}" for name in made)
     require_valid(repository / "ask_me")
     places = {each["found"]: each["where"] for each in view["mapped"]}
-    assert places["input question"] == "flows/Ask_Me/flow.dag.yaml:2"
-    assert places["connection my_model"] == "flows/Ask_Me/flow.dag.yaml:6"
+    assert places["input question"] == "ask_me/flows/Ask_Me/flow.dag.yaml:2", "a path from here"
+    assert places["connection my_model"] == "ask_me/flows/Ask_Me/flow.dag.yaml:6"
     assert json.loads(made["sample-request.json"]) == {"question": "What is the capital of Peru?"}
     rules = ("--simulate", "../rules.yaml")
     done = flowyard("experiment", "run", "ask_me", *rules, "--json", cwd=repository)
@@ -177,13 +182,16 @@ def test_a_repository_of_the_template_stays_and_gets_what_it_lacks(tmp_path: Pat
     (environment,) = read_deploy_config(root / "letters").environments
     assert (environment.name, environment.target, environment.traffic) == ("dev", "azure-ml", 60)
     assert (environment.instances, environment.endpoint) == (2, "letters")
-    assert environment.variables == {"OTHER_API_KEY": "${OTHER_API_KEY}", "LEVEL": "5"}
+    assert environment.variables == {
+        **{name: f"${{{name}}}" for name in ("OTHER_API_KEY", "ORDERS", "BLOBS")},
+        "LEVEL": "5",
+    }
     assert environment.options["instance_type"] == "Standard_DS3_v2"
     assert b"sk-in-a-file" not in after["letters/deployment.yaml"]
     assert "sk-in-a-file" not in json.dumps(view)
     said = [(each["where"], each["message"]) for each in view["left"]]
     config = "letters/configs/deployment_config.json"
-    assert (f"{config}:18", "'dev' is there already; deployment.yaml has one place for each environment.") in said
+    assert (f"{config}:20", "'dev' is there already; deployment.yaml has one place for each environment.") in said
     assert any(place == "talk/configs/deployment_config.json:1" for place, _ in said)
     assert all(place.rpartition(":")[2].isdigit() for place, _ in said)
     assert not any("--write" in each["advice"] for each in view["left"])

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, clean_environment, ending, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import PATIENCE_S, Project, clean_environment, ending, start_flowyard, wait_for_text
 
 DIGEST = "ab" * 32
 PLACE = ("--env", "prod", "--target", "endpoint")
@@ -128,16 +126,16 @@ def test_a_killed_wait_goes_on_with_the_same_deadline(project: Project, tmp_path
                 stderr=stderr,
             )
             with ending(waiting):
-                assert asked["id"] in wait_for_text(log, 60)
+                assert asked["id"] in wait_for_text(log)
                 waiting.send_signal(how)
-                assert waiting.wait(timeout=30) == (130 if how is signal.SIGINT else -signal.SIGKILL)
+                assert waiting.wait(timeout=PATIENCE_S) == (130 if how is signal.SIGINT else -signal.SIGKILL)
     assert f"flowyard approval wait {asked['id']}" in log.read_text()
     after = project.json("approval", "show", asked["id"])
     assert (after["state"], after["expires_at"]) == ("pending", asked["expires_at"])
     again = start_flowyard("approval", "wait", asked["id"], "--poll", "0.1", "--home", project.home, cwd=project.root)
     with ending(again):
         project.run("approval", "approve", asked["id"], "--reason", "good")
-        assert again.wait(timeout=30) == 0
+        assert again.wait(timeout=PATIENCE_S) == 0
 
 
 ANSWER = """

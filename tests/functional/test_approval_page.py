@@ -18,9 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP
 from bench.browser_page import BROWSER, BrowserPage, in_browser
-from functional_helper import Project, ending, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import Project, ending, start_flowyard, wait_for_text
 
 PLACE = ("--env", "prod", "--digest", "ab" * 32)
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

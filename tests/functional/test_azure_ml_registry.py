@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from azure_ml import FakeAzure, Fault, running_azure
-from functional_helper import Completed, flowyard
+from functional_helper import Completed, quick_flowyard
 
 from flowyard.registry import Registry
 from flowyard.registry.stores.azure_ml import open_store
@@ -22,7 +22,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeAzure]:
 
 def register(azure: FakeAzure, folder: Path, home: str = "home") -> Completed:
     env = {**azure.environ, "FLOWYARD_REGISTRY": azure.url, "FLOWYARD_HOME": str(folder / home)}
-    return flowyard("dataset", "register", "tickets.jsonl", "--name", "tickets", "--json", cwd=folder, env=env)
+    return quick_flowyard("dataset", "register", "tickets.jsonl", "--name", "tickets", "--json", cwd=folder, env=env)
 
 
 def test_a_version_is_made_once_and_found_from_another_machine(azure: FakeAzure, tmp_path: Path):
@@ -49,7 +49,7 @@ def test_a_refusal_ends_the_command_and_makes_no_version(azure: FakeAzure, tmp_p
     assert "az role assignment create" in denied.stderr
     azure.faults.clear()
     azure.token = "another"
-    refused = flowyard(
+    refused = quick_flowyard(
         *("dataset", "register", "tickets.jsonl", "--name", "tickets"),
         cwd=tmp_path,
         env={**azure.environ, "FLOWYARD_AZURE_TOKEN": "an-old-token", "FLOWYARD_REGISTRY": azure.url},

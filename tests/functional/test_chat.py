@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from functional_helper import Project, clean_environment, command_line, ending
+from functional_helper import PATIENCE_S, Project, clean_environment, command_line, ending
 
 CHAT_FLOW = """\
 inputs:
@@ -198,7 +198,7 @@ class Terminal:
         raise AssertionError(self.seen)
 
     def code(self) -> int:
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_S)
 
 
 @contextmanager

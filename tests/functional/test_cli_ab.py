@@ -38,16 +38,25 @@ def test_a_better_treatment_climbs_the_ramp_and_waits_for_a_yes(ab: Ab, tmp_path
 
     write_records(records, since, {"a": (600, 400), "b": (800, 200)}, epoch=2)
     code, found, _ = ab("ab", "status", ".", "--evidence", "records.jsonl")
-    assert (code, found["state"], found["rule"], found["ramp"]["share"]) == (0, "promote", "primary_better", 50)
+    assert (code, found["state"], found["rule"], found["ramp"]["share"]) == (4, "promote", "primary_better", 50)
+    assert found["approval"]["request"] is None, "looking asks nobody"
     assert found["primary"]["interval"][0] > 0
     assert [each["treatment_share"] for each in found["epochs"]] == [0.1, 0.5]
+    assert found["approval"]["request"] is None
 
     code, found, _ = ab("ab", "decide", ".", "--evidence", "records.jsonl")
     assert (code, found["moved_to"], found["approval"]["allowed"]) == (4, None, False)
+    code, text, _ = ab("ab", "status", ".", "--evidence", "records.jsonl", as_json=False)
+    assert (code, f"flowyard approval approve {found['approval']['request']}" in text) == (4, True)
     again = ab("ab", "decide", ".", "--evidence", "records.jsonl")[1]
     assert again["approval"]["request"] == found["approval"]["request"], "asked once"
+    code, looked, _ = ab("ab", "status", ".", "--evidence", "records.jsonl")
+    assert (code, looked["approval"]) == (4, found["approval"])
+    command = f"flowyard approval approve {found['approval']['request']} --reason"
+    assert command in ab("ab", "status", ".", "--evidence", "records.jsonl", as_json=False)[1]
     answered = ab("approval", "approve", found["approval"]["request"], "--by", "bob", "--reason", "better")
     assert answered[0] == 0
+    assert ab("ab", "status", ".", "--evidence", "records.jsonl")[1]["approval"]["allowed"]
     code, found, _ = ab("ab", "decide", ".", "--evidence", "records.jsonl")
     assert (code, found["moved_to"], found["ramp"]["end"]) == (0, 100, "promote")
     assert json.loads(split.read_text())["weights"] == {"a": 0, "b": 100}
@@ -120,10 +129,14 @@ class Control(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._may() and self.path == "/v1/gateway/epochs":
             self._answer(200, {"epochs": self.epochs})
+        elif self.path == "/v1/gateway":
+            self._answer(200, {"backends": {"a": {"version": "shop:3"}, "b": {"version": "shop:4"}}})
 
     def do_PUT(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self._may() and self.path == "/v1/gateway/weights":
+        if not asked["weights"].keys() <= {"a", "b"}:
+            self._answer(404, {"error": {"message": "There is no backend \x1b[1mc. Known: 'a', 'b'."}})
+        elif self._may() and self.path == "/v1/gateway/weights":
             self.epochs.append({"epoch": len(self.epochs) + 1, "at": datetime.now(UTC).isoformat(), **asked})
             self._answer(200, self.epochs[-1])
 
@@ -155,6 +168,28 @@ def control() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_start_that_the_gateway_refuses_is_begun_again(ab: Ab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GATEWAY_KEY", SECRET)
+    with control() as (url, epochs):
+        policy = f'{POLICY}split: {{gateway: "{url}", key: "${{GATEWAY_KEY}}"}}\n'
+        (tmp_path / "ab.yaml").write_text(policy.replace("treatment: b", "treatment: c"))
+        code, _, said = ab("ab", "start", ".")
+        assert code == 5
+        assert "Known: 'a', 'b'" in said
+        assert "\x1b" not in said
+        assert "flowyard ab start" in ab("ab", "status", ".", as_json=False)[1]
+        (tmp_path / "ab.yaml").write_text(policy)
+        assert ab("ab", "start", ".")[1]["ramp"]["share"] == 10
+        assert epochs[-1]["weights"] == {"a": 90, "b": 10}
+        code, _, said = ab("ab", "start", ".")
+        assert code == 2
+        assert "'experiment: greeting'" in said
+        text = ab("ab", "status", ".", as_json=False)[1]
+        assert "nothing yet of the experiment greeting: flowyard monitor collect" in " ".join(text.split())
+        ab("ab", "stop", ".", "--reason", "not now")
+        assert "greeting: ended (stopped)" in ab("ab", "status", ".", as_json=False)[1]
 
 
 def test_the_split_of_a_gateway(ab: Ab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

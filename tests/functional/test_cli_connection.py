@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Completed, Project, clean_environment, command_line, flowyard, one_node_flow
+from functional_helper import PATIENCE_S, Completed, Project, clean_environment, command_line, flowyard, one_node_flow
 
 KEY = "sk-Zq8vT3mLw0/cB+tested=="
 OTHER_KEY = "sk-another-0123456789"
@@ -317,7 +317,7 @@ def on_terminal(project: Project, args: list[str], typed: str) -> tuple[int, str
             if not sent and screen.rstrip().endswith(":"):
                 os.write(ours, f"{typed}\n".encode())
                 sent = True
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
     os.close(ours)
     return process.returncode, screen
 

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, read_jsonl, runs_of, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import (
+    PATIENCE_S,
+    Project,
+    ending,
+    one_node_flow,
+    read_jsonl,
+    runs_of,
+    start_flowyard,
+    wait_for_text,
+)
 
 
 def experiment(project: Project, *args: str, code: int = 0, env: dict[str, str] | None = None) -> Any:
@@ -121,7 +128,7 @@ def test_a_real_endpoint_replaces_the_declared_simulation(project: Project, tmp_
         url = wait_for_text(ready)
         env = {"TRIAGE_MODEL_API_KEY": "sk-anything", "TRIAGE_MODEL_BASE_URL": f"{url}/v1"}
         served = experiment(project, *words, env=env)
-        with urllib.request.urlopen(f"{url}/stats", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/stats", timeout=PATIENCE_S) as answer:
             stats = json.loads(answer.read())
     assert stats["calls"] >= 24
     assert stats["by_rule"]["few-shot triage"] >= 20

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, clean_environment
+from functional_helper import Completed, Project, flowyard_here
 from template_repository import write_repository
 
 from flowyard.migration.scripts import SCRIPTS
@@ -26,11 +24,8 @@ def migrated(repository: Path, *options: str, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
-def run(repository: Path, *options: str) -> Any:
-    words = [sys.executable, "-m", "flowyard", "migrate", str(repository), *options]
-    return subprocess.run(
-        words, capture_output=True, text=True, check=False, cwd=repository, env=clean_environment(), timeout=120
-    )
+def run(repository: Path, *options: str) -> Completed:
+    return flowyard_here("migrate", repository, *options, cwd=repository)
 
 
 def found(view: Any, use_case: str | None, kind: str) -> dict[str, str]:
@@ -173,11 +168,10 @@ def test_a_folder_without_an_experiment_is_refused(tmp_path: Path) -> None:
 
 
 def run_rejected(folder: Path) -> str:
-    words = [sys.executable, "-m", "flowyard", "migrate", str(folder), "--write"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=clean_environment(), timeout=60)
+    done = flowyard_here("migrate", folder, "--write", cwd=Path.cwd())
     assert done.returncode == 2
     assert not list(folder.glob("*.md"))
-    return str(done.stderr)
+    return done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ASK_FLOW, ASK_TEMPLATE, ECHO_TOOL, RULES, Project, all_text, flowyard, one_node_flow
+from functional_helper import (
+    ASK_FLOW,
+    ASK_TEMPLATE,
+    ECHO_TOOL,
+    RULES,
+    Project,
+    all_text,
+    one_node_flow,
+    quick_flowyard,
+)
 
 CANARY = "c4n4ry-7766554433"
 VARIANTS = """\
@@ -300,18 +309,20 @@ def test_a_copy_has_the_digest_and_the_facts(project: Project, tmp_path: Path):
     made = registered(project, flow, "--variant", "work=loud", "--note", "approved by the team")
     other = tmp_path / "other" / ".flowyard"
     project.echo_flow()
-    done = flowyard("registry", "register", "echo", "--name", "words", "--home", other, cwd=project.root)
+    done = quick_flowyard("registry", "register", "echo", "--name", "words", "--home", other, cwd=project.root)
     assert done.returncode == 0, done.stderr
     shutil.rmtree(project.root / flow)  # it is not made again from anything
     copied = project.json("registry", "copy", "words:1", "--to", str(other))
     assert (copied["version"], copied["digest"], copied["new"]) == (2, made["digest"], True)
     again = project.json("registry", "copy", "words:1", "--to", str(other))
     assert (again["version"], again["new"], again["facts"]) == (2, False, 0)
-    shown = json.loads(flowyard("registry", "show", "words:2", "--json", "--home", other, cwd=project.root).stdout)
+    shown = json.loads(
+        quick_flowyard("registry", "show", "words:2", "--json", "--home", other, cwd=project.root).stdout
+    )
     facts = [fact["value"] for fact in shown["versions"][0]["lineage"]]
     assert all(fact["copied_from"].startswith("words:1 of ") for fact in facts)
     assert "approved by the team" in [fact.get("text") for fact in facts]
-    flowyard("registry", "checkout", "words:2", "out", "--home", other, cwd=project.root)
+    quick_flowyard("registry", "checkout", "words:2", "out", "--home", other, cwd=project.root)
     assert project.json("flow", "test", "--flow", "out", "--inputs", "x=ab") == {"out": "AB"}
 
 

@@ -11,6 +11,7 @@ from functional_helper import (
     ASK_FLOW,
     ASK_TEMPLATE,
     ECHO_TOOL,
+    PATIENCE_S,
     RULES,
     Project,
     ending,
@@ -184,7 +185,7 @@ def test_of_two_at_once_with_the_same_name_one_wins(project: Project):
     data = project.jsonl("data.jsonl", [{"x": str(n)} for n in range(20)])
     args = ["run", "create", "--flow", project.echo_flow(), "--data", data, "--name", "same", "--home", project.home]
     with ending(start_flowyard(*args, cwd=project.root)) as one, ending(start_flowyard(*args, cwd=project.root)) as two:
-        assert sorted([one.wait(timeout=20), two.wait(timeout=20)]) == [0, 2]
+        assert sorted([one.wait(timeout=PATIENCE_S), two.wait(timeout=PATIENCE_S)]) == [0, 2]
     assert len(read_jsonl(project.json("run", "show", "--name", "same")["outputs"])) == 20
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from functional_helper import Completed, Project, clean_environment, start_flowyard
+from functional_helper import PATIENCE_S, Completed, Project, clean_environment, start_flowyard
 
 from flowyard.errors import StoreError, UserError
 from flowyard.llm import Connection, ConnectionStore
@@ -98,7 +98,7 @@ def test_a_command_killed_early_or_late_leaves_a_whole_store(project: Project):
             process.wait(wait)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
         found = ConnectionStore(folder(project), {}).find("my_model")
         assert found is not None
         assert found.api_key == KEY

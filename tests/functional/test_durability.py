@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, read_jsonl, start_flowyard
+from functional_helper import PATIENCE_S, Project, ending, one_node_flow, read_jsonl, start_flowyard
 
 SLOW_TOOL = """\
 import time
@@ -22,7 +22,7 @@ def work(x: int):
     time.sleep(0.05)
     return x
 """
-STUCK_TOOL = SLOW_TOOL.replace("time.sleep(0.05)", "time.sleep(0.01 if x < 5 else 60)")
+STUCK_TOOL = SLOW_TOOL.replace("time.sleep(0.05)", "time.sleep(0.01 if x < 5 else 600)")
 LINES = 200
 
 
@@ -35,7 +35,7 @@ def start(project: Project, tool: str, *, concurrency: int) -> subprocess.Popen[
 
 def wait_for_lines(project: Project, count: int) -> Path:
     file = project.home / "runs" / "slow" / "lines.jsonl"
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_S
     while not file.exists() or file.read_bytes().count(b"\n") < count:
         assert time.monotonic() < until, "no lines were finished"
         time.sleep(0.01)
@@ -59,7 +59,7 @@ def test_interrupted(project: Project, tool: str, finished: int, concurrency: in
     with ending(start(project, tool, concurrency=concurrency)) as process:
         file = wait_for_lines(project, finished)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == 130
+        assert process.wait(timeout=PATIENCE_S) == 130
     lines = read_jsonl(file)
     assert finished <= len(lines) < LINES
     shown = project.json("run", "show", "--name", "slow")
@@ -76,7 +76,7 @@ def test_killed(project: Project):
         file = wait_for_lines(project, 8)
         assert project.json("run", "show", "--name", "slow")["status"] == "running"
         process.kill()
-        process.wait(timeout=5)
+        process.wait(timeout=PATIENCE_S)
     whole, _, torn = file.read_bytes().rpartition(b"\n")
     lines = [json.loads(line) for line in whole.splitlines()]
     assert 8 <= len(lines) < LINES

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from functional_helper import Project, ending, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import Project, ending, start_flowyard, wait_for_text
 
 KEY = "key-of-the-endpoint-1234"
 
@@ -24,7 +22,7 @@ def served(project: Project, tmp_path: Path) -> Iterator[str]:
     words = ["flow", "serve", "--source", project.echo_flow(), "--port", "0", "--ready-file", ready]
     env = {"FLOWYARD_SERVE_KEY": KEY, "FLOWYARD_HOME": str(project.home)}
     with ending(start_flowyard(*words, cwd=project.root, env=env)):
-        yield wait_for_text(ready, 60)
+        yield wait_for_text(ready)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 from functional_helper import (
     ASK_FLOW,
     ASK_TEMPLATE,
+    PATIENCE_S,
     RULES,
     Completed,
     Project,
@@ -201,7 +202,7 @@ from promptflow.core import tool
 
 @tool
 def work(x: str):
-    time.sleep(0 if x == "fast" else 60)
+    time.sleep(0 if x == "fast" else 600)
     return x
 """
 
@@ -217,6 +218,6 @@ def test_an_interrupted_run_is_recorded_as_canceled(project: Project) -> None:
         while not ((folder / "lines.jsonl").exists() and (folder / "lines.jsonl").stat().st_size):
             assert process.poll() is None, "the script ended by itself"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=PATIENCE_S) == 130
     record = json.loads((folder / "run.json").read_text("utf-8"))
     assert (record["status"], record["lines"]["completed"]) == ("canceled", 1)

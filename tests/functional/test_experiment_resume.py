@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, read_jsonl, runs_of, start_flowyard
+from functional_helper import Project, ending, read_jsonl, runs_of, start_flowyard, wait_until
 
 LINES = 12
 FLOW = """\
@@ -93,19 +91,11 @@ def stop(project: Project, where: str, how: signal.Signals, *words: str) -> tupl
     before = calls(project)[f"{where} 4"]
     command = start_flowyard(*words, "--home", project.home, cwd=project.root, stderr=subprocess.PIPE)
     with ending(command) as process:
-        wait_for(lambda: calls(project)[f"{where} 4"] > before, process)
+        wait_until(lambda: calls(project)[f"{where} 4"] > before, "the line", process)
         process.send_signal(how)
         said = process.communicate(timeout=60)[1]
     hindrance.unlink()
     return process.returncode, said
-
-
-def wait_for(look: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 90
-    while not look():
-        assert process.poll() is None, "it ended before it was stopped"
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.01)
 
 
 def calls(project: Project) -> Counter[str]:
@@ -184,7 +174,7 @@ def test_a_change_is_noticed(numbers: Project):
 def test_one_process_at_a_time(numbers: Project):
     hindrance = numbers.write("stop_one", "")
     with ending(start_flowyard(*RUN, "--home", numbers.home, cwd=numbers.root)) as process:
-        wait_for(lambda: calls(numbers)["one 4"] > 0, process)
+        wait_until(lambda: calls(numbers)["one 4"] > 0, "the line", process)
         assert "is running" in numbers.run("experiment", "resume", "numbers", code=2).stderr
         hindrance.unlink()
         assert process.wait(timeout=60) == 0

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 from environments_helper import make_wheel, wheels_of_own_packages
-from functional_helper import Project, clean_environment, ending, one_node_flow
+from functional_helper import Project, clean_environment, ending, one_node_flow, wait_for_text
 from image_helper import free_port, score
 from package_index import PASSWORD, package_index
-
-from conftest import wait_for_text
 
 TOOL = """\
 import os

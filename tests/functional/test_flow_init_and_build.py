@@ -8,9 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from functional_helper import RULES, Project, ending, flowyard, one_node_flow, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import PATIENCE_S, RULES, Project, ending, flowyard, one_node_flow, start_flowyard, wait_for_text
 
 ASK = """\
 inputs:
@@ -118,7 +116,7 @@ def test_what_was_built_serves(project: Project, simulated_server: str):
             data=b'{"question": "What is the capital of Latvia?"}',
             headers={"Authorization": "Bearer sk"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             assert json.loads(answer.read()) == {"answer": "The capital."}
 
 

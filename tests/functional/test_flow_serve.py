@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, one_node_flow, start_flowyard
+from functional_helper import (
+    ASK_FLOW,
+    ASK_TEMPLATE,
+    RULES,
+    Project,
+    ending,
+    one_node_flow,
+    start_flowyard,
+    wait_for_text,
+)
 from serve_helper import events, serving
-
-from conftest import wait_for_text
 
 SHOUT = """\
 from promptflow.core import tool

@@ -8,7 +8,6 @@ import json
 import random
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from functional_helper import Project, one_node_flow
+from functional_helper import Project, one_node_flow, wait_until
 from serve_helper import serving
 from test_flow_serve_use import chat_flow
 
@@ -121,10 +120,7 @@ def request(path: str, body: Any, *headers: str) -> bytes:
 
 
 def until_idle(ask: Any) -> None:
-    deadline = time.monotonic() + 120
-    while "flowyard_serve_in_flight 0\n" not in ask("/metrics").text:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: "flowyard_serve_in_flight 0\n" in ask("/metrics").text)
 
 
 def test_three_thousand_requests_and_aborted_streams_leave_nothing(project: Project):

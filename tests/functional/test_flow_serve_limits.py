@@ -11,10 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from functional_helper import Project, one_node_flow
+from functional_helper import Project, one_node_flow, wait_for_text
 from serve_helper import STREAM, Asking, serving
-
-from conftest import wait_for_text
 
 GATE = """\
 from pathlib import Path
@@ -45,7 +43,7 @@ def test_more_than_fit_are_refused_at_once_and_the_others_answered(project: Proj
     with serving(project, "gate", env={"FLOWYARD_SERVE_AT_ONCE": "2"}) as ask, ThreadPoolExecutor(2) as crowd:
         answers = [crowd.submit(ask, "/score", {"x": name}) for name in "ab"]
         for name in "ab":
-            wait_for_text(flow / f"{name}.began", 120)
+            wait_for_text(flow / f"{name}.began")
         refused = ask("/score", {"x": "c"})
         assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
         assert ask("/health").status == 200
@@ -87,7 +85,7 @@ def test_who_leaves_ends_the_stream_behind(project: Project):
         left.sock.shutdown(socket.SHUT_RDWR)
         answer.close()
         left.close()
-        wait_for_text(flow / "a.ended", 120)
+        wait_for_text(flow / "a.ended")
         (flow / "open").write_text("yes")
         assert ask("/score", {"x": "b"}).json() == {"out": "onetwo"}
 
@@ -121,7 +119,7 @@ def test_a_stream_that_outlasts_the_grace_time_says_so(project: Project):
         assert b"event: error\n" in rest
         assert b"stopping" in rest
         open_one.close()
-        wait_for_text(flow / "a.ended", 120)
+        wait_for_text(flow / "a.ended")
 
 
 @pytest.mark.parametrize("name", ["AT_ONCE", "LINE_S", "BODY_BYTES", "GRACE_S", "RECORDS_SHARE"])

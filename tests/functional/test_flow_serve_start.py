@@ -10,11 +10,9 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, start_flowyard
+from functional_helper import Project, ending, one_node_flow, start_flowyard, wait_for_text
 from serve_helper import serving
 from test_flow_serve_limits import SSE, STREAM
-
-from conftest import wait_for_text
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -42,7 +40,7 @@ def test_the_second_ctrl_c_does_not_wait_for_streams(project: Project, workers: 
     words = ["flow", "serve", "--source", "gate", "--port", "0", "--ready-file", ready, "--home", project.home]
     env = {"FLOWYARD_SERVE_GRACE_S": "600", "PROMPTFLOW_WORKER_NUM": workers}
     with ending(start_flowyard(*words, cwd=project.root, env=env)) as process:
-        address = urlsplit(wait_for_text(ready, 120)).netloc
+        address = urlsplit(wait_for_text(ready)).netloc
         opened = http.client.HTTPConnection(address, timeout=120)
         opened.request("POST", "/score", json.dumps({"x": "a"}), SSE)
         answer = opened.getresponse()
@@ -55,7 +53,7 @@ def test_the_second_ctrl_c_does_not_wait_for_streams(project: Project, workers: 
         assert b"event: error\n" in answer.read()
         opened.close()
         assert process.wait(120) == 0
-    wait_for_text(flow / "a.ended", 120)
+    wait_for_text(flow / "a.ended")
 
 
 def _answers(connection: http.client.HTTPConnection) -> bool:
@@ -75,7 +73,7 @@ def test_after_a_kill_the_same_port_serves_again(project: Project):
     ready = project.root / "ready"
     words = ["flow", "serve", "--source", flow, "--ready-file", ready, "--home", project.home]
     with ending(start_flowyard(*words, "--port", "0", cwd=project.root)) as process:
-        address = wait_for_text(ready, 120)
+        address = wait_for_text(ready)
         process.kill()
     with serving(project, flow, "--port", str(urlsplit(address).port)) as ask:
         assert ask.url == address

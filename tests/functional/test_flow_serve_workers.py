@@ -7,18 +7,15 @@ import os
 import re
 import signal
 import socket
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from functional_helper import Project, ending, one_node_flow, start_flowyard
+from functional_helper import Project, ending, one_node_flow, start_flowyard, wait_for_text, wait_until
 from serve_helper import Asking, serving
 from test_flow_serve_limits import SSE, STREAM, connection
 
-from conftest import wait_for_text
 from flowyard.errors import UserError
 from flowyard.serving import ServingSettings
 
@@ -39,13 +36,6 @@ def work(x: str):
             time.sleep(0.01)
     return str(os.getpid())
 """
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def workers_of(ask: Asking) -> set[int]:
@@ -74,7 +64,7 @@ def test_workers_answer_at_one_port_are_counted_together_and_replaced(project: P
 
         victim = min(first)
         os.kill(victim, signal.SIGKILL)
-        until(lambda: len(workers_of(ask) - {victim}) == 2)
+        wait_until(lambda: len(workers_of(ask) - {victim}) == 2)
         assert int(ask("/score", {"x": "a"}, **key).json()["out"]) != victim
     assert not list(flow.glob("*.met"))
 
@@ -101,14 +91,14 @@ def test_workers_end_with_who_started_them(project: Project):
     ready = project.root / "ready"
     words = ["flow", "serve", "--source", "who", "--port", "0", "--ready-file", ready]
     with ending(start_flowyard(*words, cwd=project.root, env={"PROMPTFLOW_WORKER_NUM": "2"})) as process:
-        address = urlsplit(wait_for_text(ready, 120))
+        address = urlsplit(wait_for_text(ready))
         process.kill()
 
     def is_closed() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex((address.hostname, address.port)) != 0
 
-    until(is_closed)
+    wait_until(is_closed)
 
 
 def test_what_is_wrong_with_the_flow_is_said_once(project: Project):
@@ -123,9 +113,9 @@ def test_threads_are_as_many_as_prompt_flows_variable_says(project: Project):
     flow = project.root / project.flow("who", one_node_flow({"x": "string"}), work_py=WHO)
     with serving(project, "who", env={"PROMPTFLOW_WORKER_THREADS": "1"}) as ask, ThreadPoolExecutor(2) as crowd:
         first = crowd.submit(ask, "/score", {"x": "meet"})
-        until(lambda: len(list(flow.glob("*.met"))) == 1)
+        wait_until(lambda: len(list(flow.glob("*.met"))) == 1)
         second = crowd.submit(ask, "/score", {"x": "meet"})
-        until(lambda: "flowyard_serve_waiting 1\n" in ask("/metrics").text)
+        wait_until(lambda: "flowyard_serve_waiting 1\n" in ask("/metrics").text)
         (flow / "other.met").write_text("yes")
         assert (first.result().status, second.result().status) == (200, 200)
 

@@ -12,7 +12,7 @@ from gateway_helper import Behind, Gate, behind, exposures, gateway
 
 POLICY = """\
 name: shop
-arms: {control: a, treatment: b}
+arms: {control: "a:1", treatment: b}
 primary: {metric: feedback, field: feedback.rating, success: [up]}
 guardrails: [{metric: error_rate, most: 0.05, most_times_control: 2}]
 interval: 1s

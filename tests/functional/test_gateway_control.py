@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from functional_helper import flowyard
+import pytest
+from functional_helper import quick_flowyard
 from gateway_helper import KEY, ask, behind, gateway
 
 from flowyard.ab.split_gateway import GatewaySplit
+from flowyard.errors import UserError
 from flowyard.gateway.control import ControlPlane
 
 ROUTES = [
@@ -69,7 +71,23 @@ def test_a_test_of_two_versions_reads_and_sets_them(tmp_path: Path):
             (1, {"a": 90, "b": 10}),
             (2, {"a": 75, "b": 25}),
         ]
+        by_version = GatewaySplit(gate.control_url, KEY, ("a:1", "b"))
+        by_version.set_weights({"a:1": 60, "b": 40}, "another step")
+        assert by_version.weights() == {"a:1": 60, "b": 40}
+        assert gate.state()["weights"] == {"a": 60, "b": 40}
         gate.stop()
+
+
+def test_arms_that_are_no_two_backends_are_refused(tmp_path: Path):
+    with behind("a") as (a,):
+        versions = {"a": "shop:3", "b": "shop:3", "c": "shop:4"}
+        backends = {name: {"url": a.url, "weight": 1, "version": version} for name, version in versions.items()}
+        with gateway(tmp_path, {"a": a}, backends=backends) as gate:
+            wrong = {("shop:3", "b"): "a, b of", ("a", "shop:5"): "No backend of", ("c", "shop:4"): "the same backend"}
+            for arms, said in wrong.items():
+                with pytest.raises(UserError, match=said):
+                    GatewaySplit(gate.control_url, KEY, arms).splits()
+            gate.stop()
 
 
 def test_prometheus_and_people_see_the_same(tmp_path: Path):
@@ -90,7 +108,7 @@ def test_the_command_line_changes_weights_and_drains(tmp_path: Path):
     with behind("a", "b") as (a, b), gateway(tmp_path, {"a": a, "b": b}) as gate:
 
         def run(*words: str) -> str:
-            done = flowyard("gateway", *words, "--config", gate.config, cwd=tmp_path, env=gate.env)
+            done = quick_flowyard("gateway", *words, "--config", gate.config, cwd=tmp_path, env=gate.env)
             assert done.returncode == 0, done.stderr
             return done.stdout
 
@@ -100,10 +118,10 @@ def test_the_command_line_changes_weights_and_drains(tmp_path: Path):
         assert set(gate.arms(range(20)).values()) == {"b"}
         assert "drained" in run("status")
         assert [each["epoch"] for each in json.loads(run("status", "--epochs", "--json"))] == [1, 2, 3]
-        wrong = flowyard("gateway", "drain", "b", "--config", gate.config, cwd=tmp_path, env=gate.env)
+        wrong = quick_flowyard("gateway", "drain", "b", "--config", gate.config, cwd=tmp_path, env=gate.env)
         assert (wrong.returncode, "Only b has a weight." in wrong.stderr) == (2, True)
-        wrong = flowyard("gateway", "weights", "c=1", "--config", gate.config, cwd=tmp_path, env=gate.env)
+        wrong = quick_flowyard("gateway", "weights", "c=1", "--config", gate.config, cwd=tmp_path, env=gate.env)
         assert (wrong.returncode, "There is no backend 'c'" in wrong.stderr) == (2, True)
         gate.stop()
-        gone = flowyard("gateway", "status", "--config", gate.config, cwd=tmp_path, env=gate.env)
+        gone = quick_flowyard("gateway", "status", "--config", gate.config, cwd=tmp_path, env=gate.env)
         assert gone.returncode == 5

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import flowyard, read_jsonl
+from functional_helper import quick_flowyard, read_jsonl
 from gateway_helper import KEY, PATIENCE_S, Gate, behind, exposures, gateway
 
 from flowyard.errors import Conflict
@@ -166,7 +166,7 @@ def test_of_operators_who_change_weights_at_once_one_does(tmp_path: Path):
         assert gate.state()["weights"]["b"] == 20 + found.index(2)
         assert gate.control("PUT", "/v1/gateway/weights", {"weights": {"a": 1}, "epoch": 1}).status == 409
         words = ("gateway", "weights", "a=1", "--epoch", "1", "--config", gate.config)
-        late = flowyard(*words, cwd=tmp_path, env=gate.env)
+        late = quick_flowyard(*words, cwd=tmp_path, env=gate.env)
         assert (late.returncode, "Epoch 2 holds, not 1" in late.stderr) == (2, True)
         assert len(control.epochs()) == 2
         gate.stop()
@@ -188,7 +188,7 @@ def test_a_killed_gateway_leaves_one_torn_line_at_most(tmp_path: Path):
             gate.arms(range(50))
             assert gate.weigh(a=60, b=40) == 3
             gate.stop()
-        collected = flowyard("monitor", "collect", "exposures", "--json", cwd=tmp_path, env=gate.env)
+        collected = quick_flowyard("monitor", "collect", "exposures", "--json", cwd=tmp_path, env=gate.env)
     found = json.loads(collected.stdout)
     assert (collected.returncode, found["broken"]) == (0, 0)
     assert found["exposures"] >= 50, "all of the one that ended by itself"
@@ -228,5 +228,5 @@ def test_a_state_folder_that_cannot_be_written_is_said(tmp_path: Path):
         settings: dict[str, Any] = {"name": "x", "listen": "127.0.0.1:0", "state": "state"}
         settings["backends"] = {"a": {"url": a.url, "weight": 1}}
         (tmp_path / "gateway.yaml").write_text(json.dumps(settings))
-        done = flowyard("gateway", "serve", "--config", "gateway.yaml", cwd=tmp_path)
+        done = quick_flowyard("gateway", "serve", "--config", "gateway.yaml", cwd=tmp_path)
     assert (done.returncode, "cannot be used: Is a directory" in done.stderr) == (2, True)

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from functional_helper import flowyard
+from functional_helper import quick_flowyard
 from gateway_helper import behind, gateway
 
 _USES = (
@@ -124,7 +124,7 @@ def test_what_is_wrong_with_a_certificate_is_said_and_nothing_is_sent(tmp_path: 
             assert "certificate has expired" in said["ended"]
             assert "IP address mismatch" in said["elsewhere"]
             assert "No connection" in said["plain"], "nor without TLS"
-            shown = flowyard("gateway", "status", "--config", gate.config, cwd=tmp_path, env=gate.env)
+            shown = quick_flowyard("gateway", "status", "--config", gate.config, cwd=tmp_path, env=gate.env)
             assert "last failure: No connection: " in shown.stdout
             gate.stop()
     assert first[1] == second[1] == third[1] == plain.asked == []

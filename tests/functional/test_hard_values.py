@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from functional_helper import (
     ECHO_TOOL,
+    PATIENCE_S,
     Project,
     all_text,
     ending,
@@ -124,7 +125,7 @@ def test_sigterm_ends_a_run_as_cleanly_as_ctrl_c(project: Project):
         while not (lines.exists() and lines.read_text("utf-8").count("\n") > 4):
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=PATIENCE_S) == 130
     run = project.json("run", "show", "--name", "r")
     assert run["status"] == "canceled"
     assert 0 < run["lines"]["completed"] < 400

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, ending, flowyard, start_flowyard
+from functional_helper import Project, ending, flowyard, start_flowyard, wait_for_text
 
-from conftest import wait_for_text
 from flowyard.decisions.agreement import agreement_of
 from flowyard.decisions.model import Metric
 
@@ -72,7 +71,7 @@ def served(project: Project) -> Iterator[dict[str, str]]:
     """The environment in which the connection ``grader`` leads to a server, whose answers are kept."""
     ready = project.root / "ready"
     with ending(start_flowyard("simulate", "rules.yaml", "--ready-file", ready, cwd=project.root)):
-        url = f"{wait_for_text(ready, 60)}/v1"
+        url = f"{wait_for_text(ready)}/v1"
         yield {"grader": json.dumps({"type": "open_ai", "api_key": "a-key", "base_url": url})}
 
 

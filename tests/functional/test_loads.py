@@ -13,11 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from functional_helper import Project, one_node_flow
+from functional_helper import Project, one_node_flow, wait_for_text
 from loads_helper import ENDPOINT, crowd, deployed, wanted
 from serve_helper import STREAM, serving
-
-from conftest import wait_for_text
 
 GATE = """\
 import asyncio
@@ -86,7 +84,7 @@ def test_streams_pass_through_the_switch(tmp_path: Path):
         left.sock.shutdown(socket.SHUT_RDWR)
         answers[0].close()
         left.close()
-        wait_for_text(folder / "flow" / "left.ended", 120)
+        wait_for_text(folder / "flow" / "left.ended")
         os.kill(_server_of(folder), signal.SIGTERM)
         (folder / "flow" / "open").write_text("yes")
         assert b'{"out": "two"}' in answers[1].read()
@@ -98,7 +96,7 @@ def test_what_is_too_much_is_refused_and_all_is_counted(project: Project):
     with serving(project, "gate", env={"FLOWYARD_SERVE_AT_ONCE": "4"}) as ask, ThreadPoolExecutor(32) as pool:
         waiting = [pool.submit(ask, "/score", {"x": f"wait{number}"}) for number in range(4)]
         for number in range(4):
-            wait_for_text(flow / f"wait{number}.began", 120)
+            wait_for_text(flow / f"wait{number}.began")
         refused = list(pool.map(lambda _: ask("/score", {"x": "a"}), range(40)))
         assert {(each.status, each.headers["Retry-After"]) for each in refused} == {(429, "1")}
         (flow / "open").write_text("yes")

@@ -11,55 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import IO, Any
+from datetime import timedelta
+from typing import IO
 
 import pytest
-from functional_helper import Project, ending, flowyard, start_flowyard
+from functional_helper import Project, ending, quick_flowyard, start_flowyard
+from monitor_helper import NOW, exchange, feedback, kept, lines_of
 from serve_helper import serving
-
-NOW = datetime.now(UTC)
-
-
-def exchange(number: int, **changes: Any) -> dict[str, Any]:
-    record = {
-        "kind": "exchange",
-        "at": (NOW - timedelta(hours=1) + timedelta(seconds=number % 3000)).isoformat(),
-        "request_id": f"request-{number}",
-        "trace_id": f"{number + 1:032x}",
-        "span_id": f"{number + 1:016x}",
-        "flow": "triage",
-        "version": str(1 + number % 2),
-        "status": 200,
-        "latency_s": 0.25,
-        "prompt_tokens": 100,
-        "completion_tokens": 20,
-        "cost_usd": 0.001,
-        "inputs": {"question": f"What is {number}?"},
-        "outputs": {"answer": f"It is {number}."},
-    }
-    return {**record, **changes}
-
-
-def feedback(number: int, said: Any) -> dict[str, Any]:
-    about = exchange(number)
-    names = ("at", "trace_id", "span_id", "flow", "version")
-    return {"kind": "feedback", "request_id": f"f{number}", "feedback": said, **{name: about[name] for name in names}}
-
-
-def kept(project: Project, *records: dict[str, Any], name: str = "a.jsonl") -> Path:
-    """Records in the folder ``records``."""
-    folder = project.root / "records"
-    folder.mkdir(exist_ok=True)
-    with (folder / name).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(record) + "\n" for record in records)
-    return folder / name
-
-
-def lines_of(project: Project, label: str) -> list[dict[str, Any]]:
-    path = project.json("dataset", "show", label)["path"]
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
 def test_what_people_disliked_is_the_data_of_the_next_run(project: Project):
@@ -169,7 +127,7 @@ def test_a_table_fits_into_80_columns(project: Project):
     project.run("monitor", "collect", "records")
     for chart in ("requests", "feedback"):
         words = ("monitor", "show", "--flow", "triage", "--since", "90m", "--chart", chart, "--home", project.home)
-        done = flowyard(*words, cwd=project.root, env={"COLUMNS": "80"})
+        done = quick_flowyard(*words, cwd=project.root, env={"COLUMNS": "80"})
         assert done.returncode == 0
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert "\x1b[2J" not in done.stdout
@@ -184,7 +142,9 @@ def test_arms_are_shown_by_their_experiment(project: Project):
     project.run("monitor", "collect", "records")
     shown = project.json("monitor", "show", "--by", "arm", "--experiment", "answers")
     assert [(each["group"], each["requests"], each["prompt_tokens"]) for each in shown["groups"]] == [("b", 1, 100)]
-    refused = flowyard("monitor", "show", "--by", "arm", "--flow", "anwers", "--home", project.home, cwd=project.root)
+    refused = quick_flowyard(
+        "monitor", "show", "--by", "arm", "--flow", "anwers", "--home", project.home, cwd=project.root
+    )
     assert refused.returncode == 2
     assert "Did you mean 'answers'?" in refused.stderr
 
@@ -228,11 +188,34 @@ def test_the_same_exchanges_are_the_same_version(project: Project):
     assert (first["version"], first["new"], again["version"], again["new"]) == (2, True, 2, False)
 
 
+def test_what_is_personal_is_masked_before_anything_is_kept(project: Project):
+    asked = {"question": "I am ann@example.org, what is 1?", "card": "4111111111111111"}
+    kept(project, exchange(1, inputs=asked), exchange(2), feedback(1, {"comment": "call 0171 2345678"}))
+    project.run("monitor", "collect", "records")
+    words = ("monitor", "export", "--flow", "triage", "--mask", "personal", "--mask", "inputs.card")
+    project.run(*words, "--review", "look.jsonl")
+    made = project.json(*words, "--to", "masked")
+    (line,) = [each for each in lines_of(project, "masked") if "inputs.card" in each]
+    assert line["inputs.question"] == "I am [email], what is 1?"
+    assert (line["inputs.card"], line["comment"]) == ("[masked]", "call [phone]")
+    assert line["chosen"].endswith("without personal, inputs.card")
+    reviewed = project.json(
+        "monitor", "export", "--reviewed", "look.jsonl", "--mask", "inputs.question", "--to", "less"
+    )
+    assert (made["lines"], reviewed["lines"]) == (2, 2)
+    assert {each["inputs.question"] for each in lines_of(project, "less")} == {"[masked]"}
+    for file in (project.root / "look.jsonl", *(project.home / "registry").rglob("*.jsonl")):
+        assert "ann@example.org" not in file.read_text()
+    project.run(*words, "--not-in", "masked", "--to", "others", code=2)  # known as they were masked
+
+
 REFUSED = {
     ("show",): "Name a use case's folder or a flow.",
     ("show", "--flow", "triag"): "Did you mean 'triage'?",
     ("show", "--flow", "triage", "--since", "yesterday"): "--since cannot be 'yesterday'.",
     ("export", "--flow", "triage"): "Say where the lines go.",
+    ("export", "--flow", "triage", "--to", "x", "--mask", "emial"): "Did you mean 'email'?",
+    ("export", "--flow", "triage", "--to", "x", "--mask", "inputs.qestion"): "Did you mean 'inputs.question'?",
     ("export", "--flow", "triage", "--to", "x", "--filter", "faild"): "Did you mean 'failed'?",
     ("export", "--flow", "triage", "--to", "x", "--filter", "slow:x"): "needs a number",
     ("export", "--flow", "triage", "--to", "x", "--filter", "failed"): "nothing was registered",
@@ -245,7 +228,7 @@ def test_refusals_name_the_next_step(project: Project):
     kept(project, exchange(1))
     project.run("monitor", "collect", "records")
     for words, said in REFUSED.items():
-        done = flowyard("monitor", *words, "--home", project.home, cwd=project.root)
+        done = quick_flowyard("monitor", *words, "--home", project.home, cwd=project.root)
         assert (done.returncode, said in done.stderr) == (2, True), (words, done.stderr)
 
 

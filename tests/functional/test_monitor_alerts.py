@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from functional_helper import Project, ending, flowyard, start_flowyard
+from monitor_helper import exchange_at, kept
 from span_collector import SpanCollector, span_collector
 
 RULES = """\
@@ -29,28 +30,8 @@ alerts:
 
 
 def exchange(number: int, **changes: Any) -> dict[str, Any]:
-    record = {
-        "kind": "exchange",
-        "at": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
-        "request_id": f"request-{number}",
-        "trace_id": f"{number + 1:032x}",
-        "span_id": f"{number + 1:016x}",
-        "flow": "chat",
-        "version": "1",
-        "status": 200,
-        "latency_s": 0.25,
-        "cost_usd": 0.001,
-        "inputs": {"question": f"What is {number}?"},
-        "outputs": {},
-    }
-    return {**record, **changes}
-
-
-def kept(project: Project, *records: dict[str, Any]) -> None:
-    folder = project.root / "records"
-    folder.mkdir(exist_ok=True)
-    with (folder / "a.jsonl").open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(record) + "\n" for record in records)
+    more = {"cost_usd": 0.001, "inputs": {"question": f"What is {number}?"}, "outputs": {}}
+    return exchange_at(number, datetime.now(UTC) - timedelta(minutes=1), **{**more, **changes})
 
 
 def collected(project: Project, *records: dict[str, Any]) -> None:

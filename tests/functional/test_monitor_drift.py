@@ -9,26 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import Project, flowyard
+from functional_helper import Project, quick_flowyard
+from monitor_helper import exchange_at
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
 
 def exchange(number: int, minutes: float, question: str, **changes: Any) -> dict[str, Any]:
-    record = {
-        "kind": "exchange",
-        "at": (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(),
-        "request_id": f"request-{number}",
-        "trace_id": f"{number + 1:032x}",
-        "span_id": f"{number + 1:016x}",
-        "flow": "chat",
-        "version": "1",
-        "status": 200,
-        "latency_s": 0.25,
-        "inputs": {"question": question, "topic": "orders"},
-        "outputs": {"label": "yes" if number % 3 else "no"},
-    }
-    return {**record, **changes}
+    more = {"inputs": {"question": question, "topic": "orders"}, "outputs": {"label": "yes" if number % 3 else "no"}}
+    return exchange_at(number, datetime.now(UTC) - timedelta(minutes=minutes), **{**more, **changes})
 
 
 def questions(seed: int, count: int, longer: int = 1) -> list[str]:
@@ -51,7 +40,7 @@ def drifted(project: Project) -> Project:
 
 def test_what_drifted_is_told_in_80_columns_and_on_a_page(drifted: Project):
     words = ("monitor", "drift", "--flow", "chat", "--since", "1h", "--html", "drift.html")
-    done = flowyard(*words, "--home", drifted.home, cwd=drifted.root, env={"COLUMNS": "80"})
+    done = quick_flowyard(*words, "--home", drifted.home, cwd=drifted.root, env={"COLUMNS": "80"})
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "2 of 3 features drifted" in done.stdout

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, start_flowyard
-from test_monitor import exchange, feedback, kept, lines_of
+from functional_helper import ASK_FLOW, ASK_TEMPLATE, PATIENCE_S, RULES, Project, ending, start_flowyard
+from monitor_helper import exchange, feedback, kept, lines_of
 
 from flowyard._util.printable import printable_text
 from flowyard.production.judging.sampling import draw_of
@@ -109,6 +111,21 @@ def test_each_answer_is_judged_once_by_each_version_of_an_evaluator(use_case: Pr
     assert use_case.json("run", "list") == []
 
 
+def test_what_judges_said_is_shown_over_time(use_case: Project):
+    kept(use_case, *(asked(number, outputs={"answer": "w " * (number % 5)}) for number in range(10)))
+    use_case.json("monitor", "collect", "records")
+    judged(use_case, "--evaluator", "length")
+    groups = use_case.json("monitor", "show", "cases/triage")["groups"]
+    assert sum(group["scores"]["length.words"]["judged"] for group in groups) == 10
+    for group in groups:
+        whole, parts = group["scores"]["length.words"], [point["scores"]["length.words"] for point in group["series"]]
+        assert whole["judged"] == sum(part["judged"] for part in parts) == group["requests"]
+        total = sum(part["judged"] * part["mean"] for part in parts)
+        assert whole["mean"] == pytest.approx(total / whole["judged"])
+    assert "length.words" in use_case.run("monitor", "show", "cases/triage").stdout
+    assert use_case.json("monitor", "show", "cases/triage", "--since", "1m")["groups"] == []
+
+
 def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     kept(use_case, *map(asked, range(12)))
     use_case.json("monitor", "collect", "records")
@@ -122,7 +139,7 @@ def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     stop = environment(use_case, STOP_AT=f"q{order[7]}")
     waiting = os.open(reached, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(waiting), ending(start_flowyard(*words, cwd=use_case.root, env=stop)) as process:
-        assert select.select([waiting], [], [], 60)[0], "the evaluator has not begun"
+        assert select.select([waiting], [], [], PATIENCE_S)[0], "the evaluator has not begun"
         refused = use_case.run("monitor", "judge", "cases/triage", env=environment(use_case), code=2)
         assert "judged already" in refused.stderr
         process.kill()
@@ -136,6 +153,15 @@ def test_what_a_killed_command_judged_is_not_judged_again(use_case: Project):
     assert judged(use_case)["judged"] == 0
 
 
+def test_runs_of_people_are_no_leavings_of_a_killed_command(use_case: Project):
+    kept(use_case, asked(1))
+    use_case.json("monitor", "collect", "records")
+    words = ("--flow", "cases/triage/flows/echo", "--data", "cases/triage/questions.jsonl")
+    use_case.json("run", "create", *words, "--column-mapping", "x=${data.ask}", "--name", "judging_mine")
+    assert judged(use_case)["judged"] == 1
+    assert [run["name"] for run in use_case.json("run", "list")] == ["judging_mine"]
+
+
 def drawn_order(numbers: Iterable[int]) -> list[int]:
     return sorted(numbers, key=lambda number: draw_of(f"request-{number}", "triage", 0))
 
@@ -147,12 +173,14 @@ def test_a_day_has_a_budget_and_what_a_simulated_model_said_is_marked(use_case: 
     kept(use_case, *map(asked, range(30)))
     use_case.json("monitor", "collect", "records")
     words = ("--env", "asked", "--simulate", "rules.yaml", "--max-calls-per-day", "5")
+    day = datetime.now(UTC).date()
     first = judged(use_case, *words)
     assert first["judged"] == first["model_calls"] == 5
     assert (first["simulated"], first["stopped"] is None) == (True, False)
     again = judged(use_case, *words)
-    assert (again["judged"], again["model_calls"]) == (0, 0)
-    assert "The day's budget for judging is used up" in again["stopped"]
+    if datetime.now(UTC).date() == day:  # after midnight there is another budget
+        assert (again["judged"], again["model_calls"]) == (0, 0)
+        assert "The day's budget for judging is used up" in again["stopped"]
 
 
 NASTY = "3\x1b[2J[red]<script>|=1"
@@ -208,4 +236,9 @@ def test_a_gate_that_says_no_ends_in_the_data_of_the_next_experiment(use_case: P
     (line,) = lines_of(use_case, made["source"].removeprefix("registry:"))
     assert line["judgements"] == {"length": {"words": 1, "explanation": "counted"}}
     others = ("--filter", "low-judgement:length:10", "--not-in", "short", "--not-in", "known:1", "--to", "others")
-    assert use_case.json("monitor", "export", "cases/triage", *others)["lines"] == 6
+    made = use_case.json("monitor", "export", "cases/triage", *others)
+    assert made["lines"] == 6
+    overlay = {**made["overlay"], "evaluators": [], "gates": []}
+    use_case.write("cases/triage/experiment.others.yaml", json.dumps(overlay))
+    (run,) = use_case.json("experiment", "run", "cases/triage", "--env", "others")["runs"]
+    assert run["lines"]["completed"] == 6

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from functional_helper import Project, ending, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import Project, ending, start_flowyard, wait_for_text
+from monitor_helper import exchange_at
 
 _LINE = re.compile(
     r'(?P<name>[a-z_]+)(?:\{(?P<labels>(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+)\})? (?P<value>[-+0-9.e]+)'
@@ -23,20 +22,8 @@ _LABEL = re.compile(r'([a-z]+)="((?:[^"\\\n]|\\[\\"n])*)"')
 
 
 def record(number: int, kind: str = "exchange", **changes: Any) -> dict[str, Any]:
-    found = {
-        "kind": kind,
-        "at": datetime.now(UTC).isoformat(),
-        "request_id": f"request-{number}",
-        "trace_id": f"{number + 1:032x}",
-        "span_id": f"{number + 1:016x}",
-        "flow": "chat",
-        "version": "1",
-        "status": 200,
-        "latency_s": 0.25,
-        "prompt_tokens": 10,
-        "cost_usd": 0.5,
-    }
-    return {**found, **changes}
+    more = {"kind": kind, "prompt_tokens": 10, "cost_usd": 0.5}
+    return exchange_at(number, datetime.now(UTC), **{**more, **changes})
 
 
 @contextmanager

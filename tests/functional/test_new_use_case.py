@@ -46,7 +46,7 @@ def test_the_gates_of_production_pass_on_the_simulated_model(repository: Path, t
     assert result.gates
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", ["chat", "function", "prompty"])  # one of each kind of flow
 def test_a_release_reaches_the_person_who_has_to_allow_it(repository: Path, template: str):
     done = flowyard("release", f"my_{template}", "--env", "dev", "--no-wait", "--json", cwd=repository)
     assert done.returncode == ExitCode.NOT_APPROVED, done.stdout + done.stderr

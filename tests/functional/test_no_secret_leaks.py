@@ -17,11 +17,10 @@ from urllib.parse import quote
 import click
 import pytest
 from canaries import Canaries, sampled_processes
-from functional_helper import clean_environment, ending, flowyard, in_this_process, start_flowyard
+from functional_helper import clean_environment, ending, flowyard, in_this_process, start_flowyard, wait_for_text
 from leak_commands import COMMANDS, PROCESSES
 from leak_world import PLACES, World, echoing_endpoint
 
-from conftest import wait_for_text
 from flowyard.cli.main import cli, main
 from flowyard.errors import ExitCode
 
@@ -128,7 +127,7 @@ def served(world: World, words: list[str], requests: list[tuple[str, object]], h
             *words, "--ready-file", ready, cwd=world.root, env=world.environment(), stdout=file, stderr=file
         )
         with ending(started):
-            address = wait_for_text(ready, 60).rstrip("/")
+            address = wait_for_text(ready).rstrip("/")
             said = [asked(f"{address}/{path}", body, headers) for path, body in requests]
     return "\n".join([*said, log.read_text()])
 

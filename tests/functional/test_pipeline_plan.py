@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pipeline_helper import Repository
 
+from flowyard.cli.pipeline_process import run_command
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
@@ -91,6 +93,25 @@ def test_renamed_and_deleted_use_cases(repository: Repository):
     repository.git("rm", "-q", "-r", "cases/store")
     repository.commit()
     assert touched(repository) == []
+
+
+def test_names_of_files_and_deleted_use_cases_are_no_commands(repository: Repository):
+    """A branch may bring and take away folders of any name; what CI systems carry out stands in their logs."""
+    repository.use_case("other", folder="cases/##vso[task.setvariable variable=x]y")
+    base = repository.commit()
+    repository.git("rm", "-q", "-r", "cases/##vso[task.setvariable variable=x]y")
+    repository.write("cases/shop/##vso[task.complete]x", "x")
+    repository.commit()
+    done = repository.here("pipeline", "plan", "pr", "--changed-since", base)
+    assert "Not there any more" in done.stderr
+    assert "vso[task.complete]x" in done.stdout
+    assert "##vso[" not in done.stdout + done.stderr
+
+
+def test_a_stage_takes_no_code_from_the_folder_that_it_is_run_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "click.py").write_text("raise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["schema", "list", "--json"], 300).code == 0
 
 
 def test_the_forms_of_the_matrix(repository: Repository):

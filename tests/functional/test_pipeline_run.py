@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from deploy_helper import ask
-from functional_helper import EXAMPLE, ending, start_flowyard
+from functional_helper import EXAMPLE, PATIENCE_S, ending, start_flowyard, wait_until
 from pipeline_helper import Repository, said, states
 
 CASE = "cases/shop"
@@ -132,14 +130,25 @@ def test_nobody_answers_in_time(repository: Repository):
     assert not (repository.home / "deployments" / "local").exists()
 
 
-def wait_for_stage(log: Path, text: str, process: subprocess.Popen[str]) -> None:
-    """Until the log says it; a process that ended before is a failure."""
-    while text not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.02)
+HOLDING = """\
+import time
+from pathlib import Path
+
+from promptflow.core import tool
+
+
+@tool
+def work(x: str):
+    until = time.monotonic() + 600
+    while not Path("OPEN").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return f"one {x}"
+"""
 
 
 def test_stopped_anywhere_the_same_command_goes_on(repository: Repository, tmp_path: Path):
+    opened = tmp_path / "open"
+    repository.write(f"{CASE}/flow/work.py", HOLDING.replace("OPEN", str(opened)))
     words = ("pipeline", "run", "pr", CASE, "--json")
     for how in (signal.SIGKILL, signal.SIGINT):
         log = tmp_path / f"{how}.log"
@@ -147,9 +156,10 @@ def test_stopped_anywhere_the_same_command_goes_on(repository: Repository, tmp_p
             log.open("w") as stderr,
             ending(start_flowyard(*words, cwd=repository.root, env=repository.variables({}), stderr=stderr)) as process,
         ):
-            wait_for_stage(log, "  2. Run and evaluate", process)
+            wait_until(lambda log=log: "  2. Run and evaluate" in log.read_text(), "the second stage", process)  # type: ignore[misc]
             process.send_signal(how)
-            assert process.wait(timeout=300) != 0
+            assert process.wait(timeout=PATIENCE_S) != 0
+    opened.touch()
     done = repository.run("pr", CASE)
     assert set(states(done).values()) == {"done"}
     listed = [each for each in (repository.home / "pipelines" / "shop").iterdir() if each.is_dir()]

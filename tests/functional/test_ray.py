@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from functional_helper import (
     read_jsonl,
     runs_of,
     start_flowyard,
+    wait_until,
 )
 
 NODES = 3
@@ -171,13 +172,6 @@ def create(project: Project, *args: str, code: int = 0, env: dict[str, str] | No
     return json.loads(
         project.run(*args, "--json", code=code, env={**ENVIRONMENT, **(env or {})}, timeout=LONGEST_S).stdout
     )
-
-
-def wait_until(true: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + LONGEST_S
-    while not true():
-        assert time.monotonic() < until, what
-        time.sleep(0.02)
 
 
 def wait_for_lines(project: Project, process: subprocess.Popen[str], name: str, count: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import EXAMPLE, Completed, clean_environment, flowyard
+from functional_helper import EXAMPLE, Completed, clean_environment, flowyard_here, quick_flowyard
 
 from flowyard._util.checked_json import checked_text, take_checksum
 from flowyard.release.steps import STEPS
@@ -25,7 +25,11 @@ class UseCase:
         self.home = root.parent / "home"
 
     def __call__(self, *words: str | Path, **environment: str) -> Completed:
-        return flowyard(*words, cwd=self.root, env={"FLOWYARD_HOME": str(self.home), **environment}, timeout=240)
+        return quick_flowyard(*words, cwd=self.root, env={"FLOWYARD_HOME": str(self.home), **environment}, timeout=240)
+
+    def here(self, *words: str) -> Completed:
+        """A command that starts no process."""
+        return flowyard_here(*words, cwd=self.root, env={"FLOWYARD_HOME": str(self.home)})
 
     def json(self, *words: str | Path, code: int = 0, **environment: str) -> Any:
         done = self(*words, "--json", **environment)
@@ -34,6 +38,12 @@ class UseCase:
 
     def release(self, *words: str, code: int = 0) -> Any:
         return self.json("release", ".", *DEV, *words, code=code)
+
+    def go_on(self, *words: str, code: int = 0) -> Any:
+        """``release`` once more: what is left after its experiment starts no process."""
+        done = self.here("release", ".", *DEV, *words, "--json")
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout)
 
     def change(self, file: str, before: str, after: str) -> None:
         path = self.root / file
@@ -54,18 +64,37 @@ def use_case(tmp_path: Path) -> UseCase:
     return UseCase(tmp_path / "use_case")
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[UseCase, Any, Path]:
+    """A use case whose first release waits for an answer, and a copy of all that is there then."""
+    folder = tmp_path_factory.mktemp("first")
+    made = UseCase(folder / "now" / "use_case")
+    asked = made.release("--no-wait", code=4)
+    shutil.copytree(folder / "now", folder / "then")
+    return made, asked, folder / "then"
+
+
+@pytest.fixture
+def asking(first: tuple[UseCase, Any, Path]) -> tuple[UseCase, Any]:
+    """That use case as it was then, and its release."""
+    use_case, asked, then = first
+    shutil.rmtree(use_case.home.parent)
+    shutil.copytree(then, use_case.home.parent)
+    return use_case, asked
+
+
 def states(release: dict[str, Any]) -> dict[str, str]:
     return {step["name"]: step["state"] for step in release["steps"]}
 
 
-def test_from_experiment_to_approved_version_in_two_calls(use_case: UseCase):
-    asked = use_case.release("--no-wait", code=4)
+def test_from_experiment_to_approved_version_in_two_calls(asking: tuple[UseCase, Any]):
+    use_case, asked = asking
     assert asked["state"] == "unfinished"
     assert states(asked) == dict.fromkeys(["data", "experiment", "gates", "register"], "done") | {"approval": "running"}
     unanswered = use_case("approval", "require", "ticket_triage:1", "--env", "dev", "--target", "local")
     assert "flowyard approval approve" in unanswered.stderr  # not: ask once more
     use_case.answer("approve")
-    done = use_case.release()
+    done = use_case.go_on()
     assert (done["key"], done["state"], done["exit_code"]) == (asked["key"], "done", 0)
     (version,) = use_case.versions()
     assert (version["version"], version["digest"]) == (done["version"], done["digest"]) == (1, version["digest"])
@@ -77,10 +106,10 @@ def test_from_experiment_to_approved_version_in_two_calls(use_case: UseCase):
     assert use_case("approval", "require", "ticket_triage:1", "--env", "prod", "--target", "local").returncode == 4
 
 
-def test_an_unchanged_use_case_gets_no_new_version_and_asks_nobody_again(use_case: UseCase):
-    use_case.release("--no-wait", code=4)
+def test_an_unchanged_use_case_gets_no_new_version_and_asks_nobody_again(asking: tuple[UseCase, Any]):
+    use_case, _ = asking
     use_case.answer("approve")
-    first = use_case.release()
+    first = use_case.go_on()
     again = use_case.release("--no-wait")
     assert again["key"] != first["key"]
     assert (again["version"], again["digest"], again["state"]) == (1, first["digest"], "done")
@@ -88,10 +117,10 @@ def test_an_unchanged_use_case_gets_no_new_version_and_asks_nobody_again(use_cas
     assert len(use_case.json("approval", "list")) == 1
 
 
-def test_a_changed_prompt_is_a_new_version_that_needs_a_new_approval(use_case: UseCase):
-    use_case.release("--no-wait", code=4)
+def test_a_changed_prompt_is_a_new_version_that_needs_a_new_approval(asking: tuple[UseCase, Any]):
+    use_case, _ = asking
     use_case.answer("approve")
-    use_case.release()
+    use_case.go_on()
     prompt = next(use_case.root.glob("flows/triage/*.jinja2"))
     prompt.write_text(prompt.read_text() + "\nBe brief.\n")
     changed = use_case.release("--no-wait", code=4)
@@ -116,10 +145,10 @@ def test_a_gate_that_says_no_ends_it_before_anything_is_registered(use_case: Use
     assert use_case.release(code=3)["key"] != refused["key"]  # a no is final; this one began anew
 
 
-def test_a_person_who_says_no_ends_it(use_case: UseCase):
-    use_case.release("--no-wait", code=4)
+def test_a_person_who_says_no_ends_it(asking: tuple[UseCase, Any]):
+    use_case, _ = asking
     use_case.answer("reject")
-    refused = use_case.release(code=4)
+    refused = use_case.go_on(code=4)
     assert (refused["state"], states(refused)["approval"]) == ("refused", "refused")
     assert set(use_case.versions()[0]["aliases"]) == {"candidate"}
 
@@ -134,13 +163,14 @@ def test_nobody_answering_in_time_is_a_no(use_case: UseCase):
 def test_each_step_can_be_the_last_and_the_same_command_goes_on(use_case: UseCase):
     keys = set()
     for step in ("data", "experiment", "gates", "register"):
-        release = use_case.release("--until", step)
+        go_on = use_case.release if step == "experiment" else use_case.go_on
+        release = go_on("--until", step)
         keys.add(release["key"])
         done = [name for name, state in states(release).items() if state == "done"]
         assert done[-1] == step
     assert len(keys) == 1
     runs = use_case.json("run", "list")
-    use_case.release("--no-wait", code=4)
+    use_case.go_on("--no-wait", code=4)
     assert use_case.json("run", "list") == runs
 
 
@@ -190,7 +220,7 @@ def test_another_variant_ships_and_is_what_gates_judge(use_case: UseCase):
     ],
 )
 def test_wrong_input_is_told_and_begins_nothing(use_case: UseCase, words: tuple[str, ...], said: str):
-    done = use_case("release", *words)
+    done = use_case.here("release", *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -221,7 +251,7 @@ def test_a_yes_that_was_asked_for_under_weaker_rules_is_none(use_case: UseCase):
     refused = use_case("approval", "require", *subject, "--policy", "experiment.yaml")
     assert refused.returncode == 4
     assert "0 of 1 approvals count" in refused.stderr
-    waiting = use_case.release("--no-wait", code=4)
+    waiting = use_case.go_on("--no-wait", code=4)
     assert states(waiting)["approval"] == "running"
     (pending,) = use_case.json("approval", "list", "--pending")
     assert pending["id"] != asked["id"]
@@ -230,14 +260,14 @@ def test_a_yes_that_was_asked_for_under_weaker_rules_is_none(use_case: UseCase):
     assert "3,159 " in shown
     use_case.json("approval", "approve", pending["id"], "--reason", "seen", "--by", "ann")
     assert use_case("approval", "require", *subject, "--policy", "experiment.yaml").returncode == 0
-    assert use_case.release()["state"] == "done"
+    assert use_case.go_on()["state"] == "done"
     lineage = use_case.versions()[0]["lineage"]
     facts = [fact["value"]["request"] for fact in lineage if fact["kind"] == "approval"]
     assert sorted(facts) == sorted([asked["id"], pending["id"]])
 
 
-def test_a_request_of_something_else_that_is_noted_is_not_taken(use_case: UseCase):
-    asked = use_case.release("--no-wait", code=4)
+def test_a_request_of_something_else_that_is_noted_is_not_taken(asking: tuple[UseCase, Any]):
+    use_case, asked = asking
     other = use_case.json("approval", "request", "ticket_triage:1", "--env", "dev", "--target", "other")
     use_case.json("approval", "approve", other["id"], "--reason", "for another place")
     file = Path(asked["path"]) / "release.json"
@@ -245,14 +275,14 @@ def test_a_request_of_something_else_that_is_noted_is_not_taken(use_case: UseCas
     body = json.loads(file.read_text().replace(own, other["id"]))
     take_checksum(body)
     file.write_text(checked_text(body))  # by somebody who knows how
-    again = use_case.release("--no-wait", code=4)
+    again = use_case.go_on("--no-wait", code=4)
     assert (again["key"], states(again)["approval"]) == (asked["key"], "running")
     assert again["steps"][-1]["result"]["request"] == own
 
 
 def test_names_that_lead_elsewhere_are_refused(use_case: UseCase):
     for env in ("../../x", "x/y", "..", ""):
-        assert use_case("release", ".", "--env", env).returncode == 2
+        assert use_case.here("release", ".", "--env", env).returncode == 2
     assert use_case("release", "show", "../../x").returncode == 2
     assert not [path for path in use_case.root.parent.iterdir() if path.name not in ("use_case", "home")]
 

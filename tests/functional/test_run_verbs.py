@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ECHO_TOOL, Project, ending, one_node_flow, read_jsonl, start_flowyard
+from functional_helper import ECHO_TOOL, PATIENCE_S, Project, ending, one_node_flow, read_jsonl, start_flowyard
 
 PICKY = ECHO_TOOL.replace("    return x", "    if x == 'bad':\n        raise ValueError('no')\n    return x.upper()")
 SAME = ECHO_TOOL.replace("(x: str)", "(x, y)").replace("return x", "return x == y.upper()")
@@ -118,9 +118,9 @@ def test_a_running_run_is_followed_and_left_alone(project: Project):
         stream = ["run", "stream", "-n", "slow", "--json", "--home", project.home]
         with ending(start_flowyard(*stream, cwd=project.root, stdout=subprocess.PIPE)) as follower:
             project.write(f"{flow}/go", "")
-            shown = json.loads(follower.communicate(timeout=30)[0])
+            shown = json.loads(follower.communicate(timeout=PATIENCE_S)[0])
             assert follower.returncode == 0
-        assert maker.wait(timeout=20) == 0
+        assert maker.wait(timeout=PATIENCE_S) == 0
     assert shown["status"] == "completed"
     assert shown["lines"] == {"total": 6, "completed": 6, "failed": 0}
 

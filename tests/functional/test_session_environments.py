@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from environments_helper import make_wheel, slow_package, started, wheels_of_own_packages
-from functional_helper import Project, clean_environment, ending, one_node_flow
+from functional_helper import Project, clean_environment, ending, one_node_flow, wait_until
 
 import flowyard
 from flowyard.errors import UserError
@@ -177,13 +176,6 @@ def builder(flows: Flows, file: Path) -> subprocess.Popen[str]:
     argv = [sys.executable, "-c", BUILDER, *map(str, (file.parent, file, flows.home))]
     environ = clean_environment({"PYTHONPATH": str(Path(flowyard.__file__).parents[1])})
     return subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 240) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_two_processes_build_once(flows: Flows, tmp_path: Path):

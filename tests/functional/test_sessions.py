@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ECHO_TOOL, Project, ending, one_node_flow, start_flowyard
+from functional_helper import ECHO_TOOL, PATIENCE_S, Project, ending, one_node_flow, start_flowyard, wait_until
 
 MISBEHAVE = """\
 import asyncio
@@ -306,10 +305,10 @@ def test_workers_end_with_their_parent(project: Project, how: str):
     project.jsonl("data.jsonl", rows(6, {}, how))
     words = ["run", "create", "--flow", "f", "--data", "data.jsonl", "--workers", "2", "--concurrency", "2"]
     with ending(start_flowyard(*words, "--home", project.home, cwd=project.root)) as process:
-        pids = wait_for(lambda: whole_pids(project.root / "f" / "pids"))
+        pids = wait_until(lambda: whole_pids(project.root / "f" / "pids"))
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=30)
-    wait_for(lambda: not any(map(is_alive, pids)))
+        process.wait(timeout=PATIENCE_S)
+    wait_until(lambda: not any(map(is_alive, pids)))
 
 
 def whole_pids(file: Path) -> list[int] | None:
@@ -323,12 +322,3 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
-
-
-def wait_for(look: Callable[[], Any], longest_s: float = 60) -> Any:
-    """What ``look`` finds, as soon as it is true."""
-    until = time.monotonic() + longest_s
-    while not (found := look()):
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.02)
-    return found

@@ -9,15 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import ASK_FLOW, ASK_TEMPLATE, RULES, Project, ending, read_jsonl, start_flowyard
-
-from conftest import wait_for_text
+from functional_helper import (
+    ASK_FLOW,
+    ASK_TEMPLATE,
+    PATIENCE_S,
+    RULES,
+    Project,
+    ending,
+    read_jsonl,
+    start_flowyard,
+    wait_for_text,
+)
 
 QUESTIONS = [f"question {n}" for n in range(12)] + ["What is the capital of Latvia?"]
 
 
 def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return json.loads(answer.read())
 
 
@@ -75,7 +83,7 @@ def test_it_stops_when_it_is_told_to(project: Project, tmp_path: Path):
         with ending(start_flowyard("simulate", rules, "--ready-file", ready, cwd=project.root)) as server:
             assert get(f"{wait_for_text(ready)}/health")["status"] == "ok"
             server.send_signal(name)
-            assert server.wait(timeout=5) == 0
+            assert server.wait(timeout=PATIENCE_S) == 0
 
 
 def test_bad_rules(project: Project):

@@ -59,9 +59,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean environment with the locked dependencies and the wheel."""
     folder = tmp_path_factory.mktemp("clean environment")
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-compile"]  # little of it is imported here
     run(*pip, "--require-hashes", "-r", ROOT / "requirements" / "core.lock")
     run(*pip, "--no-deps", wheel)
     return python

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-__all__ = ["DURATION_FORM", "LONGEST", "duration_text", "parse_duration"]
+__all__ = ["DURATION_FORM", "LONGEST", "duration_text", "parse_age", "parse_duration"]
 
 LONGEST = timedelta(days=30)
 """The longest time there is for anything, as with the environments of GitHub."""
@@ -17,6 +17,8 @@ DURATION_FORM = {
 """A duration for a JSON schema, which knows no upper end."""
 
 _DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
+_AGE = re.compile(r"([0-9]{1,6})([smhdw])")
+_AGE_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -32,9 +34,15 @@ def parse_duration(text: str) -> timedelta:
     return duration
 
 
+def parse_age(text: str) -> timedelta | None:
+    """How long ago, as in ``--since 30m``: one number with s, m, h, d or w; None for what is written otherwise."""
+    found = _AGE.fullmatch(text.strip())
+    return timedelta(**{_AGE_UNITS[found[2]]: int(found[1])}) if found else None
+
+
 def duration_text(duration: timedelta) -> str:
     """The reverse, in whole seconds: ``1h30m``; ``0s`` for none."""
-    left, found = int(duration.total_seconds()), ""
+    left, found = round(duration.total_seconds()), ""
     for unit, size in _UNITS:
         if count := left // size:
             found += f"{count}{unit}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-__all__ = ["duration_text", "minute", "moment_text"]
+__all__ = ["minute", "moment_text"]
 
 
 def moment_text(time: datetime | str) -> str:
@@ -16,12 +16,3 @@ def moment_text(time: datetime | str) -> str:
 def minute(time: str) -> str:
     """A time in ISO 8601 and UTC as a table shows it below a head that says UTC: ``2025-03-01 10:20``."""
     return time[:16].replace("T", " ")
-
-
-def duration_text(duration: timedelta) -> str:
-    """As people write it: ``7d``, ``1h30m``, ``45s``; ``0s`` for none."""
-    minutes, seconds = divmod(round(duration.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
-    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

@@ -11,7 +11,15 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["HIDDEN", "may_be_secret", "redact", "redact_json", "secrets_among"]
+__all__ = [
+    "HIDDEN",
+    "SECRET_FORMS",
+    "may_be_secret",
+    "redact",
+    "redact_json",
+    "secrets_among",
+    "shows_secret",
+]
 
 HIDDEN = "******"
 """What stands for a secret wherever one would be shown."""
@@ -20,6 +28,20 @@ _SECRET_NAME = re.compile(
     r"(^|[._-])(api[_-]?key|key|secret|passw(or)?d|pwd|credentials?|((access|bearer|auth|api)[_-]?)?token|authorization)$",
     re.IGNORECASE,
 )
+
+SECRET_FORMS = re.compile(
+    r"(?i)\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abpr]-[\w-]{10,}"
+    r"|\bBearer\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
+    r"|(?<=AccountKey=)[^;\s]+|(?<=SharedAccessKey=)[^;\s]+|(?<=[?&]sig=)[^&\s]+"
+)
+"""Forms of keys and tokens that say of themselves what they are."""
+
+_URL_KEY = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+
+
+def shows_secret(value: str) -> bool:
+    """Whether a value says of itself that it is a key or a token, or has one: in an address, in a connection string."""
+    return SECRET_FORMS.search(value) is not None or _URL_KEY.search(value) is not None
 
 
 def may_be_secret(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -18,6 +20,10 @@ from flowyard.errors import Problem, UserError
 __all__ = ["RepeatedKey", "YamlFile", "parse_yaml", "read_yaml"]
 
 Path_ = tuple[str | int, ...]
+
+_DEEPEST = 100
+_MOST_BY_ALIASES, _MOST_TIMES = 10_000, 10
+"""Aliases may make so many values of what is written, and so many times as many: a few lines can mean billions."""
 
 
 class RepeatedKey(NamedTuple):
@@ -52,6 +58,11 @@ class YamlFile:
             for key, first, line in self.repeated
         ]
 
+    def unusable(self, problems: Sequence[Problem]) -> UserError:
+        """The error that says all that is wrong in this file, in the order of its lines."""
+        listed = sorted(problems, key=lambda each: _line_of(each.where))
+        return UserError("\n".join([f"{self.path} cannot be used:", *(f"  {each}" for each in listed)]))
+
     def repeated_warnings(self) -> list[str]:
         """The same for files that are used all the same: the first value counts."""
         name = self.path.name
@@ -66,6 +77,12 @@ class YamlFile:
             if found is not None:
                 return found
         return 1
+
+
+def _line_of(where: str | None) -> int:
+    """The line in ``file:line``; what has none goes last."""
+    line = (where or "").rpartition(":")[2]
+    return int(line) if line.isdecimal() else sys.maxsize
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -91,8 +108,10 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
 def _parsed(text: str, path: Path) -> tuple[Any, dict[Path_, int], tuple[RepeatedKey, ...]]:
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
+    yaml.Composer = _Composer
     try:
         node = yaml.compose(text)
+        _require_few_aliases(node)
         repeated = sorted(_repeated(node), key=lambda each: each.line)  # before merged mappings are put together
         data = None if node is None else yaml.constructor.construct_document(node)
     except MarkedYAMLError as error:
@@ -106,6 +125,45 @@ def _parsed(text: str, path: Path) -> tuple[Any, dict[Path_, int], tuple[Repeate
     if node is not None:
         _collect_lines(node, (), lines)
     return data, lines, tuple(repeated)
+
+
+class _Composer(Composer):
+    """Stops at what is nested too deeply, before the rest of it is looked at."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.depth >= _DEEPEST:
+            mark = self.parser.peek_event().start_mark
+            raise MarkedYAMLError(problem=f"more than {_DEEPEST} values are nested into each other", problem_mark=mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+def _require_few_aliases(root: Node | None) -> None:
+    """Raises MarkedYAMLError for aliases that stand for too much, or for what they are in themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Node) -> int:
+        known = sizes.get(id(node))
+        if known is None:
+            sizes[id(node)] = 0  # while it is counted; an alias of it finds that
+            known = sizes[id(node)] = 1 + sum(map(size, _inside(node)))
+        elif not known:
+            raise MarkedYAMLError(problem="an alias stands in what it stands for", problem_mark=node.start_mark)
+        return known
+
+    if root is not None and size(root) > _MOST_BY_ALIASES + _MOST_TIMES * len(sizes):
+        raise MarkedYAMLError(problem="aliases stand for too much", problem_mark=root.start_mark)
+
+
+def _inside(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        return (each for pair in node.value for each in pair)
+    return iter(node.value if isinstance(node, SequenceNode) else ())
 
 
 def _repeated(root: Node | None) -> Iterator[RepeatedKey]:

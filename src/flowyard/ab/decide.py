@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from flowyard._util.moments import duration_text
+from flowyard._util.durations import duration_text
 from flowyard.ab.evidence import Epoch, Evidence
 from flowyard.ab.guardrails import GuardrailFinding, check_guardrails
 from flowyard.ab.policy import AbPolicy

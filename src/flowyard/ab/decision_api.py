@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -15,10 +14,10 @@ from flowyard._util.files import dump_json
 from flowyard.ab.decide import DecisionState
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
-from flowyard.ab.run import Standing, Test
+from flowyard.ab.run import Test
 from flowyard.errors import FlowyardError
-from flowyard.gateway.access import refused, require_key
-from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer
+from flowyard.gateway.access import require_key
+from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer, refused
 
 __all__ = ["DecisionApi", "decision_answer", "verdict_of"]
 
@@ -141,11 +140,11 @@ def verdict_of(ramp: RampState, state: DecisionState) -> str:
     return "Inconclusive" if state is DecisionState.NEEDS_HUMAN else "Running"
 
 
-def decision_answer(test: Test, standing: Callable[[Any], Standing], now: datetime) -> dict[str, Any]:
+def decision_answer(test: Test) -> dict[str, Any]:
     """A look at a test as the API gives it: the names in it are a contract."""
     tick = test.look()
     decision, splits = tick.decision, test.splitter.splits()
-    waits = decision.state is DecisionState.PROMOTE and tick.ramp.end is None and test.policy.decide == "approval"
+    standing = tick.standing if test.policy.decide == "approval" else None
     counts = {
         arm: {
             "requests": sum(getattr(each, arm).requests for each in decision.epochs),
@@ -157,13 +156,13 @@ def decision_answer(test: Test, standing: Callable[[Any], Standing], now: dateti
     return {
         "name": test.policy.name,
         "experiment": test.policy.experiment,
-        "looked_at": now.isoformat(),
+        "looked_at": test.clock().isoformat(),
         "verdict": verdict_of(tick.ramp, decision.state),
         "end": tick.ramp.end,
         "share": tick.ramp.share,
         "epoch": splits[-1].epoch if splits else None,
         "weights": dict(test.splitter.weights()),
         "counts": counts,
-        "approval": asdict(standing(decision)) if waits else None,
+        "approval": asdict(standing) if standing else None,
         **decision_view(decision),
     }

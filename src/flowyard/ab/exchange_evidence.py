@@ -58,8 +58,9 @@ class ExchangeEvidence:
                     yield {**record, **own}
             elif kind not in ("exchange", "exposure", "epoch"):
                 others.append(record)
-        for record in others:
-            yield {**record, "request_id": ids.get(str(record.get("request_id")), record.get("request_id"))}
+        for record in others:  # whose own ids callers choose: one that is called as ours are would be another's
+            named = str(record.get("request_id"))
+            yield {**record, "request_id": ids.get(named, f"other {named}")}
 
 
 class _Assigner:

@@ -16,7 +16,7 @@ from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
-from flowyard.errors import NotFound, Problem, UserError
+from flowyard.errors import NotFound, Problem
 
 __all__ = ["AB_FILE", "AbFile", "deployment_problems", "find_policy", "parse_policy"]
 
@@ -163,7 +163,7 @@ def parse_policy(file: YamlFile) -> AbPolicy:
     if body is not None:
         problems += _more(body, file)
     if problems or body is None:
-        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+        raise file.unusable(problems)
     return _made(body, file.path.parent)
 
 

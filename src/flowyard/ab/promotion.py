@@ -35,7 +35,7 @@ class PromotionDesk:
         asked = self._asked(decision)
         if asked is None:
             return Standing(False, "Nobody was asked yet: flowyard ab decide asks.")
-        return Standing(asked.is_live, asked.why, asked.request.id)
+        return _standing(asked)
 
     def _asked(self, decision: Decision) -> Approval | None:
         subject = self._subject(decision)
@@ -48,7 +48,7 @@ class PromotionDesk:
             subject, report = self._subject(decision), _report(self.policy, decision)
             asked = self.desk.request(subject, report, self.approval, self.by)
             self.announce(asked.request)
-        return Standing(asked.is_live, asked.why, asked.request.id)
+        return _standing(asked)
 
     def _subject(self, decision: Decision) -> ApprovalSubject:
         """What is allowed: this version by these rules in the test that began then. Another start is another one."""
@@ -94,6 +94,10 @@ def _version(text: str) -> int:
     """The number in ``4`` or ``shop:4``; 0 for anything else."""
     number = text.rpartition(":")[2]
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+
+
+def _standing(asked: Approval) -> Standing:
+    return Standing(asked.is_live, asked.why, asked.request.id, asked.state is ApprovalState.PENDING)
 
 
 def _is_over(asked: Approval) -> bool:

@@ -19,11 +19,15 @@ __all__ = ["Standing", "Test", "Tick"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a promotion may be carried out, and in a sentence why or why not (yet)."""
+    """Whether a promotion may be carried out, and in a sentence why or why not (yet).
+
+    ``request`` is the id of the question to people, once it is asked; ``is_pending`` that an answer is awaited.
+    """
 
     allowed: bool
     why: str
     request: str | None = None
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A test with all that it works with. ``ask`` asks for the yes to a promotion, each time anew, and never waits."""
+    """A test with all that it works with.
+
+    ``ask`` asks for the yes to a promotion, each time anew, and never waits; ``find`` says what came of it and asks
+    nobody.
+    """
 
     __test__ = False  # no test of ours, whatever its name says to pytest
 
@@ -48,16 +56,24 @@ class Test:
     evidence: EvidenceSource
     clock: Callable[[], datetime]
     ask: Callable[[Decision], Standing]
+    find: Callable[[Decision], Standing]
 
     def start(self, by: str) -> RampState:
-        """Write down that it begins, and set the first share. Raises Conflict when it runs already, OutsideError."""
+        """Write down that it begins, and set the first share; goes on with a start whose share was never set.
+
+        Raises Conflict when it runs already or has ended, OutsideError.
+        """
         with self.journal.alone():
-            events = self.journal.events()
-            if ramp_after(events).started_at is not None:
-                hint = f"Another name in ab.yaml begins another test; its journal is {self.journal.path}."
+            before = self.ramp()
+            if before.since is not None:
+                hint = (
+                    f"flowyard ab status has it. Another 'name' in ab.yaml begins another test, of the same requests "
+                    f"with 'experiment: {self.policy.experiment}'. Its journal is {self.journal.path}."
+                )
                 raise Conflict(f"The test {self.policy.name} was started before.", hint=hint)
             self.splitter.weights()  # a splitter that cannot be reached is better known before anything is written
-            self.journal.add({"event": "started", "at": self._now(), "by": by, "name": self.policy.name})
+            if before.started_at is None:
+                self.journal.add({"event": "started", "at": self._now(), "by": by, "name": self.policy.name})
             self._carry_out(Move(self.policy.ramp[0].share, 0, f"step 1 of {len(self.policy.ramp)}"))
             return self.ramp()
 
@@ -68,7 +84,8 @@ class Test:
     def look(self) -> Tick:
         """Decide, and change nothing. Raises NotFound before the start, UserError and OutsideError."""
         ramp = self._started()
-        return Tick(self._decide(ramp), ramp)
+        decision = self._decide(ramp)
+        return Tick(decision, ramp, standing=self._standing(decision, ramp, self.find))
 
     def seen(self) -> Evidence:
         """All that is known of it. Raises what ``look`` does."""
@@ -83,7 +100,7 @@ class Test:
             decision = self._decide(ramp)
             if ramp.end is None:
                 self._note(decision)
-            standing = self._standing(decision, ramp)
+            standing = self._standing(decision, ramp, self.ask)
             move = next_move(
                 self.policy,
                 ramp,
@@ -124,11 +141,11 @@ class Test:
         both = weights.get(self.policy.control, 0) + weights.get(self.policy.treatment, 0)
         return 100 * weights.get(self.policy.treatment, 0) / both if both else 0.0
 
-    def _standing(self, decision: Decision, ramp: RampState) -> Standing | None:
+    def _standing(self, decision: Decision, ramp: RampState, asked: Callable[[Decision], Standing]) -> Standing | None:
         """Whether somebody has to say yes to a promotion; None when there is none."""
         if decision.state is not DecisionState.PROMOTE or ramp.end is not None:
             return None
-        return Standing(True, "decide: auto") if self.policy.decide == "auto" else self.ask(decision)
+        return Standing(True, "decide: auto") if self.policy.decide == "auto" else asked(decision)
 
     def _requests(self, decision: Decision) -> int:
         """How many requests the treatment got with the present split."""

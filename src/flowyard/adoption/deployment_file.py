@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.redact import may_be_secret
+from flowyard._util.redact import may_be_secret, shows_secret
 from flowyard._util.yamlfile import parse_yaml
 from flowyard.adoption.model import LeftToDo, Mapped
 from flowyard.adoption.yaml_text import yaml_text
@@ -97,7 +97,7 @@ def _entry(found: DeployEnvironment, folder: Path) -> dict[str, Any]:
 def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """Values that look like secrets become references to the environment."""
     return {
-        name: f"${{{name}}}" if may_be_secret(name) and value and "${" not in value else value
+        name: f"${{{name}}}" if shows_secret(value) or (may_be_secret(name) and value and "${" not in value) else value
         for name, value in variables.items()
     }
 

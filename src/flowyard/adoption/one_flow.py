@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -49,8 +50,8 @@ def plan_flow(path: Path, root: Path, name: str | None) -> Adoption:
         (use_case,),
         True,
         {PurePosixPath(use_case) / each: content for each, content in sorted(files.items())},
-        tuple(made.mapped()),
-        tuple(made.left()),
+        tuple(replace(each, where=f"{use_case}/{each.where}") for each in made.mapped()),
+        tuple(replace(each, where=f"{use_case}/{each.where}") for each in made.left()),
     )
 
 

@@ -9,6 +9,7 @@ from flowyard.cli.lazy import LazyGroup
 __all__ = ["ab"]
 
 _COMMANDS = {
+    "init": ("flowyard.cli.ab_init:init", "Write the files of a test of what serves in two environments."),
     "start": ("flowyard.cli.ab_run:start", "Begin a test: give the treatment its first share."),
     "status": ("flowyard.cli.ab_look:status", "Show what is known and what would be decided, and change nothing."),
     "decide": ("flowyard.cli.ab_run:decide_", "Decide by what is known, and set the split by it."),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from flowyard._util.files import write_atomic
+from flowyard.ab.decide import DecisionState
 from flowyard.ab.page import render_ab_page
-from flowyard.cli.ab_options import ab_options, evidence_option, open_test
+from flowyard.ab.run import Test, Tick
+from flowyard.cli.ab_options import ab_options, evidence_option, open_test, promotions
 from flowyard.cli.ab_view import forecast_of, print_forecast, print_tick, tick_code, tick_view
+from flowyard.cli.options import read_settings
 from flowyard.cli.output import print_json
 
 __all__ = ["status"]
@@ -30,7 +34,7 @@ def status(
 ) -> int:
     """Show what is known of the test of USECASE, what would be decided, and how long it will take. Changes nothing."""
     test = open_test(path, home, evidence, deployment, env)
-    found = test.look()
+    found = _with_standing(test, test.look(), home, Path(path))
     expected = forecast_of(test.policy, found)
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
@@ -43,3 +47,11 @@ def status(
         if html is not None:
             click.echo(f"Wrote {html}")
     return tick_code(found)
+
+
+def _with_standing(test: Test, found: Tick, home: str | None, place: Path) -> Tick:
+    """Whether a promotion has its yes, without asking anybody for it."""
+    waits = found.decision.state is DecisionState.PROMOTE and found.ramp.end is None
+    if not waits or test.policy.decide == "auto":
+        return found
+    return replace(found, standing=promotions(test.policy, read_settings(home), place).find(found.decision))

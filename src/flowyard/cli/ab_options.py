@@ -82,6 +82,7 @@ def open_test(
         source,
         _now,
         lambda decision: promotions(policy, settings, place).ask(decision),
+        lambda decision: promotions(policy, settings, place).find(decision),
     )
 
 
@@ -115,10 +116,13 @@ def _splitter(policy: AbPolicy, settings: Settings, path: Path) -> Splitter:
         variable = str(split.key)[2:-1]
         key = open_app(settings, path).environ.get(variable, "")
         if not key:
-            raise UserError(f"The variable {variable} is not set.", hint="It holds the key of the gateway's control.")
+            raise UserError(
+                f"The variable {variable} is not set.",
+                hint=f"It holds the key of the gateway's control: export {variable}=…, or write it to .env",
+            )
         if not key.isascii() or not key.isprintable():
             raise UserError(f"The variable {variable} holds no key: a key is one word of ASCII.")
-        return GatewaySplit(split.gateway.rstrip("/"), key)
+        return GatewaySplit(split.gateway.rstrip("/"), key, (policy.control, policy.treatment))
     if split is not None and split.file is not None:
         return SplitFile(Path(split.file), _now)
     return SplitFile(settings.home / "ab" / policy.name / "split.json", _now)

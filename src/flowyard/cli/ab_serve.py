@@ -17,7 +17,7 @@ from flowyard.ab.decision_api import DecisionApi, decision_answer
 from flowyard.ab.policy_file import find_policy
 from flowyard.ab.run import Test
 from flowyard.app import open_app
-from flowyard.cli.ab_options import evidence_option, open_test, promotions
+from flowyard.cli.ab_options import evidence_option, open_test
 from flowyard.cli.options import read_settings
 from flowyard.errors import UserError
 
@@ -89,8 +89,7 @@ class _Look:
     def __call__(self) -> Mapping[str, Any]:
         if self._test is None:
             self._test = open_test(self._path, self._home, self._evidence)
-        desk = promotions(self._test.policy, read_settings(self._home), Path(self._path))
-        return decision_answer(self._test, desk.find, self._test.clock())
+        return decision_answer(self._test)
 
 
 def _key(path: Path, home: str | None) -> str:

@@ -18,7 +18,7 @@ from flowyard.ab.page import METHODS
 from flowyard.ab.policy import AbPolicy
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
-from flowyard.ab.run import Tick
+from flowyard.ab.run import Standing, Tick
 from flowyard.cli.tables import print_table, printable
 from flowyard.errors import ExitCode
 
@@ -69,7 +69,7 @@ def tick_code(tick: Tick) -> int:
         return ExitCode.DONE if tick.ramp.end == "promote" else ExitCode.GATE_NO
     if tick.decision.holds_back:
         return ExitCode.GATE_NO
-    waits = tick.standing is not None and not tick.standing.allowed
+    waits = tick.standing is not None and tick.standing.request is not None and not tick.standing.allowed
     return ExitCode.NOT_APPROVED if waits or tick.decision.state is DecisionState.NEEDS_HUMAN else ExitCode.DONE
 
 
@@ -84,17 +84,22 @@ def forecast_of(policy: AbPolicy, tick: Tick) -> Forecast:
 def print_tick(policy: AbPolicy, tick: Tick) -> None:
     """A decision with all that it was decided on."""
     decision = tick.decision
-    click.secho(f"{policy.name}: {decision.state} ({decision.rule})", bold=True)
+    click.secho(f"{policy.name}: {_headline(tick)}", bold=True)
     for reason in decision.reasons:
         width = min(100, shutil.get_terminal_size().columns)
         click.echo(textwrap.fill(printable(reason), width, initial_indent="  ", subsequent_indent="  "))
-    if tick.standing is not None and not tick.standing.allowed:
-        click.echo(f"  Waits for a yes: flowyard approval approve {tick.standing.request} --reason …")
-    seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}" if decision.until else "nothing yet"
-    _print_fact("Seen", f"{seen}, counted by {decision.unit}, {METHODS[decision.primary.method]}")
+    if tick.standing is not None and tick.ramp.end is None:
+        _print_standing(tick.standing)
+    if decision.until is None:
+        _print_fact("Seen", f"nothing yet of the experiment {policy.experiment}: flowyard monitor collect FOLDER")
+    else:
+        seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}"
+        _print_fact("Seen", f"{seen}, counted by {decision.unit}, {METHODS[decision.primary.method]}")
     if decision.left_out:
         _print_fact("Left out", f"{decision.left_out:,} requests near a change of the split")
     print_ramp(policy, tick.ramp)
+    if decision.until is None:
+        return
     _print_primary(policy, decision)
     print_table(["epoch", "from (UTC)", "treatment's share", "control units", "treatment units"], _epochs(decision))
     click.echo(f"Sample ratio: p {decision.sample_ratio_p_value:.2g} (invalid at {policy.srm_alpha:g})")
@@ -102,11 +107,33 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
         print_table(["guardrail", "limit", "control", "treatment", "p", "breached at"], map(_row, decision.guardrails))
 
 
+def _print_standing(standing: Standing) -> None:
+    """What came of the question whether it may be promoted, and what is to be done."""
+    if standing.request is None:
+        if not standing.allowed:
+            _print_fact("Approval", standing.why)
+        return
+    then = " The next flowyard ab decide promotes it." if standing.allowed else ""
+    _print_fact("Approval", f"{standing.request}: {standing.why}{then}")
+    if standing.is_pending:
+        for answer in ("approve", "reject"):
+            click.echo(f"{'':<10}flowyard approval {answer} {standing.request} --reason …")
+
+
+def _headline(tick: Tick) -> str:
+    """What was decided; of a test that has ended, how."""
+    decided = f"{tick.decision.state} ({tick.decision.rule})"
+    return decided if tick.ramp.end in (None, str(tick.decision.state)) else f"ended ({tick.ramp.end}); now {decided}"
+
+
 def print_ramp(policy: AbPolicy, ramp: RampState) -> None:
     """The share, and how it ended."""
+    if ramp.since is None:
+        _print_fact("Split", "not set yet; the same flowyard ab start goes on")
+        return
     ended = f", ended: {ramp.end}" if ramp.end else f", step {ramp.step + 1} of {len(policy.ramp)}"
     since = f" since {moment_text(ramp.since)}" if ramp.since else ""
-    why = f": {ramp.reason}" if ramp.end else ""
+    why = f", {ramp.reason}" if ramp.end else ""
     _print_fact("Split", f"{policy.treatment} has {ramp.share} % of the requests{since}{ended}{why}")
 
 
@@ -121,7 +148,7 @@ def print_plan(policy: AbPolicy, plans: Sequence[Plan], units_per_day: float | N
         _print_fact("Traffic", f"{units_per_day:,.0f} units with an outcome a day, in the last 7 days")
     what = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 % or more"
     _print_fact("Plan", what)
-    rows = [(f"{each.share:.0%}", _count(each.units), _days(each.days), _count(each.units_one_look)) for each in plans]
+    rows = [(_percent(each.share), _count(each.units), _days(each.days), _count(each.units_one_look)) for each in plans]
     print_table(["treatment's share", "this test", "days", "a test with one look"], rows)
 
 
@@ -163,7 +190,13 @@ def _print_primary(policy: AbPolicy, decision: Decision) -> None:
 
 def _epochs(decision: Decision) -> list[tuple[object, ...]]:
     return [
-        (each.number, each.at.strftime("%Y-%m-%d %H:%M"), f"{each.share:.0%}", each.control.units, each.treatment.units)
+        (
+            each.number,
+            each.at.strftime("%Y-%m-%d %H:%M"),
+            _percent(each.share),
+            each.control.units,
+            each.treatment.units,
+        )
         for each in decision.epochs
     ]
 
@@ -171,6 +204,10 @@ def _epochs(decision: Decision) -> list[tuple[object, ...]]:
 def _row(found: GuardrailFinding) -> tuple[object, ...]:
     limit = f"{found.value:g}" if found.limit == "most" else f"{found.value:g} × control"
     return found.metric, limit, found.control, found.treatment, found.p_value, f"p ≤ {found.alpha:.2g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _count(units: int | None) -> str:

@@ -84,5 +84,6 @@ def _news(found: Tick) -> list[str]:
     lines = [f"{found.decision.state} ({found.decision.rule}), {found.ramp.share} %"]
     if found.standing is not None and not found.standing.allowed:
         lines.append(f"  {printable(found.standing.why)}")
-        lines.append(f"  flowyard approval approve {found.standing.request} --reason …")
+        if found.standing.is_pending:
+            lines.append(f"  flowyard approval approve {found.standing.request} --reason …")
     return lines

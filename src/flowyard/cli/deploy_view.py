@@ -65,10 +65,13 @@ def print_state(state: EndpointState) -> None:
     click.echo(f"{state.endpoint}: {state.address or silent}")
     if state.deployments:
         rows = [
-            (each.name, each.version_label, f"{each.traffic} %", each.state, each.address or "", each.why)
+            (each.name, each.version_label, f"{each.traffic} %", each.state, each.address or "")
             for each in state.deployments
         ]
-        print_table(["deployment", "version", "traffic", "state", "address", "why"], rows)
+        print_table(["deployment", "version", "traffic", "state", "address"], rows, whole=("traffic", "state"))
+        for each in state.deployments:
+            if each.why:
+                click.echo(f"{each.name}: {printable(each.why)}")
 
 
 def rollout_view(record: RolloutRecord, state: EndpointState) -> dict[str, Any]:

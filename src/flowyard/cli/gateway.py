@@ -14,7 +14,9 @@ import click
 
 from flowyard._util.event_loop import loop_factory
 from flowyard._util.listen import serve_until_stopped
+from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
+from flowyard.app import open_app
 from flowyard.cli.options import read_settings
 from flowyard.cli.output import print_json
 from flowyard.errors import OutsideError, UserError
@@ -103,7 +105,7 @@ async def _serve(settings: GatewaySettings, state: Path, ready_file: Path | None
 def _read(config: str, home: str | None) -> tuple[GatewaySettings, Path]:
     """The settings, and the state folder."""
     own: Settings = read_settings(home)
-    settings = load_gateway_settings(Path(config), own.environ)
+    settings = load_gateway_settings(Path(config), open_app(own, Path(config)).environ)
     return settings, settings.state or own.home / "gateways" / settings.name
 
 
@@ -150,18 +152,20 @@ def _until_drained(control: ControlClient, backend: str, found: dict[str, Any], 
 def _epoch_line(epoch: dict[str, Any]) -> str:
     shares = " ".join(f"{name}={weight:g}" for name, weight in epoch["weights"].items())
     reason = f"  {printable_text(epoch['reason'])}" if epoch["reason"] else ""
-    return f"epoch {epoch['epoch']}  {epoch['at']}  {shares}{reason}"
+    return f"epoch {epoch['epoch']}  {moment_text(epoch['at'])}  {shares}{reason}"
 
 
 def _state_text(state: dict[str, Any]) -> str:
     lines = [f"{state['name']}  {_epoch_line(state)}"]
     for name, each in state["backends"].items():
         words = [each["breaker"], "healthy" if each["healthy"] else "not healthy", "drained" if each["drained"] else ""]
-        said = ", ".join(filter(None, words))
-        counts = f"{each['requests']} requests, {each['errors']} errors, {each['under_way']} under way"
-        lines.append(f"  {name:12} {each['weight']:>6g}  {counts}  {said}  {printable_text(each['url'])}")
+        counts = f"{each['requests']:,} requests, {each['errors']:,} errors, {each['under_way']:,} under way"
+        lines += [
+            f"  {name:12} {each['weight']:>6g}  {printable_text(each['url'])}  {', '.join(filter(None, words))}",
+            f"  {'':12} {'':>6}  {counts}",
+        ]
         if each["last_failure"]:
-            lines.append(f"  {'':12} last failure: {printable_text(each['last_failure'])}")
+            lines.append(f"  {'':12} {'':>6}  last failure: {printable_text(each['last_failure'])}")
     if state["mirror"]:
         mirror = state["mirror"]
         lines.append(

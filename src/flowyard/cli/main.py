@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from flowyard import __version__
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.printable import printable_text
 from flowyard.cli.lazy import LazyGroup
 from flowyard.errors import ExitCode, FlowyardError, OutsideError
@@ -46,6 +47,7 @@ _NOUNS = {
     "run": ("flowyard.cli.run:run", "Run a flow over data, evaluate a run, look at results."),
     "schema": ("flowyard.cli.schema:schema", "JSON schemas of the files that people write, for editors."),
     "session": ("flowyard.cli.session:session", "List and delete the environments that were built for sessions."),
+    "setup": ("flowyard.cli.setup:setup", "Print what sets a repository up on GitHub or Azure DevOps."),
     "store": ("flowyard.cli.store:store", "Show where records of runs are kept, and bring that up to date."),
     "simulate": ("flowyard.cli.simulate:simulate", "Serve a simulated model over HTTP."),
 }
@@ -105,16 +107,20 @@ def _without_switches(args: list[str]) -> list[str]:
 
 
 def _say(error: FlowyardError) -> None:
-    """What data, a person or a service said in it cannot steer the terminal."""
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(printable_text(str(error)), err=True)
+    click.echo(_shown(str(error)), err=True)
     if error.hint:
-        click.echo("\n".join(f"  {line}" for line in printable_text(error.hint).splitlines()), err=True)
+        click.echo("\n".join(f"  {line}" for line in _shown(error.hint).splitlines()), err=True)
+
+
+def _shown(text: str) -> str:
+    """What data, a person or a service said in it cannot steer the terminal, or the CI system that reads our log."""
+    return without_ci_commands(printable_text(text))
 
 
 def _say_bug(error: Exception) -> None:
     if os.environ.get("FLOWYARD_DEBUG"):
         raise error
     click.secho("This is a bug of flowyard: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(f"{type(error).__name__}: {error}", err=True)
+    click.echo(_shown(f"{type(error).__name__}: {error}"), err=True)
     click.echo("  Set FLOWYARD_DEBUG=1 for the traceback, and please report it.", err=True)

@@ -45,7 +45,7 @@ def check(use_case: str | None, config: str | None, notify: bool, home: str | No
         print_json(_view(watched, alerts))
     else:
         _print(watched, alerts)
-    _warn(told)
+    print_warnings(_not_told(told))
     return ExitCode.GATE_NO if any(_is_critical(each) for each in alerts) else ExitCode.DONE
 
 
@@ -77,28 +77,33 @@ def _follow(
 ) -> None:
     """Look again and again; what fails outside, such as a database that restarts, is tried again."""
     before: set[tuple[str, ...]] | None = None
+    warned: list[str] = []
     while True:
         try:
-            alerts = _look(watched, out)
+            alerts, warnings = _look(watched, out)
         except OutsideError as error:
-            print_warnings([f"Tried again in {every_s:g} s: {error.message}"])
+            warnings = [f"Tried again in {every_s:g} s: {error.message}"]
         else:
             now: set[tuple[str, ...]] = {(each.rule.name, each.state.group, each.state.state) for each in alerts}
             if now != before:
                 before = now
                 on_change(alerts)
+        if warnings != warned:  # what fails goes on failing for a while: it is said once
+            warned = warnings
+            print_warnings(warnings)
         if stop.wait(every_s):
             return
 
 
-def _look(watched: Watch, out: OtlpMetrics | None) -> list[Alert]:
+def _look(watched: Watch, out: OtlpMetrics | None) -> tuple[list[Alert], list[str]]:
+    """The alerts, and what did not go well."""
     if watched.policy.records:
         collect(watched.store, watched.policy.records)
     alerts = watched.look()
-    _warn(watched.tell())
+    warnings = _not_told(watched.tell())
     if out is not None and (problem := out.send(read_metrics(watched.store, watched.policy.flow))):
-        print_warnings([problem])
-    return alerts
+        warnings.append(problem)
+    return alerts, warnings
 
 
 @contextmanager
@@ -118,9 +123,11 @@ def _is_critical(alert: Alert) -> bool:
     return alert.rule.severity == "critical" and alert.state.state == "firing"
 
 
-def _warn(told: Sequence[Told]) -> None:
+def _not_told(told: Sequence[Told]) -> list[str]:
+    """Each way that failed with its reason, once."""
     failed = [each for each in told if each.problem]
-    print_warnings(f"Not told by {each.message.target}: {each.problem}\n  {each.hint}".rstrip() for each in failed)
+    said = [f"Not told by {each.message.target}: {each.problem}\n  {each.hint}".rstrip() for each in failed]
+    return list(dict.fromkeys(said))
 
 
 def _print_news(watched: Watch, alerts: Sequence[Alert], *, as_json: bool) -> None:

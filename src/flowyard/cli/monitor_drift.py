@@ -127,7 +127,9 @@ def _print(name: str, found: DriftReport, span: Window, reference: str) -> None:
     if len(found.features) > _MOST_SHOWN:
         click.echo(f"{len(found.features) - _MOST_SHOWN} more did not drift further; --json has all.")
     if found.too_few:
-        print_warnings([f"Too few records to compare: {', '.join(map(printable, found.too_few))}."])
+        named = ", ".join(map(printable, found.too_few))
+        which = "the version" if len(found.too_few) == 1 else "the versions"
+        print_warnings([f"Too few records on a side to compare {which} {named}: --since, --reference or min_records."])
 
 
 def _row(each: FeatureDrift) -> tuple[str, ...]:

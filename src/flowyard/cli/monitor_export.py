@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from flowyard._util.files import dump_json
 from flowyard._util.person import person_name
+from flowyard.cli.monitor_next import next_datasets
 from flowyard.cli.monitor_options import flow_named, require_known, window
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
@@ -21,6 +23,7 @@ from flowyard.production.drift import DriftSettings, drifted_ids, observations
 from flowyard.production.drift.reference import drift_of, open_reference
 from flowyard.production.known_inputs import KnownInputs
 from flowyard.production.lines import ExchangeFilter
+from flowyard.production.masks import parse_masks, require_columns
 from flowyard.production.register import RegisteredLines, register_lines
 from flowyard.production.review import read_reviewed, write_review
 from flowyard.production.store import ProductionStore, open_production
@@ -49,6 +52,13 @@ __all__ = ["export"]
     metavar="DATASET[:VERSION]",
     help="Without inputs that this dataset has in any version, or in this one; may be repeated.",
 )
+@click.option(
+    "--mask",
+    "masked",
+    multiple=True,
+    metavar="WHAT",
+    help="Hide personal, email, phone, card, iban or ip in texts, or a column as inputs.NAME; may be repeated.",
+)
 @click.option("--to", "dataset", metavar="DATASET", help="The dataset to register a version of.")
 @click.option("--review", type=click.Path(path_type=Path), help="Write a .csv or .jsonl for a person to edit instead.")
 @click.option("--reviewed", type=click.Path(path_type=Path), help="Register such a file, without what it says no to.")
@@ -63,6 +73,7 @@ def export(
     arm: str | None,
     seed: int,
     known: tuple[str, ...],
+    masked: tuple[str, ...],
     dataset: str | None,
     review: Path | None,
     reviewed: Path | None,
@@ -76,26 +87,30 @@ def export(
     hold. One may have several, joined by 'and' and 'or'.
     """
     _check(dataset, review, reviewed)
+    masks = parse_masks(masked)
     settings = read_settings(home)
     by = person_name(settings.environ)
     if reviewed is not None:
-        made = register_lines(open_registry(settings), read_reviewed(reviewed), str(dataset), by)
-        _print(made, as_json=as_json)
+        lines = require_columns(map(masks.line, read_reviewed(reviewed)), masks)
+        made = register_lines(open_registry(settings), lines, str(dataset), by)
+        _print(made, use_case, as_json=as_json)
         return
     store = open_production(settings)
     name = require_known(flow_named(use_case, flow), store.flows(), "the flow", "--flow")
     plain = ExchangeFilter(name, window(since, until), version=version, arm=arm, seed=seed)
     wanted = with_filters(store, plain, filters, partial(_drifted, settings, store))
     registry = open_registry(settings)
-    lines = iter_dataset_lines(store, wanted, _chosen(filters, arm, seed), _known_inputs(registry, known))
+    chosen, inputs = _chosen(filters, arm, seed, masked), _known_inputs(registry, known)
+    found = (masks.line(line) for line in iter_dataset_lines(store, wanted, chosen, inputs, masks.inputs))
+    lines = require_columns(found, masks)
     if review is None:
-        _print(register_lines(registry, lines, str(dataset), by, wanted), as_json=as_json)
+        _print(register_lines(registry, lines, str(dataset), by, wanted), use_case, as_json=as_json)
         return
-    found = list(lines)
-    if not found:
+    kept = list(lines)
+    if not kept:
         raise UserError("There is no such exchange, so that nothing was written.", hint="Widen --since or --filter.")
-    write_review(review, found)
-    _print_review(review, len(found), as_json=as_json)
+    write_review(review, kept)
+    _print_review(review, len(kept), as_json=as_json)
 
 
 def _drifted(settings: Settings, store: ProductionStore, wanted: ExchangeFilter, reference: str) -> frozenset[str]:
@@ -132,19 +147,26 @@ def _versions(registry: Registry, name: str) -> Sequence[Version]:
     return registry.versions(name) or [registry.find(name)]  # which says that there is none
 
 
-def _chosen(filters: Sequence[str], arm: str | None, seed: int) -> str:
+def _chosen(filters: Sequence[str], arm: str | None, seed: int, masked: Sequence[str]) -> str:
     words = [f"{each} by seed {seed}" if each.startswith("sample") else each for each in filters]
-    return ", ".join([*words, *([f"arm {arm}"] if arm else [])]) or "all"
+    chosen = ", ".join([*words, *([f"arm {arm}"] if arm else [])]) or "all"
+    return f"{chosen}, without {', '.join(masked)}" if masked else chosen
 
 
-def _print(made: RegisteredLines, *, as_json: bool) -> None:
+def _print(made: RegisteredLines, use_case: str | None, *, as_json: bool) -> None:
     version, is_new = made.registered.version, made.registered.is_new
+    source = f"registry:{version.label}"
+    datasets = next_datasets(use_case, source)
     if as_json:
         found = {"name": version.name, "version": version.version, "digest": version.digest, "lines": made.lines}
-        print_json({**found, "new": is_new, "source": f"registry:{version.label}"})
+        print_json({**found, "new": is_new, "source": source, "overlay": {"datasets": datasets} if datasets else None})
         return
     known = "" if is_new else ", which has this content already"
     click.echo(f"{version.label}{known}: {made.lines:,} lines")
+    if datasets:
+        click.echo(f"For the next experiment, in experiment.{version.name}.yaml:")
+        click.echo(f"  datasets: {dump_json(datasets)}")
+        click.echo(f"  flowyard experiment run {use_case} --env {version.name}")
 
 
 def _print_review(path: Path, lines: int, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from flowyard.cli.output import print_warnings
 from flowyard.cli.progress import choose_progress
 from flowyard.errors import NotFound
 from flowyard.experiments.connections import ExperimentConnections
-from flowyard.experiments.load import load_experiment
+from flowyard.experiments.load import environment_overlay, load_experiment
 from flowyard.experiments.model import Experiment
 from flowyard.production.judging.judges import find_judges
 from flowyard.production.judging.live import DayLimits, LiveJudging
@@ -66,7 +66,9 @@ _NAMES = tuple(JudgingOptions.__dataclass_fields__)
 def judging_options(rate: float, lines: int) -> Callable[[Command], Command]:
     """The options, with these defaults; the command gets their values as ``asked``."""
     options = (
-        click.option("--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml."),
+        click.option(
+            "--env", metavar="NAME", help="Apply the overlay experiment.NAME.yaml, if the experiment has any overlay."
+        ),
         click.option("--flow", metavar="NAME", help="The flow, as records name it (default: the use case's name)."),
         click.option("--since", default="24h", show_default=True, help="From when on: 90m, 24h, 7d, or a time."),
         click.option("--until", help="Until when (default: now)."),
@@ -112,7 +114,8 @@ def open_judging(path: Path, asked: JudgingOptions, many: ManyLines, app: App) -
     """The experiment of a use case, and what judges its answers. Raises UserError, NotFound, ExperimentInvalid."""
     if not path.exists():
         raise NotFound(f"There is no use case {path}.", hint="Name the folder with experiment.yaml.")
-    experiment = load_experiment(path, asked.env, resolve_dataset=open_registry(app.settings).resolve)
+    overlay = environment_overlay(path, asked.env) if asked.env else None
+    experiment = load_experiment(path, overlay, resolve_dataset=open_registry(app.settings).resolve)
     judges, warnings = find_judges(experiment, asked.evaluators)
     print_warnings([*experiment.warnings, *warnings])
     store = open_production(app.settings)

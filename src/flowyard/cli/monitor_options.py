@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from flowyard._util.durations import parse_age
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.cli.deploy_options import use_case_name
 from flowyard.errors import NotFound, UserError
 from flowyard.production.series import Window
 
 __all__ = ["flow_named", "parse_moment", "require_known", "window"]
-
-_SPAN = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def flow_named(use_case: str | None, flow: str | None) -> str:
@@ -52,10 +49,10 @@ def window(since: str, until: str | None) -> Window:
 
 def parse_moment(text: str, now: datetime, option: str) -> datetime:
     """``24h`` before now, or a time by ISO 8601, in UTC where it names no zone. Raises UserError."""
-    span = _SPAN.fullmatch(text.strip())
+    age = parse_age(text)
     try:
-        if span:
-            return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        if age is not None:
+            return now - age
         moment = datetime.fromisoformat(text.strip())
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

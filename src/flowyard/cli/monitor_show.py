@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -16,8 +16,10 @@ from flowyard.cli.monitor_options import flow_named, require_known, window
 from flowyard.cli.options import read_settings, store_options
 from flowyard.cli.output import print_json
 from flowyard.cli.tables import print_table, printable
+from flowyard.production.judging.scores import judge_series
 from flowyard.production.series import Grouping, SeriesPoint, Window, series
 from flowyard.production.store import ProductionStore, open_production
+from flowyard.statistics.two_sample import Moments
 
 __all__ = ["show", "sparkline"]
 
@@ -25,6 +27,9 @@ _STEPS = 16
 _ROOM_FOR_ALL = 90
 """Columns of a terminal in which all bars fit beside the numbers; else each stands for two."""
 _BARS = "▁▂▃▄▅▆▇█"
+
+Scores = Mapping[str, Mapping[str, Mapping[int, Moments]]]
+"""By the name of the score, the version or arm, and the number of the step."""
 
 _CHARTS: Mapping[str, Callable[[SeriesPoint], float | None]] = {
     "requests": lambda point: point.requests,
@@ -57,7 +62,7 @@ def show(
     home: str | None,
     as_json: bool,
 ) -> None:
-    """Show requests, failures, latencies, tokens, cost and feedback of each version or arm, and how they went.
+    """Show requests, failures, latencies, tokens, cost, feedback and judges' scores of each version or arm over time.
 
     USECASE is the folder with experiment.yaml.
     """
@@ -67,19 +72,24 @@ def show(
     whole = series(store, name, span, by=by)
     step = timedelta(milliseconds=math.ceil(span.length_s * 1000 / _STEPS))
     points = series(store, name, span, by=by, step=step)
+    scores = judge_series(store, name, span, by=by, step=step)
     if as_json:
-        print_json(_view(name, by, span, step, whole, points))
+        print_json(_view(name, by, span, step, whole, points, scores))
         return
     click.echo(f"{printable(name)} by {by}, {moment_text(span.since)} to {moment_text(span.until)}")
-    values = {each.group: _values(points, each.group, span, step, chart) for each in whole}
-    if shutil.get_terminal_size().columns < _ROOM_FOR_ALL:
-        values = {group: _halved(each) for group, each in values.items()}
-    charts = {group: sparkline(each) for group, each in values.items()}
+    charts = {each.group: _drawn(_values(points, each.group, span, step, chart)) for each in whole}
     print_table(
         [by, "requests", "failed", "p50 s", "p95 s", "tokens", "USD", "good", chart],
         [_row(each, charts[each.group]) for each in whole],
         whole=["requests", "failed", "p50 s", "p95 s", "tokens", "USD", "good", chart],
     )
+    if scores:
+        click.echo()
+        print_table(
+            [by, "judged", "mean", "over time", "score"],
+            list(_score_rows(scores)),
+            whole=["judged", "mean", "over time"],
+        )
 
 
 def sparkline(values: Sequence[float | None]) -> str:
@@ -89,9 +99,14 @@ def sparkline(values: Sequence[float | None]) -> str:
     def bar(value: float | None) -> str:
         if value is None:
             return "·"
-        return _BARS[min(int(value / top * len(_BARS)), len(_BARS) - 1)] if top > 0 else _BARS[0]
+        return _BARS[max(0, min(int(value / top * len(_BARS)), len(_BARS) - 1))] if top > 0 else _BARS[0]
 
     return "".join(map(bar, values))
+
+
+def _drawn(values: Sequence[float | None]) -> str:
+    """The bars, fewer on a narrow terminal."""
+    return sparkline(values if shutil.get_terminal_size().columns >= _ROOM_FOR_ALL else _halved(values))
 
 
 def _halved(values: Sequence[float | None]) -> list[float | None]:
@@ -128,6 +143,18 @@ def _row(point: SeriesPoint, chart: str) -> Sequence[Any]:
     )
 
 
+def _score_rows(scores: Scores) -> Iterator[Sequence[Any]]:
+    for score, groups in sorted(scores.items()):
+        for group, steps in sorted(groups.items()):
+            means = [steps[number].mean if number in steps else None for number in range(_STEPS)]
+            count = sum(each.n for each in steps.values())
+            yield printable(group)[:16] or "(none)", count, f"{_mean(steps):.4g}", _drawn(means), printable(score)
+
+
+def _mean(steps: Mapping[int, Moments]) -> float:
+    return math.fsum(each.n * each.mean for each in steps.values()) / sum(each.n for each in steps.values())
+
+
 def _short(number: int) -> str:
     """A count in five letters at most."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
@@ -149,8 +176,19 @@ def _view(
     step: timedelta,
     whole: Sequence[SeriesPoint],
     points: Sequence[SeriesPoint],
+    scores: Scores,
 ) -> dict[str, Any]:
     """What machines get: the names in it are a contract."""
+
+    def judged(group: str, numbers: Sequence[int]) -> dict[str, Any]:
+        of_group = {score: groups.get(group, {}) for score, groups in scores.items()}
+        found = {score: {n: steps[n] for n in numbers if n in steps} for score, steps in of_group.items()}
+        counts = {score: sum(each.n for each in steps.values()) for score, steps in found.items() if steps}
+        return {"scores": {score: {"judged": count, "mean": _mean(found[score])} for score, count in counts.items()}}
+
+    def of_step(point: SeriesPoint) -> dict[str, Any]:
+        return {**_facts(point), **judged(point.group, [(point.start - span.since) // step])}
+
     return {
         "name": name,
         "by": by,
@@ -158,7 +196,11 @@ def _view(
         "until": span.until.isoformat(),
         "step_s": step.total_seconds(),
         "groups": [
-            {**_facts(each), "series": [_facts(point) for point in points if point.group == each.group]}
+            {
+                **_facts(each),
+                **judged(each.group, range(_STEPS)),
+                "series": [of_step(point) for point in points if point.group == each.group],
+            }
             for each in whole
         ],
     }

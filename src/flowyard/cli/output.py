@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import click
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.files import dump_json
 from flowyard._util.printable import printable_text
 from flowyard.errors import ExitCode
@@ -135,16 +136,18 @@ def print_errors(errors: Iterable[tuple[str, ErrorRecord]], total: int, *, most:
         start = f"Failed {label}" if label else "Failed"
         node = f" in {error.node}" if error.node else ""
         where = f" ({error.where})" if error.where else ""
-        click.echo(click.style(f"{start}{node}: ", fg="red") + f"{error.type}: {error.message}{where}", err=True)
+        said = without_ci_commands(printable_text(f"{error.type}: {error.message}{where}"))
+        click.echo(click.style(f"{start}{node}: ", fg="red") + said, err=True)
         shown += 1
     if total > shown:
         click.echo(f"… and {total - shown} more failed.", err=True)
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """Warnings on stderr, one a line. What data or a model named in them cannot steer the terminal."""
+    """Warnings on stderr, one a line. What data or a model named in them cannot steer the terminal or a CI system."""
     for warning in warnings:
-        click.echo(click.style("Warning: ", fg="yellow") + printable_text(warning), err=True)
+        shown = without_ci_commands(printable_text(warning))
+        click.echo(click.style("Warning: ", fg="yellow") + shown, err=True)
 
 
 def failed_lines_code(runs: Iterable[RunRecord], tolerated: int = 0) -> int:

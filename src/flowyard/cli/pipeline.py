@@ -14,7 +14,9 @@ _COMMANDS = {
     "show": ("flowyard.cli.pipeline_show:show", "Show the stages of a pipeline."),
     "validate": ("flowyard.cli.pipeline_validate:validate", "Check all files of a use case, and run its tests."),
     "report": ("flowyard.cli.pipeline_report:report", "Write what the last run of a pipeline came to."),
+    "answer": ("flowyard.cli.pipeline_answer:answer", "Write down what people said in a CI system to what was asked."),
     "comment": ("flowyard.cli.pipeline_comment:comment", "Put a report on the pull request, in place of the last one."),
+    "generate": ("flowyard.cli.pipeline_generate:generate", "Write the files of a CI system, which call these."),
 }
 
 

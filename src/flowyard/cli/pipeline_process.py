@@ -29,7 +29,7 @@ _ENDING_S = 60
 
 def run_command(words: Sequence[str], most_s: float | None) -> CommandDone:
     """Run ``flowyard WORDS``; what it tells goes on to stderr. Interrupted, it is interrupted and waited for."""
-    command = [sys.executable, "-m", __name__, str(os.getpid()), *words]
+    command = [sys.executable, "-P", "-m", __name__, str(os.getpid()), *words]
     with subprocess.Popen(  # noqa: S603 - ourselves
         command,
         stdin=subprocess.DEVNULL,

@@ -202,7 +202,8 @@ def _reports_folder(output: Path | None, name: str, record: PipelineRecord) -> P
 def _say_begin(record: PipelineRecord, parts: PipelineParts) -> None:
     done = sum(step.state == "done" for step in record.steps)
     goes_on = f", {done} of {len(record.steps)} stages done before" if done else ""
-    click.echo(f"Pipeline {record.env}: {record.name} ({parts.use_case}){goes_on}", err=True)
+    place = "" if record.name == str(parts.use_case) else f" ({parts.use_case})"
+    click.echo(f"Pipeline {record.env}: {record.name}{place}{goes_on}", err=True)
     if record.state == "done":
         click.echo("     All of it was done for these files. Begin anew with --new.", err=True)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from flowyard._util.durations import parse_age
 from flowyard.cli.options import pairs
 from flowyard.errors import UserError
 from flowyard.records import RunQuery, RunStatus
@@ -17,9 +17,6 @@ from flowyard.records import RunQuery, RunStatus
 __all__ = ["filter_options", "run_query"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_AGE = re.compile(r"^(\d{1,6})([mhdw])$")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def filter_options(command: F) -> F:
@@ -65,11 +62,12 @@ def _flow(text: str | None) -> str | None:
 def _since(text: str | None, now: datetime) -> str | None:
     if text is None:
         return None
-    if age := _AGE.match(text):
-        return (now - timedelta(**{_UNITS[age[2]]: int(age[1])})).isoformat()
+    age = parse_age(text)
     try:
+        if age is not None:
+            return (now - age).isoformat()
         return datetime.fromisoformat(text).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(
             f"--since: {text!r} is no time.", hint="Write 2024-05-31, 2024-05-31T14:00, or an age: 30m, 12h, 7d."
         ) from None

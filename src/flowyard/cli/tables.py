@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.files import dump_json
 from flowyard._util.printable import printable_text
 from flowyard.records import LineResult
@@ -71,8 +72,8 @@ def _cell(value: Any) -> str:
 
 
 def printable(value: Any) -> str:
-    """Text as it is and anything else as JSON, without characters that would steer a terminal."""
-    return printable_text(value if isinstance(value, str) else dump_json(value))
+    """Text as it is and anything else as JSON, without what would steer a terminal, or a CI system that reads it."""
+    return without_ci_commands(printable_text(value if isinstance(value, str) else dump_json(value)))
 
 
 def shortened(text: str) -> str:

@@ -6,11 +6,12 @@ import json
 import math
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import repeat
 from math import isnan
 from typing import Any
 
+from flowyard._util.flat import flat_items
 from flowyard._util.numbers import LARGEST
 from flowyard.records import RunRecord
 from flowyard.runs.results import read_heads, stored_lines
@@ -127,7 +128,7 @@ class RunColumns:
         self.duration_ms.append(tail["duration_s"] * 1000)
         self.cost_usd.append(usage.get("cost_usd", 0.0) + usage.get("saved_usd", 0.0))
         self.tokens.append(usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0))
-        for name, value in _flat(outputs):
+        for name, value in flat_items(outputs):
             column = self.columns.get(name)
             if column is None:
                 column = self.columns[name] = Column(before, self._wanted)
@@ -161,12 +162,3 @@ def _parsed(raw: bytes, run: RunRecord, *, outputs: bool) -> tuple[Mapping[str, 
         usage = {name: getattr(line.usage, name) for name in line.usage.__dataclass_fields__}
         return line.outputs if outputs else {}, {"duration_s": line.duration_s, "usage": usage}
     return _decode(text, start.end())[0] if outputs else {}, _decode("{" + text[end + 2 :])[0]
-
-
-def _flat(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Outputs by name; those of a mapping as ``output.key``."""
-    for name, value in outputs.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", each) for key, each in value.items())
-        else:
-            yield name, value

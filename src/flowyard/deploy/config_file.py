@@ -140,7 +140,7 @@ def parse_deployment_file(file: YamlFile, folder: Path) -> tuple[DeployEnvironme
     if body is not None:
         problems += [each for name, given in body.environments.items() for each in _more(name, given, file, folder)]
     if problems or body is None:
-        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+        raise file.unusable(problems)
     return tuple(_made(name, given, file, folder) for name, given in body.environments.items())
 
 

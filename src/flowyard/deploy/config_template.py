@@ -81,7 +81,7 @@ def parse_template_file(file: YamlFile, folder: Path) -> tuple[tuple[DeployEnvir
         made = _Entry(file, (kind, index), entry, problems, warnings)
         found.append(made.environment(_KINDS[kind], folder))
     if problems:
-        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+        raise file.unusable(problems)
     return tuple(found), tuple(warnings)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Mapping
 
 from flowyard.gateway.asked import Asked
 from flowyard.gateway.settings import OverrideSettings
-from flowyard.wire import Refusal, Request, Response
+from flowyard.wire import Refusal, Request
 
-__all__ = ["has_key", "overridden_arm", "refused", "require_key"]
+__all__ = ["has_key", "overridden_arm", "require_key"]
 
 
 def require_key(request: Request, key: str) -> None:
@@ -39,15 +38,3 @@ def overridden_arm(request: Request, asked: Asked, settings: OverrideSettings) -
     if settings.key is not None and hmac.compare_digest(given, settings.key.encode()):
         return wanted
     return None
-
-
-def refused(refusal: Refusal) -> Response:
-    """The answer to what is not carried out."""
-    code = "Unavailable" if refusal.status >= 500 else "UserError"
-    body = {"error": {"code": code, "message": refusal.message}}
-    response = Response(refusal.status, json.dumps(body).encode())
-    if refusal.retry_after_s is not None:
-        response.headers["retry-after"] = str(refusal.retry_after_s)
-    if refusal.status == 401:
-        response.headers["www-authenticate"] = "Bearer"
-    return response

@@ -70,6 +70,9 @@ def _refusal(status: int, body: bytes) -> Exception:
         message = str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
         message = "it says no more"
+    if status == 401:
+        hint = "The key is the one of 'control' in gateway.yaml, as it was when the gateway was started."
+        return UserError("The gateway does not take this key.", hint=hint)
     if status >= 500:
         return OutsideError(f"The control plane failed with {status}: {message}")
     return _ERRORS.get(status, UserError)(message)

@@ -15,7 +15,7 @@ from flowyard._util.addresses import is_metadata, is_number_host, parse_address
 from flowyard._util.listen import is_loopback
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
-from flowyard.errors import Problem, UserError
+from flowyard.errors import Problem
 from flowyard.gateway.addresses import parse_backend_url, parse_listen
 from flowyard.gateway.settings import (
     Backend,
@@ -75,7 +75,7 @@ def _network(value: str) -> str:
 
 def _secret(value: str) -> str:
     if not _PLACEHOLDER.fullmatch(value):
-        raise PydanticCustomError("secret", "a key does not belong here: write ${{NAME}} and set that variable")
+        raise PydanticCustomError("secret", "a key does not belong here: write ${NAME} and set that variable")
     return value
 
 
@@ -195,7 +195,7 @@ def parse_gateway_file(file: YamlFile, environ: Mapping[str, str]) -> GatewaySet
     if body is not None:
         problems += _more(body, file)
     if problems or body is None:
-        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+        raise file.unusable(problems)
     return _made(body, file.path.resolve().parent, environ)
 
 

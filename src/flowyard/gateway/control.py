@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from flowyard.errors import FlowyardError
-from flowyard.gateway.access import refused, require_key
+from flowyard.gateway.access import require_key
 from flowyard.gateway.metrics import CONTENT_TYPE
 from flowyard.gateway.weights import Weights
-from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer
+from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer, refused
 
 __all__ = ["ControlPlane"]
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 
-from flowyard.gateway.access import overridden_arm, refused, require_key
+from flowyard.gateway.access import overridden_arm, require_key
 from flowyard.gateway.arm import ARM_HEADER, Arm
 from flowyard.gateway.asked import Asked, note_request
 from flowyard.gateway.counted import asks_the_flow
@@ -16,7 +16,7 @@ from flowyard.gateway.mirror import Mirror
 from flowyard.gateway.outgoing import Outgoing
 from flowyard.gateway.settings import GatewaySettings
 from flowyard.gateway.split import UnitHash, others
-from flowyard.wire import BadAnswer, BrokenOff, Refusal, Request, Response, Unanswered, WireClient
+from flowyard.wire import BadAnswer, BrokenOff, Refusal, Request, Response, Unanswered, WireClient, refused
 
 __all__ = ["DataPlane"]
 

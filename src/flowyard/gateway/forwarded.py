@@ -18,7 +18,7 @@ FORWARDED_OTHERS = frozenset(
     }
 )
 """Headers that say more of it, or say it in other words; they go on only when a trusted proxy has sent them."""
-_MOST_KNOWN = 1024
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 200
 
 
 class Forwarded:
@@ -64,7 +64,7 @@ class Forwarded:
             known = "\r\n".join(f"{name}: {value}" for name, value in headers.items()).encode("latin-1")
             if len(self._lines) >= _MOST_KNOWN:
                 self._lines.clear()
-            if not given:
+            if not given and len(host) <= _LONGEST_KNOWN:  # callers choose it
                 self._lines[peer, host] = known
         return known
 

@@ -12,7 +12,6 @@ from typing import IO, Any
 from flowyard._util.files import write_atomic
 from flowyard._util.lock import try_lock
 from flowyard.errors import Conflict, UserError
-from flowyard.gateway.access import refused
 from flowyard.gateway.arm import Arm
 from flowyard.gateway.breaker import Breaker
 from flowyard.gateway.control import ControlPlane
@@ -28,7 +27,7 @@ from flowyard.gateway.short_way import ShortWay
 from flowyard.gateway.split import UnitHash
 from flowyard.gateway.weights import Weights, first_epoch
 from flowyard.production.record_folder import RecordFolder
-from flowyard.wire import WireClient, WireLimits, WireServer
+from flowyard.wire import WireClient, WireLimits, WireServer, refused
 
 __all__ = ["CONTROL_ADDRESS", "Gateway"]
 

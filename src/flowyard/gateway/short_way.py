@@ -148,8 +148,8 @@ class Exchange:
     def takes(self, data: bytes) -> bool:
         """Pass an answer on that is plain and here as a whole."""
         way, connection, asked = self._way, self._connection, self._asked
-        head, _, body = data.partition(HEAD_END)
-        answer = way.answers.read(head)
+        head, end, body = data.partition(HEAD_END)
+        answer = way.answers.read(head) if end else None
         if answer is None or answer.length != len(body) or not connection.keeps():
             return False
         outbox = way.outbox()  # before this one has ended

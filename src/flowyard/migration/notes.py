@@ -59,7 +59,7 @@ def read_structured(file: Path) -> YamlFile:
     if file.suffix == ".json":
         try:
             json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             place = f"{file.name}:{getattr(error, 'lineno', 1)}"
             raise UserError(f"Not valid JSON: {getattr(error, 'msg', error)}.", where=place) from None
         text = text.replace("\t", "  ")

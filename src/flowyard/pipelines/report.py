@@ -127,13 +127,16 @@ def _stage_view(pipeline: Pipeline, step: StepRecord) -> Mapping[str, Any]:
 
 
 def _stages_text(report: StageReport) -> str:
+    """Stages that only tell of the others, as this text does, are left out of it unless they failed."""
     record = report.record
-    said = {"done": "✅ Done", "refused": "❌ Stopped", "unfinished": "⏳ Not finished"}[record.state]
+    telling = {stage.name for stage in report.pipeline.stages if stage.always}
+    steps = [step for step in record.steps if step.name not in telling or step.state == "refused"]
+    states = {step.state for step in steps}
+    said = "❌ Stopped" if "refused" in states else "✅ Done" if states == {"done"} else "⏳ Not finished"
     marker = f"<!-- flowyard pipeline: {file_stem(record.name, report.pipeline.name)} -->"
     title = f"## {said}: {literal(record.name, most=120)} · {report.pipeline.name}"
     rows = [
-        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |"
-        for step in record.steps
+        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |" for step in steps
     ]
     return "\n".join([marker, title, "", *table_lines(["", "stage", "what came out", "took"]), *rows]) + "\n\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowyard.production.known_inputs import KnownInputs, digest_of_inputs
@@ -18,18 +18,23 @@ OWN_COLUMNS = ("label", "feedback", "comment", "request_id", "flow", "version", 
 
 
 def iter_dataset_lines(
-    store: ProductionStore, wanted: ExchangeFilter, chosen: str, known: KnownInputs | None = None
+    store: ProductionStore,
+    wanted: ExchangeFilter,
+    chosen: str,
+    known: KnownInputs | None = None,
+    masked: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> Iterator[DatasetLine]:
     """The lines of what a filter wants, by time; ``chosen`` says in words how it was chosen.
 
-    What has inputs that are ``known`` from other datasets is left out.
+    What has inputs that are ``known`` from other datasets is left out, as they are or as they were ``masked`` there.
 
     Of several with the same inputs one is taken: one with a label before one with a verdict before any other, then the
     last. Exchanges are read twice, so that only a digest of each different one is in memory.
     """
     best: dict[bytes, tuple[int, str]] = {}
     for each in iter_exchanges(store, wanted):
-        if known is not None and each.exchange.inputs in known:
+        inputs = each.exchange.inputs
+        if known is not None and (inputs in known or masked(inputs) in known):
             continue
         key, rank = _key(each), _rank(each)
         if key not in best or rank >= best[key][0]:

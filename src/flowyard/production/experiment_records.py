@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flowyard.production.instants import milliseconds, moment
-from flowyard.production.joins import APART_MS, EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
+from flowyard.production.joins import APART_MS, COUNTED_JUDGEMENT, EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
 from flowyard.production.rows import column_text
 from flowyard.production.store import ProductionStore
 from flowyard.store.database import Session
@@ -104,9 +104,6 @@ _FEEDBACK = f"""SELECT c.id, c.at_ms, x.id, c.record FROM (
 LEFT JOIN flowyard_production_exposures x
     ON x.id = c.exposure AND x.experiment = ? AND x.at_ms >= ? AND x.mirror = 0 AND x.chosen_by <> 'override'
 ORDER BY c.at_ms, c.id"""  # noqa: S608 - of our own pieces
-_JUDGEMENTS = """SELECT j.exchange, j.evaluator, j.judged_ms, j.record FROM flowyard_production_judgements j
-WHERE j.exchange IN ({marks}) AND j.drawn = 1 AND j.failed = 0 AND j.digest = (
-    SELECT n.digest FROM flowyard_production_judgements n WHERE n.flow = j.flow AND n.evaluator = j.evaluator
-    ORDER BY n.judged_ms DESC, n.id DESC LIMIT 1)
-ORDER BY j.exchange, j.evaluator"""
-"""Of each evaluator the version that judged last, as scores of two are never mixed; and only what the rate drew."""
+_JUDGEMENTS = f"""SELECT j.exchange, j.evaluator, j.judged_ms, j.record FROM flowyard_production_judgements j
+WHERE j.exchange IN ({{marks}}) AND {COUNTED_JUDGEMENT}
+ORDER BY j.exchange, j.evaluator"""  # noqa: S608 - of our own pieces

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "APART_MS",
+    "COUNTED_JUDGEMENT",
     "EXCHANGE_OF_EXPOSURE",
     "EXCHANGE_OF_FEEDBACK",
     "EXPOSURE_OF_FEEDBACK",
@@ -64,6 +65,13 @@ EXCHANGE_OF_EXPOSURE = f"""(SELECT c.id FROM (
     {_beside("n.at_ms <= x.at_ms", "DESC", 0)} UNION ALL {_beside(_AFTER, "ASC", 1)}) c
     ORDER BY c.other, c.later, CASE WHEN c.later = 0 THEN -c.at_ms ELSE c.at_ms END, c.id LIMIT 1)"""  # noqa: S608
 """The exchange that the exposure ``x`` led to: of two, as with mirrored ones, that of its version; or NULL."""
+
+COUNTED_JUDGEMENT = """j.drawn = 1 AND j.failed = 0 AND j.digest = (
+    SELECT n.digest FROM flowyard_production_judgements n
+    WHERE n.flow = j.flow AND n.evaluator = j.evaluator AND n.drawn = 1 AND n.failed = 0
+    ORDER BY n.judged_ms DESC, n.id DESC LIMIT 1)"""
+"""Whether the judgement ``j`` counts in comparisons: only what the rate drew, and of each evaluator the version that
+judged last, as scores of two are never mixed."""
 
 _SAID = """SELECT subject, MAX(positive) AS positive, MAX(score) AS score FROM (
     SELECT r.*, ROW_NUMBER() OVER (

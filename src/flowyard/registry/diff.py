@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flowyard._util.flat import flat_items
 from flowyard.registry.model import LineageFact, Version
 
 __all__ = ["FileChange", "MetricChange", "SettingChange", "SideRow", "VersionDiff", "compare_versions", "side_by_side"]
@@ -178,19 +179,10 @@ def _text(path: Path) -> str | None:
 
 
 def _setting_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[SettingChange]:
-    old, new = dict(_flat(before)), dict(_flat(after))
+    old, new = dict(flat_items(before)), dict(flat_items(after))
     for name in {**old, **new}:
         if old.get(name) != new.get(name):
             yield SettingChange(name, old.get(name), new.get(name))
-
-
-def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """``variant.NODE`` and ``parameters.NAME``, one for each choice."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{inner}", item) for inner, item in value.items())
-        else:
-            yield name, value
 
 
 _Key = tuple[str, str | None, str | None]

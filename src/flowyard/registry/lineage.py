@@ -11,7 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from flowyard._util.git import Commit
-from flowyard._util.redact import HIDDEN, may_be_secret
+from flowyard._util.redact import HIDDEN, SECRET_FORMS, may_be_secret
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.registry.ignore import is_never_kept
 from flowyard.registry.model import LineageFact, LineageKind
@@ -33,12 +33,6 @@ __all__ = [
 ]
 
 _URL_USER = re.compile(r"(?<=://)[^/\s]*@")
-_SECRET = re.compile(
-    r"(?i)\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abpr]-[\w-]{10,}"
-    r"|\bBearer\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
-    r"|(?<=AccountKey=)[^;\s]+|(?<=SharedAccessKey=)[^;\s]+|(?<=[?&]sig=)[^&\s]+"
-)
-"""Forms of keys and tokens that say of themselves what they are."""
 
 
 def commit_fact(commit: Commit, by: str) -> LineageFact:
@@ -209,7 +203,7 @@ def _clean(value: Any) -> Any:
         return value
     if hasattr(value, "item"):  # a number of numpy
         return _clean(value.item())
-    return _SECRET.sub(HIDDEN, _URL_USER.sub("", str(value)))
+    return SECRET_FORMS.sub(HIDDEN, _URL_USER.sub("", str(value)))
 
 
 def _clean_named(name: str, value: Any) -> Any:

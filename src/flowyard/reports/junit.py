@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.files import dump_json, write_atomic
 from flowyard.abc import ReportFormat
 from flowyard.decisions.model import Evidence, GateResult
@@ -74,8 +75,11 @@ def render_junit(comparison: Comparison, summary: Summary, evidence: Evidence | 
 
 
 def xml_text(text: str) -> str:
-    """Text that XML can hold; other characters, among them those that steer terminals, become U+FFFD."""
-    return _FORBIDDEN.sub("�", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Text that XML can hold; other characters, among them those that steer terminals, become U+FFFD.
+
+    What shows such a file writes it into the log of a CI job, too: no line of it is a command there.
+    """
+    return without_ci_commands(_FORBIDDEN.sub("�", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def _element(tag: str, **attributes: Any) -> Element:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import NotFound
 from flowyard.gateway.config_file import GatewayFile
+from flowyard.production.alerts.policy_file import MonitoringFile
 from flowyard.schemas.ab import ab_schema
 from flowyard.schemas.deployment import deployment_schema
 from flowyard.schemas.evaluators import golden_schema
@@ -43,7 +44,9 @@ SCHEMAS: tuple[FileSchema, ...] = (
     FileSchema("overlay", ("experiment.*.yaml",), "What differs in one environment", overlay_schema),
     FileSchema("deployment", ("deployment.yaml",), "Where a use case is served", deployment_schema),
     FileSchema("ab", ("ab.yaml",), "A test of two versions in production", ab_schema),
+    FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("gateway", ("gateway.yaml",), "One address before deployments", lambda: model_schema(GatewayFile)),
+    FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("simulation", ("simulation.yaml",), "How a simulated model answers", lambda: model_schema(RulesFile)),
     FileSchema("golden", ("golden.yaml",), "What a served flow has to answer", golden_schema),
     FileSchema("run", ("run.yaml",), "A run of a flow over data", run_schema),

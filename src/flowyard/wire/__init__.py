@@ -11,6 +11,7 @@ from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.outbox import Outbox
 from flowyard.wire.plain import HIDDEN, LENGTH, PASSED, UNPLAIN, AnswerLines, FirstLines, PlainLines
 from flowyard.wire.refusal import Refusal
+from flowyard.wire.refused import refused
 from flowyard.wire.routes import Route, Routes
 from flowyard.wire.server import WireServer
 from flowyard.wire.upstream import Upstream
@@ -44,5 +45,6 @@ __all__ = [
     "WireServer",
     "end_to_end",
     "is_repeatable",
+    "refused",
     "response_of",
 ]

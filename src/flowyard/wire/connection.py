@@ -70,7 +70,13 @@ class Connection(Writing):
     def _gone(self) -> None:
         if self._request is not None:
             self._request.is_gone = True
-        if self._task is not None:
+        self._cancel()
+
+    def _cancel(self) -> None:
+        """End what is under way; a task has its first step before: it holds things that only its code gives back."""
+        if isinstance(self._task, asyncio.Task):
+            self._loop.call_soon(self._task.cancel)
+        elif self._task is not None:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
@@ -104,7 +110,7 @@ class Connection(Writing):
         if self._request is not None:
             self._request.is_stopping = True
         if self._task is not None:
-            self._task.cancel()
+            self._cancel()
         else:
             self._write(b"")
             self._transport.close()

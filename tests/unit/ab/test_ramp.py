@@ -71,7 +71,7 @@ class World:
     @property
     def test(self) -> Test:
         """Made anew each time, as by a new process."""
-        return Test(POLICY, self.journal, self.split, self, lambda: self.now, self.ask)
+        return Test(POLICY, self.journal, self.split, self, lambda: self.now, self.ask, self.ask)
 
     @property
     def share(self) -> float:

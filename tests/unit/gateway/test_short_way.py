@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from ipaddress import ip_network
 
 import pytest
@@ -145,6 +146,7 @@ def test_a_request_split_at_every_byte_and_several_at_once():
 _ANSWERS = (
     OK,
     b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n",
+    b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\nx-own: some\r\n\r\n",
     b"HTTP/1.1 204 No Content\r\n\r\n",
     b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
@@ -161,7 +163,7 @@ def test_an_answer_split_anywhere_is_the_same(answer: bytes):
     async def use(ways: TwoWays) -> None:
         ways.backend.pieces = [answer]
         whole = first_answer(await _alike(ways, POST))
-        for at in range(1, len(answer), 5):
+        for at in range(1, len(answer), 1 if b"length: 0" in answer else 5):
             ways.backend.pieces = [answer[:at], answer[at:]]
             assert first_answer(await _alike(ways, POST)) == whole
 
@@ -232,6 +234,28 @@ def test_a_caller_who_leaves_is_left_and_one_who_waits_too_long_is_told():
         assert len(asked) == 1
 
     run(use, limits=Limits(answer_s=0.3, grace_s=1))
+
+
+@pytest.mark.parametrize("is_short", [True, False])
+def test_a_caller_who_leaves_as_the_answer_begins_takes_nothing_along(is_short: bool):
+    """Both are seen in one turn of the loop: what the request held is given back (``two_ways`` looks at that)."""
+
+    async def use(ways: TwoWays) -> None:
+        port = ways.short if is_short else ways.general
+        await ways.warm(port)
+        ways.backend.held = asyncio.Event()
+        ways.backend.came.clear()
+        ways.backend.left.clear()
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            caller.sendall(POST)
+            async with asyncio.timeout(60):
+                await ways.backend.came.wait()
+            assert ways.backend.writer is not None
+            ways.backend.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        async with asyncio.timeout(60):
+            await ways.backend.left.wait()
+
+    run(use)
 
 
 def test_a_head_that_is_too_large_is_refused():

@@ -34,6 +34,7 @@ class RawBackend:
         self.pieces: list[bytes] = [OK]
         self.held: asyncio.Event | None = None
         self.came, self.left = asyncio.Event(), asyncio.Event()
+        self.writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,6 +46,7 @@ class RawBackend:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = head.lower().partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
                 self.asked.append(head + await reader.readexactly(int(length or 0)))
+                self.writer = writer
                 self.came.set()
                 if self.held is not None:
                     reading = asyncio.ensure_future(reader.read(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowyard.pipelines.footprint import footprint
@@ -22,6 +22,7 @@ PATHS = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(PATHS, st.randoms(use_true_random=False))
 def test_those_with_a_changed_path_and_no_others(paths: list[str], random: object):
     expected = [

@@ -27,6 +27,7 @@ from flowyard.flows.load import load_flow
 from flowyard.gateway.config_file import parse_gateway_file
 from flowyard.llm.cache.block import parse_cache_block
 from flowyard.llm.pacing.limits import read_limits
+from flowyard.production.alerts.policy_file import parse_monitoring
 from flowyard.schemas import SCHEMAS, find_schema, schema_files
 from flowyard.schemas.models import described_keys
 from flowyard.simulation.rules import load_rules
@@ -131,6 +132,7 @@ GATEWAY = {
     "retries": 1,
     "limits": {"at_once": 10},
     "exposures": "exposures",
+    "trusted_proxies": ["10.0.0.0/8"],
 }
 AB = {
     "name": "t",
@@ -143,6 +145,42 @@ AB = {
     "max_duration": "10d",
     "ramp": [1, {"share": 50, "min_duration": "1h", "min_sample": 5}],
     "decide": "auto",
+    "split": {"gateway": "http://127.0.0.1:8901", "key": "${KEY}"},
+}
+AB_BY_PLATFORM = {
+    "name": "t",
+    "arms": {"control": "1", "treatment": "2"},
+    "unit": "request",
+    "primary": {"metric": "field", "judge": {"evaluator": "e", "field": "f"}, "bounds": [1, 5]},
+    "guardrails": [
+        {"metric": "judge_fail_rate", "most": 0.1, "judge": {"evaluator": "e", "field": "f"}, "at_least": 3}
+    ],
+    "split": {"deployment": "prod", "target": "azure-ml", "margin": "1m"},
+}
+MONITORING = {
+    "flow": "f",
+    "records": ["records"],
+    "notify": ["slack:SLACK_URL"],
+    "alerts": [
+        {
+            "name": "errors",
+            "when": "error_rate > 0.05 over 10m for 10m",
+            "severity": "critical",
+            "by": "flow",
+            "min_requests": 50,
+            "cooldown": "12h",
+            "notify": ["mailto:ann@example.org"],
+        },
+        {"name": "inputs", "when": "drift.inputs over 1d"},
+    ],
+    "drift": {
+        "reference": "registry:d:3",
+        "alpha": 0.01,
+        "effect": 0.1,
+        "vector_effect": 0.05,
+        "min_records": 50,
+        "features": ["inputs"],
+    },
 }
 RULES = {
     "seed": 1,
@@ -221,6 +259,7 @@ FILES: dict[str, tuple[Any, Callable[[Any, Path], Any]]] = {
     "deployment": (DEPLOYMENT, lambda data, folder: parse_deployment_file(yaml_of(data, folder), folder)),
     "gateway": (GATEWAY, lambda data, folder: parse_gateway_file(yaml_of(data, folder), {})),
     "ab": (AB, lambda data, folder: parse_policy(yaml_of(data, folder))),
+    "monitoring": (MONITORING, lambda data, folder: parse_monitoring(yaml_of(data, folder), lambda: "f")),
     "simulation": (RULES, through_file(load_rules, "simulation.yaml")),
     "golden": (GOLDEN, through_file(read_golden, "golden.yaml")),
     "flowyard": (PROJECT, through_file(lambda path: read_config([path]), "flowyard.yaml")),
@@ -278,6 +317,11 @@ def differences(data: Any, read: Callable[[Any], Any], check: jsonschema.Draft20
         if by_schema and not by_reader:
             only_schema.append((place, value))
     return only_reader, only_schema
+
+
+def test_a_test_that_a_platform_splits_is_refused_as_by_its_reader(tmp_path: Path):
+    schema = validator(find_schema("ab").schema())
+    assert differences(AB_BY_PLATFORM, lambda each: parse_policy(yaml_of(each, tmp_path)), schema) == ([], [])
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -339,7 +383,9 @@ def test_every_key_of_a_model_has_its_words_and_no_other_has():
             for key, form in part.get("properties", {}).items():
                 assert form.get("description"), f"{each.name}: {name}.{key} says nothing"
             found.setdefault(name, set()).update(part.get("properties", {}))
-    roots = {"ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "RulesFile"}
+    roots = {
+        "ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "MonitoringFile", "RulesFile",
+    }  # fmt: skip
     others = {"run", "flow.dag", "flow.flex", "node"}
     assert {name: keys for name, keys in said.items() if name not in roots | others} == {
         name: found[name] for name in said if name not in roots | others

@@ -71,9 +71,9 @@ class Step:
         return [each if isinstance(each, str) else each.text() for each in self.commands]
 
 
-def script(steps: Iterable[Step]) -> str:
-    """The whole script."""
-    parts = [_HEAD]
+def script(steps: Iterable[Step], head: str = _HEAD) -> str:
+    """The whole script, whose first lines are ``head``."""
+    parts = [head]
     for step in steps:
         parts.append("\n".join([f"# {step.title}", *(f"#   {line}" for line in step.why.splitlines()), *step.lines()]))
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from flowyard._util.durations import parse_duration
+from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import NotFound, Problem, UserError
@@ -20,7 +20,7 @@ from flowyard.production.alerts.conditions import parse_condition
 from flowyard.production.alerts.model import AlertRule, Condition, DriftReference, MonitoringPolicy
 from flowyard.production.drift.model import DriftSettings
 
-__all__ = ["MONITORING_FILE", "find_monitoring", "parse_monitoring", "parse_reference"]
+__all__ = ["MONITORING_FILE", "MonitoringFile", "find_monitoring", "parse_monitoring", "parse_reference"]
 
 MONITORING_FILE = "monitoring.yaml"
 _NAME = r"^[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}$"
@@ -73,24 +73,25 @@ _Target = Annotated[str, BeforeValidator(_target)]
 _Name = Annotated[str, Field(pattern=_NAME)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
+_Sentence = WithJsonSchema({"type": "string", "minLength": 1})
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
-class _Rule(_Strict):
+class _AlertRule(_Strict):
     name: _Name
-    when: Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=str)]
+    when: Annotated[Condition, BeforeValidator(_condition), _Sentence]
     severity: Literal["info", "warning", "critical"] = "warning"
     by: Literal["version", "flow"] = "version"
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    cooldown: Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)] = timedelta(hours=1)
+    cooldown: Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)] = timedelta(hours=1)
     notify: list[_Target] | None = None
 
 
-class _Drift(_Strict):
-    reference: Annotated[DriftReference, BeforeValidator(_reference, json_schema_input_type=str)] = DriftReference()
+class _DriftLimits(_Strict):
+    reference: Annotated[DriftReference, BeforeValidator(_reference), _Sentence] = DriftReference()
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     effect: Annotated[float, Field(gt=0, le=10)] = 0.1
     vector_effect: _Share = 0.05
@@ -98,15 +99,17 @@ class _Drift(_Strict):
     features: list[_Text] = []
 
 
-class _File(_Strict):
-    alerts: Annotated[list[_Rule], Field(min_length=1, max_length=100)]
+class MonitoringFile(_Strict):
+    """What a ``monitoring.yaml`` may say."""
+
+    alerts: Annotated[list[_AlertRule], Field(min_length=1, max_length=100)]
     flow: _Text | None = None
     records: list[_Text] = []
     notify: list[_Target] = []
-    drift: _Drift = _Drift()
+    drift: _DriftLimits = _DriftLimits()
 
 
-_BLOCKS: dict[str, type[BaseModel]] = {"alerts": _Rule, "drift": _Drift}
+_BLOCKS: dict[str, type[BaseModel]] = {"alerts": _AlertRule, "drift": _DriftLimits}
 
 
 def find_monitoring(path: Path, name: Callable[[], str]) -> MonitoringPolicy:
@@ -125,17 +128,17 @@ def parse_monitoring(file: YamlFile, name: Callable[[], str]) -> MonitoringPolic
     problems = file.repeated_problems()
     body = None
     try:
-        body = _File.model_validate({} if file.data is None else file.data)
+        body = MonitoringFile.model_validate({} if file.data is None else file.data)
     except ValidationError as error:
         problems += [_problem(each, file) for each in error.errors(include_url=False)]
     if body is not None:
         problems += _more(body, file)
     if problems or body is None:
-        raise UserError("\n".join([f"{file.path} cannot be used:", *(f"  {each}" for each in problems)]))
+        raise file.unusable(problems)
     return _made(body, file.path.parent, name)
 
 
-def _made(body: _File, folder: Path, name: Callable[[], str]) -> MonitoringPolicy:
+def _made(body: MonitoringFile, folder: Path, name: Callable[[], str]) -> MonitoringPolicy:
     drift = body.drift
     return MonitoringPolicy(
         flow=body.flow or name(),
@@ -147,12 +150,12 @@ def _made(body: _File, folder: Path, name: Callable[[], str]) -> MonitoringPolic
     )
 
 
-def _rule(given: _Rule) -> AlertRule:
+def _rule(given: _AlertRule) -> AlertRule:
     notify = None if given.notify is None else tuple(given.notify)
     return AlertRule(given.name, given.when, given.severity, given.by, given.min_requests, given.cooldown, notify)
 
 
-def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _more(body: MonitoringFile, file: YamlFile) -> Iterator[Problem]:
     """What is wrong although each value by itself is right."""
     names = [each.name for each in body.alerts]
     for place, name in enumerate(names):
@@ -165,7 +168,7 @@ def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
     place = ".".join(map(str, keys))
     where = file.where(*keys)
     if error["type"] == "extra_forbidden":
-        known = list((_File if len(keys) == 1 else _BLOCKS[str(keys[0])]).model_fields)
+        known = list((MonitoringFile if len(keys) == 1 else _BLOCKS[str(keys[0])]).model_fields)
         near = did_you_mean(str(keys[-1]), known)
         return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")
     message = error["msg"].removesuffix(".")

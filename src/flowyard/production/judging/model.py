@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from flowyard._util.flat import flat_items
 from flowyard._util.numbers import is_finite
 from flowyard.records import LineResult
 
@@ -61,12 +62,12 @@ class Judgement:
 
 def scores_of(outputs: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among the outputs of an evaluator, those of a mapping as ``output.key``; true is 1 and false 0."""
-    return {name: float(value) for name, value in _flat(outputs) if isinstance(value, bool) or is_finite(value)}
+    return {name: float(value) for name, value in flat_items(outputs) if isinstance(value, bool) or is_finite(value)}
 
 
 def said_by(outputs: Mapping[str, Any]) -> str | None:
     """The first text among the outputs whose name says that it is the explanation."""
-    for name, value in _flat(outputs):
+    for name, value in flat_items(outputs):
         if isinstance(value, str) and value and name.lower().endswith(_WORDS):
             return value
     return None
@@ -75,11 +76,3 @@ def said_by(outputs: Mapping[str, Any]) -> str | None:
 def without_prompts(line: LineResult) -> LineResult:
     """The line without the text of the prompts, which is long and says nothing that is asked for later."""
     return replace(line, nodes=tuple(replace(node, prompts=()) for node in line.nodes))
-
-
-def _flat(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in outputs.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", each) for key, each in value.items())
-        else:
-            yield name, value

@@ -51,7 +51,8 @@ async def evaluate_exchanges(
 ) -> RunRecord:
     """The run of an evaluator over exchanges, all of which fit it. Raises UserError as ``evaluate`` does."""
     name = f"{_PREFIX}{new_key()}"
-    base = store_exchanges(name, dict(enumerate(each.each for each in drawn)), [judge], flow_file, parts.store)
+    exchanges = dict(enumerate(each.each for each in drawn))
+    base = store_exchanges(name, exchanges, [judge], flow_file, parts.store, properties={_FACTS: {"flow": flow}})
     facts = {
         "flow": flow,
         "evaluator": judge.name,
@@ -148,10 +149,11 @@ def judgements_of_run(run: RunRecord) -> list[Judgement]:
 
 def iter_left_behind(store: Store) -> Iterator[RunRecord]:
     """The runs of evaluators that nobody made judgements of, with their damaged ends cut off; others are deleted."""
-    found = store.list_runs(RunQuery(name=f"{_PREFIX}*"))
-    judged = {run.base_run for run in found if run.role == "evaluation" and _FACTS in run.properties}
+    named = store.list_runs(RunQuery(name=f"{_PREFIX}*"))
+    found = [run for run in named if _FACTS in run.properties]  # people may call a run like that
+    judged = {run.base_run for run in found if run.role == "evaluation"}
     for run in found:
-        if run.role == "evaluation" and _FACTS in run.properties:
+        if run.role == "evaluation":
             recover(run, retry_failed=False)
             yield run
         elif run.name not in judged:

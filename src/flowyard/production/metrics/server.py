@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 
 from flowyard.errors import FlowyardError
 from flowyard.production.metrics.prometheus import CONTENT_TYPE
-from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer
+from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer, refused
 
 __all__ = ["MetricsServer"]
 
@@ -23,7 +22,7 @@ class MetricsServer:
         self._routes = Routes(
             [Route("GET", "/metrics", self._metrics), Route("GET", "/health", self._health, is_open=True)]
         )
-        self._server = WireServer(self._handle, _refused, WireLimits(body_bytes=1024, connections=64))
+        self._server = WireServer(self._handle, refused, WireLimits(body_bytes=1024, connections=64))
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Begin; gives the address. Raises OSError."""
@@ -40,9 +39,9 @@ class MetricsServer:
                 self._require_access(request)
             return await route.handler(request)
         except Refusal as refusal:
-            return _refused(refusal)
+            return refused(refusal)
         except FlowyardError as error:
-            return _refused(Refusal(error.http_status, error.message))
+            return refused(Refusal(error.http_status, error.message))
 
     async def _metrics(self, _request: Request) -> Response:
         async with self._one_at_a_time:
@@ -51,10 +50,3 @@ class MetricsServer:
 
     async def _health(self, _request: Request) -> Response:
         return Response(200, b'{"status": "ok"}')
-
-
-def _refused(refusal: Refusal) -> Response:
-    response = Response(refusal.status, json.dumps({"error": {"message": refusal.message}}).encode())
-    if refusal.status == 401:
-        response.headers["www-authenticate"] = "Bearer"
-    return response

@@ -20,6 +20,8 @@ __all__ = ["LocalTarget"]
 _SUPERVISOR = "flowyard.deploy.targets.local.supervisor"
 _CRASHES = 3
 """A server that crashed so often before it ever answered is not waited for any longer."""
+_RECORDS = "FLOWYARD_SERVE_RECORDS"
+"""A folder that is not absolute is seen from flowyard's: what runs here has no other place that stays."""
 _WRONG_INPUT = 2
 """The exit code of a server that says itself that it can never start like this."""
 
@@ -43,6 +45,8 @@ class LocalTarget(BehindSwitch):
         """See BehindSwitch."""
         own = {name: value for name, value in self.environ.items() if name != SIMULATE_VARIABLE}
         environ = {**own, **wanted.variables}  # only deployment.yaml says whether a simulated model answers
+        if records := wanted.variables.get(_RECORDS):
+            environ[_RECORDS] = str(self._home.resolve() / records)
         supervisor_process(folder).start(_SUPERVISOR, [str(folder), str(wanted.definition)], environ)
 
     def end(self, endpoint: str, name: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ import socket
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from flowyard.deploy.targets.switch.ready import answers, wait_until
 from flowyard.deploy.targets.switch.under_way import none_under_way
 from flowyard.errors import Conflict, NotFound, OutsideError
 
-__all__ = ["BehindSwitch", "free_port"]
+__all__ = ["BehindSwitch", "free_port", "free_ports"]
 
 _READY_S = 120.0
 _SWITCH_READY_S = 60.0
@@ -200,9 +200,16 @@ class BehindSwitch(Target):
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ports of 127.0.0.1 that nobody uses at this moment."""
+    with ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def _listens(port: int) -> bool:

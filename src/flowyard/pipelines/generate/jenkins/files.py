@@ -1,0 +1,149 @@
+"""A Jenkinsfile for each pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from flowyard.pipelines.generate.jenkins import scripts
+from flowyard.pipelines.generate.jenkins.groovy import Lines, block, output_of, quoted, shell, stage
+from flowyard.pipelines.generate.model import CiFile, CiSettings
+from flowyard.pipelines.model import Job, Pipeline, Stage
+from flowyard.pipelines.stages import PIPELINES
+
+__all__ = ["files"]
+
+_ASKED_MINUTES = 60
+
+
+def files(settings: CiSettings) -> list[CiFile]:
+    """One for each pipeline. On Jenkins the use cases of a change go through a stage together."""
+    return [
+        CiFile(PurePosixPath(".jenkins") / f"Jenkinsfile.{each.name}", "\n".join(_pipeline(settings, each)) + "\n")
+        for each in PIPELINES.values()
+    ]
+
+
+def _pipeline(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    first, *later = pipeline.jobs
+    stages = [*_job(settings, pipeline, first, asks=bool(later))]
+    for job in later:
+        stages += [*_people(settings, pipeline), *_job(settings, pipeline, job, asks=False)]
+    description = quoted("What changed since: a revision, or all")
+    default = quoted("all" if pipeline.trigger == "schedule" else "")
+    return block(
+        "pipeline",
+        ["agent none"],
+        block("options", ["disableConcurrentBuilds()"]),
+        block("triggers", [f"cron({quoted(pipeline.schedule)})"] if pipeline.schedule else []),
+        block(
+            "parameters", [f"string(name: 'SINCE', defaultValue: {default}, trim: true, description: {description})"]
+        ),
+        block("stages", stages),
+    )
+
+
+def _job(settings: CiSettings, pipeline: Pipeline, job: Job, *, asks: bool) -> Lines:
+    """The stages of a job on one machine, and what is done after a no, too."""
+    is_first = not job.needs
+    before = _begin(settings, pipeline, asks=asks) if is_first else _go_on(settings, pipeline)
+    steps = [line for each in job.stages if not each.always for line in _stage(settings, pipeline, each)]
+    ask = stage("ask", block("steps", shell(_filled(scripts.ASK, settings, pipeline)))) if asks else []
+    always = [line for each in job.stages if each.always for line in _steps(settings, pipeline, each)]
+    keep = [f"stash name: 'home', includes: {quoted(settings.home + '/**')}, useDefaultExcludes: false"]
+    return stage(
+        job.name,
+        block("agent", [f"label {quoted(_label(settings))}"]),
+        _secrets(settings, pipeline),
+        block("stages", stage(f"prepare {job.name}", block("steps", before)), steps, ask),
+        block(
+            "post",
+            block("always", always, _publish()),
+            block("success", keep if asks and settings.hands_over_home else []),
+        ),
+    )
+
+
+def _begin(settings: CiSettings, pipeline: Pipeline, *, asks: bool) -> Lines:
+    """Nothing of a build before is gone on with, unless the home folder is the machine's own."""
+    clean = shell(f"rm -rf -- {settings.home} .flowyard/reports\n") if settings.hands_over_home else []
+    below = "" if settings.use_cases == "." else f"--below {settings.use_cases} "
+    plan = output_of(scripts.PLAN % {"pipeline": pipeline.name, "below": below})
+    known = [f"env.FLOWYARD_USE_CASES = {plan}"]
+    if asks:
+        asking = output_of(scripts.ASKS % {"pipeline": pipeline.name, "below": below})
+        known.append(f"env.FLOWYARD_ASKS = {asking}")
+    return [*clean, *shell(_install(settings)), *block("script", known)]
+
+
+def _go_on(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    taken = ["unstash 'home'"] if settings.hands_over_home else []
+    answer = shell(_filled(scripts.ANSWER, settings, pipeline, decision="approve"))
+    said = [*block("script", block("if (env.FLOWYARD_BY)", answer))]
+    return [*shell(_install(settings)), *taken, *said]
+
+
+def _install(settings: CiSettings) -> str:
+    words = " ".join(f'"{each}"' for each in settings.install.words)
+    return scripts.INSTALL % {"python": settings.python, "words": words}
+
+
+def _filled(script: str, settings: CiSettings, pipeline: Pipeline, **words: str) -> str:
+    home = f"$PWD/{settings.home}" if settings.hands_over_home else settings.home
+    return script % {"home": home, "pipeline": pipeline.name, **words}
+
+
+def _stage(settings: CiSettings, pipeline: Pipeline, each: Stage) -> Lines:
+    limit = f"timeout(time: {each.timeout_minutes + 5}, unit: 'MINUTES')"
+    return stage(each.name, block("options", [limit]), block("steps", _steps(settings, pipeline, each)))
+
+
+def _steps(settings: CiSettings, pipeline: Pipeline, each: Stage) -> Lines:
+    return shell(_filled(scripts.ALWAYS if each.always else scripts.STAGE, settings, pipeline, stage=each.name))
+
+
+def _publish() -> Lines:
+    return [
+        "junit testResults: '.flowyard/reports/**/*.junit.xml', allowEmptyResults: true",
+        "archiveArtifacts artifacts: '.flowyard/reports/**', allowEmptyArchive: true, fingerprint: true",
+    ]
+
+
+def _secrets(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    """Those that pipelines.yaml names: each is a credential of Jenkins, secret text, of the same name."""
+    return block(
+        "environment", [f"{name} = credentials({quoted(name)})" for name in settings.secrets.get(pipeline.env, ())]
+    )
+
+
+def _people(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    """``input`` stands outside of steps, so that no machine waits with the people."""
+    environment = settings.environments.get(pipeline.env, pipeline.env)
+    message = f"Deploy to {environment}? Metrics and gates are in the report, among this build's artifacts."
+    asked = [f"message {quoted(message)}", "ok 'Deploy'", "submitterParameter 'FLOWYARD_APPROVER'"]
+    if settings.approvers:
+        asked.append(f"submitter {quoted(','.join(settings.approvers))}")
+    return stage(
+        "people",
+        ["agent none"],
+        block("when", ["beforeInput true", "expression { return env.FLOWYARD_ASKS?.trim() }"]),
+        block("options", [f"timeout(time: {_ASKED_MINUTES}, unit: 'MINUTES')"]),
+        block("input", asked),
+        block("steps", block("script", ["env.FLOWYARD_BY = env.FLOWYARD_APPROVER"])),
+        block("post", block("aborted", _refused(settings, pipeline))),
+    )
+
+
+def _refused(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    """A no, or no answer in time; Jenkins does not tell whose it was."""
+    names: Sequence[str] = settings.secrets.get(pipeline.env, ())
+    script = 'export FLOWYARD_BY="input of Jenkins"\n'
+    script += _filled(scripts.ANSWER, settings, pipeline, decision="reject")
+    bound = ", ".join(f"string(credentialsId: {quoted(each)}, variable: {quoted(each)})" for each in names)
+    record = block(f"withCredentials([{bound}])", shell(script)) if names else shell(script)
+    taken = ["unstash 'home'"] if settings.hands_over_home else []
+    return block(f"node({quoted(_label(settings))})", ["checkout scm"], shell(_install(settings)), taken, record)
+
+
+def _label(settings: CiSettings) -> str:
+    return " && ".join(f'"{each}"' for each in settings.runners)

@@ -1,0 +1,231 @@
+"""Generated workflows of GitHub, run: their own commands in clean clones of real branches, to a served endpoint."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comment_apis import TOKEN, CommentApis, comment_apis
+from deploy_helper import ask
+from functional_helper import EXAMPLE, flowyard
+from pipeline_helper import Repository
+from workflow_runner import Event, WorkflowRunner
+
+from flowyard import __version__
+
+MODEL_KEY = "a-key-that-nobody-may-see"
+APPROVAL_KEY = base64.b64encode(b"by which answers are sealed, 32b").decode()
+
+
+class Forge:
+    """A repository with generated workflows, its branches, and what its CI system does when they change."""
+
+    def __init__(self, repository: Repository, apis: CommentApis, folder: Path) -> None:
+        self.repository, self.apis = repository, apis
+        environment = {"TOKEN_OF_JOB": TOKEN, "API_OF_GITHUB": apis.address}
+        self.runner = WorkflowRunner(repository.root, folder, environment=environment)
+
+    def generate(self) -> None:
+        done = self.repository.here("pipeline", "generate", "github")
+        assert done.returncode == 0, done.stderr
+
+    def results(self, file: str, event: Event) -> dict[str, str]:
+        """What each job came to."""
+        found = {name: job.result for name, job in self.runner.run(file, event).items()}
+        assert "Traceback" not in self.runner.text, self.runner.text
+        for secret in (TOKEN, *self.runner.secrets.values()):
+            assert secret not in self.runner.text + self.runner.summary
+        return found
+
+    def pull_request(self, head: str, base: str = "development", repository: str = "o/r") -> dict[str, str]:
+        """GitHub checks what a merge would be."""
+        git = self.repository.git
+        merged = git("commit-tree", f"{head}^{{tree}}", "-p", base, "-p", head, "-m", "merge")
+        git("update-ref", "refs/pull/7/merge", merged)
+        asked = {
+            "number": 7,
+            "base": {"sha": git("rev-parse", base)},
+            "head": {"repo": {"full_name": repository}},
+        }
+        payload = {"pull_request": asked}
+        event = Event("pull_request", "refs/pull/7/merge", merged, payload, base_ref=base, head_ref=head)
+        return self.results("flowyard-pr.yml", event)
+
+    def merge(self, head: str, branch: str, pipeline: str) -> dict[str, str]:
+        """A merge, which is a push to the branch."""
+        git = self.repository.git
+        git("checkout", "-q", branch)
+        before = git("rev-parse", "HEAD")
+        git("merge", "-q", "--no-ff", "-m", "merge", head)
+        event = Event("push", f"refs/heads/{branch}", git("rev-parse", "HEAD"), {"before": before})
+        return self.results(f"flowyard-{pipeline}.yml", event)
+
+    def by_hand(self, branch: str, pipeline: str) -> dict[str, str]:
+        """Somebody starts the workflow again."""
+        commit = self.repository.git("rev-parse", branch)
+        event = Event("workflow_dispatch", f"refs/heads/{branch}", commit)
+        return self.results(f"flowyard-{pipeline}.yml", event)
+
+    def answering(self, decision: str, home: Callable[[Path], Path]) -> list[str]:
+        """While the job waits, somebody answers from another process; the requests that were answered."""
+        answered: list[str] = []
+
+        def on_line(workspace: Path, line: str) -> None:
+            found = re.search(r"Waiting for the answers to ([0-9a-f]{12})", line)
+            if found and found[1] not in answered:
+                answered.append(found[1])
+                words = ("approval", decision, found[1], "--reason", "seen", "--home", home(workspace))
+                done = flowyard(
+                    *words, cwd=workspace, env={"FLOWYARD_USER": "bob", "FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
+                )
+                assert done.returncode == 0, done.stderr
+
+        self.runner.on_line = on_line
+        return answered
+
+
+@pytest.fixture
+def apis() -> Iterator[CommentApis]:
+    with comment_apis() as made:
+        yield made
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    made = Repository(tmp_path / "repository")
+    yield made
+    made.clean_up()
+
+
+def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, apis: CommentApis, tmp_path: Path):
+    """The example: a gate that is missed, then reached; merged, approved while the job waits, and served."""
+    folder = repository.root / "triage"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
+    overlay = folder / "experiment.dev.yaml"
+    shutil.copy(overlay, folder / "experiment.pr.yaml")
+    overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 1h}}\n")
+    repository.write("pipelines.yaml", "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\n")
+    forge = Forge(repository, apis, tmp_path / "ci")
+    forge.generate()
+    repository.commit()
+    forge.runner.secrets = {"TRIAGE_REGION": MODEL_KEY, "FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
+
+    repository.git("checkout", "-q", "-b", "feature/$(touch${IFS}pwned)")
+    experiment = folder / "experiment.yaml"
+    text = experiment.read_text()
+    experiment.write_text(text.replace("accuracy >= 0.75", "accuracy >= 0.999"))
+    repository.commit()
+    feature = "feature/$(touch${IFS}pwned)"
+    missed = forge.pull_request(feature)
+    assert missed == {
+        "plan": "success",
+        "check": "failure",
+        "check[ticket_triage]": "failure",
+        "check[ticket_triage]/stages": "failure",
+        "result": "failure",
+    }
+    assert "[exit code 3]" in forge.runner.text
+    (comment,) = apis.comments
+    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ❌")
+    assert "❌ Stopped" in forge.runner.summary
+
+    experiment.write_text(f"{text}# looked at\n")
+    repository.commit()
+    assert set(forge.pull_request(feature).values()) == {"success"}
+    (comment,) = apis.comments
+    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ✅")
+
+    answered = forge.answering("approve", lambda workspace: workspace / ".flowyard")
+    merged = forge.merge(feature, "development", "dev")
+    assert set(merged.values()) == {"success"}, forge.runner.text
+    assert len(answered) == 1
+    workspace = forge.runner.jobs["use-case[ticket_triage]/cd/stages"].workspace
+    assert workspace is not None
+    repository.home = workspace / ".flowyard"
+    triage = workspace / "triage"
+    served = _json(repository, "deploy", "status", triage, "--env", "dev")
+    (version,) = _json(repository, "registry", "show", "ticket_triage")["versions"]
+    assert {"production@dev", "approved@dev"} <= set(version["aliases"])
+    assert served["address"]
+    assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
+    assert "[environment dev]" in forge.runner.text
+    assert set((tmp_path / "ci/pip.log").read_text().splitlines()) == {
+        f"-m pip install --disable-pip-version-check flowyard=={__version__}"
+    }
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
+    repository: Repository, apis: CommentApis, tmp_path: Path
+):
+    """Records are on the machine of the runner, so that what was approved in one run is promoted in another."""
+    folder = repository.use_case("shop")
+    settings = f"home: {repository.home}\nvariables: {{dev: [SHOP_MOOD]}}\n"
+    repository.write("pipelines.yaml", settings)
+    repository.write(f"{folder}/experiment.dev.yaml", "approval: {timeout: 1h}\n")
+    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1s}\n")
+    forge = Forge(repository, apis, tmp_path / "ci")
+    forge.generate()
+    repository.commit()
+    repository.git("branch", "main")
+    repository.git("checkout", "-q", "-b", "feature")
+    repository.answer(folder, "one")
+    repository.write(f"{folder}/notes.txt", "x")
+    repository.commit()
+
+    forge.runner.secrets = {"FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
+    forge.runner.variables = {"SHOP_MOOD": "bad"}
+    failed = forge.merge("feature", "development", "dev")
+    assert failed["use-case[shop]/ci"] == "success"
+    assert failed["use-case[shop]/cd"] == failed["use-case"] == "failure"
+    assert "[exit code 1]" in forge.runner.text
+    assert "production@dev" not in _aliases(repository)
+    forge.runner.variables = {"SHOP_MOOD": "good"}
+    assert set(forge.by_hand("development", "dev").values()) == {"success"}
+    assert "production@dev" in _aliases(repository)
+    assert set(forge.by_hand("feature", "dev").values()) == {"skipped"}, "only the branch is deployed"
+
+    assert forge.pull_request("feature", base="main")["plan"] == "failure"
+    assert forge.pull_request("feature", base="main", repository="mallory/r")["result"] == "failure"
+    assert apis.comments == []
+
+    repository.git("branch", "release/1", "development")
+    late = forge.merge("release/1", "main", "prod")
+    assert late["use-case[shop]/evaluate"] == "success"
+    assert late["use-case[shop]/cd"] == "failure"
+    assert "[exit code 4]" in forge.runner.text
+    assert "production@prod" not in _aliases(repository)
+
+    repository.write(f"{folder}/experiment.prod.yaml", "approval: {timeout: 1h}\n")
+    repository.git("checkout", "-q", "-b", "release/2")
+    repository.commit()
+    refused = forge.answering("reject", lambda _: repository.home)
+    assert forge.merge("release/2", "main", "prod")["use-case[shop]/cd"] == "failure"
+    assert "[exit code 4]" in forge.runner.text
+    assert "production@prod" not in _aliases(repository)
+    approved = forge.answering("approve", lambda _: repository.home)
+    assert set(forge.by_hand("main", "prod").values()) == {"success"}
+    assert {"production@dev", "production@prod"} <= _aliases(repository), "the same version"
+    served = _json(repository, "deploy", "status", folder, "--env", "prod")
+    assert ask(served["address"]).startswith("one")
+    answers = [each["id"] for each in _json(repository, "approval", "list")]
+    assert set(refused + approved) <= set(answers)
+    assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
+
+
+def _json(repository: Repository, *words: str | Path) -> Any:
+    done = repository.here(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _aliases(repository: Repository) -> set[str]:
+    """Those of the one version that there is."""
+    (version,) = _json(repository, "registry", "show", "shop")["versions"]
+    return set(version["aliases"])
