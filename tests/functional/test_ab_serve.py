@@ -12,8 +12,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from functional_helper import ending, flowyard_here, start_flowyard, wait_for_text
-from gateway_helper import PATIENCE_S, Answered, ask
+from functional_helper import PATIENCE_S, ending, flowyard_here, start_flowyard, wait_for_text
+from gateway_helper import Answered, ask
 from ruamel.yaml import YAML
 
 KEY = "decision-key-of-the-tests"

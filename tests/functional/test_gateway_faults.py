@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_helper import quick_flowyard, read_jsonl
-from gateway_helper import KEY, PATIENCE_S, Gate, behind, exposures, gateway
+from functional_helper import PATIENCE_S, quick_flowyard, read_jsonl
+from gateway_helper import KEY, Gate, behind, exposures, gateway
 
 from flowyard.errors import Conflict
 from flowyard.gateway import ControlClient

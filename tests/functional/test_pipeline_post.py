@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+from monitor_helper import exchange
 from pipeline_helper import Repository, states
-from test_monitor import exchange
 
 CASE = "cases/shop"
 EVALUATOR = """\

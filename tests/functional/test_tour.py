@@ -11,9 +11,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from functional_helper import clean_environment, command_line, ending, flowyard, flowyard_here, start_flowyard
-from gateway_helper import PATIENCE_S, ask
-from scenario_helper import wait_until
+from functional_helper import (
+    PATIENCE_S,
+    clean_environment,
+    command_line,
+    ending,
+    flowyard,
+    flowyard_here,
+    start_flowyard,
+    wait_until,
+)
+from gateway_helper import ask
 
 from flowyard.errors import ExitCode
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from promptflow.core import Prompty
-
 from station import TOOLS
 
 PROMPT = Path(__file__).parent / "agent.prompty"
