@@ -184,8 +184,11 @@ COMMANDS: dict[str, Calls] = {
     "pipeline answer": (
         ("dev", ".", "--via", "jenkins", "--by", "a", "--decision", "reject", "--evidence", "run={url}"),
     ),
-    "setup github": (("--repository", "{url}", "--print"), ("--repository", "a/b", "--approver", "{url}", "--print")),
-    "setup azure-devops": (("--organization", "a", "--project", "{url}", "--repository", "r", "--print"),),
+    "setup github": (
+        ("--repository", "https://u:{url}@h/a/b", "--print"),
+        ("--repository", "a/b", "--approver", "https://u:{url}@h", "--print"),
+    ),
+    "setup azure-devops": (("--organization", "a", "--project", "https://u:{url}@h", "--repository", "r", "--print"),),
     "pipeline generate": (
         ("github", "--print"),
         ("azure-devops", "--print"),

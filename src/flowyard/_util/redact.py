@@ -19,6 +19,7 @@ __all__ = [
     "redact_json",
     "secrets_among",
     "shows_secret",
+    "without_password",
 ]
 
 HIDDEN = "******"
@@ -36,12 +37,18 @@ SECRET_FORMS = re.compile(
 )
 """Forms of keys and tokens that say of themselves what they are."""
 
+_URL_USER = re.compile(r"://[^/@\s]+@")
 _URL_KEY = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
 
 def shows_secret(value: str) -> bool:
     """Whether a value says of itself that it is a key or a token, or has one: in an address, in a connection string."""
     return SECRET_FORMS.search(value) is not None or _URL_KEY.search(value) is not None
+
+
+def without_password(text: str) -> str:
+    """The text without the user and password of an address in it."""
+    return _URL_USER.sub(f"://{HIDDEN}@", text)
 
 
 def may_be_secret(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flowyard._util.redact import without_password
 from flowyard.errors import UserError
 
 __all__ = ["AzureDevops", "EnvironmentOrder", "GitHub", "SetupOrder", "parse_devops", "parse_github"]
@@ -115,7 +116,7 @@ def _require_name(what: str, name: str) -> None:
     """``az`` takes a word with ``@`` first, or after ``=``, for a file, and one with ``-`` first for an option."""
     if not name or len(name) > _LONGEST or name.startswith(("-", "@")) or "=@" in name or not name.isprintable():
         raise UserError(
-            f"{name[:60]!r} cannot be the name of a {what}.",
+            f"{without_password(name)[:60]!r} cannot be the name of a {what}.",
             hint=f"A name has 1 to {_LONGEST} printable characters, begins with neither '-' nor '@', and has no '=@'.",
         )
 
@@ -124,7 +125,7 @@ def parse_github(text: str, branches: tuple[str, ...] = ()) -> GitHub:
     """``OWNER/REPO``. Raises UserError."""
     found = _GITHUB.fullmatch(text)
     if not found or found["repo"] in (".", ".."):
-        raise UserError(f"{text[:60]!r} is no repository of GitHub.", hint="--github OWNER/REPO")
+        raise UserError(f"{without_password(text)[:60]!r} is no repository of GitHub.", hint="--github OWNER/REPO")
     return GitHub(found["owner"], found["repo"], branches)
 
 
@@ -132,5 +133,7 @@ def parse_devops(text: str) -> AzureDevops:
     """``ORG/PROJECT``. Raises UserError."""
     organization, slash, project = text.partition("/")
     if not slash or not _ORGANIZATION.fullmatch(organization) or not project or "/" in project:
-        raise UserError(f"{text[:60]!r} is no project of Azure DevOps.", hint="--azure-devops ORG/PROJECT")
+        raise UserError(
+            f"{without_password(text)[:60]!r} is no project of Azure DevOps.", hint="--azure-devops ORG/PROJECT"
+        )
     return AzureDevops(organization, project)

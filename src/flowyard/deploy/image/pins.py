@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
+from flowyard._util.redact import without_password
 from flowyard.deploy.image.installed_pins import installed_pins
 from flowyard.errors import UserError
 from flowyard.sessions.environments.requirements import Requirements
@@ -104,7 +105,7 @@ def _resolved(wanted: PinsFor) -> list[dict[str, Any]] | str:
         if done.returncode == 0:
             found: list[dict[str, Any]] = json.loads((Path(place) / "report.json").read_text("utf-8"))["install"]
             return found
-    said = [_without_password(line) for line in done.stderr.splitlines() if line.strip()]
+    said = [without_password(line.strip())[:300] for line in done.stderr.splitlines() if line.strip()]
     if _CONFLICT.search(done.stderr) or _is_absent(done.stderr, wanted.environ):
         where = str(wanted.requirements.file) if wanted.requirements.file else None
         raise UserError("\n".join(["The requirements cannot be met.", *said[-8:]]), where=where)
@@ -200,7 +201,3 @@ def _sources(wanted: PinsFor) -> Iterator[str]:
     for each in wanted.requirements.options:
         if each.local is None and each.before != "--require-hashes":
             yield each.before
-
-
-def _without_password(line: str) -> str:
-    return re.sub(r"(://)[^/@\s]+@", r"\1******@", line.strip())[:300]

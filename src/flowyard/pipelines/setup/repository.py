@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flowyard._util.redact import without_password
 from flowyard.azure.setup import AzureDevops, EnvironmentOrder, GitHub, SetupOrder, Step
 from flowyard.azure.setup.words import Command, Word
 from flowyard.errors import UserError
@@ -49,9 +50,11 @@ class CiOrder:
     def __post_init__(self) -> None:
         wrong = [each for each in self.people if not _PERSON.fullmatch(each)]
         if wrong:
-            raise UserError(f"{wrong[0][:60]!r} is nobody's name there.", hint="A login of GitHub, or an address.")
+            raise UserError(
+                f"{without_password(wrong[0])[:60]!r} is nobody's name there.", hint="A login of GitHub, or an address."
+            )
         if self.repository and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.repository):
-            raise UserError(f"{self.repository[:60]!r} cannot be the name of a repository.")
+            raise UserError(f"{without_password(self.repository)[:60]!r} cannot be the name of a repository.")
         azure_order(self)  # checks the names of the cloud
 
 
