@@ -20,6 +20,8 @@ _SLOW_SHARE = 0.05
 """Of the requests may be slower than a 95th percentile."""
 _ENOUGH_LATENCIES = 100
 """Of the control before its percentile is a measure for the treatment."""
+_MOST_SHARE = 0.999
+"""Of the treatment among the judged, so that there is a limit as long as nothing of the control was."""
 _GROWTH = math.log(latency_limit(1))
 
 Limit = Literal["most", "most_times_control"]
@@ -86,12 +88,23 @@ def _absolute(metric: GuardrailMetric, evidence: Evidence, most: float) -> Itera
 def _relative(
     metric: GuardrailMetric, evidence: Evidence, shares: Mapping[int, float], times: float
 ) -> Iterator[ShareSlice]:
-    """Bad looks by arm: while the rate is at most ``times`` the control's, at most so many are the treatment's."""
+    """Bad looks by arm: while the rate is at most ``times`` the control's, at most so many are the treatment's.
+
+    Each look at a request is the treatment's with the split's share. What a judge saw is another part where one arm
+    fails more often, because failures are not judged: then the share among the judged counts, so far in the epoch.
+    """
+    judged: dict[int, tuple[int, int]] = {}
     for each in evidence.slices:
         share = shares.get(each.epoch, 0.0)
-        if 0 < share < 1:
-            most = share * times / (share * times + 1 - share)
-            yield ShareSlice(_bad(metric, each.treatment)[0], _bad(metric, each.control)[0], most)
+        if not 0 < share < 1:
+            continue
+        (bad, looks), (bad_control, looks_control) = _bad(metric, each.treatment), _bad(metric, each.control)
+        if metric != "error_rate":
+            before = judged.get(each.epoch, (0, 0))
+            mine, others = judged[each.epoch] = before[0] + looks, before[1] + looks_control
+            share = min(max(share, mine / max(1, mine + others)), _MOST_SHARE)
+        most = share * times / (share * times + 1 - share)
+        yield ShareSlice(bad, bad_control, most)
 
 
 def _slow(evidence: Evidence, most_ms: float) -> Iterator[ShareSlice]:

@@ -56,6 +56,27 @@ def test_low_scores_count_when_they_were_given():
     assert (finding.treatment, finding.breached) == (0.75, True)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_a_control_that_fails_more_often_makes_the_treatment_no_worse(rate: float):
+    """Half of the control's answers are failures, which nobody judges: what is judged is mostly the treatment's."""
+    equal = Guardrail("judge_fail_rate", most_times_control=1.2, field="judgement.quality.score", at_least=3)
+    rules = policy(guardrails=(equal,), interval=timedelta(minutes=5))
+
+    def breached(treatment_rate: float) -> bool:
+        records: list[dict[str, Any]] = []
+        for number in range(2000):
+            arm = "ab"[number % 2]
+            records.append(exposure(number, arm))
+            if arm == "b" or number % 4:
+                low = (number // 4) % 100 < 100 * (rate if arm == "a" else treatment_rate)
+                records.append(judgement(number, quality={"score": 1 if low else 5}))
+        (finding,) = check_guardrails(rules, count_records(records, rules, START, SPLITS))
+        return finding.breached
+
+    assert not breached(rate)
+    assert breached(min(1.0, rate * 2.5))
+
+
 WHOLE = """\
 name: t
 arms: {control: a, treatment: b}
