@@ -15,6 +15,7 @@ from flowyard.ab.record_values import (
     Joined,
     has_failed,
     is_of_another_arm,
+    is_simulated,
     is_too_low,
     is_unsafe,
     known_at,
@@ -105,6 +106,7 @@ def count_records(
         seen[0].at if seen else None,
         seen[-1].at if seen else None,
         next((_version(each) for each in reversed(seen) if each.treated and _version(each)), ""),
+        simulated=sum(is_simulated(each.joined) for each in seen),
     )
 
 

@@ -35,7 +35,8 @@ class DecisionState(StrEnum):
 class Decision:
     """The state and the rule that fired, with all that it was decided on. ``until`` is the last that was seen.
 
-    ``left_out`` are requests so near to a change of the split that nobody knows their arm's share.
+    ``left_out`` are requests so near to a change of the split that nobody knows their arm's share, ``simulated`` those
+    that a simulated model answered or judged.
     """
 
     state: DecisionState
@@ -50,6 +51,7 @@ class Decision:
     unit: str
     treatment_version: str = ""
     left_out: int = 0
+    simulated: int = 0
 
     @property
     def holds_back(self) -> bool:
@@ -86,6 +88,7 @@ def decide(policy: AbPolicy, evidence: Evidence, *, since: datetime, now: dateti
         policy.unit,
         evidence.treatment_version,
         evidence.left_out,
+        evidence.simulated,
     )
 
 

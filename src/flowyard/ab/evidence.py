@@ -141,7 +141,8 @@ class Evidence:
     ``crossed`` are units that were in both arms within one epoch, ``without_unit`` requests whose unit nobody knows,
     which count as units of their own, ``unknown_epochs`` those whose split nobody knows, ``unreadable`` records that
     are none. ``treatment_version`` is the version that exposures of the treatment named last.
-    ``left_out`` are requests so near to a change that nobody knows their split.
+    ``left_out`` are requests so near to a change that nobody knows their split, ``simulated`` those that a simulated
+    model answered or judged.
     """
 
     slices: tuple[TimeSlice, ...] = ()
@@ -154,6 +155,7 @@ class Evidence:
     last_at: datetime | None = None
     treatment_version: str = ""
     left_out: int = 0
+    simulated: int = 0
 
     def epochs(self, control: str, treatment: str) -> Sequence[Epoch]:
         """The sums of each epoch in which something was seen, in order; those of unknown split are left out."""

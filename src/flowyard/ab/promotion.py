@@ -68,6 +68,7 @@ def decision_view(decision: Decision) -> dict[str, Any]:
         "until": decision.until.isoformat() if decision.until else None,
         "unit": decision.unit,
         "left_out": decision.left_out,
+        "simulated": decision.simulated,
         "primary": _primary_view(decision),
         "sample_ratio_p_value": decision.sample_ratio_p_value,
         "guardrails": [asdict(each) for each in decision.guardrails],

@@ -15,6 +15,7 @@ __all__ = [
     "Joined",
     "has_failed",
     "is_of_another_arm",
+    "is_simulated",
     "is_too_low",
     "is_unsafe",
     "known_at",
@@ -139,6 +140,15 @@ def has_failed(joined: Joined) -> bool:
     if is_of_another_arm(joined) or not isinstance(status, int) or status < _LEAST_STATUS or is_failed_status(status):
         return True
     return status < _FIRST_FAILURE and bool(joined.get("exchange", {}).get("error"))
+
+
+def is_simulated(joined: Joined) -> bool:
+    """Whether a simulated model answered, or judged the answer: such a request says nothing of the real ones."""
+    by = joined.get(_JUDGEMENT, {}).get("by")
+    judged = by.values() if isinstance(by, Mapping) else ()
+    return joined.get("exchange", {}).get("simulated") is True or any(
+        isinstance(each, Mapping) and each.get("simulated") is True for each in judged
+    )
 
 
 def is_too_low(joined: Joined, field: str, at_least: float) -> bool | None:

@@ -95,6 +95,8 @@ def print_tick(policy: AbPolicy, tick: Tick) -> None:
     else:
         seen = f"{moment_text(decision.since)} to {moment_text(decision.until)}"
         _print_fact("Seen", f"{seen}, counted by {decision.unit}, {METHODS[decision.primary.method]}")
+    if decision.simulated:
+        _print_fact("Not real", f"{decision.simulated:,} requests, which a simulated model answered or judged")
     if decision.left_out:
         _print_fact("Left out", f"{decision.left_out:,} requests near a change of the split")
     print_ramp(policy, tick.ramp)

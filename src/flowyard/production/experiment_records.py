@@ -70,15 +70,15 @@ def _said(session: Session, experiment: str, since: int, after: _Place) -> tuple
 def judgements_of(session: Session, exposed: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """For each exposure one record with what the evaluators said: ``by``, then an evaluator, ``at`` and ``outputs``.
 
-    ``exposed`` has exchanges, each with its exposure.
+    ``simulated`` is there, too, when a simulated model judged. ``exposed`` has exchanges, each with its exposure.
     """
     by_exchange: dict[str, dict[str, Any]] = {}
     exchanges = list(dict.fromkeys(exchange for exchange, _ in exposed))
     sql = _JUDGEMENTS.format(marks=", ".join("?" * len(exchanges)))
     rows = session.execute(sql, exchanges).fetchall() if exchanges else ()
-    for exchange, evaluator, judged_ms, record in rows:
-        at, outputs = moment(int(judged_ms)).isoformat(), json.loads(record)["outputs"]
-        by_exchange.setdefault(exchange, {})[evaluator] = {"at": at, "outputs": outputs}
+    for exchange, evaluator, judged_ms, record, is_simulated in rows:
+        said = {"at": moment(int(judged_ms)).isoformat(), "outputs": json.loads(record)["outputs"]}
+        by_exchange.setdefault(exchange, {})[evaluator] = {**said, "simulated": True} if is_simulated else said
     for exchange, exposure in exposed:
         by = by_exchange.get(exchange)
         if by:
@@ -104,6 +104,7 @@ _FEEDBACK = f"""SELECT c.id, c.at_ms, x.id, c.record FROM (
 LEFT JOIN flowyard_production_exposures x
     ON x.id = c.exposure AND x.experiment = ? AND x.at_ms >= ? AND x.mirror = 0 AND x.chosen_by <> 'override'
 ORDER BY c.at_ms, c.id"""  # noqa: S608 - of our own pieces
-_JUDGEMENTS = f"""SELECT j.exchange, j.evaluator, j.judged_ms, j.record FROM flowyard_production_judgements j
+_JUDGEMENTS = f"""SELECT j.exchange, j.evaluator, j.judged_ms, j.record, j.simulated
+FROM flowyard_production_judgements j
 WHERE j.exchange IN ({{marks}}) AND {COUNTED_JUDGEMENT}
 ORDER BY j.exchange, j.evaluator"""  # noqa: S608 - of our own pieces

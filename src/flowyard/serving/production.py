@@ -75,6 +75,7 @@ class Production:
                 "model_calls": usage.calls,
                 "cost_usd": usage.cost_usd,
                 "unpriced_calls": usage.unpriced_calls,
+                **({"simulated": True} if usage.simulated_calls else {}),
                 "error": exchange.error,
                 "inputs": without(exchange.inputs, self._hidden),
                 "outputs": without(exchange.outputs, self._hidden),

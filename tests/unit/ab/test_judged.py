@@ -11,6 +11,7 @@ from ab_helper import START, policy
 from test_counting import SPLITS, exposure, totals
 
 from flowyard.ab.counting import count_records
+from flowyard.ab.decide import decide
 from flowyard.ab.guardrails import check_guardrails
 from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric
 from flowyard.ab.policy_file import find_policy
@@ -124,3 +125,14 @@ def test_each_mistake_has_its_line(tmp_path: Path, before: str, after: str, said
     with pytest.raises(UserError) as raised:
         read(tmp_path, WHOLE.replace(before, after, 1))
     assert said in raised.value.message
+
+
+def test_what_a_simulated_model_said_is_counted():
+    records = [exposure(number, "ab"[number % 2]) for number in range(4)]
+    records += [{"kind": "exchange", "request_id": "r0", "at": START.isoformat(), "simulated": True}]
+    records += [{"kind": "exchange", "request_id": "r1", "at": START.isoformat()}]
+    judged = judgement(1, quality={"score": 5})
+    judged["by"]["quality"]["simulated"] = True
+    found = count_records([*records, judged, judgement(2, quality={"score": 5})], policy(), START, SPLITS)
+    assert found.simulated == 2
+    assert decide(policy(), found, since=START, now=START).simulated == 2
