@@ -31,8 +31,9 @@ has_browser >/dev/null || install chromium "the browser tests"
 has_postgres >/dev/null || install postgresql "the tests on PostgreSQL"
 has_engine >/dev/null || install "docker.io iptables debootstrap" "the tests with containers"
 
-# Tests of one file stay together: some share a server or a cluster that takes long to start. In CI, on a machine shared
-# with others, a test that fails is tried once more, and the summary names each that needed it.
+# Tests of one file stay together: some share a server or a cluster that takes long to start. They begin in the order of
+# the folders, so that the short ones of tests/unit fill up the end. In CI, on a machine shared with others, a test that
+# fails is tried once more, and the summary names each that needed it.
 again=()
 [ -n "${CI:-}" ] && again=(--reruns 1)
-exec "$venv/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "${again[@]}" "$@"
+exec "$venv/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "${again[@]}" "$@"

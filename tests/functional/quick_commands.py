@@ -25,8 +25,8 @@ _HERE = frozenset(
     }
 )
 """Commands that look, or write files down: they start no process, and need none of their own."""
-_OF_PROCESSES = ("PYTHON", "LANG", "LC_", "TZ", "PATH")
-"""Variables that begin like this do something to a process when it starts."""
+_OF_PROCESSES = ("PYTHON", "LANG", "LC_", "TZ", "PATH", "SSL_", "REQUESTS_", "AZURE_")
+"""Variables that begin like this do something to a process when it starts, or to what it keeps of its logins."""
 
 
 def fits_here(words: Sequence[str], variables: Iterable[str]) -> bool:

@@ -137,7 +137,7 @@ def test_a_variable_that_is_missing_is_named(shop: Shop):
 def test_a_release_ends_with_what_serves(shop: Shop):
     shop.write_flow("one")
     asked = shop.json("release", ".", "--env", "prod", "--no-wait", code=4)
-    assert [step["name"] for step in asked["steps"]][-3:] == ["approval", "deploy", "test"]
+    assert [step["name"] for step in asked["steps"]][-4:] == ["approval", "build", "deploy", "test"]
     assert shop.status("prod")["deployments"] == []
     (pending,) = shop.json("approval", "list")
     shop.json("approval", "approve", pending["id"], "--reason", "seen")

@@ -46,7 +46,6 @@ SCHEMAS: tuple[FileSchema, ...] = (
     FileSchema("ab", ("ab.yaml",), "A test of two versions in production", ab_schema),
     FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("gateway", ("gateway.yaml",), "One address before deployments", lambda: model_schema(GatewayFile)),
-    FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("simulation", ("simulation.yaml",), "How a simulated model answers", lambda: model_schema(RulesFile)),
     FileSchema("golden", ("golden.yaml",), "What a served flow has to answer", golden_schema),
     FileSchema("run", ("run.yaml",), "A run of a flow over data", run_schema),
