@@ -16,6 +16,8 @@ __all__ = ["Exposures"]
 _EVERY_S = 0.05
 _MOST_WAITING = 5_000
 _BATCH = 64
+_MOST_ALIKE = 1000
+_Alike = tuple[str, str, str, str, str, str, int, int]
 _quoted = json.encoder.encode_basestring_ascii
 
 
@@ -30,6 +32,7 @@ class Exposures:
         self._texts: list[str] = []
         self._lost = 0
         self._moment = (-1, "")
+        self._alike: dict[_Alike, str] = {}
         self.later: Callable[[float, Callable[[], None]], object] | None = None
         """Calls something so many seconds later: the loop's."""
 
@@ -74,19 +77,42 @@ class Exposures:
             millisecond = int((ahead_s + asked.began + latency_s) * 1000)
             if millisecond != self._moment[0]:
                 self._moment = millisecond, _moment(millisecond)
-            unit_from, chosen_by, first = asked.unit_from, asked.chosen_by, asked.first_piece_s
+            unit_from, first = asked.unit_from, asked.first_piece_s
             unit = name_of(asked.unit) if unit_from == "request" else names[asked.unit]
-            before = f'"assigned_version": {_quoted(asked.assigned_version)}, ' if chosen_by == "fallback" else ""
+            key = (
+                unit_from,
+                arm,
+                asked.assigned,
+                asked.chosen_by,
+                asked.assigned_version,
+                version,
+                asked.epoch,
+                status,
+            )
+            ended = (
+                '"first_piece_s": null, "mirror": false}'
+                if first is None and not asked.is_mirror
+                else f'"first_piece_s": {json.dumps(first)}, "mirror": {"true" if asked.is_mirror else "false"}}}'
+            )
             self._texts.append(
                 f'{{"kind": "exposure", "at": "{self._moment[1]}", "request_id": {_quoted(asked.request_id)}, '
                 f'"trace_id": "{asked.trace_id}", "experiment": {experiment}, "unit": "{unit}", '
-                f'"unit_from": "{unit_from}", "arm": "{arm}", "assigned": "{asked.assigned}", {before}'
-                f'"chosen_by": "{chosen_by}", "version": {_quoted(version)}, "epoch": {asked.epoch}, '
-                f'"status": {status}, "latency_s": {latency_s:.6f}, '
-                f'"first_piece_s": {"null" if first is None else f"{first:.6f}"}, '
-                f'"mirror": {"true" if asked.is_mirror else "false"}}}'
+                f'{self._alike.get(key) or self._remembered(key)}, "latency_s": {latency_s:.6f}, {ended}'
             )
         self._waiting.clear()
+
+    def _remembered(self, key: _Alike) -> str:
+        """What is alike in the records of many requests."""
+        unit_from, arm, assigned, chosen_by, assigned_version, version, epoch, status = key
+        before = f'"assigned_version": {_quoted(assigned_version)}, ' if chosen_by == "fallback" else ""
+        text = (
+            f'"unit_from": "{unit_from}", "arm": "{arm}", "assigned": "{assigned}", {before}'
+            f'"chosen_by": "{chosen_by}", "version": {_quoted(version)}, "epoch": {epoch}, "status": {status}'
+        )
+        if len(self._alike) >= _MOST_ALIKE:
+            self._alike.clear()
+        self._alike[key] = text
+        return text
 
     def close(self) -> None:
         """Write what is left."""

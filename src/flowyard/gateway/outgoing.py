@@ -45,16 +45,18 @@ class Outgoing:
 
     def plain_data(self, plain: PlainRequest, body: bytes, peer: str, asked: Asked, backend: Backend) -> bytes:
         """The same for one whose lines pass as they came."""
-        method, target, lines, values, has_more = plain
+        first, (method, target), lines, values, has_more = plain
         prefix, own = self._own[backend.name]
+        if prefix:
+            first = b"%b %b%b HTTP/1.1" % (method, prefix, target)
         forwarded = _NOTHING
         if has_more:
             forwarded = forwarded_of(values)
             if not self._hides_keys and backend.key is None:
                 lines += [f"{name}: {value}".encode("ascii") for name, value in keys_of(values).items()]
         names = f"x-request-id: {asked.request_id}\r\ntraceparent: {asked.trace}"
-        lines += (names.encode("ascii"), own, self.forwarded.lines(forwarded, peer, values[HOST]), b"", body)
-        return b"%b %b%b HTTP/1.1\r\n%b" % (method, prefix, target, b"\r\n".join(lines))
+        places = self.forwarded.lines(forwarded, peer, values[HOST])
+        return b"\r\n".join((first, *lines, names.encode("ascii"), own, places, b"", body))
 
     def _headers(self, request: Request, asked: Asked, backend: Backend) -> dict[str, str]:
         given = request.headers

@@ -44,8 +44,9 @@ _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 _MOST_LINES = 100
 
 
-PlainRequest = tuple[bytes, bytes, list[bytes], dict[int, str], bool]
-"""Method, target, the lines that pass as they came, and what lines with a role say; then whether some are rare.
+PlainRequest = tuple[bytes, tuple[bytes, bytes], list[bytes], dict[int, str], bool]
+"""The first line, its method and target, the lines that pass as they came, what lines with a role say, and whether some
+of those are rare.
 
 One is made for each request, and anything with names takes longer.
 """
@@ -70,8 +71,8 @@ class PlainRequests:
 
     def read(self, head: bytes, body_size: int, peer: str) -> PlainRequest | None:
         """A request whose body is here and has that many bytes; None for one that is not plain, or not whole."""
-        lines = head.split(b"\r\n")
-        line = lines.pop(0)
+        line, _, rest = head.partition(b"\r\n")
+        lines = rest.split(b"\r\n")
         first = self._first.seen.get(line) or self._first.judge(line)
         if first is None or len(lines) > _MOST_LINES or body_size > self._body_bytes:
             return None
@@ -84,7 +85,7 @@ class PlainRequests:
         has_more = min(values) < HOST
         if has_more and len(values.get(REQUEST_ID, "")) > LONGEST_ID:
             return None
-        return first[0], first[1], lines, values, has_more
+        return line, first, lines, values, has_more
 
 
 def keys_of(values: Mapping[int, str]) -> dict[str, str]:
