@@ -54,7 +54,8 @@ class DataPlane:
 
     async def handle(self, request: Request) -> Response:
         """The answer; whatever fails is one, too."""
-        asked = note_request(request, self._settings.sticky, self._clock())
+        known = request.known
+        asked = known if isinstance(known, Asked) else note_request(request, self._settings.sticky, self._clock())
         return await self._handled(request, asked)
 
     def own_arm(self, asked: Asked) -> Arm:

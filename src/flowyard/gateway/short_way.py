@@ -94,7 +94,12 @@ class ShortWay:
         if self._key is not None and not has_key(keys_of(plain[3]), self._key):
             return None
         now = time.monotonic()
-        asked = asked_by(get(REQUEST_ID, ""), get(TRACE, ""), get(UNIT, ""), get(COOKIES, ""), self._sticky, now)
+        known = connection.known
+        if isinstance(known, Asked):  # drawn again, a request would go more often where there is a free connection
+            asked = known
+        else:
+            asked = asked_by(get(REQUEST_ID, ""), get(TRACE, ""), get(UNIT, ""), get(COOKIES, ""), self._sticky, now)
+            connection.known = asked
         if asked.session:
             return None
         arm = desk.own_arm(asked)

@@ -35,6 +35,8 @@ class Connection(Writing):
         self._server = server
         self._data = bytearray()
         self._raw = b"", b""
+        self.known: object = None
+        """What ``begin`` found out of the request at hand, when it left that to others."""
         self._head: Head | None = None
         self._arriving: Arriving | None = None
         self._request: Request | None = None
@@ -186,7 +188,16 @@ class Connection(Writing):
         self.go_on(self._server.handle(self._request))
 
     def _request_of(self, head: Head, body: bytes) -> Request:
-        return Request(head.method, head.path, head.query_text, head.headers, body, self._local[:2], peer=self.peer)
+        return Request(
+            head.method,
+            head.path,
+            head.query_text,
+            head.headers,
+            body,
+            self._local[:2],
+            peer=self.peer,
+            known=self.known,
+        )
 
     def go_on(self, answer: Awaitable[Response]) -> None:
         """Answer with what that gives, in a task."""
@@ -274,7 +285,7 @@ class Connection(Writing):
 
     def _next(self) -> None:
         """Go on with what has arrived meanwhile."""
-        self._task = self._request = self._head = None
+        self._task = self._request = self._head = self.known = None
         self._raw = _NOTHING
         if self._is_over:
             return

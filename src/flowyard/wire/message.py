@@ -15,7 +15,8 @@ class Request:
 
     ``path`` is as it was sent, still encoded, without the query. ``local`` is the address of our end of the
     connection, ``peer`` the host of the other. ``is_gone`` says that nobody waits for the answer any more,
-    ``is_stopping`` that the server has to end.
+    ``is_stopping`` that the server has to end. ``known`` is what ``begin`` found out before it left the request to the
+    handler, so that nothing is drawn twice.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Request:
     is_gone: bool = False
     is_stopping: bool = False
     peer: str = ""
+    known: object = None
 
     @property
     def query(self) -> dict[str, str]:
