@@ -148,7 +148,8 @@ def find_policy(path: Path) -> AbPolicy:
     """The policy of a use case: the folder with ``ab.yaml``, or that file. Raises NotFound, and UserError as below."""
     file = path / AB_FILE if path.is_dir() else path
     if not file.is_file():
-        raise NotFound(f"There is no {file}.", hint="It says what is compared and who decides: docs/ab.md")
+        hint = "flowyard ab init USECASE --control ENV --treatment ENV writes one: docs/ab.md"
+        raise NotFound(f"There is no {file}.", hint=hint)
     return parse_policy(read_yaml(file))
 
 
