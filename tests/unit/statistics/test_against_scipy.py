@@ -95,8 +95,9 @@ def test_normal(z: float, p: float):
     assert close(normal_quantile(p), stats.norm.ppf(p))
 
 
+# SciPy's own underflows at 1e-138, and says so with an error: between nothing and 1e-9 there is no oracle.
 @often
-@given(st.floats(0, 20), st.floats(1, 500), st.floats(0, 10))
+@given(st.floats(0, 20).map(lambda t: round(t, 9)), st.floats(1, 500), st.floats(0, 10).map(lambda d: round(d, 9)))
 def test_noncentral_t(t: float, freedom: float, shift: float):
     assert close(noncentral_t_sf(t, freedom, shift), stats.nct.sf(t, freedom, shift))
 
