@@ -31,7 +31,7 @@ from typing import Any
 
 from functional_helper import ECHO_TOOL, one_node_flow
 
-from flowyard.cli.progress import SilentProgress
+from flowyard.cli.shared.progress import SilentProgress
 from flowyard.errors import FlowyardError, NotFound
 from flowyard.llm.connections import Connections
 from flowyard.records import RunRecord

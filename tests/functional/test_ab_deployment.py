@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from traffic_helper import TrafficShop, deployed_shop
 
-import flowyard.cli.ab_options
+import flowyard.cli.ab.options
 import flowyard.steps.carry_out
 
 POLICY = """\
@@ -87,7 +87,7 @@ class Test:
 @pytest.fixture
 def test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Test]:
     clock = Clock()
-    monkeypatch.setattr(flowyard.cli.ab_options, "_now", clock)
+    monkeypatch.setattr(flowyard.cli.ab.options, "_now", clock)
     monkeypatch.setattr(sys.modules["flowyard.steps.carry_out"], "_now", clock.text)
     with deployed_shop(tmp_path) as shop:
         yield Test(shop, clock)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from deploy_helper import Shop, ask
 
-from flowyard.cli.deploy_options import open_place
-from flowyard.cli.deploy_parts import earlier_parts, rollout_parts
+from flowyard.cli.deploy.options import open_place
+from flowyard.cli.deploy.parts import earlier_parts, rollout_parts
 from flowyard.deploy.rollout import RolloutLog, roll_out
 from flowyard.registry.open import open_registry
 

@@ -18,9 +18,9 @@ from kubernetes_api import FakeKubernetes, running_kubernetes
 from kubernetes_helper import environ_of
 
 from flowyard.abc import ImageBuilder
-from flowyard.cli.deploy_apply import carry_out_rollout
-from flowyard.cli.deploy_options import open_place
-from flowyard.cli.deploy_parts import chosen_version, earlier_parts, rollout_parts
+from flowyard.cli.deploy.apply import carry_out_rollout
+from flowyard.cli.deploy.options import open_place
+from flowyard.cli.deploy.parts import chosen_version, earlier_parts, rollout_parts
 from flowyard.deploy.model import Image
 from flowyard.registry.lineage import image_fact
 from flowyard.registry.model import Version

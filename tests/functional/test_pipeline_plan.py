@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pipeline_helper import Repository
 
-from flowyard.cli.pipeline_process import run_command
+from flowyard.cli.pipeline.process import run_command
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from functional_helper import in_this_process
 from kubernetes_api import FakeKubernetes, running_kubernetes
 from kubernetes_helper import environ_of, image_named
 
-from flowyard.cli.deploy_options import open_place
-from flowyard.cli.deploy_parts import chosen_version, rollout_parts
+from flowyard.cli.deploy.options import open_place
+from flowyard.cli.deploy.parts import chosen_version, rollout_parts
 from flowyard.registry.open import open_registry
 from flowyard.registry.point_alias import point_alias
 

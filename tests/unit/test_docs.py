@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from flowyard.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "flowyard"
@@ -48,6 +51,8 @@ def test_relative_links_resolve(document: Path):
 
 @pytest.mark.parametrize("package", [each for each in PACKAGES[1:] if OTHERS_MODULES not in each.parents], ids=name_of)
 def test_architecture_names_every_folder(package: Path):
+    if package.parent == SOURCE / "cli" and package.name in cli.list_commands(click.Context(cli)):
+        return  # "a folder for each noun" names it
     architecture = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     assert f"{package.relative_to(SOURCE).as_posix()}/" in architecture
 

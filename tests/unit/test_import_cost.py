@@ -29,13 +29,13 @@ def test_import_loads_nothing_heavy(module: str):
 
 
 def test_trying_a_flow_loads_no_http_library():
-    code = "import sys, flowyard.cli.flow_test; print('aiohttp' in sys.modules)"
+    code = "import sys, flowyard.cli.flow.test; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_deploying_loads_no_reports_and_no_evaluators_before_it_tests():
     late = "{'flowyard.reports', 'flowyard.evaluation.builtin'}"
-    code = f"import sys, flowyard.cli.deploy_apply; print({late} & {{*sys.modules}})"
+    code = f"import sys, flowyard.cli.deploy.apply; print({late} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

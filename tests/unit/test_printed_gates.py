@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowyard.cli.experiment_result import print_gates
+from flowyard.cli.experiment.result import print_gates
 from flowyard.decisions.model import GateResult, Verdict
 from flowyard.decisions.policy import DecisionPolicy
 

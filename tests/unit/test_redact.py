@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowyard._util.redact import HIDDEN, may_be_secret, redact
-from flowyard.cli.output import print_warnings
+from flowyard.cli.shared.output import print_warnings
 from flowyard.llm.connection import CustomConnection
 
 PEM = "-----BEGIN KEY-----\nMIIsecret\"body'\\\n-----END KEY-----"

@@ -28,8 +28,8 @@ LOADS_FLOW_CODE = {
 """Where the user's code, which is trusted, is loaded."""
 
 FROM_A_TABLE = {
-    "__init__.py", "_util/promptflow_names.py", "api/frames.py", "cli/chat.py", "_util/event_loop.py", "cli/lazy.py",
-    "cli/pipeline_generate.py",
+    "__init__.py", "_util/promptflow_names.py", "api/frames.py", "cli/flow/chat.py", "_util/event_loop.py",
+    "cli/lazy.py", "cli/pipeline/generate.py",
     "cli/start.py", "compat/promptflow/tools/common.py", "deploy/endpoint_test/golden.py", "deploy/targets/find.py",
     "deploy/targets/local/serve_start.py", "engine/nodes/prepare.py", "engine/prepare.py",
     "evaluation/builtin/libraries.py", "evaluation/subjects.py", "evaluation/whole_run.py",

@@ -1,1 +1,1 @@
-"""The command line: one file per noun; a command parses, calls one function and prints one record."""
+"""The command line: a folder or a file for each noun; a command parses, calls one function and prints one record."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from flowyard.adoption import Adoption, adopt, plan_adoption
-from flowyard.cli.output import print_json
+from flowyard.cli.shared.output import print_json
 from flowyard.reports.values import one_line, plural
 
 __all__ = ["adopt_"]

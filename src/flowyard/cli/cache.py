@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from flowyard.cli.options import read_settings, store_options
-from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.tables import print_table
+from flowyard.cli.shared.options import read_settings, store_options
+from flowyard.cli.shared.output import print_json, print_warnings
+from flowyard.cli.shared.tables import print_table
 from flowyard.errors import OutsideError, UserError
 from flowyard.llm.cache import cache_file
 from flowyard.llm.cache.kept_file import repaired

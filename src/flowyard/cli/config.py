@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from flowyard.cli.options import pairs, read_settings, user_options
-from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.tables import print_table
+from flowyard.cli.shared.options import pairs, read_settings, user_options
+from flowyard.cli.shared.output import print_json, print_warnings
+from flowyard.cli.shared.tables import print_table
 from flowyard.config import KEYS, PROJECT_FILE, USER_FILE, ConfigValue, set_config
 from flowyard.errors import UserError
 

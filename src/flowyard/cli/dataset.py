@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from flowyard._util.moments import minute
-from flowyard.cli.options import read_settings, store_options
-from flowyard.cli.output import print_json
-from flowyard.cli.tables import print_table, printable
+from flowyard.cli.shared.options import read_settings, store_options
+from flowyard.cli.shared.output import print_json
+from flowyard.cli.shared.tables import print_table, printable
 from flowyard.registry import Registry, Version, open_registry
 
 __all__ = ["dataset"]

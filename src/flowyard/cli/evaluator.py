@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import click
 
 from flowyard._util.files import dump_json
-from flowyard.cli.output import print_json
-from flowyard.cli.tables import print_table
+from flowyard.cli.shared.output import print_json
+from flowyard.cli.shared.tables import print_table
 from flowyard.evaluation.builtin.catalogue import CATALOGUE, find_builtin
 from flowyard.evaluation.builtin.entry import BuiltinEvaluator, EvaluatorMetric, EvaluatorOutput
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from flowyard._util.promptflow_names import install_promptflow_names
-from flowyard.cli.options import read_settings
+from flowyard.cli.shared.options import read_settings
 from flowyard.errors import UserError
 
 __all__ = ["exec_"]

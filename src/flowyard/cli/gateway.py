@@ -17,8 +17,8 @@ from flowyard._util.listen import serve_until_stopped
 from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
 from flowyard.app import open_app
-from flowyard.cli.options import read_settings
-from flowyard.cli.output import print_json
+from flowyard.cli.shared.options import read_settings
+from flowyard.cli.shared.output import print_json
 from flowyard.errors import OutsideError, UserError
 from flowyard.gateway import ControlClient, Gateway, GatewaySettings, load_gateway_settings
 from flowyard.gateway.gateway import CONTROL_ADDRESS

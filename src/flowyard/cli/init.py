@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flowyard import __version__
-from flowyard.cli.output import print_json
+from flowyard.cli.shared.output import print_json
 from flowyard.scaffold import NewRepository, new_repository, repository_files
 from flowyard.schemas import SCHEMAS, schema_files
 

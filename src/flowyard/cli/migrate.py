@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from flowyard._util.printable import printable_text
-from flowyard.cli.output import print_json
+from flowyard.cli.shared.output import print_json
 from flowyard.migration import (
     Finding,
     FindingKind,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowyard.cli.output import print_json
+from flowyard.cli.shared.output import print_json
 from flowyard.scaffold import TEMPLATES, new_use_case
 
 __all__ = ["new"]

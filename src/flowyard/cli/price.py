@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from flowyard._util.suggest import did_you_mean
-from flowyard.cli.options import read_settings, store_options
-from flowyard.cli.output import print_json
-from flowyard.cli.pacing_options import price_folders
-from flowyard.cli.tables import print_table
+from flowyard.cli.shared.options import read_settings, store_options
+from flowyard.cli.shared.output import print_json
+from flowyard.cli.shared.pacing_options import price_folders
+from flowyard.cli.shared.tables import print_table
 from flowyard.errors import NotFound
 from flowyard.llm.prices import OUR_PRICES, Price, Prices, find_price_files
 

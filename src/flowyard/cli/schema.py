@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from flowyard.cli.output import print_json
+from flowyard.cli.shared.output import print_json
 from flowyard.scaffold import place_files
 from flowyard.schemas import SCHEMAS, find_schema, schema_files
 

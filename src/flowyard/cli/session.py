@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from flowyard.cli.options import read_settings, user_options
-from flowyard.cli.output import print_json, print_warnings
-from flowyard.cli.tables import print_table
+from flowyard.cli.shared.options import read_settings, user_options
+from flowyard.cli.shared.output import print_json, print_warnings
+from flowyard.cli.shared.tables import print_table
 from flowyard.errors import NotFound
 from flowyard.sessions.environments.built import BuiltEnvironments
 from flowyard.sessions.environments.housekeeping import Listed, delete_environments, list_environments

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from flowyard.cli.options import open_store, store_options
-from flowyard.cli.output import print_json, print_warnings
+from flowyard.cli.shared.options import open_store, store_options
+from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.store import StoreStatus
 
 __all__ = ["store"]

@@ -109,7 +109,7 @@ def test_the_own_wheel_is_the_same_twice_and_asks_for_what_serving_needs(tmp_pat
 
 def test_serving_imports_nothing_that_an_image_lacks():
     code = (
-        "import sys, flowyard.cli.flow_serve, flowyard.serving, flowyard.llm, flowyard.engine.nodes, flowyard.tools\n"
+        "import sys, flowyard.cli.flow.serve, flowyard.serving, flowyard.llm, flowyard.engine.nodes, flowyard.tools\n"
     )
     code += "print({'cryptography', 'fsspec', 'jsonschema', 'numpy', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

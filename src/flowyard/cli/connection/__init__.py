@@ -1,0 +1,1 @@
+"""``flowyard connection``: the commands of the noun, one file for each or for a few that belong together."""

@@ -1,0 +1,59 @@
+"""``flowyard pipeline comment``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flowyard.cli.shared.options import read_settings, store_options
+from flowyard.cli.shared.output import print_json
+from flowyard.errors import NotFound
+from flowyard.pipelines.comments import find_place
+from flowyard.pipelines.comments.model import NotPermitted, fitted, marker_of
+
+__all__ = ["comment"]
+
+_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+@click.command()
+@click.option("--file", "path", required=True, metavar="FILE", help="The report, such as summary.md.")
+@click.option("--number", type=click.IntRange(1), metavar="N", help="The pull request (default: the job's).")
+@store_options
+def comment(path: str, number: int | None, home: str | None, as_json: bool) -> None:
+    """Put a report on the pull request as one comment, which the next one of the same report replaces.
+
+    A job that may not comment, as that of a pull request from a fork, writes it to the job's summary only, and says so.
+    On GitHub the token is GITHUB_TOKEN with pull-requests: write, on Azure DevOps SYSTEM_ACCESSTOKEN.
+    """
+    environ = read_settings(home).environ
+    try:
+        text = Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        hint = "flowyard pipeline report PIPELINE USECASE --output DIR"
+        raise NotFound(f"There is no report {path}.", hint=hint) from None
+    place, marker = find_place(environ, number), marker_of(text)
+    if isinstance(place, str):
+        said, posted = f"nothing was commented: {place}", None
+    else:
+        try:
+            posted = place.put(marker, fitted(text, marker, place.most))
+            said = f"the comment on {place.label} is {posted.how}"
+        except NotPermitted as refusal:
+            where = "the job's summary has it" if _to_summary(environ.get(_SUMMARY), text) else "see the artifacts"
+            said = f"{place.label} permits no comment ({refusal}), as for pull requests from forks: {where}"
+            posted = None
+    if as_json:
+        print_json({"said": said, "how": posted.how if posted else None, "url": posted.url if posted else None})
+    else:
+        click.echo(said, err=posted is None)
+
+
+def _to_summary(summary: str | None, text: str) -> bool:
+    """Whether there is a summary of the job, which has the text then."""
+    if not summary:
+        return False
+    with Path(summary).open("a", encoding="utf-8") as file:
+        file.write(text)
+    return True

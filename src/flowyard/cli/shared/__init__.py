@@ -1,0 +1,1 @@
+"""What commands of several nouns share: options, tables, progress, and how results are printed."""
