@@ -111,7 +111,7 @@ def test_scripts_and_rights_are_as_narrow_as_can_be(repositories: dict[str, Path
         rights = {f"{file} {name}": job.get("permissions", {}) for file, name, job in _jobs(workflows)}
         writes = {(name, right) for name, given in rights.items() for right, level in given.items() if level == "write"}
         logins = {name for name, right in writes if right == "id-token"}
-        assert {name for name, right in writes if right != "id-token"} == {"flowyard-pr.yml result"}
+        assert {name for name, right in writes if right != "id-token"} == {"flowyard-pr.yml comment"}
         assert bool(logins) == (settings == "azure")
         for uses in re.findall(r"uses: (\S+)(.*)", "".join(_texts(folder))):
             local = uses[0].startswith("./.github/workflows/flowyard-")
