@@ -33,7 +33,7 @@ def stages_workflow(settings: CiSettings) -> Mapping[str, Any]:
         **dict.fromkeys(("pipeline", "usecase", "name", "from", "until"), text),
         "timeout": {"required": True, "type": "number"},
         **dict.fromkeys(("environment", "ref", "receives", "passes"), maybe),
-        **({"client": maybe} if settings.cloud.login == "azure" else {}),
+        **({"client": text} if settings.cloud.login == "azure" else {}),
     }
     call: dict[str, Any] = {"inputs": inputs, "secrets": declared_secrets(all_secrets(settings))}
     return {
@@ -132,7 +132,7 @@ def _login(settings: CiSettings) -> Step:
     variables = {name: expression(f"vars.{variable}") for name, variable in given.items()}
     return {
         "name": "Log in to Azure by federation",
-        "if": f"inputs.client != '' && ({_TRUSTED})",
+        "if": _TRUSTED,
         "uses": action("azure/login"),
         "with": {"client-id": expression("inputs.client"), **variables},
     }
