@@ -9,8 +9,8 @@ from datetime import datetime
 from flowyard.ab.counting import count_records
 from flowyard.ab.evidence import Evidence, Split
 from flowyard.ab.policy import AbPolicy
-from flowyard.production.experiment_records import iter_experiment_records
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.experiment_records import iter_experiment_records
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["CollectedEvidence"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from flowyard._util.numbers import LARGEST, is_finite
 from flowyard.ab.policy import PrimaryMetric
-from flowyard.production.model import is_failed_status
-from flowyard.production.opinion import opinion_of
+from flowyard.production.records.model import is_failed_status
+from flowyard.production.records.opinion import opinion_of
 
 __all__ = [
     "Joined",

@@ -18,7 +18,7 @@ from flowyard.cli.deploy.parts import traffic_parts
 from flowyard.cli.shared.output import print_warnings
 from flowyard.deploy.deployment_split import DeploymentSplit
 from flowyard.deploy.traffic import require_platform
-from flowyard.production.exchange_records import iter_exchange_records
+from flowyard.production.exchanges.exchange_records import iter_exchange_records
 
 __all__ = ["deployment_source", "open_split"]
 

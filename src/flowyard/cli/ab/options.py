@@ -30,7 +30,7 @@ from flowyard.cli.approval.notices import tell_people
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.errors import UserError
 from flowyard.experiments.load import load_experiment
-from flowyard.production.store import open_production
+from flowyard.production.store.store import open_production
 from flowyard.settings import Settings
 
 __all__ = ["ab_options", "evidence_option", "open_test", "promotions"]

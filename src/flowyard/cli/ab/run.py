@@ -15,7 +15,7 @@ from flowyard.cli.ab.watch import Every, collecting, until_ended
 from flowyard.cli.shared.options import read_settings
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import UserError
-from flowyard.production.store import open_production
+from flowyard.production.store.store import open_production
 
 __all__ = ["decide_", "start", "stop"]
 

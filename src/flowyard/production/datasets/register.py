@@ -10,8 +10,8 @@ from typing import Any
 
 from flowyard._util.files import dump_json
 from flowyard.errors import UserError
-from flowyard.production.dataset_lines import DatasetLine
-from flowyard.production.lines import ExchangeFilter
+from flowyard.production.datasets.lines import DatasetLine
+from flowyard.production.exchanges.lines import ExchangeFilter
 from flowyard.registry.labels import require_name
 from flowyard.registry.lineage import is_same_fact, production_fact
 from flowyard.registry.model import Registered

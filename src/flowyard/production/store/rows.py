@@ -7,9 +7,9 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from flowyard.errors import StoreError
-from flowyard.production.instants import milliseconds
-from flowyard.production.model import ExchangeRecord, ExposureRecord, FeedbackRecord, Record, parse_record
-from flowyard.production.opinion import opinion_of
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.records.model import ExchangeRecord, ExposureRecord, FeedbackRecord, Record, parse_record
+from flowyard.production.records.opinion import opinion_of
 from flowyard.store.database import Session
 
 __all__ = ["column_text", "insert_records", "stored_record"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from flowyard.production.instants import milliseconds
-from flowyard.production.record_files import FileMark, Part
-from flowyard.production.rows import insert_records
+from flowyard.production.records.files import FileMark, Part
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.store.rows import insert_records
 from flowyard.settings import Settings
 from flowyard.store.database import Session
 from flowyard.store.open import open_database

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
-from flowyard.production.rows import column_text
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.joins import EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["count_unit", "forget_unit", "units_of_request"]

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flowyard.production.joins import EXCHANGE_OF_FEEDBACK
+from flowyard.production.exchanges.series import Window
 from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.store import JUDGEMENT_COLUMNS, stored_judgement
-from flowyard.production.model import ExchangeRecord, ExposureRecord, FeedbackRecord
-from flowyard.production.opinion import NO_OPINION, Opinion, opinion_of
-from flowyard.production.rows import column_text, stored_record
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.model import ExchangeRecord, ExposureRecord, FeedbackRecord
+from flowyard.production.records.opinion import NO_OPINION, Opinion, opinion_of
+from flowyard.production.store.joins import EXCHANGE_OF_FEEDBACK
+from flowyard.production.store.rows import column_text, stored_record
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["ExchangeFilter", "JoinedExchange", "JudgedBelow", "iter_exchanges"]

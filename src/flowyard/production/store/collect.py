@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowyard.errors import OutsideError
-from flowyard.production.model import ExchangeRecord, FeedbackRecord, Record
-from flowyard.production.record_files import PART_BYTES, BrokenLine, Part, file_head, iter_parts, record_files
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.files import PART_BYTES, BrokenLine, Part, file_head, iter_parts, record_files
+from flowyard.production.records.model import ExchangeRecord, FeedbackRecord, Record
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["Collected", "collect", "follow"]
 

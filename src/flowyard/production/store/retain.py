@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flowyard.errors import OutsideError
-from flowyard.production.instants import milliseconds
-from flowyard.production.record_files import file_head, record_files
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.files import file_head, record_files
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["Old", "delete_old", "find_old"]
 

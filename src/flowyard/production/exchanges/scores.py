@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from flowyard.production.joins import SAID_OF_EXCHANGES
-from flowyard.production.rows import column_text
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.series import Window
+from flowyard.production.store.joins import SAID_OF_EXCHANGES
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.statistics.two_sample import Moments
 from flowyard.store.database import Session
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, SAID_OF_EXPOSURES
-from flowyard.production.rows import column_text
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.series import Window
+from flowyard.production.store.joins import EXCHANGE_OF_EXPOSURE, SAID_OF_EXPOSURES
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["METRICS", "ArmSums", "Metric", "arm_sums"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from flowyard.errors import OutsideError, UserError
-from flowyard.production.model import Record, parse_record
+from flowyard.production.records.model import Record, parse_record
 
 __all__ = ["PART_BYTES", "BrokenLine", "FileMark", "Part", "file_head", "iter_parts", "record_files"]
 

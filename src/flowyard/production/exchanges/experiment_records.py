@@ -8,10 +8,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from flowyard.production.instants import milliseconds, moment
-from flowyard.production.joins import APART_MS, COUNTED_JUDGEMENT, EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
-from flowyard.production.rows import column_text
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.instants import milliseconds, moment
+from flowyard.production.store.joins import APART_MS, COUNTED_JUDGEMENT, EXCHANGE_OF_EXPOSURE, EXPOSURE_OF_FEEDBACK
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["iter_experiment_records", "judgements_of"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from flowyard._util.suggest import did_you_mean
 from flowyard.errors import UserError
-from flowyard.production.dataset_lines import DatasetLine
+from flowyard.production.datasets.lines import DatasetLine
 
 __all__ = ["FORMS", "MASKED", "Masks", "parse_masks", "require_columns"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from flowyard.production.known_inputs import KnownInputs, digest_of_inputs
-from flowyard.production.lines import ExchangeFilter, JoinedExchange, iter_exchanges
-from flowyard.production.store import ProductionStore
+from flowyard.production.datasets.known_inputs import KnownInputs, digest_of_inputs
+from flowyard.production.exchanges.lines import ExchangeFilter, JoinedExchange, iter_exchanges
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["OWN_COLUMNS", "DatasetLine", "dataset_line", "iter_dataset_lines"]
 

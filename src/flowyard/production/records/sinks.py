@@ -11,7 +11,7 @@ from typing import Any
 from flowyard._util.suggest import known_names
 from flowyard.abc import RecordSink
 from flowyard.errors import UserError
-from flowyard.production.record_folder import RecordFolder
+from flowyard.production.records.folder import RecordFolder
 
 __all__ = ["open_record_sink"]
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from flowyard.production.experiment_records import judgements_of
-from flowyard.production.instants import milliseconds
-from flowyard.production.joins import EXCHANGE_OF_FEEDBACK
-from flowyard.production.rows import column_text
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.experiment_records import judgements_of
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.store.joins import EXCHANGE_OF_FEEDBACK
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["iter_exchange_records"]

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from flowyard._util.files import dump_json
 from flowyard.errors import OutsideError, Problem, UserError
-from flowyard.production.dataset_lines import OWN_COLUMNS, DatasetLine
+from flowyard.production.datasets.lines import OWN_COLUMNS, DatasetLine
 from flowyard.reports.csv_cells import safe_cell
 
 __all__ = ["KEEP", "read_reviewed", "write_review"]

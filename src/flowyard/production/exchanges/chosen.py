@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from flowyard._util.suggest import did_you_mean
 from flowyard.errors import UserError
-from flowyard.production.lines import ExchangeFilter, JudgedBelow
-from flowyard.production.series import series
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.lines import ExchangeFilter, JudgedBelow
+from flowyard.production.exchanges.series import series
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["FILTERS", "with_filters"]
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from flowyard.errors import UserError
-from flowyard.production.instants import milliseconds, moment
-from flowyard.production.joins import EXCHANGE_OF_EXPOSURE, SAID_OF_EXCHANGES, SAID_OF_EXPOSURES
-from flowyard.production.rows import column_text
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.instants import milliseconds, moment
+from flowyard.production.store.joins import EXCHANGE_OF_EXPOSURE, SAID_OF_EXCHANGES, SAID_OF_EXPOSURES
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["Grouping", "SeriesPoint", "Window", "series"]

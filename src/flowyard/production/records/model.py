@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flowyard.production.instants import milliseconds
+from flowyard.production.records.instants import milliseconds
 
 __all__ = ["ExchangeRecord", "ExposureRecord", "FeedbackRecord", "Record", "is_failed_status", "parse_record"]
 
