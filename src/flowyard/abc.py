@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowyard.records import Comparison, ExperimentRecord, ModelReply, ModelRequest, RunQuery, RunRecord
 
 if TYPE_CHECKING:
-    from flowyard.ab.evidence import Split
+    from flowyard.ab.evidence.model import Split
     from flowyard.decisions.model import Evidence
     from flowyard.deploy.model import Address, Change, Deployment, EndpointState, Image, Traffic, WantedDeployment
     from flowyard.llm.connection import Connection

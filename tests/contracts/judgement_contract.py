@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from production_contract import DAY, START, Address, exchange, exposure, feedback, write_records
 
-from flowyard.ab.evidence import Split
-from flowyard.ab.evidence_store import CollectedEvidence
-from flowyard.ab.policy import AbPolicy, PrimaryMetric
+from flowyard.ab.evidence.model import Split
+from flowyard.ab.evidence.store import CollectedEvidence
+from flowyard.ab.policy.model import AbPolicy, PrimaryMetric
 from flowyard.production.datasets.lines import iter_dataset_lines
 from flowyard.production.exchanges.chosen import with_filters
 from flowyard.production.exchanges.experiment_records import iter_experiment_records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flowyard.ab.evidence import Split
+from flowyard.ab.evidence.model import Split
 from flowyard.abc import Splitter
 from flowyard.deploy.traffic import TrafficParts, change_traffic, require_platform, wanted_traffic
 from flowyard.deploy.traffic_log import splits_of, version_of

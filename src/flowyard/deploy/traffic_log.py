@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from flowyard.ab.evidence import Split
+from flowyard.ab.evidence.model import Split
 from flowyard.errors import ExitCode
 from flowyard.steps import Journal, Journals, StepRecord
 

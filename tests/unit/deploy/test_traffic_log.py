@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowyard.ab.evidence import Split
-from flowyard.ab.exchange_evidence import settled_split
+from flowyard.ab.evidence.exchanges import settled_split
+from flowyard.ab.evidence.model import Split
 from flowyard.deploy.traffic_log import TrafficRecord, splits_of, version_of
 from flowyard.steps import StepRecord
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.person import person_name
-from flowyard.ab.evidence import EvidenceSource
-from flowyard.ab.evidence_file import EvidenceFiles
-from flowyard.ab.evidence_store import CollectedEvidence
-from flowyard.ab.exchange_evidence import ExchangeEvidence
-from flowyard.ab.policy import SplitPlace
+from flowyard.ab.evidence.exchanges import ExchangeEvidence
+from flowyard.ab.evidence.file import EvidenceFiles
+from flowyard.ab.evidence.model import EvidenceSource
+from flowyard.ab.evidence.store import CollectedEvidence
+from flowyard.ab.policy.model import SplitPlace
 from flowyard.cli.deploy.options import open_place
 from flowyard.cli.deploy.parts import traffic_parts
 from flowyard.cli.shared.output import print_warnings

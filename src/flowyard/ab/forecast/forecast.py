@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from flowyard.ab.evidence import Epoch
-from flowyard.ab.forecast_numbers import NumberCase, number_case, shows_number
-from flowyard.ab.policy import AbPolicy
-from flowyard.ab.primary import split_epochs
+from flowyard.ab.decision.primary import split_epochs
+from flowyard.ab.evidence.model import Epoch
+from flowyard.ab.forecast.numbers import NumberCase, number_case, shows_number
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.statistics.power import two_proportions_size
 from flowyard.statistics.sequential import SplitEpoch, rates_log_e_value
 

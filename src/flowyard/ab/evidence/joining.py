@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from flowyard.ab.record_values import Joined
+from flowyard.ab.evidence.record_values import Joined
 
 __all__ = ["joined_records"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
 
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.policy.model import AbPolicy
 
 __all__ = [
     "ArmCounts",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.files import dump_json, write_atomic
-from flowyard.ab.evidence import Split
+from flowyard.ab.evidence.model import Split
 from flowyard.abc import Splitter
 from flowyard.errors import OutsideError
 

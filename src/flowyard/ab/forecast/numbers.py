@@ -1,4 +1,4 @@
-"""When a difference of numbers is shown, such as scores: what :mod:`flowyard.ab.forecast` asks of them."""
+"""When a difference of numbers is shown, such as scores: what :mod:`flowyard.ab.forecast.forecast` asks of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flowyard.ab.evidence import Epoch
-from flowyard.ab.policy import AbPolicy
-from flowyard.ab.primary import Sums, compared_sums, expected_score, score_epochs, stratified
+from flowyard.ab.decision.primary import Sums, compared_sums, expected_score, score_epochs, stratified
+from flowyard.ab.evidence.model import Epoch
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.statistics.bounded_scores import ScoreEpoch, scores_log_e_value
 from flowyard.statistics.sequential import normal_mixture_half_width
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from flowyard.ab.burn_in import BURN_IN, values_needed
-from flowyard.ab.evidence import ArmCounts, Epoch
-from flowyard.ab.policy import AbPolicy, PrimaryMetric
+from flowyard.ab.decision.burn_in import BURN_IN, values_needed
+from flowyard.ab.evidence.model import ArmCounts, Epoch
+from flowyard.ab.policy.model import AbPolicy, PrimaryMetric
 from flowyard.statistics.bounded_scores import ScoreEpoch, scores_interval, scores_log_e_value
 from flowyard.statistics.inputs import Bounds
 from flowyard.statistics.sequential import (

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flowyard._util.printable import printable_text
-from flowyard.ab.evidence import Split
+from flowyard.ab.evidence.model import Split
 from flowyard.abc import Splitter
 from flowyard.errors import OutsideError, UserError
 

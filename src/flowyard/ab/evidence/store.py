@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from flowyard.ab.counting import count_records
-from flowyard.ab.evidence import Evidence, Split
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.evidence.counting import count_records
+from flowyard.ab.evidence.model import Evidence, Split
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.production.exchanges.experiment_records import iter_experiment_records
 from flowyard.production.store.store import ProductionStore
 

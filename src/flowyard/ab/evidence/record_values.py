@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flowyard._util.numbers import LARGEST, is_finite
-from flowyard.ab.policy import PrimaryMetric
+from flowyard.ab.policy.model import PrimaryMetric
 from flowyard.production.records.model import is_failed_status
 from flowyard.production.records.opinion import opinion_of
 

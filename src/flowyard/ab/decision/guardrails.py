@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from flowyard.ab.burn_in import values_needed
-from flowyard.ab.evidence import ArmCounts, Evidence, latency_bucket, latency_limit
-from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric
-from flowyard.ab.primary import Sums, stratified
+from flowyard.ab.decision.burn_in import values_needed
+from flowyard.ab.decision.primary import Sums, stratified
+from flowyard.ab.evidence.model import ArmCounts, Evidence, latency_bucket, latency_limit
+from flowyard.ab.policy.model import AbPolicy, Guardrail, GuardrailMetric
 from flowyard.statistics.one_sided import ShareSlice, above_limit_log_e_value
 from flowyard.statistics.sequential import anytime_p_value, normal_mixture
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flowyard.ab.evidence import ArmCounts, Evidence, Split, TimeSlice, latency_bucket
-from flowyard.ab.joining import joined_records
-from flowyard.ab.policy import AbPolicy
-from flowyard.ab.record_values import (
+from flowyard.ab.evidence.joining import joined_records
+from flowyard.ab.evidence.model import ArmCounts, Evidence, Split, TimeSlice, latency_bucket
+from flowyard.ab.evidence.record_values import (
     Joined,
     has_failed,
     is_of_another_arm,
@@ -24,6 +23,7 @@ from flowyard.ab.record_values import (
     outcome,
     value_at,
 )
+from flowyard.ab.policy.model import AbPolicy
 
 __all__ = ["count_records"]
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from flowyard._util.durations import duration_text
-from flowyard.ab.evidence import Epoch, Evidence
-from flowyard.ab.guardrails import GuardrailFinding, check_guardrails
-from flowyard.ab.policy import AbPolicy
-from flowyard.ab.primary import Primary, measure_primary
+from flowyard.ab.decision.guardrails import GuardrailFinding, check_guardrails
+from flowyard.ab.decision.primary import Primary, measure_primary
+from flowyard.ab.evidence.model import Epoch, Evidence
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.statistics.sequential import anytime_p_value, multinomial_log_e_value
 
 __all__ = ["Decision", "DecisionState", "decide", "sample_ratio"]

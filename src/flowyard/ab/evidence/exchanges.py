@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from flowyard.ab.counting import count_records
-from flowyard.ab.evidence import Evidence, Split
-from flowyard.ab.policy import AbPolicy
-from flowyard.ab.record_values import moment, number
+from flowyard.ab.evidence.counting import count_records
+from flowyard.ab.evidence.model import Evidence, Split
+from flowyard.ab.evidence.record_values import moment, number
+from flowyard.ab.policy.model import AbPolicy
 
 __all__ = ["ExchangeEvidence", "settled_split"]
 

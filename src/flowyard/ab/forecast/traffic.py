@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from flowyard.ab.evidence import EvidenceSource
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.evidence.model import EvidenceSource
+from flowyard.ab.policy.model import AbPolicy
 
 __all__ = ["LOOKED_BACK", "units_per_day"]
 

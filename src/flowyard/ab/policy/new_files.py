@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from flowyard.ab.policy_file import AB_FILE
+from flowyard.ab.policy.file import AB_FILE
 
 __all__ = ["GATEWAY_FILE", "KEY_VARIABLE", "NewArm", "new_test_files"]
 

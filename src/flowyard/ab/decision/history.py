@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from flowyard.ab.evidence import ArmCounts, Evidence, TimeSlice
-from flowyard.ab.guardrails import seen_value
-from flowyard.ab.policy import AbPolicy, Guardrail
-from flowyard.ab.primary import Primary, measure_primary
+from flowyard.ab.decision.guardrails import seen_value
+from flowyard.ab.decision.primary import Primary, measure_primary
+from flowyard.ab.evidence.model import ArmCounts, Evidence, TimeSlice
+from flowyard.ab.policy.model import AbPolicy, Guardrail
 
 __all__ = ["GuardrailPoint", "Known", "guardrail_points", "known_over_time"]
 

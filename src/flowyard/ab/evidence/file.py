@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flowyard.ab.counting import count_records
-from flowyard.ab.evidence import Evidence, Split
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.evidence.counting import count_records
+from flowyard.ab.evidence.model import Evidence, Split
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.errors import UserError
 
 __all__ = ["EvidenceFiles"]

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from flowyard._util.durations import DURATION_FORM, parse_duration
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
-from flowyard.ab.policy import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
+from flowyard.ab.policy.model import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
 from flowyard.errors import NotFound, Problem
 
 __all__ = ["AB_FILE", "AbFile", "deployment_problems", "find_policy", "parse_policy"]
