@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from flowyard.wire.chunks import ChunkReader
 from flowyard.wire.limits import WireLimits
+from flowyard.wire.reading.chunks import ChunkReader
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["Arriving", "Holder"]

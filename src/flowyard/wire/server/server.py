@@ -9,11 +9,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from flowyard.wire.answering import Answering
-from flowyard.wire.connection import Connection
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.message import Handler, Request, Response
 from flowyard.wire.refusal import Refusal
+from flowyard.wire.server.answering import Answering
+from flowyard.wire.server.connection import Connection
 
 __all__ = ["WireServer"]
 

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol, cast
 
-from flowyard.wire.answer_head import AnswerHead, BadAnswer, parse_answer_head
-from flowyard.wire.chunks import ChunkReader
-from flowyard.wire.failures import BrokenOff, Unanswered
-from flowyard.wire.head import HEAD_END
+from flowyard.wire.client.failures import BrokenOff, Unanswered
 from flowyard.wire.limits import WireLimits
 from flowyard.wire.outbox import Outbox
+from flowyard.wire.reading.answer_head import AnswerHead, BadAnswer, parse_answer_head
+from flowyard.wire.reading.chunks import ChunkReader
+from flowyard.wire.reading.head import HEAD_END
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["Asker", "Upstream"]

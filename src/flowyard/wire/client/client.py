@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from flowyard.wire.answer_head import AnswerHead
-from flowyard.wire.failures import Unanswered
+from flowyard.wire.client.failures import Unanswered
+from flowyard.wire.client.upstream import Upstream
 from flowyard.wire.message import Request, Response
-from flowyard.wire.upstream import Upstream
+from flowyard.wire.reading.answer_head import AnswerHead
 from flowyard.wire.written import NOT_BEGUN
 
 __all__ = ["OF_ONE_CONNECTION", "Place", "WireClient", "end_to_end", "is_repeatable", "response_of"]

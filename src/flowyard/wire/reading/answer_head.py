@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from flowyard.wire.head import parse_fields
 from flowyard.wire.limits import WireLimits
+from flowyard.wire.reading.head import parse_fields
 from flowyard.wire.refusal import Refusal
 
 __all__ = ["AnswerHead", "BadAnswer", "parse_answer_head"]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from flowyard.wire.head import SECRET_FIELDS, TOKEN
+from flowyard.wire.reading.head import SECRET_FIELDS, TOKEN
 
 __all__ = ["HIDDEN", "LENGTH", "ONCE", "PASSED", "UNPLAIN", "AnswerLines", "FirstLines", "PlainAnswer", "PlainLines"]
 

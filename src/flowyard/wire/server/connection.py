@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
-from flowyard.wire.answering import Answering
-from flowyard.wire.arriving import Arriving
-from flowyard.wire.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.message import Request, Response
 from flowyard.wire.outbox import Outbox
+from flowyard.wire.reading.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.writing import Writing
+from flowyard.wire.server.answering import Answering
+from flowyard.wire.server.arriving import Arriving
+from flowyard.wire.server.writing import Writing
 from flowyard.wire.written import CONTINUE, GOODBYE, whole_bytes
 
 if TYPE_CHECKING:
-    from flowyard.wire.server import WireServer
+    from flowyard.wire.server.server import WireServer
 
 __all__ = ["Connection"]
 
