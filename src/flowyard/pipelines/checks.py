@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from flowyard._util.yamlfile import read_yaml
-from flowyard.deploy.config import find_deploy_config, read_deploy_config
+from flowyard.deploy.config.read import find_deploy_config, read_deploy_config
 from flowyard.deploy.endpoint_test.files import require_usable
 from flowyard.errors import FlowyardError
 from flowyard.pipelines.footprint import iter_kept

@@ -16,8 +16,8 @@ from flowyard.ab.policy.model import SplitPlace
 from flowyard.cli.deploy.options import open_place
 from flowyard.cli.deploy.parts import traffic_parts
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.deployment_split import DeploymentSplit
-from flowyard.deploy.traffic import require_platform
+from flowyard.deploy.traffic.change import require_platform
+from flowyard.deploy.traffic.split import DeploymentSplit
 from flowyard.production.exchanges.exchange_records import iter_exchange_records
 
 __all__ = ["deployment_source", "open_split"]

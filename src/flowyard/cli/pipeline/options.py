@@ -10,7 +10,7 @@ import click
 
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.config import has_environment
+from flowyard.deploy.config.read import has_environment
 from flowyard.errors import NotFound, UserError
 from flowyard.pipelines.changes import read_changes
 from flowyard.pipelines.footprint import footprint

@@ -22,7 +22,7 @@ from flowyard.cli.pipeline.report import stage_report
 from flowyard.cli.release.view import print_end, print_step
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.config import has_environment
+from flowyard.deploy.config.read import has_environment
 from flowyard.errors import FlowyardError, UserError
 from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import PipelineLog, PipelineRecord

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from flowyard.ab.evidence.model import Split
 from flowyard.abc import Splitter
-from flowyard.deploy.traffic import TrafficParts, change_traffic, require_platform, wanted_traffic
-from flowyard.deploy.traffic_log import splits_of, version_of
+from flowyard.deploy.journals import splits_of, version_of
+from flowyard.deploy.traffic.change import TrafficParts, change_traffic, require_platform, wanted_traffic
 from flowyard.errors import Conflict, ExitCode, NotApproved, OutsideError, UserError
 
 __all__ = ["DeploymentSplit"]

@@ -9,10 +9,10 @@ from functools import partial
 from flowyard.abc import Target, TrafficPlatform
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import ApprovalPolicy, ApprovalSubject
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.journals import TrafficRecord, give_up_unfinished
 from flowyard.deploy.model import EndpointState, Traffic
-from flowyard.deploy.rollout import RolloutLog, require_own
-from flowyard.deploy.traffic_log import TrafficRecord, give_up_unfinished
+from flowyard.deploy.rollout.rollout import RolloutLog, require_own
 from flowyard.errors import Conflict, ExitCode, NotApproved, UserError
 from flowyard.registry import Registry
 from flowyard.registry.lineage import deployment_fact

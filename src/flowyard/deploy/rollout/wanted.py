@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from flowyard.deploy.config import fill_in
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.read import fill_in
 from flowyard.deploy.model import Image, WantedDeployment
 from flowyard.registry.model import Version
 from flowyard.registry.registry import Registry

@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from flowyard._util.redact import may_be_secret
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile
+from flowyard.deploy.config.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.endpoint_test.model import EndpointTest
-from flowyard.deploy.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.image.names import REFERENCE_FORM, REPOSITORY_FORM, is_reference, is_repository
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError

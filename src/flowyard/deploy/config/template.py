@@ -10,9 +10,9 @@ from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard._util.yamlfile import YamlFile
-from flowyard.deploy.config_file import parse_memory
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.file import parse_memory
 from flowyard.deploy.endpoint_test.model import EndpointTest
-from flowyard.deploy.environment import DeployEnvironment
 from flowyard.deploy.options import option_problems
 from flowyard.errors import Problem, UserError
 from flowyard.registry.labels import require_alias

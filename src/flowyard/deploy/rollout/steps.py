@@ -11,7 +11,7 @@ from flowyard._util.moments import moment_text
 from flowyard._util.redact import may_be_secret, redact
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.model import Image, WantedDeployment
-from flowyard.deploy.parts import RolloutParts
+from flowyard.deploy.rollout.parts import RolloutParts
 from flowyard.errors import ExitCode, NotApproved, OutsideError, UserError
 from flowyard.registry.lineage import deployment_fact, image_fact
 from flowyard.registry.model import Version

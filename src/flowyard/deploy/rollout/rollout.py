@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowyard.deploy.endpoint_test.files import require_usable
+from flowyard.deploy.journals import TrafficLog, give_up_unfinished
 from flowyard.deploy.model import Change, DeployPlan, EndpointState
-from flowyard.deploy.parts import RolloutParts
-from flowyard.deploy.rollout_steps import ROLLOUT_STEPS, new_shares, require_allowed, restore, rollout_steps
-from flowyard.deploy.traffic_log import TrafficLog, give_up_unfinished
+from flowyard.deploy.rollout.parts import RolloutParts
+from flowyard.deploy.rollout.steps import ROLLOUT_STEPS, new_shares, require_allowed, restore, rollout_steps
 from flowyard.errors import Conflict, ExitCode, NotFound
 from flowyard.steps import Journal, Journals, Step, StepRecord, carry_out
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import read_yaml
-from flowyard.deploy.config_file import parse_deployment_file
-from flowyard.deploy.config_template import parse_template_file
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.file import parse_deployment_file
+from flowyard.deploy.config.template import parse_template_file
 from flowyard.errors import Conflict, NotFound, UserError
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from flowyard.deploy.model import Image, WantedDeployment
-from flowyard.deploy.parts import RolloutParts
+from flowyard.deploy.rollout.parts import RolloutParts
 
 __all__ = ["exported_deployment"]
 

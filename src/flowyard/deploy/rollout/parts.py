@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from flowyard.abc import ImageBuilder, Target
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import ApprovalPolicy, ApprovalSubject
+from flowyard.deploy.config.environment import DeployEnvironment
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
-from flowyard.deploy.environment import DeployEnvironment
 from flowyard.deploy.model import Address, WantedDeployment
 from flowyard.registry.model import Version
 from flowyard.registry.registry import Registry
