@@ -15,7 +15,7 @@ from flowyard._util.yamlfile import read_yaml
 from flowyard.deploy.config.read import find_deploy_config, read_deploy_config
 from flowyard.deploy.endpoint_test.files import require_usable
 from flowyard.errors import FlowyardError
-from flowyard.pipelines.footprint import iter_kept
+from flowyard.pipelines.use_cases.footprint import iter_kept
 from flowyard.reports.junit import xml_text
 
 __all__ = ["FileCheck", "checked", "file_checks", "junit_of_checks", "run_own_tests"]

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flowyard.pipelines.footprint import footprint, iter_kept
-from flowyard.pipelines.touched import is_for_all
+from flowyard.pipelines.use_cases.footprint import footprint, iter_kept
+from flowyard.pipelines.use_cases.touched import is_for_all
 from flowyard.registry.ignore import is_never_kept
 from flowyard.registry.tree import file_digest
 

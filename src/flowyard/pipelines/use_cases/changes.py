@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flowyard._util.git import ask_git
 from flowyard.errors import UserError
-from flowyard.pipelines.use_cases import EXPERIMENT_FILE
+from flowyard.pipelines.use_cases.find import EXPERIMENT_FILE
 
 __all__ = ["Changes", "read_changes"]
 
