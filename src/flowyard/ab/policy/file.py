@@ -9,11 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from flowyard._util.durations import DURATION_FORM, parse_duration
-from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.strict_yaml import STRICT, Duration, LeastDuration, parse_strictly
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy.model import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
 from flowyard.errors import NotFound, Problem
@@ -25,19 +24,6 @@ _NAME = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}")
 _FIELD = re.compile(r"[a-z_]+(\.[^.\s]+)+")
 _KEY = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _URL = re.compile(r"https?://[^\s/@?#]+/?")
-
-
-def _duration(value: Any) -> timedelta:
-    if not isinstance(value, str):
-        raise PydanticCustomError("duration", "a duration has a unit: 45s, 60m, 2h, 1h30m or 1d")
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
-
-
-def _no_or_duration(value: Any) -> timedelta:
-    return timedelta(0) if value == "0s" else _duration(value)
 
 
 def _matching(pattern: re.Pattern[str], says: str) -> AfterValidator:
@@ -53,8 +39,6 @@ def _step(value: Any) -> Any:
     return {"share": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)]
-_LeastDuration = Annotated[timedelta, BeforeValidator(_no_or_duration), WithJsonSchema(DURATION_FORM)]
 _Name = Annotated[str, _matching(_NAME, "a name has letters, digits, '-' and '_', at most 64")]
 _Field = Annotated[str, _matching(_FIELD, "write the kind of record and its keys: feedback.rating")]
 _Level = Annotated[float, Field(gt=0, lt=0.5)]
@@ -63,7 +47,7 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = STRICT
 
 
 class _Arms(_Strict):
@@ -100,7 +84,7 @@ class _Guardrail(_Strict):
 
 class _Step(_Strict):
     share: Annotated[int, Field(ge=1, le=100)]
-    min_duration: _LeastDuration | None = None
+    min_duration: LeastDuration | None = None
     min_sample: Annotated[int, Field(ge=0)] | None = None
 
 
@@ -110,7 +94,7 @@ class _Split(_Strict):
     file: Annotated[str, Field(min_length=1)] | None = None
     deployment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     target: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    margin: _LeastDuration = timedelta(minutes=1)
+    margin: LeastDuration = timedelta(minutes=1)
 
 
 class AbFile(_Strict):
@@ -123,25 +107,16 @@ class AbFile(_Strict):
     alpha: _Level = 0.05
     guardrail_alpha: _Level = 0.01
     srm_alpha: _Level = 0.001
-    min_duration: _LeastDuration = timedelta(days=1)
-    max_duration: _Duration = timedelta(days=28)
+    min_duration: LeastDuration = timedelta(days=1)
+    max_duration: Duration = timedelta(days=28)
     min_sample: Annotated[int, Field(ge=1)] = 100
     decide: Literal["auto", "approval"] = "approval"
     ramp: Annotated[list[Annotated[_Step, BeforeValidator(_step)]], Field(min_length=1, max_length=50)] = [
         _Step(share=share) for share in (1, 5, 25, 50)
     ]
     covariate: _Field | None = None
-    interval: _Duration = timedelta(minutes=5)
+    interval: Duration = timedelta(minutes=5)
     split: _Split | None = None
-
-
-_BLOCKS: dict[str, type[BaseModel]] = {
-    "arms": _Arms,
-    "primary": _Primary,
-    "guardrails": _Guardrail,
-    "ramp": _Step,
-    "split": _Split,
-}
 
 
 def find_policy(path: Path) -> AbPolicy:
@@ -155,16 +130,7 @@ def find_policy(path: Path) -> AbPolicy:
 
 def parse_policy(file: YamlFile) -> AbPolicy:
     """The policy in a file. Raises UserError with every problem."""
-    problems = file.repeated_problems()
-    try:
-        body = AbFile.model_validate({} if file.data is None else file.data)
-    except ValidationError as error:
-        problems += [_problem(each, file) for each in error.errors(include_url=False)]
-        body = None
-    if body is not None:
-        problems += _more(body, file)
-    if problems or body is None:
-        raise file.unusable(problems)
+    body = parse_strictly(AbFile, file, lambda body: _more(body, file))
     return _made(body, file.path.parent)
 
 
@@ -305,16 +271,3 @@ def _judge_problems(each: _Guardrail, where: str) -> Iterator[Problem]:
     if (each.metric == "safety_fail_rate") != ((each.field is None) != (each.judge is None)):
         hint = "field: exchange.outputs.is_safe, or judge: {evaluator: safety, field: is_safe}"
         yield Problem("safety_fail_rate, and it alone, needs a field or a judge.", where, hint)
-
-
-def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
-    keys = tuple(part for part in error["loc"] if not (isinstance(part, str) and "[" in part))
-    place = ".".join(map(str, keys))
-    where = file.where(*keys)
-    if error["type"] == "extra_forbidden":
-        model = AbFile if len(keys) == 1 else _Judge if "judge" in keys[1:-1] else _BLOCKS[str(keys[0])]
-        known = list(model.model_fields)
-        near = did_you_mean(str(keys[-1]), known)
-        return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")
-    message = error["msg"]
-    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from flowyard._util.redact import may_be_secret
-from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.strict_yaml import STRICT, parse_strictly
+from flowyard._util.suggest import known_names
 from flowyard._util.yamlfile import YamlFile
 from flowyard.deploy.config.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.endpoint_test.model import EndpointTest
@@ -82,7 +83,7 @@ def _reference(value: str) -> str:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = STRICT
 
 
 class _Test(_Strict):
@@ -124,23 +125,14 @@ class DeploymentFile(_Strict):
     environments: dict[str, _Environment]
 
 
-_MODELS: Mapping[int, type[BaseModel]] = {1: DeploymentFile, 3: _Environment}
-"""Whose keys stand at which depth of the file; deeper ones by the key above them."""
-_INNER: Mapping[str, type[BaseModel]] = {"test": _Test, "image": _Image}
-
-
 def parse_deployment_file(file: YamlFile, folder: Path) -> tuple[DeployEnvironment, ...]:
     """The environments; files that they name are seen from ``folder``. Raises UserError with every problem."""
-    problems = file.repeated_problems()
-    try:
-        body = DeploymentFile.model_validate({} if file.data is None else file.data)
-    except ValidationError as error:
-        problems += [_problem(each, file) for each in error.errors(include_url=False)]
-        body = None
-    if body is not None:
-        problems += [each for name, given in body.environments.items() for each in _more(name, given, file, folder)]
-    if problems or body is None:
-        raise file.unusable(problems)
+
+    def more(body: DeploymentFile) -> Iterator[Problem]:
+        for name, given in body.environments.items():
+            yield from _more(name, given, file, folder)
+
+    body = parse_strictly(DeploymentFile, file, more)
     return tuple(_made(name, given, file, folder) for name, given in body.environments.items())
 
 
@@ -220,19 +212,3 @@ def _simulation_problems(name: str, given: _Environment, folder: Path, where: st
         yield Problem("Only the target local simulates the model.", where, hint)
     if not (folder / str(given.simulate)).is_file():
         yield Problem(f"There is no file {given.simulate}.", where)
-
-
-def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
-    inner = tuple(part for part in error["loc"] if part != "[key]")
-    place = ".".join(str(key) for key in inner)
-    where = file.where(*inner)
-    if error["type"] == "extra_forbidden":
-        model = _INNER[str(inner[2])] if len(inner) == 4 else _MODELS[len(inner)]
-        known = list(model.model_fields)
-        return Problem(
-            f"Unknown key {place!r}.",
-            where,
-            did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known, most=20)}.",
-        )
-    message = error["msg"]
-    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)
