@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
 from flowyard.wire.message import Request, Response
-from flowyard.wire.outbox import Outbox
 from flowyard.wire.reading.head import HEAD_END, Head, find_head, parse_head
 from flowyard.wire.refusal import Refusal
-from flowyard.wire.server.answering import Answering
+from flowyard.wire.server.answers import Answers
 from flowyard.wire.server.arriving import Arriving
-from flowyard.wire.server.writing import Writing
 from flowyard.wire.written import CONTINUE, GOODBYE, whole_bytes
 
 if TYPE_CHECKING:
@@ -27,12 +24,11 @@ _LINGER_S = 2.0
 """How long what a refused client still sends is thrown away, so that it can read why."""
 
 
-class Connection(Writing):
+class Connection(Answers):
     """What the server has for each of its callers."""
 
     def __init__(self, server: WireServer) -> None:
-        super().__init__(server.loop, server.limits)
-        self._server = server
+        super().__init__(server)
         self._data = bytearray()
         self._raw = b"", b""
         self.known: object = None
@@ -40,9 +36,7 @@ class Connection(Writing):
         self._head: Head | None = None
         self._arriving: Arriving | None = None
         self._request: Request | None = None
-        self._task: asyncio.Task[None] | Answering | None = None
         self._is_paused = False
-        self._is_over = False
         self._rests = False
 
     @property
@@ -199,11 +193,6 @@ class Connection(Writing):
             known=self.known,
         )
 
-    def go_on(self, answer: Awaitable[Response]) -> None:
-        """Answer with what that gives, in a task."""
-        self.deadline = None
-        self._task = self._loop.create_task(self._answer(*self._under_way, answer))
-
     @property
     def request(self) -> Request:
         """The request under way; its head is read in full if nobody has needed that so far."""
@@ -216,72 +205,6 @@ class Connection(Writing):
         if self._request is None:
             self._request = self._request_of(self._head, self._raw[1])
         return self._head, self._request
-
-    def keeps(self) -> bool:
-        """Whether the connection stays after the answer, as far as the server is concerned."""
-        return not self._server.is_draining
-
-    def pass_on(self, data: bytes, outbox: Outbox | None = None) -> None:
-        """Answer with a whole answer as it is sent, after which the connection stays."""
-        self._unsent += data
-        if outbox is None or self._is_full:
-            self._write(b"")
-            self._written(keeps=True)
-        else:
-            outbox.add(self)
-            self._next()
-
-    def answer(self, response: Response) -> None:
-        """Answer at once, with a whole body."""
-        head, request = self._under_way
-        keeps = head.keeps and not response.closes and not self._server.is_draining
-        self._write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
-        self._written(keeps=keeps)
-
-    def _written(self, *, keeps: bool) -> None:
-        if self._is_full:
-            self._task = self._loop.create_task(self._end_with_room(keeps=keeps))
-        else:
-            self._end(keeps=keeps)
-
-    def cut(self) -> None:
-        """End without an answer."""
-        self._end(keeps=False, aborts=not self._is_over)
-
-    async def _end_with_room(self, *, keeps: bool) -> None:
-        aborts = False
-        try:
-            await self._until_room()
-        except asyncio.CancelledError:
-            keeps, aborts = False, not self._is_over
-        self._end(keeps=keeps, aborts=aborts)
-
-    async def _answer(self, head: Head, request: Request, answer: Awaitable[Response]) -> None:
-        try:
-            response = await answer
-            keeps = head.keeps and not response.closes and not self._server.is_draining
-            if isinstance(response.body, bytes):
-                self._write(whole_bytes(response, closes=not keeps, to_head=request.method == "HEAD"))
-                if self._is_full:
-                    await self._until_room()
-            else:
-                chunks = response.length is None and not head.is_old
-                keeps = keeps and (chunks or response.length is not None)
-                await self._stream(response, closes=not keeps, chunks=chunks)
-        except BaseException as error:
-            self._end(keeps=False, aborts=not self._is_over)
-            if not isinstance(error, asyncio.CancelledError | Exception):
-                raise
-        else:
-            self._end(keeps=keeps)
-
-    def _end(self, *, keeps: bool, aborts: bool = False) -> None:
-        """The request is answered."""
-        ends = not keeps and not self._is_over
-        self._is_over |= ends
-        self._next()
-        if ends:
-            self._transport.abort() if aborts else self._linger()
 
     def _next(self) -> None:
         """Go on with what has arrived meanwhile."""
