@@ -82,14 +82,14 @@ class AzurePipelineRunner:
     results: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: dict[str, Path] = field(default_factory=dict)
-    text: str = ""
+    log: list[str] = field(default_factory=list)
     summaries: list[str] = field(default_factory=list)
     published: list[Path] = field(default_factory=list)
     runs: int = 0
 
     def run(self, name: str, commit: str, **variables: str) -> dict[str, str]:
         """Run an entry file as it is at a commit; results by ``stage``, ``stage.job`` and ``stage.job.leg``."""
-        self.results, self.outputs, self.text, self.runs = {}, {}, "", self.runs + 1
+        self.results, self.outputs, self.log, self.runs = {}, {}, [], self.runs + 1
         self.summaries, self.published, self.sources = [], [], {}
         self.place = self.folder / f"run{self.runs}"
         (self.place / "artifacts").mkdir(parents=True)
@@ -104,6 +104,11 @@ class AzurePipelineRunner:
             if stage is self.stages[0]:
                 self.published_by_first = {each.name for each in (self.place / "artifacts").iterdir()}
         return self.results
+
+    @property
+    def text(self) -> str:
+        """All that steps wrote."""
+        return "".join(self.log)
 
     def again(self, first: str) -> dict[str, str]:
         """Do a stage of the last run and all after it once more, with what the stages before it published."""
