@@ -31,7 +31,7 @@ class Machine(CiMachine):
             "Agent.TempDirectory": str(self.temporary),
             "Build.SourcesDirectory": str(self.sources),
             "Pipeline.Workspace": str(self.place),
-            "System.JobAttempt": "1",
+            "System.JobAttempt": str(runner.attempt),
             **known,
         }
 
@@ -76,11 +76,10 @@ class Machine(CiMachine):
             self.runner.published += sorted(Path(inputs["searchFolder"]).glob(inputs["testResultsFiles"]))
         elif task == "PublishPipelineArtifact@1":
             assert not re.search(r'[\\/":<>|*?$]', inputs["artifact"]), inputs["artifact"]
-            shutil.copytree(inputs["targetPath"], artifacts / inputs["artifact"])
-        elif task == "DownloadPipelineArtifact@2" and "artifactName" in inputs:
-            shutil.copytree(artifacts / inputs["artifactName"], inputs["targetPath"], dirs_exist_ok=True)
+            shutil.copytree(inputs["targetPath"], artifacts / inputs["artifact"])  # which fails if it is there
         elif task == "DownloadPipelineArtifact@2":
-            for found in sorted(artifacts.glob(inputs["itemPattern"].removesuffix("/**"))):
+            patterns = [each.removesuffix("/**") for each in inputs["itemPattern"].splitlines()]
+            for found in sorted({each for pattern in patterns for each in artifacts.glob(pattern)}):
                 shutil.copytree(found, Path(inputs["targetPath"]) / found.name)
         else:
             assert task == "Cache@2", task

@@ -51,9 +51,11 @@ def comment(path: str, number: int | None, home: str | None, as_json: bool) -> N
 
 
 def _to_summary(summary: str | None, text: str) -> bool:
-    """Whether there is a summary of the job, which has the text then."""
+    """Whether there is a summary of the job, which has the text then: once, if the step has put it there already."""
     if not summary:
         return False
-    with Path(summary).open("a", encoding="utf-8") as file:
-        file.write(text)
+    with Path(summary).open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        if text not in file.read():
+            file.write(text)
     return True

@@ -119,7 +119,16 @@ tar -cf "$FLOWYARD_PARCEL/home.tar" -C "$FLOWYARD_HOME" .
 TAKE_HOME = (
     _HEAD
     + """\
+kept=''
+for each in "$FLOWYARD_TAKEN/home-$FLOWYARD_TAKES-"{[0-9],[0-9][0-9]}"-$FLOWYARD_NAME/home.tar"; do
+  if [ -f "$each" ]; then kept=$each; fi
+done
+if [ -z "$kept" ]; then
+  echo "The job $FLOWYARD_TAKES kept nothing of $FLOWYARD_NAME: run its stage again." >&2
+  exit 1
+fi
 mkdir -p "$FLOWYARD_HOME"
-tar -xf "$FLOWYARD_PARCEL/home.tar" -C "$FLOWYARD_HOME"
+tar -xf "$kept" -C "$FLOWYARD_HOME"
 """
 )
+"""Attempts are in order: those of one digit, then those of two."""
