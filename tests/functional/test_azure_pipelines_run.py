@@ -134,13 +134,12 @@ def test_from_a_merge_to_production(repository: Repository, azure: AzurePipeline
     assert ends(azure.run("prod", commit, **TEAM), "evaluate") == ["Succeeded", "Failed", "Succeeded", "Skipped"]
     asked = [each for each in requests(repository) if each["subject"]["environment"] == "prod"]
     assert [each["state"] for each in asked] == ["rejected", "rejected"]
-    assert _version(repository) == {**delivered, "aliases": _version(repository)["aliases"]}
     assert "production@prod" not in _version(repository)["aliases"]
 
     azure.answer = lambda: "approve"
     azure.groups["shop-prod"] = {**GROUP, "SHOP_MOOD": "bad"}
     broken = azure.run("prod", commit, **TEAM)
-    assert ends(broken, "evaluate") == ["Succeeded", "Succeeded", "Skipped", "Failed"]
+    assert ends(broken, "evaluate") == ["Succeeded", "Succeeded", "Skipped", "Failed"], azure.text
     assert "[exit code 1]" in azure.text, "its smoke test fails"
     assert "production@prod" not in _version(repository)["aliases"]
     azure.groups["shop-prod"] = GROUP

@@ -95,6 +95,11 @@ ANSWER = (
 flowyard pipeline answer "$FLOWYARD_PIPELINE" "$FLOWYARD_USE_CASE" --via azure-devops --by "$FLOWYARD_BY" \\
   --decision "$FLOWYARD_DECISION" \\
   --evidence "run=${SYSTEM_COLLECTIONURI}${SYSTEM_TEAMPROJECTID}/_build/results?buildId=${BUILD_BUILDID}"
+if [ "$FLOWYARD_DECISION" = reject ]; then
+  # The stage takes note of the no, with 4, so that the next run asks again.
+  flowyard pipeline run "$FLOWYARD_PIPELINE" "$FLOWYARD_USE_CASE" --output "$FLOWYARD_REPORTS" \\
+    --from approval --until approval --no-wait || [ "$?" -eq 4 ]
+fi
 """
 )
 

@@ -148,7 +148,7 @@ def _refused(settings: CiSettings, pipeline: Pipeline) -> Lines:
     """
     names: Sequence[str] = settings.secrets.get(pipeline.env, ())
     script = 'export FLOWYARD_BY="input of Jenkins"\n'
-    script += _filled(scripts.ANSWER, settings, pipeline, decision="reject")
+    script += _filled(scripts.ANSWER + scripts.NOTED, settings, pipeline, decision="reject")
     bound = ", ".join(f"string(credentialsId: {quoted(each)}, variable: {quoted(each)})" for each in names)
     record = block(f"withCredentials([{bound}])", shell(script)) if names else shell(script)
     taken = ["unstash 'home'"] if settings.hands_over_home else []
