@@ -28,6 +28,7 @@ from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
     StageReport,
+    exit_code,
     record_view,
     render_junit,
     render_markdown,
@@ -111,7 +112,8 @@ def run(
             views.append(_said_no(pipeline, use_case, error))
             continue
         reports.append(report)
-        views.append({**record_view(report), "usecase": use_case.folder})
+        code = exit_code(report.record, until)
+        views.append({**record_view(report), "usecase": use_case.folder, "exit_code": code})
         _write(reports, wanted.output, junit, markdown)
     if not reports:
         _write(reports, wanted.output, junit, markdown)
