@@ -25,7 +25,7 @@ from flowyard.cli.shared.output import print_warnings
 from flowyard.deploy.config import has_environment
 from flowyard.errors import FlowyardError, UserError
 from flowyard.pipelines.inputs import inputs_digest
-from flowyard.pipelines.log import PipelineLog, PipelineRecord
+from flowyard.pipelines.log import FILES, PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
     StageReport,
@@ -138,7 +138,7 @@ def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
     print_warnings(f"The run {each} is left out: its file is damaged." for each in log.damaged(use_case.name))
     with log.alone(use_case.name, pipeline.name):
         parts = _parts(wanted, use_case, app)
-        record = begun(parts, log, new=wanted.new)
+        record = begun(parts, log, new=wanted.new, start=wanted.start, until=wanted.until)
         _say_begin(record, parts)
         try:
             record = go_through(
@@ -166,7 +166,7 @@ def _parts(wanted: _Wanted, use_case: UseCase, app: App) -> PipelineParts:
     pipeline = wanted.pipeline
     outputs = [each for each in (wanted.output, app.settings.home) if each is not None]
     versions = {
-        "the files": inputs_digest(use_case.root, use_case.folder, outputs),
+        FILES: inputs_digest(use_case.root, use_case.folder, outputs),
         "flowyard": __version__,
     }
     version = _promoted(wanted, use_case, app)
