@@ -42,7 +42,7 @@ def read_changes(root: Path, revision: str) -> Changes:
     if _NO_COMMIT.fullmatch(revision):
         return Changes(None, (), everything=True)
     base = _merge_base(root, _commit(root, revision), revision)
-    quiet = ("--no-renames", "--no-ext-diff", "--no-textconv", "--name-only", "-z")
+    quiet = ("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--name-only", "-z")
     differing = _paths(root, "diff", *quiet, base, "--")
     new = _paths(root, "ls-files", "--others", "--exclude-standard", "-z")
     before = _paths(root, "ls-tree", "-r", "--name-only", "-z", "--full-tree", base)
