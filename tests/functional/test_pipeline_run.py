@@ -167,13 +167,27 @@ def test_stopped_anywhere_the_same_command_goes_on(repository: Repository, tmp_p
 
 
 def test_a_use_case_that_cannot_begin_does_not_hold_up_others(repository: Repository):
+    """Of three, two were never registered, and nobody can read what the third is called."""
     repository.use_case("store")
-    done = repository.here("pipeline", "run", "prod", "--json")
+    repository.use_case("torn")
+    for file in ("experiment.yaml", "deployment.yaml"):
+        repository.write(f"cases/torn/{file}", "name: [\n")
+    repository.git("add", "-A")
+    names = ["shop", "store", "torn"]
+    for words in ((), ("--changed-since", "HEAD"), ("--asking",)):
+        planned = repository.here("pipeline", "plan", "prod", "--json", *words)
+        chosen = names if "HEAD" not in words else names[1:]
+        assert [each["name"] for each in json.loads(planned.stdout)["include"]] == chosen, planned.stderr
+    junit, markdown = (repository.root.parent / "told" / name for name in ("all.xml", "all.md"))
+    done = repository.here("pipeline", "run", "prod", "--json", "--junit", junit, "--markdown", markdown)
     assert done.returncode == 2
     found = json.loads(done.stdout)
-    assert [(each["name"], each["exit_code"]) for each in found["usecases"]] == [("shop", 2), ("store", 2)]
-    assert "shop" in done.stderr
-    assert "store" in done.stderr
+    assert [(each["name"], each["exit_code"]) for each in found["usecases"]] == [(name, 2) for name in names]
+    suites = ElementTree.fromstring(junit.read_bytes()).findall("testsuite")
+    assert [(each.get("name"), each.get("errors")) for each in suites] == [(f"prod: {name}", "1") for name in names]
+    for name in names:
+        assert name in done.stderr
+        assert f"## ❌ Stopped: {name} · prod" in markdown.read_text()
 
 
 @pytest.mark.parametrize(

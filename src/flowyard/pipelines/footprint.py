@@ -1,8 +1,9 @@
 """What a use case is made of: its folder, and what its files name outside of it.
 
-Every text of a YAML or JSON file, or of a prompty's front matter, that could be a path out of the folder counts as one: includes of flows, data,
-evaluators, rules of simulations, requests of tests. That says rather too much than too little: a use case that runs
-without need costs minutes, one that does not run hides a fault. What Python imports from elsewhere is not seen.
+Every text of a YAML or JSON file, or of a prompty's front matter, that could be a path out of the folder counts as one:
+includes of flows, data, evaluators, rules of simulations, requests of tests. That says rather too much than too
+little: a use case that runs without need costs minutes, one that does not run hides a fault. What Python imports from
+elsewhere is not seen.
 """
 
 from __future__ import annotations

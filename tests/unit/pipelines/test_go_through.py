@@ -133,6 +133,20 @@ def test_a_refused_command_leaves_the_run_that_was_begun_as_it_is(tmp_path: Path
     assert run(first, tmp_path, until="validate").key not in ours, "what is older than another change begins anew"
 
 
+def test_a_clock_that_was_put_back_hides_nothing(tmp_path: Path):
+    ahead = run(parts(Commands(), tmp_path), tmp_path)
+    future = "29991231_235959_999999"
+    ahead.path.rename(ahead.path.with_name(future))
+    PipelineLog(tmp_path).save(replace(ahead, key=future, path=ahead.path.with_name(future)))
+    changed = parts(Commands({"gates": 3}), tmp_path, versions={"the files": "2"})
+    first = run(changed, tmp_path)
+    assert first.key > future
+    assert run(changed, tmp_path).key == first.key
+    newest = PipelineLog(tmp_path).newest("shop", "dev")
+    assert newest is not None
+    assert newest.key == first.key
+
+
 def test_waiting_for_people_is_no_no(tmp_path: Path):
     commands = Commands({"approval": 4}, {"version": 7, "state": "unfinished"})
     made = parts(commands, tmp_path, waits=False)

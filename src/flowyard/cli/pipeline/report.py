@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowyard.cli.deploy.options import use_case_name
-from flowyard.cli.pipeline.options import pipeline_argument
+from flowyard.cli.pipeline.options import chosen_use_cases, pipeline_argument
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import NotFound
@@ -27,7 +26,8 @@ __all__ = ["report", "stage_report"]
 def report(pipeline: Pipeline, path: str, output: str, home: str | None, as_json: bool) -> None:
     """Write what the last run of a pipeline came to: Markdown, JUnit XML, JSON and the experiment's page."""
     settings = read_settings(home)
-    name = use_case_name(Path(path))
+    (use_case,) = chosen_use_cases(pipeline, [path], None)
+    name = use_case.name
     record = PipelineLog(settings.home).newest(name, pipeline.name)
     if record is None:
         raise NotFound(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from flowyard.cli.release.view import print_end, print_step
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_warnings
 from flowyard.deploy.config import has_environment
-from flowyard.errors import FlowyardError, UserError
+from flowyard.errors import FlowyardError, OutsideError, UserError
 from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import FILES, PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
@@ -102,18 +104,20 @@ def run(
         click.echo("No use case is touched: nothing to do.", err=True)
     reports: list[StageReport] = []
     views: list[dict[str, Any]] = []
+    _write(reports, wanted.output, junit, markdown)  # before any work, so that a wrong place is told at once
     for use_case in use_cases:
         try:
             report = _go_through(wanted, use_case, open_app(settings, use_case.path))
-        except FlowyardError as error:
+            views.append({**record_view(report), "usecase": use_case.folder})
+        except (FlowyardError, OSError) as found:
+            error = found if isinstance(found, FlowyardError) else OutsideError(f"{found.strerror}: {found.filename}")
+            report = _not_carried_out(pipeline, use_case, error)
             if len(use_cases) == 1:
+                with suppress(OSError):
+                    _write([report], wanted.output, junit, markdown)
                 raise
             views.append(_said_no(pipeline, use_case, error))
-            continue
         reports.append(report)
-        views.append({**record_view(report), "usecase": use_case.folder})
-        _write(reports, wanted.output, junit, markdown)
-    if not reports:
         _write(reports, wanted.output, junit, markdown)
     code = worst(int(each["exit_code"]) for each in views)
     if as_json:
@@ -129,6 +133,14 @@ def _said_no(pipeline: Pipeline, use_case: UseCase, error: FlowyardError) -> dic
     click.secho(without_ci_commands(printable_text(said)), fg="red", err=True)
     facts = {"pipeline": pipeline.name, "name": use_case.name, "usecase": use_case.folder, "state": "refused"}
     return {**facts, "exit_code": int(error.exit_code), "said": str(error), "stages": []}
+
+
+def _not_carried_out(pipeline: Pipeline, use_case: UseCase, error: FlowyardError) -> StageReport:
+    """What reports tell of it: without that, they would tell of those only that were."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    step = StepRecord("begin", "refused", said=str(error), exit_code=int(error.exit_code))
+    record = PipelineRecord(use_case.name, "", pipeline.name, pipeline.env, "", now, {}, (step,), Path())
+    return StageReport(pipeline, record)
 
 
 def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
@@ -213,7 +225,9 @@ def _write(reports: Sequence[StageReport], output: Path | None, junit: str | Non
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         write_atomic(output / "summary.md", render_markdown(reports))
-    if junit is not None:
-        write_atomic(Path(junit), render_junit(reports))
-    if markdown is not None:
-        write_atomic(Path(markdown), render_markdown(reports))
+    renderings: Sequence[tuple[str | None, Callable[[Sequence[StageReport]], str | bytes]]]
+    renderings = ((junit, render_junit), (markdown, render_markdown))
+    for file, rendered in renderings:
+        if file is not None:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(Path(file), rendered(reports))
