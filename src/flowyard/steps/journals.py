@@ -84,7 +84,7 @@ class Journals(Generic[J]):
         if key > newest:
             return key
         try:
-            return (datetime.strptime(newest, _KEY) + timedelta(microseconds=1)).strftime(_KEY)  # noqa: DTZ007 - of a key
+            return (datetime.strptime(newest, _KEY) + timedelta(microseconds=1)).strftime(_KEY)
         except (ValueError, OverflowError):  # a folder that somebody else made
             return key
 
