@@ -15,7 +15,7 @@ from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline, Stage
 from flowyard.steps import Outcome, Step, StepRecord, Work, carry_out
 
-__all__ = ["CommandDone", "PipelineParts", "RunCommand", "begun", "go_through", "require_stage"]
+__all__ = ["CommandDone", "PipelineParts", "RunCommand", "begun", "go_through", "require_stage", "stages_until_version"]
 
 _MOST_SAID = 500
 
@@ -59,6 +59,13 @@ def require_stage(pipeline: Pipeline, name: str | None) -> None:
     if name is not None and name not in names:
         hint = did_you_mean(name, names) or f"It has: {known_names(names)}."
         raise UserError(f"The pipeline {pipeline.name!r} has no stage {name!r}.", hint=hint)
+
+
+def stages_until_version(pipeline: Pipeline) -> Sequence[str]:
+    """The names of the stages up to the one that registers or takes the version."""
+    names = [stage.name for stage in pipeline.stages]
+    told = next((place for place, stage in enumerate(pipeline.stages) if "version" in stage.result), len(names))
+    return names[: told + 1]
 
 
 def begun(

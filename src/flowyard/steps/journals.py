@@ -148,7 +148,8 @@ def _written() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
         raise OutsideError(
-            f"A step cannot be written down: {error.strerror or error}: {error.filename}",
+            f"A step cannot be written down: {error.strerror or error}{where}",
             hint="When that is mended, give the same command again: what is done is not done twice.",
         ) from error

@@ -37,7 +37,7 @@ from flowyard.pipelines.report import (
     worst,
     write_reports,
 )
-from flowyard.pipelines.run import PipelineParts, begun, go_through, require_stage
+from flowyard.pipelines.run import PipelineParts, begun, go_through, require_stage, stages_until_version
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
 from flowyard.steps import StepRecord
@@ -177,11 +177,9 @@ def _print_end(step: StepRecord) -> None:
 def _parts(wanted: _Wanted, use_case: UseCase, app: App) -> PipelineParts:
     pipeline = wanted.pipeline
     outputs = [each for each in (wanted.output, app.settings.home) if each is not None]
-    versions = {
-        FILES: inputs_digest(use_case.root, use_case.folder, outputs),
-        "flowyard": __version__,
-    }
-    version = _promoted(wanted, use_case, app)
+    files = inputs_digest(use_case.root, use_case.folder, outputs)
+    versions = {FILES: files, "flowyard": __version__}
+    version = _promoted(wanted, use_case, app, files)
     if version is not None:
         versions["the version"] = f"{version.label} {version.digest}"
     return PipelineParts(
@@ -198,11 +196,17 @@ def _parts(wanted: _Wanted, use_case: UseCase, app: App) -> PipelineParts:
     )
 
 
-def _promoted(wanted: _Wanted, use_case: UseCase, app: App) -> Version | None:
-    """The registered version that is promoted; None where the files are registered. Raises NotFound."""
-    named = wanted.version or wanted.pipeline.takes_version
-    if named is None:
+def _promoted(wanted: _Wanted, use_case: UseCase, app: App, files: str) -> Version | None:
+    """The registered version that is promoted; None where the files are registered. Raises NotFound.
+
+    A later job takes that of the job before: while people were asked, the alias may have got another one.
+    """
+    if wanted.pipeline.takes_version is None:
         return None
+    earlier = None
+    if wanted.start is not None and wanted.start not in stages_until_version(wanted.pipeline):
+        earlier = PipelineLog(app.settings.home).newest_of_files(use_case.name, wanted.pipeline.name, files)
+    named = wanted.version or (earlier and earlier.version) or wanted.pipeline.takes_version
     label = f"{use_case.name}:{named}" if named.isdecimal() else f"{use_case.name}@{named}"
     return open_registry(app.settings).find(label, "flow")
 
