@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pipeline_helper import DEPLOYMENT, Repository
 
-from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import FILES, PipelineLog
+from flowyard.pipelines.use_cases.inputs import inputs_digest
 
 POLICY = "approval: {timeout: 1h}"
 
@@ -89,6 +89,19 @@ def test_a_time_that_is_over_stays_over(repository: Repository):
     repository.here("approval", "wait", id_, "--poll", "0.1")
     assert answer(repository, "reject")["state"] == "timed_out"
     assert answer(repository, "approve", code=4)["state"] == "timed_out"
+
+
+def test_a_job_that_begins_after_the_time_deploys_nothing(repository: Repository):
+    """GitHub's reviewers may let it begin days later: a time that is over is a no, and people are asked anew."""
+    first = asked(repository, "approval: {timeout: 1s}")
+    repository.here("approval", "wait", first, "--poll", "0.1")
+    answer(repository, "approve", code=4)
+    again = repository.here("release", "cases/shop", "--env", "dev", "--until", "deploy", "--no-wait")
+    assert again.returncode == 4, again.stderr
+    states = {each["id"]: each["state"] for each in json.loads(repository.here("approval", "list", "--json").stdout)}
+    assert states.pop(first) == "timed_out"
+    assert "approved" not in states.values()
+    assert "production@dev" not in repository.here("registry", "show", "shop", "--json").stdout
 
 
 def test_only_those_of_which_people_are_asked_are_planned(repository: Repository):

@@ -15,8 +15,8 @@ from functional_helper import EXAMPLE, PATIENCE_S, ending, start_flowyard, wait_
 from pipeline_helper import Repository, said, states
 
 from flowyard.pipelines import PIPELINES
-from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import FILES, PipelineLog
+from flowyard.pipelines.use_cases.inputs import inputs_digest
 from flowyard.release import ReleaseLog
 
 CASE = "cases/shop"

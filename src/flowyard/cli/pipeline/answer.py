@@ -16,9 +16,9 @@ from flowyard.cli.shared.options import pairs, read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table
 from flowyard.errors import Conflict, ExitCode
-from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import PipelineLog
 from flowyard.pipelines.model import Pipeline
+from flowyard.pipelines.use_cases.inputs import inputs_digest
 from flowyard.release import ReleaseLog
 from flowyard.settings import Settings
 

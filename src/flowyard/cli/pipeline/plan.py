@@ -15,11 +15,11 @@ from flowyard.cli.pipeline.options import (
 )
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table
-from flowyard.deploy.config import read_deploy_config
+from flowyard.deploy.config.read import read_deploy_config
 from flowyard.errors import UserError
-from flowyard.pipelines.matrix import azure_devops_matrix, github_matrix
 from flowyard.pipelines.model import Pipeline
-from flowyard.pipelines.use_cases import repository_root, require_plain
+from flowyard.pipelines.use_cases.find import repository_root, require_plain
+from flowyard.pipelines.use_cases.matrix import azure_devops_matrix, github_matrix
 
 __all__ = ["plan"]
 

@@ -10,10 +10,10 @@ from flowyard.cli.pipeline.options import chosen_use_cases, pipeline_argument
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import NotFound
-from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import StageReport, write_reports
+from flowyard.pipelines.use_cases.inputs import inputs_digest
 from flowyard.release import ReleaseLog
 
 __all__ = ["report", "stage_report"]
