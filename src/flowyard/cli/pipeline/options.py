@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from flowyard.cli.deploy.options import use_case_name
-from flowyard.cli.shared.output import print_warnings
+from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config import has_environment
 from flowyard.errors import NotFound, UserError
 from flowyard.pipelines.changes import read_changes
@@ -37,8 +37,7 @@ class UseCase:
     @property
     def shown(self) -> str:
         """The path from here, where that is shorter."""
-        here = Path.cwd()
-        return str(self.path.relative_to(here)) if self.path.is_relative_to(here) else str(self.path)
+        return path_from_here(self.path)
 
 
 def _found(_context: click.Context, _parameter: click.Parameter, value: str) -> Pipeline:
