@@ -17,6 +17,7 @@ from flowyard._util.listen import serve_until_stopped
 from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
 from flowyard.app import open_app
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import read_settings
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import NotFound, OutsideError, UserError
@@ -31,7 +32,7 @@ _LOOK_S = 0.2
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def gateway() -> None:
     """One address before deployments of a flow: split, mirror, change weights."""
 

@@ -47,6 +47,10 @@ def _print(collected: Collected, took_s: float, *, as_json: bool) -> None:
     else:
         rate = f", {collected.records / took_s:,.0f} records/s" if collected.records else ""
         click.echo(f"{_sentence(collected)}{rate}")
+    if not collected.files:
+        print_warnings(
+            ["There are no files of records yet: a flow writes them where FLOWYARD_SERVE_RECORDS names a folder."]
+        )
     _warn(collected)
 
 
