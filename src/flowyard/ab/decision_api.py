@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from flowyard._util.files import dump_json
 from flowyard._util.shared_work import SharedWork
-from flowyard.ab.decide import DecisionState
+from flowyard.ab.decision.decide import DecisionState
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
 from flowyard.ab.run import Test
