@@ -48,6 +48,7 @@ def test_from_a_merge_to_production(repository: Repository, tmp_path: Path):
     asked = repository.run("prod", "--no-wait", code=4)
     assert (asked["version"], asked["digest"]) == (version, digest)
     assert (states(asked)["record"], states(asked)["approval"]) == ("done", "running")
+    assert states(repository.run("prod", "--until", "report")) == states(asked), "it does not come to who is asked"
     rejected = repository.answer_request("reject")
     refused = repository.run("prod", "--until", "approval", code=4)
     assert (refused["key"], states(refused)["approval"]) == (asked["key"], "refused")

@@ -30,6 +30,7 @@ from flowyard.pipelines.log import FILES, PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
     StageReport,
+    exit_code,
     record_view,
     render_junit,
     render_markdown,
@@ -108,7 +109,8 @@ def run(
     for use_case in use_cases:
         try:
             report = _go_through(wanted, use_case, open_app(settings, use_case.path))
-            views.append({**record_view(report), "usecase": use_case.folder})
+            code = exit_code(report.record, until)
+            views.append({**record_view(report), "usecase": use_case.folder, "exit_code": code})
         except (FlowyardError, OSError) as found:
             error = found if isinstance(found, FlowyardError) else OutsideError(f"{found.strerror}: {found.filename}")
             report = _not_carried_out(pipeline, use_case, error)
