@@ -5,20 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 __all__ = ["append_all", "dump_json", "write_atomic"]
 
+_DEVICES = (Path("/dev"), Path("/dev/fd"))
+
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Write a file so that a reader, or a crash at any instant, sees the old file or the new one; text as UTF-8.
 
     ``mode`` is its permission bits; until it has its name, nobody but the owner can read it. One that is not
-    ``durable`` need not outlive a crash of the machine, which makes writing it quicker.
+    ``durable`` need not outlive a crash of the machine, which makes writing it quicker. A pipe or a device, such as
+    ``/dev/stdout``, is written to: in its place, a file would be in everybody's way.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
+    if _is_stream(path):
+        path.write_bytes(data)
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -31,6 +38,16 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _is_stream(path: Path) -> bool:
+    if path.parent in _DEVICES:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 def append_all(path: Path, data: bytes, *, durable: bool) -> None:
