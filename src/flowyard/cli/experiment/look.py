@@ -150,7 +150,9 @@ def _print_list(outcomes: Sequence[Outcome], unfinished: Collection[str]) -> Non
     is_cut = Console().width < _WIDE and any(len(each) > _SHORT for each in shown.get("best", ()))
     if is_cut:
         del shown["best"]  # it would leave a few letters a line for each name
-    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict", "failed", "cost"))
+    folds = max((len(each) for each in columns["metric"]), default=0) > _SHORT_METRIC
+    whole = ("key", "verdict", "failed", "cost", *(() if folds else ("metric",)))
+    print_table(list(shown), zip(*shown.values(), strict=True), whole=whole)
     if is_cut:
         click.echo(f"The best version has a column in a terminal of {_WIDE} columns, and in --json.")
     for text in _courses(outcomes):
