@@ -26,7 +26,7 @@ from flowyard.runs.cost_text import usd_text
 
 __all__ = ["list_", "print_reports", "report"]
 
-_WIDE, _SHORT = 110, 9
+_WIDE, _SHORT, _SHORT_METRIC = 110, 9, 16
 """From how many columns on a long name of the best version has room, and which is short enough for less."""
 
 
