@@ -26,7 +26,7 @@ from flowyard.runs.cost_text import usd_text
 
 __all__ = ["list_", "print_reports", "report"]
 
-_WIDE, _SHORT = 110, 9
+_WIDE, _SHORT, _SHORT_METRIC = 110, 9, 16
 """From how many columns on a long name of the best version has room, and which is short enough for less."""
 
 
@@ -150,7 +150,9 @@ def _print_list(outcomes: Sequence[Outcome], unfinished: Collection[str]) -> Non
     is_cut = Console().width < _WIDE and any(len(each) > _SHORT for each in shown.get("best", ()))
     if is_cut:
         del shown["best"]  # it would leave a few letters a line for each name
-    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict", "failed", "cost"))
+    folds = max((len(each) for each in columns["metric"]), default=0) > _SHORT_METRIC
+    whole = ("key", "verdict", "failed", "cost", *(() if folds else ("metric",)))
+    print_table(list(shown), zip(*shown.values(), strict=True), whole=whole)
     if is_cut:
         click.echo(f"The best version has a column in a terminal of {_WIDE} columns, and in --json.")
     for text in _courses(outcomes):
