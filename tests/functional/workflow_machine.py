@@ -84,11 +84,12 @@ class WorkflowMachine(CiMachine):
         assert set(given) <= set(declared), set(given) - set(declared)
         required = {name for name, said in declared.items() if said.get("required")}
         assert required <= set(given), required - set(given)
-        inputs = {name: given.get(name, said.get("default", "")) for name, said in declared.items()}
+        defaults = self._expressions().fill({name: said.get("default", "") for name, said in declared.items()})
+        inputs = {**defaults, **given}
         contexts, steps = self.contexts, self.steps
         self.contexts, self.steps = {"github": contexts["github"], "inputs": inputs}, {}
         self._steps(action["runs"]["steps"], variables)
-        values = {name: said["value"] for name, said in action["outputs"].items()}
+        values = {name: said["value"] for name, said in action.get("outputs", {}).items()}
         outputs = self._expressions().fill(values)
         self.contexts, self.steps = contexts, steps
         if "id" in step:
@@ -97,7 +98,8 @@ class WorkflowMachine(CiMachine):
     def _fetch(self, given: Mapping[str, Any]) -> None:
         """A clone at the commit of the event, with its history or only that commit."""
         assert given["persist-credentials"] is False
-        ref = f"refs/heads/{given['ref']}" if given.get("ref") else self.event.ref
+        named = given.get("ref")
+        ref = self.event.ref if not named else named if re.fullmatch("[0-9a-f]{40}", named) else f"refs/heads/{named}"
         whole = given.get("fetch-depth") == 0
         heads = ["+refs/heads/*:refs/remotes/origin/*"] if whole else []
         depth = [] if whole else ["--depth", "1"]
@@ -113,9 +115,10 @@ class WorkflowMachine(CiMachine):
             assert given["if-no-files-found"] == "ignore", source
             return
         shutil.rmtree(artifact, ignore_errors=True)
-        for file in source.rglob("*"):
-            place = artifact / file.relative_to(source)
-            if file.is_file() and (hidden or not any(part.startswith(".") for part in file.relative_to(source).parts)):
+        folder = source if source.is_dir() else source.parent
+        for file in source.rglob("*") if source.is_dir() else [source]:
+            place = artifact / file.relative_to(folder)
+            if file.is_file() and (hidden or not any(part.startswith(".") for part in file.relative_to(folder).parts)):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(file.read_bytes())
 
