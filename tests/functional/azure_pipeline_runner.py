@@ -98,8 +98,7 @@ class AzurePipelineRunner:
 
     def run(self, name: str, commit: str, **variables: str) -> dict[str, str]:
         """Run an entry file of ours as it is at a commit."""
-        known = {"Build.SourceBranch": _BRANCHES[name], **variables}
-        return self.run_file(f".azure-pipelines/flowyard-{name}-pipeline.yml", commit, **known)
+        return self.run_file(f".azure-pipelines/flowyard-{name}-pipeline.yml", commit, **variables)
 
     def run_file(self, path: str, commit: str, **variables: str) -> dict[str, str]:
         """Run a file; results by ``stage``, ``stage.job`` and ``stage.job.leg``. Steps alone are a job."""
@@ -112,7 +111,9 @@ class AzurePipelineRunner:
         if "steps" in data:
             alone = {"job": "Job", "pool": data["pool"], "steps": data["steps"]}
             data["stages"] = [{"stage": "__default", "jobs": [alone]}]
-        self.stages, self.variables = data["stages"], variables
+        self.stages = data["stages"]
+        branch = next((each for key, each in _BRANCHES.items() if f"-{key}-" in path), _BRANCHES["pr"])
+        self.variables = {"Build.SourceBranch": branch, **variables}
         self.group_names = [each["group"] for each in data.get("variables", [])]
         for stage in self.stages:
             self._stage(stage, self._known())
