@@ -77,3 +77,7 @@ def test_a_build_that_touches_no_use_case(repository: Repository, jenkins: Jenki
     assert said == "SUCCESS", jenkins.text
     assert jenkins.stages["people"] == "SKIPPED"
     assert "No use case is touched." in jenkins.text
+
+    for elsewhere in ({"BRANCH_NAME": "feature/x"}, {"BRANCH_NAME": "PR-7", "CHANGE_TARGET": "development"}):
+        assert jenkins.run("dev", before, **elsewhere) == "SUCCESS"
+        assert set(jenkins.stages.values()) == {"SKIPPED"}, "only its branch is built"
