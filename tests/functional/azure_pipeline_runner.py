@@ -98,7 +98,8 @@ class AzurePipelineRunner:
 
     def run(self, name: str, commit: str, **variables: str) -> dict[str, str]:
         """Run an entry file of ours as it is at a commit."""
-        return self.run_file(f".azure-pipelines/flowyard-{name}-pipeline.yml", commit, **variables)
+        known = {"Build.SourceBranch": _BRANCHES[name], **variables}
+        return self.run_file(f".azure-pipelines/flowyard-{name}-pipeline.yml", commit, **known)
 
     def run_file(self, path: str, commit: str, **variables: str) -> dict[str, str]:
         """Run a file; results by ``stage``, ``stage.job`` and ``stage.job.leg``. Steps alone are a job."""

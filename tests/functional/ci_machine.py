@@ -20,12 +20,12 @@ _PROGRAMS = "CI_PROGRAMS"
 _PYTHON = f"""\
 #!/bin/sh
 # The flowyard of these tests is put where a script would be.
-if [ "$1 $2 $3" = "-m pip install" ]; then
+case "$*" in '-m pip install '* | '-I -m pip install '*)
   printf '%s\\n' "$*" >> "${_PROGRAMS}/pip.log"
   printf '#!/bin/sh\\nexec "{sys.executable}" -m flowyard "$@"\\n' > "${_PROGRAMS}/flowyard"
   chmod 755 "${_PROGRAMS}/flowyard"
-  exit 0
-fi
+  exit 0 ;;
+esac
 if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$4/bin"
   : > "$4/bin/activate"

@@ -99,16 +99,9 @@ class JenkinsRunner:
                 self.variables |= {bound: before[bound]} if bound in before else {}
 
     def _starts(self, stage: Block) -> bool:
-        when = stage.lines("when")
-        if when:
-            asked = stage.part("when")
-            assert "beforeInput true" in when
-            assert asked is not None
-            (condition,) = (each for each in when if each.startswith("expression"))
-            found = re.fullmatch(r"expression \{ return (.*) \}", condition)
-            assert found
-            if not self._holds(found[1]):
-                return False
+        when = stage.part("when")
+        if when is not None and not self._meets(when):
+            return False
         if stage.part("input") is not None:
             assert stage.lines("options") == ["timeout(time: 60, unit: 'MINUTES')"]
             assert "agent none" in stage.items, "people take their time, and no machine waits for them"
@@ -117,6 +110,24 @@ class JenkinsRunner:
                 raise _Stopped("ABORTED")
             assert "submitterParameter 'FLOWYARD_APPROVER'" in stage.lines("input")
             self.variables["FLOWYARD_APPROVER"] = by
+        return True
+
+    def _meets(self, when: Block) -> bool:
+        """Looked at before anybody is asked, or a machine is taken."""
+        first, *conditions = [each for each in when.items if isinstance(each, str)]
+        assert first in ("beforeInput true", "beforeAgent true")
+        for condition in conditions:
+            if condition == "not { changeRequest() }":
+                holds = not self.variables.get("CHANGE_TARGET")
+            elif branches := re.fullmatch(r"expression .*BRANCH_NAME in \[(.*)\] \}", condition):
+                branch = self.variables.get("BRANCH_NAME", "")
+                holds = not branch or f"'{branch}'" in branches[1].split(", ")
+            else:
+                found = re.fullmatch(r"expression \{ return (.*) \}", condition)
+                assert found, condition
+                holds = self._holds(found[1])
+            if not holds:
+                return False
         return True
 
     def _machine_of(self, stage: Block, name: str) -> CiMachine | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from azure_pipeline_runner import AzurePipelineRunner
@@ -42,10 +43,9 @@ def repository(tmp_path: Path) -> Repository:
     """Use cases in ``flows``, and CI files that people wrote."""
     made = Repository(tmp_path / "repository")
     made.use_case("shop", folder="flows/shop")
-    steps = example("- uses: actions/checkout").replace("cases/shop", "flows/shop")
-    indented = "".join(f"      {line}\n" for line in steps.splitlines())
-    comment = "".join(f"  {line}\n" for line in example("comment:\n").splitlines())
-    made.write(".github/workflows/check.yml", (WORKFLOW + indented + comment).replace("@COMMIT", f"@{'0' * 40}"))
+    steps = indent(example("- uses: actions/checkout").replace("cases/shop", "flows/shop"), " " * 6)
+    workflow = WORKFLOW + steps + indent(example("comment:"), " " * 2)
+    made.write(".github/workflows/check.yml", workflow.replace("@COMMIT", f"@{'0' * 40}"))
     made.write("azure-pipelines.yml", PIPELINE + example("steps:\n  - template:"))
     made.commit()
     return made
@@ -64,17 +64,22 @@ def test_the_composite_action_and_the_template_of_steps(repository: Repository, 
         repository.root,
         tmp_path / "github",
         environment={"TOKEN_OF_JOB": TOKEN, "API_OF_GITHUB": apis.address, "FLOWYARD_HOME": str(repository.home)},
-        actions={f"OWNER/flowyard/{each}": PROJECT / each for each in ("ci/github", "ci/github/comment")},
+        actions={
+            "OWNER/flowyard/ci/github": PROJECT / "ci" / "github",
+            "OWNER/flowyard/ci/github/comment": PROJECT / "ci" / "github" / "comment",
+        },
     )
     asked = Event("pull_request", "refs/heads/development", commit, {"pull_request": {"number": 7}})
     apis.refusal = 403
-    assert runner.run("check.yml", asked)["comment"].result == "success", runner.text
+    done = runner.run("check.yml", asked)
+    assert {name: job.result for name, job in done.items()} == {"check": "success", "comment": "success"}, runner.text
     assert "permits no comment" in runner.text, "a fork's job may only read"
     assert apis.comments == []
-    assert runner.summary.count(MARKER) == 2, "shown by the job that made it, and by the one that may not comment"
+    assert runner.summary.count(MARKER) == 2, "in the summary of the check, and of the job that comments"
 
     runner.secrets, apis.refusal = {"SHOP_MODEL_API_KEY": MODEL_KEY}, None
-    assert runner.run("check.yml", asked)["comment"].result == "success", runner.text
+    done = runner.run("check.yml", asked)
+    assert {name: job.result for name, job in done.items()} == {"check": "success", "comment": "success"}, runner.text
     (comment,) = apis.comments
     assert comment["body"].startswith(f"{MARKER}\n## ✅")
     assert runner.summary.count(MARKER) == 1
@@ -86,8 +91,8 @@ def test_the_composite_action_and_the_template_of_steps(repository: Repository, 
     (templates / "pipelines.yaml").write_text(f"home: {repository.home}\n")
     assert flowyard_here("pipeline", "generate", "azure-devops", cwd=templates).returncode == 0
     azure = AzurePipelineRunner(repository.root, tmp_path / "agents", resources={"flowyard": templates})
-    done = azure.run_file("azure-pipelines.yml", commit, **{"System.CollectionUri": f"{apis.address}/"})
-    assert set(done.values()) == {"Succeeded"}, azure.text
+    run = azure.run_file("azure-pipelines.yml", commit, **{"System.CollectionUri": f"{apis.address}/"})
+    assert set(run.values()) == {"Succeeded"}, azure.text
     assert "## ✅" in azure.summaries[0]
     assert "report.junit.xml" in {each.name for each in azure.published}
     assert apis.threads == [], "a step that runs code of use cases has no token"

@@ -115,12 +115,10 @@ class WorkflowMachine(CiMachine):
             assert given["if-no-files-found"] == "ignore", source
             return
         shutil.rmtree(artifact, ignore_errors=True)
-        if source.is_file():
-            artifact.mkdir(parents=True)
-            shutil.copyfile(source, artifact / source.name)
-        for file in source.rglob("*"):
-            place = artifact / file.relative_to(source)
-            if file.is_file() and (hidden or not any(part.startswith(".") for part in file.relative_to(source).parts)):
+        folder = source if source.is_dir() else source.parent
+        for file in source.rglob("*") if source.is_dir() else [source]:
+            place = artifact / file.relative_to(folder)
+            if file.is_file() and (hidden or not any(part.startswith(".") for part in file.relative_to(folder).parts)):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(file.read_bytes())
 
