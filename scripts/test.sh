@@ -11,9 +11,11 @@ shift
 
 scripts/system_packages.sh
 
-# Tests of one file stay together: some share a server or a cluster that takes long to start. They begin in the order of
-# the folders, so that the short ones of tests/unit fill up the end. In CI, on a machine shared with others, a test that
-# fails is tried once more, and the summary names each that needed it.
+# Tests of one file stay together: some share a server or a cluster that takes long to start. A third of the time they
+# wait, for processes and servers, so that there is half a worker more than there are cores, at most four in all. In CI, on
+# a machine shared with others, a test that fails is tried once more, and the summary names each that needed it.
+cores=$(getconf _NPROCESSORS_ONLN)
+workers=$((cores + (cores + 1) / 2))
 again=()
 [ -n "${CI:-}" ] && again=(--reruns 1)
-exec "$venv/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "${again[@]}" "$@"
+exec "$venv/bin/python" -m pytest -n "$workers" --maxprocesses 4 --dist loadfile --no-loadscope-reorder "${again[@]}" "$@"
