@@ -34,7 +34,7 @@ LONG = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files begin first, so that no process works on one alone at the end; the short ones of tests/unit fill that."""
+    """Long files begin first, so that none is alone at the end, which the short ones of tests/unit fill up."""
     items.sort(key=lambda item: item.path.name not in LONG)
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from importlib import import_module
+from pathlib import Path
 
 import flowyard.cli
 from flowyard.cli.start import start
@@ -67,8 +68,8 @@ def _become(words: list[str], folder: str, environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.path[0] = os.getcwd()
-    sys.argv = [os.path.join(os.path.dirname(flowyard.__file__), "__main__.py"), *words]
+    sys.path[0] = str(Path.cwd())
+    sys.argv = [str(Path(flowyard.__file__).with_name("__main__.py")), *words]
     tempfile.tempdir = None
 
 

@@ -1,8 +1,8 @@
 """Commands in processes of their own that need not import everything first: they are forked from one that has.
 
 Importing takes a command most of a second of work, which a test of what the command does has no use for. The process
-that has imported everything is started with the first command; it does nothing but fork, and ends with the tests. What a
-command does to its process stays in it, as in any other. Only what an interpreter takes from its environment when it
+that has imported everything is started with the first command; it does nothing but fork, and ends with the tests. What
+a command does to its process stays in it, as in any other. Only what an interpreter takes from its environment when it
 starts, such as the seed of hashes, is the first process's: with other such variables a command is started as usual.
 """
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 __all__ = ["warm_run"]
 
@@ -66,26 +68,21 @@ class Warm:
 
     @staticmethod
     def _end_of(
-        words: Sequence[str], ours: socket.socket, out_file: Any, err_file: Any, timeout: float
+        words: Sequence[str], ours: socket.socket, out_file: BinaryIO, err_file: BinaryIO, timeout: float
     ) -> subprocess.CompletedProcess[str] | None:
         with ours.makefile("r") as answers:
             begun = answers.readline()
             if not begun:
                 return None
-            texts: dict[Any, bytes] = {}
-            readers = [threading.Thread(target=lambda f=file: texts.update({f: f.read()})) for file in (out_file, err_file)]
-            for reader in readers:
-                reader.start()
-            ours.settimeout(timeout)
-            try:
-                code = int(answers.readline())
-            except TimeoutError:
-                os.kill(int(begun), 9)
-                raise subprocess.TimeoutExpired(list(words), timeout) from None
-            finally:
-                for reader in readers:
-                    reader.join()
-        return subprocess.CompletedProcess(list(words), code, texts[out_file].decode(), texts[err_file].decode())
+            with ThreadPoolExecutor(2) as readers:
+                out, err = readers.submit(out_file.read), readers.submit(err_file.read)
+                ours.settimeout(timeout)
+                try:
+                    code = int(answers.readline())
+                except TimeoutError:
+                    os.kill(int(begun), signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(list(words), timeout) from None
+            return subprocess.CompletedProcess(list(words), code, _text(out.result()), _text(err.result()))
 
 
 def warm_run(
@@ -99,6 +96,11 @@ def warm_run(
     if warm is None or _of_starting(environment) != warm.started_with:
         return None
     return warm.run(words, folder, environment, timeout)
+
+
+def _text(output: bytes) -> str:
+    """As subprocess gives it: every end of a line is a line feed."""
+    return output.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _of_starting(environment: Mapping[str, str]) -> dict[str, str]:
