@@ -37,7 +37,7 @@ build: dev-env  ## build the wheel into dist/
 	$(DEV)/bin/python -m build --wheel --no-isolation
 
 clean:  ## delete environments, caches and build results
-	rm -rf $(VENV) $(DEV) .peer .mlflow .promptfoo .azure-sdk .actionlint .bench build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEV) .peer .mlflow .promptfoo .azure-sdk .actionlint .uv .bench build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 user-env:
 	@scripts/venv.sh $(VENV) requirements/core.lock

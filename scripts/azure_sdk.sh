@@ -11,17 +11,8 @@ stamp="$folder/.installed"
 packages="azure-ai-ml==1.35.2 azure-identity==1.27.0"
 [ "$(cat "$stamp" 2>/dev/null)" = "$packages" ] && [ -x "$folder/venv/bin/python" ] && exit 0
 
-for name in python3.11 python3.12 python3; do
-  if "$name" -c 'import ensurepip' >/dev/null 2>&1; then
-    python=$name
-    break
-  fi
-done
-[ -n "${python:-}" ] || { echo "No python3 with venv was found. Next: sudo apt-get install python3-venv" >&2; exit 1; }
-
 echo "Installing $packages into $folder (about 130 MB, once)" >&2
 mkdir -p "$folder"
 echo '*' > "$folder/.gitignore"
-"$python" -m venv "$folder/venv"
-"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages  # unquoted: two names
+scripts/install.sh "$folder/venv" $packages  # unquoted: two names
 printf '%s\n' "$packages" > "$stamp"

@@ -15,19 +15,10 @@ lock=requirements/mlflow.lock
 stamp="$folder/.installed"
 cmp -s "$lock" "$stamp" && [ -x "$folder/venv/bin/mlflow" ] && exit 0
 
-for name in python3.11 python3.12 python3; do
-  if "$name" -c 'import ensurepip' >/dev/null 2>&1; then
-    python=$name
-    break
-  fi
-done
-[ -n "${python:-}" ] || { echo "No python3 with venv was found. Next: sudo apt-get install python3-venv" >&2; exit 1; }
-
 echo "Installing an MLflow server into $folder (530 MB, once)" >&2
 rm -rf "$folder"
 mkdir -p "$folder"
 echo '*' > "$folder/.gitignore"
-"$python" -m venv "$folder/venv"
 # Compiling all of it would take longer than the server takes to compile what it imports.
-"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r "$lock"
+scripts/install.sh "$folder/venv" --no-deps --no-compile --require-hashes -r "$lock"
 cp "$lock" "$stamp"

@@ -18,7 +18,6 @@ echo '*' > "$folder/.gitignore"
 for version in "${versions[@]}"; do
   venv="$folder/${version%%.*}"
   scripts/venv.sh "$venv" requirements/core.lock
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "openai==$version" ||
-    uv pip install --quiet --python "$venv/bin/python" "openai==$version"
+  scripts/install.sh "$venv" "openai==$version"
 done
 printf '%s\n' "$want" > "$stamp"

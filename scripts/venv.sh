@@ -51,17 +51,14 @@ clear=()
 [ -f "$made_here" ] && clear=(--clear)
 
 if command -v uv >/dev/null; then
-  [ -x "$venv/bin/python" ] && [ ${#clear[@]} -eq 0 ] || uv venv --quiet ${clear[@]+"${clear[@]}"} --python "$python" "$venv"
-  touch "$made_here"
-  uv pip install --quiet --python "$venv/bin/python" --require-hashes -r "$lock"
-  uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e .
+  [ -x "$venv/bin/python" ] && [ ${#clear[@]} -eq 0 ] || UV_SYSTEM_CERTS=1 uv venv --quiet --seed ${clear[@]+"${clear[@]}"} --python "$python" "$venv"
 else
   require_ensurepip "$python"
   "$python" -m venv ${clear[@]+"${clear[@]}"} "$venv"
-  touch "$made_here"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 fi
+touch "$made_here"
+scripts/install.sh "$venv" --require-hashes -r "$lock"
+scripts/install.sh "$venv" --no-deps --no-build-isolation -e .
 
 echo '*' > "$venv/.gitignore"
 printf '%s\n' "$want" > "$stamp"

@@ -16,6 +16,28 @@ TABLES = {
 """Figures that tests hand over with ``record_property(table, [...])``; they are printed when the tests have run."""
 
 
+LONG = frozenset(
+    {
+        "test_ab_scenario.py",
+        "test_against_promptflow.py",
+        "test_azure_pipelines_run.py",
+        "test_command_faults.py",
+        "test_deploy_faults.py",
+        "test_generate_jenkins.py",
+        "test_pipeline_run.py",
+        "test_scripts_against_promptflow.py",
+        "test_tour.py",
+        "test_workflows_run.py",
+    }
+)
+"""Files that take a minute or more, each in one process of the tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that none is alone at the end, which the short ones of tests/unit fill up."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The tables of published and measured figures, also when tests ran in several processes."""
     properties = [each for report in terminalreporter.getreports("passed") for each in report.user_properties]

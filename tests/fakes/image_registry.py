@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 def image_registry() -> Iterator[ImageRegistry]:
     """A registry that is running, and is gone afterwards."""
     with ImageRegistry() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield server

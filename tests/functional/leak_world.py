@@ -190,7 +190,7 @@ class Echoes(BaseHTTPRequestHandler):
 def echoing_endpoint() -> Iterator[str]:
     """The address of a running endpoint; below /refusing it refuses."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Echoes) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -68,7 +68,7 @@ def limited_server(behave: Behave = lambda number, body: None) -> Iterator[Limit
 
     listener = Listener(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{listener.server_address[1]}/v1"
-    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

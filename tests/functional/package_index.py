@@ -59,7 +59,7 @@ def _project(wheel: str) -> str:
 def package_index(folder: Path) -> Iterator[dict[str, str]]:
     """Serve the wheels in a folder; gives the variables that make pip ask nobody else."""
     with _Index(folder) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield {

@@ -220,7 +220,7 @@ def span_collector(behave: Callable[[int, Any], Reply | None] = lambda number, b
 
     server = Server(("127.0.0.1", 0), Handler)
     collector.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield collector

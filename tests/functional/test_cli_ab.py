@@ -161,7 +161,7 @@ def control(*refusals: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     with ThreadingHTTPServer(
         ("127.0.0.1", 0), type("Own", (Control,), {"epochs": epochs, "refusals": [*refusals]})
     ) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}", epochs

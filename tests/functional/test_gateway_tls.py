@@ -80,7 +80,7 @@ def behind_tls(file: Path) -> Iterator[tuple[str, list[str]]]:
     context.load_cert_chain(file)
     with Server(("127.0.0.1", 0), type("Own", (Answers,), {"asked": asked})) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield f"https://127.0.0.1:{server.server_address[1]}", asked

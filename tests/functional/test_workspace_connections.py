@@ -71,7 +71,7 @@ def running(workspace: Workspace, folder: Path) -> Iterator[Workspace]:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         workspace.address = f"https://127.0.0.1:{server.server_address[1]}"
         workspace.ca_file = str(certificate)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield workspace
