@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,16 @@ import click
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import print_warnings
 from flowyard.deploy.config import has_environment
-from flowyard.errors import NotFound, UserError
+from flowyard.errors import FlowyardError, NotFound, UserError
 from flowyard.pipelines.changes import read_changes
 from flowyard.pipelines.footprint import footprint
+from flowyard.pipelines.generate import read_ci_settings
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.stages import PIPELINES
 from flowyard.pipelines.touched import Touched, touched_use_cases
 from flowyard.pipelines.use_cases import EXPERIMENT_FILE, find_use_cases, repository_root, require_plain
 
-__all__ = ["UseCase", "chosen_use_cases", "pipeline_argument", "touched_by"]
+__all__ = ["UseCase", "chosen_use_cases", "is_deployed", "named_use_cases", "pipeline_argument", "touched_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,22 @@ def chosen_use_cases(pipeline: Pipeline, paths: Sequence[str], since: str | None
         raise UserError("Name use cases, or --changed-since, not both.")
     root = repository_root(Path.cwd())
     if paths:
-        return _distinct([_named(Path(path), root) for path in paths])
+        return named_use_cases(paths)
     if since is not None:
         return [use_case for use_case, _ in touched_by(pipeline, root, since)]
-    return _of_pipeline(pipeline, root, find_use_cases(root))
+    return _of_pipeline(pipeline, root, _all(root))
+
+
+def named_use_cases(paths: Sequence[str]) -> Sequence[UseCase]:
+    """The use cases at these paths, each once. Raises NotFound, UserError."""
+    root = repository_root(Path.cwd())
+    return _distinct([_named(Path(path), root) for path in paths])
 
 
 def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[UseCase, str | None]]:
     """The use cases that a change touches, each with the path because of which it is."""
     changes = read_changes(root, since)
-    known = find_use_cases(root)
+    known = _all(root)
     if changes.deleted:
         shown = ", ".join(ascii(each) for each in changes.deleted)
         print_warnings([f"Not there any more, and left out: {shown}. What is deployed of them serves on."])
@@ -80,11 +88,33 @@ def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[Use
     return [(each, because[each.folder]) for each in _of_pipeline(pipeline, root, list(because))]
 
 
+def is_deployed(use_case: UseCase, pipeline: Pipeline, *, unknown: bool) -> bool:
+    """Whether the use case is deployed to the pipeline's environment; ``unknown`` where its file cannot be read."""
+    try:
+        return has_environment(use_case.path, pipeline.env)
+    except FlowyardError:
+        return unknown
+
+
+def _all(root: Path) -> Sequence[str]:
+    settings = read_ci_settings(root)
+    return find_use_cases(root, settings.use_cases, settings.leave_out)
+
+
 def _of_pipeline(pipeline: Pipeline, root: Path, folders: Sequence[str]) -> Sequence[UseCase]:
-    found = [UseCase(use_case_name(root / folder), folder, root) for folder in folders]
+    """One whose files cannot be read is among them: it says so in its own job, and holds up no other."""
+    found = [UseCase(_name_of(root, folder), folder, root) for folder in folders]
     if pipeline.takes_version is not None or pipeline.trigger == "schedule":
-        found = [each for each in found if has_environment(each.path, pipeline.env)]
+        found = [each for each in found if is_deployed(each, pipeline, unknown=True)]
     return _distinct(found)
+
+
+def _name_of(root: Path, folder: str) -> str:
+    """The use case's name; that of its folder where the file has none that could be one."""
+    try:
+        return use_case_name(root / folder)
+    except FlowyardError:
+        return re.sub(r"[^A-Za-z0-9_]+", "_", folder).strip("_")[:100] or "use_case"
 
 
 def _named(path: Path, root: Path) -> UseCase:

@@ -82,6 +82,7 @@ class _Cloud(_Strict):
 
 class _File(_Strict):
     use_cases: _Folder = "."
+    leave_out: list[_Folder] = []
     branches: _Branches = _Branches()
     python: _Python = "3.12"
     install: _Install = _Install()
@@ -133,6 +134,7 @@ def _made(body: _File) -> CiSettings:
     install = body.install
     return CiSettings(
         use_cases=body.use_cases,
+        leave_out=tuple(body.leave_out),
         branches=Branches(**body.branches.model_dump()),
         python=body.python,
         install=Install(install.version or __version__, tuple(install.extras), install.requirements),
@@ -155,7 +157,7 @@ def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
     if body.install.requirements and (body.install.version or body.install.extras):
         where = file.where("install", "requirements")
         yield Problem("Requirements already say which flowyard it is.", where, "Leave out 'version' and 'extras'.")
-    for place in (body.use_cases, body.home, body.install.requirements):
+    for place in (body.use_cases, *body.leave_out, body.home, body.install.requirements):
         if place is not None and ".." in place.split("/"):
             yield Problem(f"{place!r} leads out of the repository.", file.where())
     yield from _branch_problems(body, file)
