@@ -132,14 +132,14 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     }
     assert "[exit code 3]" in forge.runner.text
     (comment,) = apis.comments
-    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ❌")
+    assert comment["body"].startswith("<!-- flowyard pipeline: pr -->\n## ❌")
     assert "❌ Stopped" in forge.runner.summary
 
     experiment.write_text(f"{text}# looked at\n")
     repository.commit()
     assert set(forge.pull_request(feature).values()) == {"success"}
     (comment,) = apis.comments
-    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ✅")
+    assert comment["body"].startswith("<!-- flowyard pipeline: pr -->\n## ✅")
 
     answered = forge.answering("approve", lambda workspace: workspace / ".flowyard")
     merged = forge.merge(feature, "development", "dev")

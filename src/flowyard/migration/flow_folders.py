@@ -77,7 +77,7 @@ def _check_init(file: Path, notes: Notes) -> None:
     left = [str(name) for name in data if name not in _sample_init(file.parent)]
     if left:
         message = f"Experiments and deployments do not read it, so {known_names(left)} would not be given."
-        notes.add("problem", file, 1, message, "Copy it to flow.flex.yaml, as sample: {init: {…}}.")
+        notes.add("problem", file, 1, message, "Add to flow.flex.yaml: sample: {init: '${file:init.json}'}")
     else:
         notes.add("works", file, 1, "flow.flex.yaml has these init values under sample.init.")
 

@@ -82,7 +82,9 @@ _PATTERNS = (
         "The pipeline of a branch: register data, run, evaluate.",
         "flowyard pipeline run dev USE_CASE --until register does all three; gates in experiment.yaml decide.",
     ),
-    _pattern(r"platform_cd_dev", "replaced", "Continuous deployment.", "flowyard pipeline run dev USE_CASE --from approval"),
+    _pattern(
+        r"platform_cd_dev", "replaced", "Continuous deployment.", "flowyard pipeline run dev USE_CASE --from approval"
+    ),
 )
 
 

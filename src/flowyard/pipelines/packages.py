@@ -1,12 +1,12 @@
 """The packages that a use case needs beside flowyard: what its flows require, and pytest for its own tests.
 
-Flows, evaluators and tests of a use case run in one Python. In CI that is the one of its job, as in the pipelines of the
-GenAIOps template, so that two use cases may require what does not go together.
+Flows, evaluators and tests of a use case run in one Python. In CI that is the one of its job, as in the pipelines of
+the GenAIOps template, so that two use cases may require what does not go together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from flowyard._util.yamlfile import read_yaml
 from flowyard.errors import FlowyardError
 from flowyard.pipelines.footprint import footprint, iter_kept
-from flowyard.sessions.environments.requirements import Entry, read_requirements
+from flowyard.sessions.environments.requirements import Entry, read_requirements, without_password
 
 __all__ = ["PYTEST", "Packages", "has_tests", "required_packages"]
 
@@ -36,6 +36,10 @@ class Packages:
     options: tuple[str, ...]
     packages: tuple[str, ...]
     constraints: tuple[str, ...]
+
+    def shown(self) -> Sequence[str]:
+        """The packages for a person, without passwords."""
+        return [without_password(line) for line in self.packages]
 
     def with_packages(self, more: Iterable[str]) -> Packages:
         """These and others."""

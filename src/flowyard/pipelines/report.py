@@ -19,6 +19,7 @@ from flowyard.steps import StepRecord
 
 __all__ = [
     "MOST_CHARACTERS",
+    "NotBegun",
     "StageReport",
     "exit_code",
     "record_view",
@@ -32,6 +33,7 @@ MOST_CHARACTERS = 60_000
 """GitHub refuses a comment of more than 65,536 characters."""
 
 _SIGNS = {"done": "✅", "refused": "❌", "running": "⏳", "waiting": "➖"}
+_STOPPED, _UNFINISHED, _DONE = _ORDER = ("❌ Stopped", "⏳ Not finished", "✅ Done")
 _COPIED = {"report.html": "experiment.html", "report.junit.xml": "experiment.junit.xml"}
 _FAILURES = frozenset({1, 3, 4})
 """Exit codes that say that something was not good enough; others say that it could not be found out."""
@@ -44,6 +46,15 @@ class StageReport:
     pipeline: Pipeline
     record: PipelineRecord
     experiment: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """A use case of which no stage could be run, such as one that was never deployed to dev; ``said`` is why."""
+
+    pipeline: Pipeline
+    name: str
+    said: str
 
 
 def record_view(report: StageReport) -> dict[str, Any]:
@@ -71,11 +82,19 @@ def exit_code(record: PipelineRecord) -> int:
     return record.exit_code or (4 if record.waits else 0)
 
 
-def render_markdown(reports: Sequence[StageReport], *, most: int = MOST_CHARACTERS) -> str:
-    """The stages of each run, and below them what its experiment says; what does not fit is left out and told."""
+def render_markdown(
+    reports: Sequence[StageReport], not_begun: Sequence[NotBegun] = (), *, most: int = MOST_CHARACTERS
+) -> str:
+    """The stages of each run, and below them what its experiment says; what does not fit is left out and told.
+
+    Of several runs a list comes first, and those that were stopped are first of them.
+    """
+    reports = sorted(reports, key=lambda each: _ORDER.index(_said(each)))
     texts = [_stages_text(each) for each in reports]
+    if len(reports) + len(not_begun) > 1:
+        texts = [_overview(reports, not_begun), *texts]
     room = most - sum(map(_size, texts)) - 200
-    for place, each in enumerate(reports):
+    for place, each in enumerate(reports, start=len(texts) - len(reports)):
         more = _experiment_text(each.experiment)
         if _size(more) > room:
             more = "*The report of the experiment does not fit here: see experiment.html.*\n"
@@ -84,8 +103,11 @@ def render_markdown(reports: Sequence[StageReport], *, most: int = MOST_CHARACTE
     return "\n".join(texts)
 
 
-def render_junit(reports: Sequence[StageReport]) -> bytes:
-    """The document in UTF-8: a suite for each run, a case for each stage; a stage that was not done is skipped."""
+def render_junit(reports: Sequence[StageReport], not_begun: Sequence[NotBegun] = ()) -> bytes:
+    """The document in UTF-8: a suite for each run, a case for each stage; a stage that was not done is skipped.
+
+    What could not begin is an error.
+    """
     from xml.etree import ElementTree  # noqa: PLC0415 - only this form needs it
 
     root = ElementTree.Element("testsuites", name="flowyard pipeline")
@@ -98,6 +120,11 @@ def render_junit(reports: Sequence[StageReport]) -> bytes:
         }
         suite = ElementTree.SubElement(root, "testsuite", name=title, tests=str(len(cases)), **counts)
         suite.extend(cases)
+    for each in not_begun:
+        title, said = xml_text(f"{each.pipeline.name}: {each.name}"), xml_text(each.said)
+        suite = ElementTree.SubElement(root, "testsuite", name=title, tests="1", failures="0", errors="1", skipped="0")
+        case = ElementTree.SubElement(suite, "testcase", name="begin", classname=title)
+        ElementTree.SubElement(case, "error", message=said).text = said
     ElementTree.indent(root)
     document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -129,16 +156,42 @@ def _stage_view(pipeline: Pipeline, step: StepRecord) -> Mapping[str, Any]:
 def _stages_text(report: StageReport) -> str:
     """Stages that only tell of the others, as this text does, are left out of it unless they failed."""
     record = report.record
-    telling = {stage.name for stage in report.pipeline.stages if stage.always}
-    steps = [step for step in record.steps if step.name not in telling or step.state == "refused"]
-    states = {step.state for step in steps}
-    said = "❌ Stopped" if "refused" in states else "✅ Done" if states == {"done"} else "⏳ Not finished"
     marker = f"<!-- flowyard pipeline: {file_stem(record.name, report.pipeline.name)} -->"
-    title = f"## {said}: {literal(record.name, most=120)} · {report.pipeline.name}"
+    title = f"## {_said(report)}: {literal(record.name, most=120)} · {report.pipeline.name}"
     rows = [
-        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |" for step in steps
+        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |"
+        for step in _told(report)
     ]
     return "\n".join([marker, title, "", *table_lines(["", "stage", "what came out", "took"]), *rows]) + "\n\n"
+
+
+def _told(report: StageReport) -> Sequence[StepRecord]:
+    telling = {stage.name for stage in report.pipeline.stages if stage.always}
+    return [step for step in report.record.steps if step.name not in telling or step.state == "refused"]
+
+
+def _said(report: StageReport) -> str:
+    states = {step.state for step in _told(report)}
+    return _STOPPED if "refused" in states else _DONE if states == {"done"} else _UNFINISHED
+
+
+def _overview(reports: Sequence[StageReport], not_begun: Sequence[NotBegun]) -> str:
+    """A line for each use case: what it came to, and of those that were stopped where and why."""
+    pipelines = dict.fromkeys([*(each.pipeline.name for each in not_begun), *(each.pipeline.name for each in reports)])
+    lines = [_overview_line(_STOPPED, each.name, "begin", each.said, "") for each in not_begun]
+    for each in reports:
+        steps = _told(each)
+        last = next((step for step in steps if step.state != "done"), None)
+        stage, why = (last.name, last.said) if last is not None else ("", "")
+        took = f"{sum(map(_time, steps)):.1f} s"
+        lines.append(_overview_line(_said(each), each.record.name, stage, why, took))
+    marker = f"<!-- flowyard pipeline: {file_stem(*pipelines)} -->"
+    table = table_lines(["", "use case", "stage", "why", "took"])
+    return "\n".join([marker, f"## {len(lines)} use cases · {', '.join(pipelines)}", "", *table, *lines]) + "\n\n"
+
+
+def _overview_line(said: str, name: str, stage: str, why: str, took: str) -> str:
+    return f"| {said} | {literal(name, most=120)} | {stage} | {literal(why, most=160)} | {took} |"
 
 
 def _experiment_text(folder: Path | None) -> str:

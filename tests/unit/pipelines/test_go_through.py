@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from flowyard.errors import UserError
 from flowyard.pipelines import PIPELINES
 from flowyard.pipelines.log import PipelineLog, PipelineRecord
-from flowyard.pipelines.report import StageReport, exit_code, record_view, render_junit, render_markdown, worst
+from flowyard.pipelines.report import (
+    NotBegun,
+    StageReport,
+    exit_code,
+    record_view,
+    render_junit,
+    render_markdown,
+    worst,
+)
 from flowyard.pipelines.run import CommandDone, PipelineParts, begun, go_through, require_stage
 from flowyard.steps import StepRecord
 
@@ -178,6 +186,22 @@ def test_hostile_words_are_literal_in_reports(said: str):
     assert text.count("\n") == 7
     assert "##vso[" not in text
     render_junit([report]).decode("utf-8")
+
+
+def test_several_use_cases_begin_with_a_list(tmp_path: Path):
+    well, badly = run(parts(Commands(), tmp_path), tmp_path), run(parts(Commands({"data": 2}), tmp_path), tmp_path)
+    reports = [StageReport(DEV, replace(well, name="fine")), StageReport(DEV, replace(badly, name="ill"))]
+    never = NotBegun(DEV, "never", "There is no version | of <it>.")
+    text = render_markdown(reports, [never])
+    rows = [line.split(" | ") for line in text.splitlines()[5:8]]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("| ❌ Stopped", "never", "begin"),
+        ("| ❌ Stopped", "ill", "data"),
+        ("| ✅ Done", "fine", ""),
+    ]
+    assert "<it>" not in text
+    assert text.index("## ❌ Stopped: ill") < text.index("## ✅ Done: fine")
+    assert b'errors="1"' in render_junit(reports[:1], [never])
 
 
 def _refused(name: str, said: str) -> Sequence[Any]:

@@ -23,7 +23,7 @@ __all__ = ["install"]
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="USECASE...")
-@click.option("--print", "prints", is_flag=True, help="Install nothing; print the requirements, for pip or a lock.")
+@click.option("--print", "prints", is_flag=True, help="Install nothing; print the requirements.")
 def install(paths: Sequence[str], prints: bool) -> None:
     """Install what the flows of use cases require, and pytest for their tests, into the Python that runs flowyard.
 
@@ -34,8 +34,8 @@ def install(paths: Sequence[str], prints: bool) -> None:
     for root in dict.fromkeys(each.root for each in use_cases):
         found = required_packages(root, [each.folder for each in use_cases if each.root == root])
         if prints:
-            lines = (*found.options, *found.with_packages(needed).packages)
-            click.echo(without_ci_commands(printable_text("\n".join(lines))))
+            for line in found.with_packages(needed).shown():
+                click.echo(without_ci_commands(printable_text(line)))
             continue
         missing = [] if find_spec("pytest") is not None else needed
         _install(found.with_packages(missing))
@@ -45,20 +45,28 @@ def _install(wanted: Packages) -> None:
     if not wanted.packages:
         click.echo("Nothing is required beside flowyard.", err=True)
         return
+    click.echo(without_ci_commands(printable_text(f"Installing {', '.join(wanted.shown())}")), err=True)
+    hashed = [line for line in wanted.packages if "--hash" in line]  # pip takes no others beside them
+    plain = [line for line in wanted.packages if line not in hashed]
+    own = f"flowyard=={__version__}"  # which is here, so that its own requirements hold, too
+    for lines in (hashed, [*plain, own] if plain else []):
+        if lines and _pip([*wanted.options, *lines], wanted.constraints) != 0:
+            hint = "The lines above say why. Flows of one use case share a Python: their versions have to agree."
+            raise OutsideError("pip could not install what the flows require.", hint=f"{hint}\n{_named(wanted)}")
+
+
+def _pip(lines: Sequence[str], constraints: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         requirements, limits = Path(folder, "requirements.txt"), Path(folder, "constraints.txt")
-        own = f"flowyard=={__version__}"  # which is here, so that its own requirements hold, too
-        requirements.write_text("\n".join((*wanted.options, *wanted.packages, own)) + "\n", "utf-8")
-        limits.write_text("\n".join(wanted.constraints) + "\n", "utf-8")
-        words = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+        requirements.write_text("\n".join(lines) + "\n", "utf-8")
+        limits.write_text("\n".join(constraints) + "\n", "utf-8")
+        words = ["--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
         files = ["--requirement", str(requirements), "--constraint", str(limits)]
-        code = _run([sys.executable, "-P", "-m", "pip", "install", *words, *files])
-    if code != 0:
-        named = ", ".join(str(file) for file in wanted.files)
-        raise OutsideError(
-            "pip could not install what the flows require.",
-            hint=f"The lines above say why. Flows of one use case share a Python: their versions have to agree.\n{named}",
-        )
+        return _run([sys.executable, "-P", "-m", "pip", "install", *words, *files])
+
+
+def _named(wanted: Packages) -> str:
+    return ", ".join(str(file) for file in wanted.files)
 
 
 def _run(command: Sequence[str]) -> int:

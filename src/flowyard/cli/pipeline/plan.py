@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 import click
 
 from flowyard.cli.pipeline.options import UseCase, chosen_use_cases, is_deployed, pipeline_argument, touched_by
-from flowyard.cli.shared.output import print_json
+from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.cli.shared.tables import print_table
 from flowyard.deploy.config import read_deploy_config
-from flowyard.pipelines.matrix import azure_devops_matrix, github_matrix
+from flowyard.pipelines.matrix import MOST_JOBS, azure_devops_matrix, github_matrix
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.use_cases import repository_root, require_plain
 
@@ -40,6 +40,9 @@ def plan(pipeline: Pipeline, since: str | None, below: str | None, asking: bool,
     if asking:
         listed = [(each, why) for each, why in listed if _asks(each, pipeline)]
     require_plain(each.folder for each, _ in listed)
+    if len(listed) > MOST_JOBS:
+        message = f"These are {len(listed)} use cases, and GitHub takes at most {MOST_JOBS} jobs from a matrix."
+        print_warnings([f"{message} Split the repository, or take parts of it: flowyard pipeline plan --below FOLDER"])
     if as_json:
         print_json(_FORMS[system]([(each.folder, each.name) for each, _ in listed]), indent=None)
         return

@@ -28,6 +28,7 @@ from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
+    NotBegun,
     StageReport,
     record_view,
     render_junit,
@@ -101,6 +102,7 @@ def run(
     if not use_cases:
         click.echo("No use case is touched: nothing to do.", err=True)
     reports: list[StageReport] = []
+    not_begun: list[NotBegun] = []
     views: list[dict[str, Any]] = []
     for use_case in use_cases:
         try:
@@ -109,12 +111,13 @@ def run(
             if len(use_cases) == 1:
                 raise
             views.append(_said_no(pipeline, use_case, error))
-            continue
-        reports.append(report)
-        views.append({**record_view(report), "usecase": use_case.folder})
-        _write(reports, wanted.output, junit, markdown)
-    if not reports:
-        _write(reports, wanted.output, junit, markdown)
+            not_begun.append(NotBegun(pipeline, use_case.name, str(error)))
+        else:
+            reports.append(report)
+            views.append({**record_view(report), "usecase": use_case.folder})
+        _write(reports, not_begun, wanted.output, junit, markdown)
+    if not use_cases:
+        _write((), (), wanted.output, junit, markdown)
     code = worst(int(each["exit_code"]) for each in views)
     if as_json:
         view = {"pipeline": pipeline.name, "exit_code": code, "usecases": views}
@@ -208,12 +211,18 @@ def _say_begin(record: PipelineRecord, parts: PipelineParts) -> None:
         click.echo("     All of it was done for these files. Begin anew with --new.", err=True)
 
 
-def _write(reports: Sequence[StageReport], output: Path | None, junit: str | None, markdown: str | None) -> None:
+def _write(
+    reports: Sequence[StageReport],
+    not_begun: Sequence[NotBegun],
+    output: Path | None,
+    junit: str | None,
+    markdown: str | None,
+) -> None:
     """The reports over all use cases so far."""
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        write_atomic(output / "summary.md", render_markdown(reports))
+        write_atomic(output / "summary.md", render_markdown(reports, not_begun))
     if junit is not None:
-        write_atomic(Path(junit), render_junit(reports))
+        write_atomic(Path(junit), render_junit(reports, not_begun))
     if markdown is not None:
-        write_atomic(Path(markdown), render_markdown(reports))
+        write_atomic(Path(markdown), render_markdown(reports, not_begun))

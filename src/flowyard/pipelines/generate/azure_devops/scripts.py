@@ -89,9 +89,11 @@ fi
 COMMENT = (
     _HEAD
     + """\
+reports=()
 for report in "$FLOWYARD_REPORTS"/*/*/summary.md; do
-  if [ -f "$report" ]; then flowyard pipeline comment --file "$report"; fi
+  if [ -f "$report" ]; then reports+=(--file "$report"); fi
 done
+if [ "${#reports[@]}" -gt 0 ]; then flowyard pipeline comment --together pr "${reports[@]}"; fi
 """
 )
 

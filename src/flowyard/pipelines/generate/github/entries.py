@@ -47,11 +47,15 @@ case "$HEAD_BRANCH" in
 esac
 """
 _COMMENT = """\
+reports=()
 for report in "$RUNNER_TEMP"/reports/*/summary.md; do
   if [ -f "$report" ]; then
-    flowyard pipeline comment --file "$report"
+    reports+=(--file "$report")
   fi
 done
+if [ "${#reports[@]}" -gt 0 ]; then
+  flowyard pipeline comment --together pr "${reports[@]}"
+fi
 """
 _VERDICT = """\
 echo "Planned: $PLANNED, checked: $CHECKED"
