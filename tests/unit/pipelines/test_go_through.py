@@ -189,7 +189,8 @@ def test_hostile_words_are_literal_in_reports(said: str):
 
 
 def test_several_use_cases_begin_with_a_list(tmp_path: Path):
-    well, badly = run(parts(Commands(), tmp_path), tmp_path), run(parts(Commands({"data": 2}), tmp_path), tmp_path)
+    well = run(parts(Commands(), tmp_path / "well"), tmp_path / "well")
+    badly = run(parts(Commands({"data": 2}), tmp_path / "badly"), tmp_path / "badly")
     reports = [StageReport(DEV, replace(well, name="fine")), StageReport(DEV, replace(badly, name="ill"))]
     never = NotBegun(DEV, "never", "There is no version | of <it>.")
     text = render_markdown(reports, [never])
