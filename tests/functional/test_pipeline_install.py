@@ -11,7 +11,7 @@ from environments_helper import make_wheel
 from functional_helper import one_node_flow
 from pipeline_helper import Repository
 
-from flowyard.pipelines.packages import PYTEST
+from flowyard.pipelines.use_cases.packages import PYTEST
 
 
 @pytest.fixture

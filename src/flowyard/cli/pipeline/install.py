@@ -16,7 +16,7 @@ from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.printable import printable_text
 from flowyard.cli.pipeline.options import named_use_cases
 from flowyard.errors import OutsideError
-from flowyard.pipelines.packages import PYTEST, Packages, has_tests, required_packages
+from flowyard.pipelines.use_cases.packages import PYTEST, Packages, has_tests, required_packages
 
 __all__ = ["install"]
 
