@@ -69,29 +69,32 @@ def test_github_has_one_comment_that_is_updated(github: Job, apis: CommentApis):
 
 def test_reports_of_a_change_become_one_comment(github: Job, apis: CommentApis):
     """However many use cases it touches; what was stopped comes first, and nobody is left out for want of room."""
-    reports = []
     for number in range(40):
         said = "❌ Stopped" if number == 30 else "✅ Done"
         rows = "| a row of a report that is rather long |\n" * 60
-        text = f"<!-- flowyard pipeline: uc{number}.pr -->\n## {said}: uc{number} · pr\n\n{rows}"
-        (github.folder / f"{number}.md").write_text(text)
-        reports += ["--file", f"{number}.md"]
-    words = ("pipeline", "comment", "--together", "pr", *reports, "--file", "30.md", "--json")
+        folder = github.folder / "artifacts" / f"reports-{number}"
+        folder.mkdir(parents=True)
+        marker = f"<!-- flowyard pipeline: uc{number}.pr -->"
+        (folder / "summary.md").write_text(f"{marker}\n## {said}: uc{number} · pr\n\n{rows}")
+    again = github.folder / "artifacts" / "reports-30" / "uc30"
+    again.mkdir()
+    (again / "summary.md").write_text((again.parent / "summary.md").read_text())
+    words = ("pipeline", "comment", "--together", "pr", "--reports", "artifacts", "--json")
     for how in ("created", "unchanged"):
         done = flowyard_here(*words, cwd=github.folder, env=github.variables)
-        assert json.loads(done.stdout)["how"] == how, done.stderr
+        assert [each["how"] for each in json.loads(done.stdout)] == [how], done.stderr
     (body,) = (str(each["body"]) for each in apis.comments)
     assert body.startswith("<!-- flowyard pipeline: pr -->\n- ❌ Stopped: uc30 · pr\n- ✅ Done: uc0 · pr\n")
     assert len(body) < 65_536
     assert [body.count(f"## ✅ Done: uc{number} ·") for number in range(40) if number != 30] == [1] * 39
     assert body.index("## ❌ Stopped: uc30") < body.index("## ✅ Done: uc0")
-    one = flowyard_here(
-        "pipeline", "comment", "--together", "pr", "--file", "3.md", cwd=github.folder, env=github.variables
-    )
+    alone = ("pipeline", "comment", "--together", "pr", "--reports", "artifacts/reports-3")
+    one = flowyard_here(*alone, cwd=github.folder, env=github.variables)
     assert one.returncode == 0
     assert str(apis.comments[0]["body"]).startswith("<!-- flowyard pipeline: pr -->\n## ✅ Done: uc3 · pr\n")
-    for wrong in (words[:2] + words[4:], ("pipeline", "comment", "--together", "a -->", "--file", "3.md")):
-        assert flowyard_here(*wrong, cwd=github.folder, env=github.variables).returncode == 2
+    report = "artifacts/reports-3/summary.md"
+    for wrong in (("--together", "pr", "--file", report), ("--together", "a -->", "--reports", "artifacts")):
+        assert flowyard_here("pipeline", "comment", *wrong, cwd=github.folder, env=github.variables).returncode == 2
 
 
 def test_azure_devops_has_one_thread_that_is_updated(azure_devops: Job, apis: CommentApis):

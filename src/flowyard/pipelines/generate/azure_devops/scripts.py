@@ -5,7 +5,7 @@ No ``$(NAME)`` of Azure DevOps stands in them: that would be put into the text o
 
 from __future__ import annotations
 
-__all__ = ["ANSWER", "COMMENT", "INSTALL", "KEEP_HOME", "PACKAGES", "PLAN", "RUN", "SHOW", "TAKE_HOME"]
+__all__ = ["ANSWER", "BASE", "COMMENT", "INSTALL", "KEEP_HOME", "PACKAGES", "PLAN", "RUN", "SHOW", "TAKE_HOME"]
 
 _HEAD = """\
 set -euo pipefail
@@ -33,9 +33,27 @@ flowyard pipeline install "$FLOWYARD_USE_CASE"
 """
 )
 
+BASE = (
+    _HEAD
+    + """\
+target="${SYSTEM_PULLREQUEST_TARGETBRANCH:?}"
+git checkout --quiet --force --detach "refs/remotes/origin/${target#refs/heads/}"
+git clean --quiet -ffdx
+"""
+)
+
 PLAN = (
     _HEAD
     + """\
+if [ -z "${SYSTEM_PULLREQUEST_TARGETBRANCH:-}" ] && [ -n "$FLOWYARD_BRANCHES" ]; then
+  case " $FLOWYARD_BRANCHES " in
+    *" ${BUILD_SOURCEBRANCH#refs/heads/} "*) ;;
+    *)
+      echo "This pipeline is for: $FLOWYARD_BRANCHES" >&2
+      exit 1
+      ;;
+  esac
+fi
 target="${SYSTEM_PULLREQUEST_TARGETBRANCH:-}"
 source="${SYSTEM_PULLREQUEST_SOURCEBRANCH:-}"
 if [ "${target#refs/heads/}" = "$FLOWYARD_MAIN" ]; then
@@ -89,11 +107,7 @@ fi
 COMMENT = (
     _HEAD
     + """\
-reports=()
-for report in "$FLOWYARD_REPORTS"/*/*/summary.md; do
-  if [ -f "$report" ]; then reports+=(--file "$report"); fi
-done
-if [ "${#reports[@]}" -gt 0 ]; then flowyard pipeline comment --together pr "${reports[@]}"; fi
+flowyard pipeline comment --reports "$FLOWYARD_REPORTS" --together pr
 """
 )
 
