@@ -19,7 +19,6 @@ from flowyard.steps import StepRecord
 
 __all__ = [
     "MOST_CHARACTERS",
-    "NotBegun",
     "StageReport",
     "exit_code",
     "record_view",
@@ -48,15 +47,6 @@ class StageReport:
     experiment: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotBegun:
-    """A use case of which no stage could be run, such as one that was never deployed to dev; ``said`` is why."""
-
-    pipeline: Pipeline
-    name: str
-    said: str
-
-
 def record_view(report: StageReport) -> dict[str, Any]:
     """What machines get of a run: the names in it are a contract."""
     record = report.record
@@ -77,22 +67,23 @@ def record_view(report: StageReport) -> dict[str, Any]:
     }
 
 
-def exit_code(record: PipelineRecord) -> int:
-    """That of the first no; 4 while people are waited for."""
-    return record.exit_code or (4 if record.waits else 0)
+def exit_code(record: PipelineRecord, until: str | None = None) -> int:
+    """That of the first no; 4 while people are waited for, unless that is in a stage after ``until``."""
+    names = [step.name for step in record.steps]
+    reached = record.steps[: names.index(until) + 1] if until else record.steps
+    waits = any(step.state == "running" for step in reached) and record.waits
+    return record.exit_code or (4 if waits else 0)
 
 
-def render_markdown(
-    reports: Sequence[StageReport], not_begun: Sequence[NotBegun] = (), *, most: int = MOST_CHARACTERS
-) -> str:
+def render_markdown(reports: Sequence[StageReport], *, most: int = MOST_CHARACTERS) -> str:
     """The stages of each run, and below them what its experiment says; what does not fit is left out and told.
 
     Of several runs a list comes first, and those that were stopped are first of them.
     """
     reports = sorted(reports, key=lambda each: _ORDER.index(_said(each)))
     texts = [_stages_text(each) for each in reports]
-    if len(reports) + len(not_begun) > 1:
-        texts = [_overview(reports, not_begun), *texts]
+    if len(reports) > 1:
+        texts = [_overview(reports), *texts]
     room = most - sum(map(_size, texts)) - 200
     for place, each in enumerate(reports, start=len(texts) - len(reports)):
         more = _experiment_text(each.experiment)
@@ -103,11 +94,8 @@ def render_markdown(
     return "\n".join(texts)
 
 
-def render_junit(reports: Sequence[StageReport], not_begun: Sequence[NotBegun] = ()) -> bytes:
-    """The document in UTF-8: a suite for each run, a case for each stage; a stage that was not done is skipped.
-
-    What could not begin is an error.
-    """
+def render_junit(reports: Sequence[StageReport]) -> bytes:
+    """The document in UTF-8: a suite for each run, a case for each stage; a stage that was not done is skipped."""
     from xml.etree import ElementTree  # noqa: PLC0415 - only this form needs it
 
     root = ElementTree.Element("testsuites", name="flowyard pipeline")
@@ -120,11 +108,6 @@ def render_junit(reports: Sequence[StageReport], not_begun: Sequence[NotBegun] =
         }
         suite = ElementTree.SubElement(root, "testsuite", name=title, tests=str(len(cases)), **counts)
         suite.extend(cases)
-    for each in not_begun:
-        title, said = xml_text(f"{each.pipeline.name}: {each.name}"), xml_text(each.said)
-        suite = ElementTree.SubElement(root, "testsuite", name=title, tests="1", failures="0", errors="1", skipped="0")
-        case = ElementTree.SubElement(suite, "testcase", name="begin", classname=title)
-        ElementTree.SubElement(case, "error", message=said).text = said
     ElementTree.indent(root)
     document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -175,10 +158,10 @@ def _said(report: StageReport) -> str:
     return _STOPPED if "refused" in states else _DONE if states == {"done"} else _UNFINISHED
 
 
-def _overview(reports: Sequence[StageReport], not_begun: Sequence[NotBegun]) -> str:
+def _overview(reports: Sequence[StageReport]) -> str:
     """A line for each use case: what it came to, and of those that were stopped where and why."""
-    pipelines = dict.fromkeys([*(each.pipeline.name for each in not_begun), *(each.pipeline.name for each in reports)])
-    lines = [_overview_line(_STOPPED, each.name, "begin", each.said, "") for each in not_begun]
+    pipelines = dict.fromkeys(each.pipeline.name for each in reports)
+    lines = []
     for each in reports:
         steps = _told(each)
         last = next((step for step in steps if step.state != "done"), None)
