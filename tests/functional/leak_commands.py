@@ -178,6 +178,7 @@ COMMANDS: dict[str, Calls] = {
     "release show": (("leaking",),),
     "pipeline show": (("dev",), ("prod", "--json")),
     "pipeline plan": (("pr",), ("pr", "--changed-since", "{url}", "--json")),
+    "pipeline install": ((".", "--print"), ("no_such_use_case",)),
     "pipeline validate": ((".",), ("leaks", "--json")),
     "pipeline run": (("pr", "."), ("dev", ".", "--until", "register", "--no-wait", "--json"), ("prod", ".")),
     "pipeline report": (("pr", ".", "--output", "reports"), ("prod", ".", "--output", "reports")),

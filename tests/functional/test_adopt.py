@@ -207,8 +207,11 @@ def test_a_repository_of_the_template_stays_and_gets_what_it_lacks(tmp_path: Pat
     assert changed == {"letters/experiment.yaml", "letters/experiment.prod.yaml"}
     assert all(after[f"{name}.before-migration"] == before[name] for name in changed)
     assert set(after) - set(before) == {
-        "MIGRATION.md", "letters/deployment.yaml", *(f"{name}.before-migration" for name in changed)
-    }  # fmt: skip
+        "MIGRATION.md",
+        ".flowyard/.gitignore",
+        "letters/deployment.yaml",
+        *(f"{name}.before-migration" for name in changed),
+    }
     (environment,) = read_deploy_config(root / "letters").environments
     assert (environment.name, environment.target, environment.traffic) == ("dev", "azure-ml", 60)
     assert (environment.instances, environment.endpoint) == (2, "letters")

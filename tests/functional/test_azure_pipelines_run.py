@@ -96,14 +96,14 @@ def test_a_pull_request_misses_its_gate_passes_and_is_commented(
     assert (missed["check.check"], missed["check.comment"], missed["check"]) == ("Failed", "Succeeded", "Failed")
     assert "[exit code 3]" in azure.text
     (thread,) = apis.threads
-    assert thread["comments"][0]["content"].startswith("<!-- flowyard pipeline: shop.pr -->\n## ❌")
+    assert thread["comments"][0]["content"].startswith("<!-- flowyard pipeline: pr -->\n## ❌")
     assert "❌" in azure.summaries[0]
 
     azure.environment = {}
     passed = azure.run("pr", commit, **variables)
     assert set(passed.values()) == {"Succeeded"}, azure.text
     assert apis.threads == [thread], "one thread, whose comment is changed"
-    assert thread["comments"][0]["content"].startswith("<!-- flowyard pipeline: shop.pr -->\n## ✅")
+    assert thread["comments"][0]["content"].startswith("<!-- flowyard pipeline: pr -->\n## ✅")
     assert {"report.junit.xml", "validate.junit.xml"} <= {each.name for each in azure.published}
     assert TOKEN not in azure.text
     assert not list(azure.folder.rglob("pwned"))

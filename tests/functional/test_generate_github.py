@@ -265,7 +265,7 @@ def _comments_without_the_change(jobs: dict[str, Any]) -> None:
         if step.get("uses", "").startswith("actions/setup-python@"):
             assert "cache" not in step["with"]
         assert ("GITHUB_TOKEN" in step.get("env", {})) == (step["name"] == "Comment")
-    assert steps[-1]["run"] == 'flowyard pipeline comment --reports "$RUNNER_TEMP/reports"\n'
+    assert steps[-1]["run"] == 'flowyard pipeline comment --reports "$RUNNER_TEMP/reports" --together pr\n'
 
 
 def _jobs(workflows: dict[str, Any]) -> list[tuple[str, str, Any]]:

@@ -67,6 +67,36 @@ def test_github_has_one_comment_that_is_updated(github: Job, apis: CommentApis):
     assert apis.comments[120]["body"].endswith("third")
 
 
+def test_reports_of_a_change_become_one_comment(github: Job, apis: CommentApis):
+    """However many use cases it touches; what was stopped comes first, and nobody is left out for want of room."""
+    for number in range(40):
+        said = "❌ Stopped" if number == 30 else "✅ Done"
+        rows = "| a row of a report that is rather long |\n" * 60
+        folder = github.folder / "artifacts" / f"reports-{number}"
+        folder.mkdir(parents=True)
+        marker = f"<!-- flowyard pipeline: uc{number}.pr -->"
+        (folder / "summary.md").write_text(f"{marker}\n## {said}: uc{number} · pr\n\n{rows}")
+    again = github.folder / "artifacts" / "reports-30" / "uc30"
+    again.mkdir()
+    (again / "summary.md").write_text((again.parent / "summary.md").read_text())
+    words = ("pipeline", "comment", "--together", "pr", "--reports", "artifacts", "--json")
+    for how in ("created", "unchanged"):
+        done = flowyard_here(*words, cwd=github.folder, env=github.variables)
+        assert [each["how"] for each in json.loads(done.stdout)] == [how], done.stderr
+    (body,) = (str(each["body"]) for each in apis.comments)
+    assert body.startswith("<!-- flowyard pipeline: pr -->\n- ❌ Stopped: uc30 · pr\n- ✅ Done: uc0 · pr\n")
+    assert len(body) < 65_536
+    assert [body.count(f"## ✅ Done: uc{number} ·") for number in range(40) if number != 30] == [1] * 39
+    assert body.index("## ❌ Stopped: uc30") < body.index("## ✅ Done: uc0")
+    alone = ("pipeline", "comment", "--together", "pr", "--reports", "artifacts/reports-3")
+    one = flowyard_here(*alone, cwd=github.folder, env=github.variables)
+    assert one.returncode == 0
+    assert str(apis.comments[0]["body"]).startswith("<!-- flowyard pipeline: pr -->\n## ✅ Done: uc3 · pr\n")
+    report = "artifacts/reports-3/summary.md"
+    for wrong in (("--together", "pr", "--file", report), ("--together", "a -->", "--reports", "artifacts")):
+        assert flowyard_here("pipeline", "comment", *wrong, cwd=github.folder, env=github.variables).returncode == 2
+
+
 def test_azure_devops_has_one_thread_that_is_updated(azure_devops: Job, apis: CommentApis):
     others = [{"id": 1, "content": f"{MARKER}\nnot ours", "author": {"id": "eve"}}]
     apis.threads.append({"id": 1, "status": 1, "comments": others})

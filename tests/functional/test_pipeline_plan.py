@@ -95,6 +95,39 @@ def test_renamed_and_deleted_use_cases(repository: Repository):
     assert touched(repository) == []
 
 
+def test_what_cannot_be_read_holds_up_no_other(repository: Repository):
+    """Its own job says what is wrong."""
+    repository.write("cases/broken/experiment.yaml", "name: [\n")
+    repository.write("cases/example/experiment.yaml", "name: <experiment_name>\n")
+    repository.write("cases/triage/deployment.yaml", "environments: {prod: 7}\n")
+    base = repository.commit()
+    repository.write("requirements.txt", "httpx\n")
+    everything = ["cases/broken", "cases/example", "cases/shop", "cases/triage"]
+    assert touched(repository, base) == everything
+    assert touched(repository, base, "prod") == ["cases/shop", "cases/triage"]
+    asking = repository.here("pipeline", "plan", "prod", "--asking", "--json")
+    assert [each["usecase"] for each in json.loads(asking.stdout)["include"]] == ["cases/shop", "cases/triage"]
+    done = repository("pipeline", "run", "pr", "cases/example", "--until", "validate", "--json")
+    assert done.returncode == 2
+    done = repository.here("release", "run", "cases/example", "--env", "dev")
+    assert (done.returncode, "experiment.yaml:1" in done.stderr) == (2, True)
+    repository.write("pipelines.yaml", "leave_out: [cases/broken, cases/example]\n")
+    assert touched(repository, base) == ["cases/shop", "cases/triage"]
+    repository.write("pipelines.yaml", "use_cases: cases/shop\nleave_out: [../x]\n")
+    refused = repository.here("pipeline", "plan", "pr")
+    assert (refused.returncode, "leads out of the repository" in refused.stderr) == (2, True)
+    repository.write("pipelines.yaml", "use_cases: cases/shop\n")
+    assert touched(repository, base) == ["cases/shop"]
+
+
+def test_more_jobs_than_github_takes_are_told(repository: Repository):
+    for number in range(255):
+        repository.write(f"more/m{number}/experiment.yaml", f"name: m{number}\n")
+    done = repository.here("pipeline", "plan", "pr", "--json")
+    assert len(json.loads(done.stdout)["include"]) == 257
+    assert "at most 256 jobs" in done.stderr
+
+
 def test_names_of_files_and_deleted_use_cases_are_no_commands(repository: Repository):
     """A branch may bring and take away folders of any name; what CI systems carry out stands in their logs."""
     repository.use_case("other", folder="cases/##vso[task.setvariable variable=x]y")

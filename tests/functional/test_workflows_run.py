@@ -75,7 +75,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     assert set(forge.pull_request(feature).values()) == {"success"}
     assert LOGIN in forge.runner.text
     (comment,) = apis.comments
-    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ✅")
+    assert comment["body"].startswith("<!-- flowyard pipeline: pr -->\n## ✅")
 
     answered = forge.answering("approve", lambda workspace: workspace / ".flowyard")
     merged = forge.merge(feature, "development", "dev")

@@ -11,6 +11,8 @@ from flowyard.migration import Migration, survey_repository
 
 __all__ = ["plan_repository"]
 
+_HOME = ".flowyard"
+_IGNORED = b"# Runs and what is kept between them; schemas are for editors.\n*\n!.gitignore\n!schemas/\n!schemas/*\n"
 _LEFT = ("problem", "surprise", "later")
 
 
@@ -25,11 +27,21 @@ def plan_repository(path: Path) -> Adoption:
         migration.root,
         tuple(case.folder for case in migration.use_cases),
         False,
-        {PurePosixPath(each.place): each.text.encode() for each in deployments if each.text},
+        {
+            **_ignored(migration.root),
+            **{PurePosixPath(each.place): each.text.encode() for each in deployments if each.text},
+        },
         (*_used(migration), *(mapped for each in deployments for mapped in each.mapped)),
         _once((*_left(migration), *(left for each in deployments for left in each.left))),
         migration,
     )
+
+
+def _ignored(root: Path) -> dict[PurePosixPath, bytes]:
+    """What keeps runs out of the repository, where its own .gitignore does not."""
+    own, place = root / ".gitignore", PurePosixPath(_HOME) / ".gitignore"
+    said = own.read_text("utf-8", "replace") if own.is_file() else ""
+    return {} if _HOME in said or (root / place).exists() else {place: _IGNORED}
 
 
 def _used(migration: Migration) -> Iterator[Mapped]:

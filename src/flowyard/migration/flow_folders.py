@@ -12,6 +12,7 @@ from typing import Any
 from flowyard._util.suggest import known_names
 from flowyard.errors import FlowyardError, UserError
 from flowyard.flows.load import load_flow
+from flowyard.flows.model import FlexFlow
 from flowyard.migration.notes import Notes, looks_secret, read_structured, read_text
 from flowyard.migration.places import iter_files
 
@@ -70,10 +71,26 @@ def _check_init(file: Path, notes: Notes) -> None:
     variables = [_variable(name) for name, value in pairs if str(value).startswith("${")]
     if variables:
         message = f"Placeholders stand for {known_names(variables)}; one without a variable was passed on as its text."
-        advice = "Give the values: flowyard run create --init FILE, flowyard flow test --init FILE."
-        notes.add("replaced", file, 1, message, advice)
-    elif pairs:
-        notes.add("works", file, 1, "Holds init values.", "flowyard run create --init FILE reads it.")
+        notes.add("surprise", file, 1, message, "flow.flex.yaml takes ${env:NAME} for a variable.")
+    if not isinstance(data, Mapping) or not data:
+        return
+    left = [str(name) for name in data if name not in _sample_init(file.parent)]
+    if left:
+        message = f"Experiments and deployments do not read it, so {known_names(left)} would not be given."
+        notes.add("problem", file, 1, message, "Add to flow.flex.yaml: sample: {init: '${file:init.json}'}")
+    else:
+        notes.add("works", file, 1, "flow.flex.yaml has these init values under sample.init.")
+
+
+def _sample_init(folder: Path) -> Mapping[str, Any]:
+    """What the flow's own file gives its class, when nobody gives anything."""
+    for file in sorted(folder.glob("flow.flex.y*ml")):
+        try:
+            flow = load_flow(file)
+        except FlowyardError:
+            return {}  # the experiment that uses it says what is wrong
+        return flow.sample_init if isinstance(flow, FlexFlow) else {}
+    return {}
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

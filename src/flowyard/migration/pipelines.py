@@ -74,15 +74,17 @@ _PATTERNS = (
         r"platform_pr_dev|_pr_dev_workflow|_pr_dev_pipeline",
         "replaced",
         "The check of a pull request: it ran variants and evaluated nothing.",
-        "flowyard experiment run USE_CASE --env pr; exit code 1 says that lines failed.",
+        "flowyard pipeline run pr USE_CASE, also in CI: flowyard pipeline generate github, azure-devops or jenkins.",
     ),
     _pattern(
         r"platform_ci_dev|_ci_dev_workflow|_ci_dev_pipeline",
         "replaced",
         "The pipeline of a branch: register data, run, evaluate.",
-        "flowyard experiment run USE_CASE --env dev does the last two; gates in experiment.yaml decide.",
+        "flowyard pipeline run dev USE_CASE --until register does all three; gates in experiment.yaml decide.",
     ),
-    _pattern(r"platform_cd_dev", "replaced", "Continuous deployment.", "flowyard release USE_CASE --env dev"),
+    _pattern(
+        r"platform_cd_dev", "replaced", "Continuous deployment.", "flowyard pipeline run dev USE_CASE --from approval"
+    ),
 )
 
 
@@ -110,12 +112,15 @@ def check_pipeline(file: Path, notes: Notes) -> None:
     except UserError as error:
         notes.invalid(file, error)
         return
-    count = len(notes.found)
+    count, said = len(notes.found), set[str]()
     for number, line in [(1, file.stem), *enumerate(text.splitlines(), start=1)]:
         for module in _modules(line):
             _note_script(module, file, number, notes)
         for pattern in _PATTERNS:
             if pattern.text.search(line) and not line.lstrip().startswith("#"):
+                if pattern.kind == "replaced" and pattern.message in said:
+                    continue  # where it is replaced is the same for each line
+                said.add(pattern.message)
                 notes.add(pattern.kind, file, number, pattern.message, pattern.advice)
     if len(notes.found) == count:
         notes.add("works", file, 1, "Has no step of the template's own.", "Keep it.")

@@ -32,6 +32,7 @@ MOST_CHARACTERS = 60_000
 """GitHub refuses a comment of more than 65,536 characters."""
 
 _SIGNS = {"done": "✅", "refused": "❌", "running": "⏳", "waiting": "➖"}
+_STOPPED, _UNFINISHED, _DONE = _ORDER = ("❌ Stopped", "⏳ Not finished", "✅ Done")
 _COPIED = {"report.html": "experiment.html", "report.junit.xml": "experiment.junit.xml"}
 _FAILURES = frozenset({1, 3, 4})
 """Exit codes that say that something was not good enough; others say that it could not be found out."""
@@ -75,10 +76,16 @@ def exit_code(record: PipelineRecord, until: str | None = None) -> int:
 
 
 def render_markdown(reports: Sequence[StageReport], *, most: int = MOST_CHARACTERS) -> str:
-    """The stages of each run, and below them what its experiment says; what does not fit is left out and told."""
+    """The stages of each run, and below them what its experiment says; what does not fit is left out and told.
+
+    Of several runs a list comes first, and those that were stopped are first of them.
+    """
+    reports = sorted(reports, key=lambda each: _ORDER.index(_said(each)))
     texts = [_stages_text(each) for each in reports]
+    if len(reports) > 1:
+        texts = [_overview(reports), *texts]
     room = most - sum(map(_size, texts)) - 200
-    for place, each in enumerate(reports):
+    for place, each in enumerate(reports, start=len(texts) - len(reports)):
         more = _experiment_text(each.experiment)
         if _size(more) > room:
             more = "*The report of the experiment does not fit here: see experiment.html.*\n"
@@ -132,16 +139,42 @@ def _stage_view(pipeline: Pipeline, step: StepRecord) -> Mapping[str, Any]:
 def _stages_text(report: StageReport) -> str:
     """Stages that only tell of the others, as this text does, are left out of it unless they failed."""
     record = report.record
-    telling = {stage.name for stage in report.pipeline.stages if stage.always}
-    steps = [step for step in record.steps if step.name not in telling or step.state == "refused"]
-    states = {step.state for step in steps}
-    said = "❌ Stopped" if "refused" in states else "✅ Done" if states == {"done"} else "⏳ Not finished"
     marker = f"<!-- flowyard pipeline: {file_stem(record.name, report.pipeline.name)} -->"
-    title = f"## {said}: {literal(record.name, most=120)} · {report.pipeline.name}"
+    title = f"## {_said(report)}: {literal(record.name, most=120)} · {report.pipeline.name}"
     rows = [
-        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |" for step in steps
+        f"| {_SIGNS[step.state]} | {step.name} | {literal(step.said, most=300)} | {_seconds(step)} |"
+        for step in _told(report)
     ]
     return "\n".join([marker, title, "", *table_lines(["", "stage", "what came out", "took"]), *rows]) + "\n\n"
+
+
+def _told(report: StageReport) -> Sequence[StepRecord]:
+    telling = {stage.name for stage in report.pipeline.stages if stage.always}
+    return [step for step in report.record.steps if step.name not in telling or step.state == "refused"]
+
+
+def _said(report: StageReport) -> str:
+    states = {step.state for step in _told(report)}
+    return _STOPPED if "refused" in states else _DONE if states == {"done"} else _UNFINISHED
+
+
+def _overview(reports: Sequence[StageReport]) -> str:
+    """A line for each use case: what it came to, and of those that were stopped where and why."""
+    pipelines = dict.fromkeys(each.pipeline.name for each in reports)
+    lines = []
+    for each in reports:
+        steps = _told(each)
+        last = next((step for step in steps if step.state != "done"), None)
+        stage, why = (last.name, last.said) if last is not None else ("", "")
+        took = f"{sum(map(_time, steps)):.1f} s"
+        lines.append(_overview_line(_said(each), each.record.name, stage, why, took))
+    marker = f"<!-- flowyard pipeline: {file_stem(*pipelines)} -->"
+    table = table_lines(["", "use case", "stage", "why", "took"])
+    return "\n".join([marker, f"## {len(lines)} use cases · {', '.join(pipelines)}", "", *table, *lines]) + "\n\n"
+
+
+def _overview_line(said: str, name: str, stage: str, why: str, took: str) -> str:
+    return f"| {said} | {literal(name, most=120)} | {stage} | {literal(why, most=160)} | {took} |"
 
 
 def _experiment_text(folder: Path | None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.errors import NotFound
 from flowyard.gateway.config_file import GatewayFile
+from flowyard.pipelines.generate.settings_file import PipelinesFile
 from flowyard.production.alerts.policy_file import MonitoringFile
 from flowyard.schemas.ab import ab_schema
 from flowyard.schemas.deployment import deployment_schema
@@ -46,6 +47,7 @@ SCHEMAS: tuple[FileSchema, ...] = (
     FileSchema("ab", ("ab.yaml",), "A test of two versions in production", ab_schema),
     FileSchema("monitoring", ("monitoring.yaml",), "When people are told", lambda: model_schema(MonitoringFile)),
     FileSchema("gateway", ("gateway.yaml",), "One address before deployments", lambda: model_schema(GatewayFile)),
+    FileSchema("pipelines", ("pipelines.yaml",), "What CI files go by", lambda: model_schema(PipelinesFile)),
     FileSchema("simulation", ("simulation.yaml",), "How a simulated model answers", lambda: model_schema(RulesFile)),
     FileSchema("golden", ("golden.yaml",), "What a served flow has to answer", golden_schema),
     FileSchema("run", ("run.yaml",), "A run of a flow over data", run_schema),

@@ -139,6 +139,17 @@ def test_the_template_is_read_as_it_is(tmp_path: Path):
     assert all("deployment_config.json:" in each and "is not used" in each for each in config.warnings)
 
 
+def test_entries_that_nobody_filled_in_are_left_out(tmp_path: Path):
+    """The template comes with all three lists; who deploys to a web app leaves the others as they are."""
+    empty = {"ENV_NAME": "dev", "ENDPOINT_NAME": "", "DEPLOYMENT_VM_SIZE": "", "TEST_FILE_PATH": "sample-request.json"}
+    body = {**TEMPLATE, "azure_managed_endpoint": [empty], "kubernetes_endpoint": [empty]}
+    config = template(tmp_path, body)
+    assert config.find("dev").target == "azure-webapp"
+    assert [each for each in config.warnings if "ENDPOINT_NAME is not filled in" in each] == list(config.warnings)
+    assert len(config.warnings) == 2
+    assert template(tmp_path, {"kubernetes_endpoint": [empty]}).environments == ()
+
+
 def test_what_is_wrong_in_the_template_is_told(tmp_path: Path):
     entry = {"ENV_NAME": "dev", "CURRENT_DEPLOYMENT_TRAFFIC_ALLOCATION": "all", "TEST_FILE_PATH": "no.json"}
     with pytest.raises(UserError) as caught:

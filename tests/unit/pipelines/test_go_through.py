@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from flowyard.errors import UserError
 from flowyard.pipelines import PIPELINES
 from flowyard.pipelines.log import PipelineLog, PipelineRecord
-from flowyard.pipelines.report import StageReport, exit_code, record_view, render_junit, render_markdown, worst
+from flowyard.pipelines.report import (
+    StageReport,
+    exit_code,
+    record_view,
+    render_junit,
+    render_markdown,
+    worst,
+)
 from flowyard.pipelines.run import CommandDone, PipelineParts, begun, go_through, require_stage
 from flowyard.steps import StepRecord
 
@@ -207,6 +214,19 @@ def test_hostile_words_are_literal_in_reports(said: str):
     assert text.count("\n") == 7
     assert "##vso[" not in text
     render_junit([report]).decode("utf-8")
+
+
+def test_several_use_cases_begin_with_a_list(tmp_path: Path):
+    well = run(parts(Commands(), tmp_path / "well"), tmp_path / "well")
+    badly = run(parts(Commands({"data": 2}), tmp_path / "badly"), tmp_path / "badly")
+    reports = [StageReport(DEV, replace(well, name="fine")), StageReport(DEV, replace(badly, name="ill"))]
+    text = render_markdown(reports)
+    rows = [line.split(" | ") for line in text.splitlines()[5:7]]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("| ❌ Stopped", "ill", "data"),
+        ("| ✅ Done", "fine", ""),
+    ]
+    assert text.index("## ❌ Stopped: ill") < text.index("## ✅ Done: fine")
 
 
 def _refused(name: str, said: str) -> Sequence[Any]:

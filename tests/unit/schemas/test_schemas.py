@@ -27,6 +27,7 @@ from flowyard.flows.load import load_flow
 from flowyard.gateway.config_file import parse_gateway_file
 from flowyard.llm.cache.block import parse_cache_block
 from flowyard.llm.pacing.limits import read_limits
+from flowyard.pipelines.generate.settings_file import parse_ci_settings
 from flowyard.production.alerts.policy_file import parse_monitoring
 from flowyard.schemas import SCHEMAS, find_schema, schema_files
 from flowyard.schemas.models import described_keys
@@ -225,6 +226,24 @@ def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
+PIPELINES = {
+    "use_cases": "cases",
+    "leave_out": ["cases/old"],
+    "branches": {"development": "dev", "release": "rel/", "main": "trunk"},
+    "python": "3.12",
+    "install": {"version": "1.2.3", "extras": ["postgres"]},
+    "runners": ["ubuntu-latest"],
+    "environments": {"dev": "dev", "prod": "live"},
+    "notify": "ann@example.com",
+    "secrets": {"pr": ["A"], "dev": ["A", "B"], "prod": []},
+    "variables": {"pr": ["C"]},
+    "cloud": {"login": "azure", "client": "CLIENT", "service_connection": "azure"},
+    "home": "/srv/flowyard",
+    "approvers": ["ann@example.com"],
+    "groups": {"dev": "flows-dev", "prod": "flows-prod"},
+}
+
+
 def block_validator(name: str) -> jsonschema.Draft202012Validator:
     """Of one block of ``experiment.yaml``."""
     whole = find_schema("experiment").schema()
@@ -260,6 +279,7 @@ FILES: dict[str, tuple[Any, Callable[[Any, Path], Any]]] = {
     "gateway": (GATEWAY, lambda data, folder: parse_gateway_file(yaml_of(data, folder), {})),
     "ab": (AB, lambda data, folder: parse_policy(yaml_of(data, folder))),
     "monitoring": (MONITORING, lambda data, folder: parse_monitoring(yaml_of(data, folder), lambda: "f")),
+    "pipelines": (PIPELINES, lambda data, folder: parse_ci_settings(yaml_of(data, folder))),
     "simulation": (RULES, through_file(load_rules, "simulation.yaml")),
     "golden": (GOLDEN, through_file(read_golden, "golden.yaml")),
     "flowyard": (PROJECT, through_file(lambda path: read_config([path]), "flowyard.yaml")),
@@ -385,6 +405,7 @@ def test_every_key_of_a_model_has_its_words_and_no_other_has():
             found.setdefault(name, set()).update(part.get("properties", {}))
     roots = {
         "ExperimentSchema", "ApprovalBlock", "DeploymentFile", "GatewayFile", "AbFile", "MonitoringFile", "RulesFile",
+        "PipelinesFile",
     }  # fmt: skip
     others = {"run", "flow.dag", "flow.flex", "node"}
     assert {name: keys for name, keys in said.items() if name not in roots | others} == {

@@ -18,7 +18,7 @@ from flowyard.deploy.config.environment import DeployEnvironment
 from flowyard.deploy.config.read import read_deploy_config
 from flowyard.deploy.names import require_deployment_name, require_path_part
 from flowyard.deploy.targets import open_target
-from flowyard.errors import NotFound
+from flowyard.errors import NotFound, UserError
 from flowyard.registry.labels import require_name
 from flowyard.settings import inherited_environment
 
@@ -88,6 +88,10 @@ def use_case_name(path: Path) -> str:
     """
     folder = path if path.is_dir() else path.parent
     file = folder / "experiment.yaml"
-    body = read_yaml(file).data if file.is_file() else None
-    named = body.get("name") if isinstance(body, dict) else None
-    return require_name(str(named) if named else folder.resolve().name)
+    written = read_yaml(file) if file.is_file() else None
+    named = written.data.get("name") if written is not None and isinstance(written.data, dict) else None
+    try:
+        return require_name(str(named) if named else folder.resolve().name)
+    except UserError as error:
+        where = written.where("name") if written is not None and named else None
+        raise UserError(error.message, hint=error.hint, where=where) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,20 +13,31 @@ from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import NotFound, UserError
 from flowyard.pipelines.comments import find_place
-from flowyard.pipelines.comments.model import NotPermitted, fitted, marker_of
+from flowyard.pipelines.comments.model import NotPermitted, fitted, joined, marker_of
 from flowyard.pipelines.comments.received import find_reports
+from flowyard.pipelines.report import MOST_CHARACTERS
+from flowyard.pipelines.use_cases.matrix import MOST_JOBS
 
 __all__ = ["comment"]
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 @click.command()
 @click.option("--file", "path", metavar="FILE", help="A report of this job, such as summary.md.")
 @click.option("--reports", "folder", metavar="DIR", help="Artifacts with reports of other jobs, which are not trusted.")
+@click.option("--together", metavar="NAME", help="With --reports: one comment of this name, however many they are.")
 @click.option("--number", type=click.IntRange(1), metavar="N", help="The pull request (default: the job's).")
 @store_options
-def comment(path: str | None, folder: str | None, number: int | None, home: str | None, as_json: bool) -> None:
+def comment(
+    path: str | None,
+    folder: str | None,
+    together: str | None,
+    number: int | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
     """Put a report on the pull request as one comment, which the next one of the same report replaces.
 
     A job that may not comment, as that of a pull request from a fork, writes it to the job's summary only, and says so.
@@ -34,7 +46,9 @@ def comment(path: str | None, folder: str | None, number: int | None, home: str 
     environ = read_settings(home).environ
     if (path is None) == (folder is None):
         raise UserError("Which report?", hint="Either --file FILE or --reports DIR.")
-    texts = [_own(Path(path))] if path is not None else _received(Path(str(folder)))
+    if together is not None and (folder is None or not _NAME.fullmatch(together)):
+        raise UserError(f"There is no comment {together!a} to make.", hint="--reports DIR --together NAME")
+    texts = [_own(Path(path))] if path is not None else _received(Path(str(folder)), together)
     done = []
     for text in texts:
         done.append(_put(environ, text, number))
@@ -52,16 +66,17 @@ def _own(path: Path) -> str:
         raise NotFound(f"There is no report {path}.", hint=hint) from None
 
 
-def _received(folder: Path) -> list[str]:
-    """The texts of other jobs' reports; those that are none are told."""
+def _received(folder: Path, together: str | None) -> list[str]:
+    """The texts of other jobs' reports, or one of all of them; those that are none are told."""
     if not folder.is_dir():
         click.echo("nothing was commented: there are no reports", err=True)
         return []
-    found = find_reports(folder)
+    found = find_reports(folder) if together is None else find_reports(folder, most=MOST_JOBS)
     for each in found:
         if each.problem is not None:
             click.echo(f"{printable_text(each.place)} is left out: {each.problem}", err=True)
-    return [each.text for each in found if each.text is not None]
+    texts = [each.text for each in found if each.text is not None]
+    return [joined(texts, together, MOST_CHARACTERS)] if together is not None and texts else texts
 
 
 def _put(environ: Mapping[str, str], text: str, number: int | None) -> dict[str, str | None]:

@@ -50,7 +50,8 @@ def generate(system: str, check: bool, prints: bool, as_json: bool) -> int:
     if not drift:
         click.echo(f"{len(files)} files are as {SETTINGS_FILE} and the pipelines say.", err=True)
     elif check:
-        click.echo(f"{len(drift)} files differ. Write them: flowyard pipeline generate {system}", err=True)
+        differ = "1 file differs" if len(drift) == 1 else f"{len(drift)} files differ"
+        click.echo(f"{differ}. Write them: flowyard pipeline generate {system}", err=True)
     return ExitCode.GATE_NO if check and drift else ExitCode.DONE
 
 

@@ -12,6 +12,7 @@ _COMMANDS = {
     "run": ("flowyard.cli.pipeline.run:run", "Go through the stages of a pipeline; the same on a laptop as in CI."),
     "plan": ("flowyard.cli.pipeline.plan:plan", "Say which use cases a change touches, as a matrix for CI."),
     "show": ("flowyard.cli.pipeline.show:show", "Show the stages of a pipeline."),
+    "install": ("flowyard.cli.pipeline.install:install", "Install what the flows of use cases require."),
     "validate": ("flowyard.cli.pipeline.validate:validate", "Check all files of a use case, and run its tests."),
     "report": ("flowyard.cli.pipeline.report:report", "Write what the last run of a pipeline came to."),
     "answer": ("flowyard.cli.pipeline.answer:answer", "Write down what people said in a CI system to what was asked."),

@@ -13,6 +13,7 @@ from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config.read import has_environment
 from flowyard.errors import NotFound, UserError
+from flowyard.pipelines.generate import read_ci_settings
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.stages import PIPELINES
 from flowyard.pipelines.use_cases.changes import read_changes
@@ -20,7 +21,7 @@ from flowyard.pipelines.use_cases.find import EXPERIMENT_FILE, find_use_cases, r
 from flowyard.pipelines.use_cases.footprint import footprint
 from flowyard.pipelines.use_cases.touched import Touched, touched_use_cases
 
-__all__ = ["UseCase", "chosen_use_cases", "may_have_environment", "pipeline_argument", "touched_by"]
+__all__ = ["UseCase", "chosen_use_cases", "may_have_environment", "named_use_cases", "pipeline_argument", "touched_by"]
 
 _LONGEST = 80
 
@@ -64,16 +65,22 @@ def chosen_use_cases(pipeline: Pipeline, paths: Sequence[str], since: str | None
         raise UserError("Name use cases, or --changed-since, not both.")
     root = repository_root(Path.cwd())
     if paths:
-        return _distinct([_named(Path(path), root) for path in paths])
+        return named_use_cases(paths)
     if since is not None:
         return [use_case for use_case, _ in touched_by(pipeline, root, since)]
-    return _of_pipeline(pipeline, root, find_use_cases(root))
+    return _of_pipeline(pipeline, root, _all(root))
+
+
+def named_use_cases(paths: Sequence[str]) -> Sequence[UseCase]:
+    """The use cases at these paths, each once. Raises NotFound, UserError."""
+    root = repository_root(Path.cwd())
+    return _distinct([_named(Path(path), root) for path in paths])
 
 
 def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[UseCase, str | None]]:
     """The use cases that a change touches, each with the path because of which it is."""
     changes = read_changes(root, since)
-    known = find_use_cases(root)
+    known = _all(root)
     if changes.deleted:
         shown = ", ".join(ascii(each) for each in changes.deleted)
         print_warnings([f"Not there any more, and left out: {shown}. What is deployed of them serves on."])
@@ -85,6 +92,11 @@ def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[Use
     because = {each.use_case: each.because for each in touched}
     require_plain(because)
     return [(each, because[each.folder]) for each in _of_pipeline(pipeline, root, list(because))]
+
+
+def _all(root: Path) -> Sequence[str]:
+    settings = read_ci_settings(root)
+    return find_use_cases(root, settings.use_cases, settings.leave_out)
 
 
 def _of_pipeline(pipeline: Pipeline, root: Path, folders: Sequence[str]) -> Sequence[UseCase]:

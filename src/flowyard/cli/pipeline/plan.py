@@ -13,13 +13,13 @@ from flowyard.cli.pipeline.options import (
     pipeline_argument,
     touched_by,
 )
-from flowyard.cli.shared.output import print_json
+from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.cli.shared.tables import print_table
 from flowyard.deploy.config.read import read_deploy_config
 from flowyard.errors import UserError
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.use_cases.find import repository_root, require_plain
-from flowyard.pipelines.use_cases.matrix import azure_devops_matrix, github_matrix
+from flowyard.pipelines.use_cases.matrix import MOST_JOBS, azure_devops_matrix, github_matrix
 
 __all__ = ["plan"]
 
@@ -47,6 +47,9 @@ def plan(pipeline: Pipeline, since: str | None, below: str | None, asking: bool,
     if asking:
         listed = [(each, why) for each, why in listed if _asks(each, pipeline)]
     require_plain(each.folder for each, _ in listed)
+    if len(listed) > MOST_JOBS:
+        message = f"These are {len(listed)} use cases, and GitHub takes at most {MOST_JOBS} jobs from a matrix."
+        print_warnings([f"{message} Split the repository, or take parts of it: flowyard pipeline plan --below FOLDER"])
     if as_json:
         print_json(_FORMS[system]([(each.folder, each.name) for each, _ in listed]), indent=None)
         return

@@ -226,7 +226,12 @@ def _say_begin(record: PipelineRecord, parts: PipelineParts) -> None:
         click.echo("     All of it was done for these files. Begin anew with --new.", err=True)
 
 
-def _write(reports: Sequence[StageReport], output: Path | None, junit: str | None, markdown: str | None) -> None:
+def _write(
+    reports: Sequence[StageReport],
+    output: Path | None,
+    junit: str | None,
+    markdown: str | None,
+) -> None:
     """The reports over all use cases so far."""
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_json, user_prints_to_stderr
 from flowyard.cli.shared.tables import printable
 from flowyard.errors import ExitCode, NotFound, UserError
+from flowyard.evaluation.whole_run import eval_functions_flow, has_eval_functions
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.load import find_experiment_file, load_experiment
 from flowyard.experiments.model import Experiment
@@ -83,6 +84,9 @@ def _experiment(app: App, folder: Path, env: str | None, found: dict[Path, Exper
 
 
 def _flow(app: App, flow: Path, experiment: Experiment) -> str:
+    """Its variants; functions ``eval_*`` of a folder without a flow are only looked for, as they are called by runs."""
+    if has_eval_functions(flow):
+        return ", ".join(eval_functions_flow(flow, str(flow)).sample_init["functions"])
     declared = [ExperimentConnections(experiment, app.environ)]
     return ", ".join(asyncio.run(check_flow(app, flow, {}, declared)))
 

@@ -94,7 +94,11 @@ def _entries(
             continue
         for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
             if isinstance(entry, Mapping) and entry.get("ENV_NAME"):
-                yield key, index, entry
+                name = _KINDS[key].endpoint
+                if entry.get(name) or name not in entry:
+                    yield key, index, entry
+                else:  # as the template comes: whoever deploys to a web app leaves the other lists as they are
+                    warnings.append(f"{file.where(key, index)}: {name} is not filled in, so {key!r} is left out.")
             else:
                 problems.append(Problem("An entry is an object with ENV_NAME.", file.where(key, index)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -30,9 +30,13 @@ def prepare_nodes(flow: DagFlow, services: Services, only: str | None) -> list[S
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        problems = [Problem(error.message, error.where, error.hint) for error in errors]
-        raise FlowInvalid(f"{flow.file} cannot be run ({len(problems)} problems):", problems)
+        problems = list(dict.fromkeys(Problem(error.message, error.where, error.hint) for error in errors))
+        raise FlowInvalid(f"{flow.file} cannot be run ({_counted(problems)}):", problems)
     return steps
+
+
+def _counted(problems: Sequence[Problem]) -> str:
+    return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
 
 
 def _prepare_node(node: Node, flow: DagFlow, services: Services) -> Step:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CommentPlace", "NotPermitted", "Posted", "fitted", "marker_of"]
+__all__ = ["CommentPlace", "NotPermitted", "Posted", "fitted", "joined", "marker_of"]
 
 _MARKER = re.compile(r"<!-- flowyard[^\n]{0,200}-->")
 _USUAL = "<!-- flowyard -->"
@@ -43,9 +44,33 @@ def marker_of(text: str) -> str:
     return first if _MARKER.fullmatch(first) else _USUAL
 
 
+def joined(texts: Sequence[str], name: str, most: int) -> str:
+    """Reports of several use cases as one text, which is ``name``'s: what each came to, then each of them.
+
+    Those that were stopped are first. A report that is there twice counts as the later one is. Each gets its part of
+    ``most`` characters, so that no long one leaves others out.
+    """
+    latest: dict[str, str] = {}
+    for number, text in enumerate(texts):
+        marker = marker_of(text)
+        latest[marker if marker != _USUAL else str(number)] = text.lstrip().removeprefix(marker).strip("\n")
+    bodies = sorted(latest.values(), key=lambda body: (not body.startswith("## ❌"), body.startswith("## ✅")))
+    titles = [f"- {_title(body)}" for body in bodies] if len(bodies) > 1 else []
+    head = "\n".join([f"<!-- flowyard pipeline: {name} -->", *titles, *([""] if titles else [])])
+    share = (most - _size(head) - len(_CUT)) // max(len(bodies), 1)
+    return "\n".join([head, *(_shortened(f"{body}\n", share) for body in bodies)])
+
+
+def _title(body: str) -> str:
+    return body.split("\n", 1)[0].removeprefix("## ")[:200]
+
+
 def fitted(text: str, marker: str, most: int) -> str:
     """The text with its marker first, cut at the end of a line where it is too long."""
-    whole = text if text.lstrip().startswith(marker) else f"{marker}\n{text}"
+    return _shortened(text if text.lstrip().startswith(marker) else f"{marker}\n{text}", most)
+
+
+def _shortened(whole: str, most: int) -> str:
     if _size(whole) <= most:
         return whole
     kept, size = [], _size(_CUT)

@@ -29,10 +29,10 @@ class Received:
     problem: str | None = None
 
 
-def find_reports(folder: Path) -> Sequence[Received]:
+def find_reports(folder: Path, most: int = MOST_REPORTS) -> Sequence[Received]:
     """The reports below a folder of artifacts, in order of their folders. Links are not followed, to nowhere."""
     found = sorted(_places(folder, _DEPTH))
-    return [_received(folder, place) for place in found[:MOST_REPORTS]]
+    return [_received(folder, place) for place in found[:most]]
 
 
 def _places(folder: Path, depth: int) -> list[Path]:

@@ -78,16 +78,18 @@ class Cloud:
 class CiSettings:
     """What holds for all CI files of a repository; each name in it was checked to be plain when it was read.
 
-    ``use_cases`` is the folder below which use cases are looked for (``.`` is all). ``runners`` are labels of the
-    machines. ``environments`` are the CI system's names of ``dev`` and ``prod``. ``notify`` is the mail address that
-    the CI system itself tells, where it can. ``secrets`` and ``variables`` are names by pipeline environment (``pr``,
-    ``dev``, ``prod``): each becomes an environment variable of the stages. ``home`` is handed from job to job when it
+    ``use_cases`` is the folder below which use cases are looked for (``.`` is all), ``leave_out`` are folders in which
+    an ``experiment.yaml`` is none. ``runners`` are labels of the machines. ``environments`` are the CI system's names
+    of ``dev`` and ``prod``. ``notify`` is the mail address that the CI system itself tells, where it can. ``secrets``
+    and ``variables`` are names by pipeline environment (``pr``, ``dev``, ``prod``): each becomes an environment
+    variable of the stages. ``home`` is handed from job to job when it
     is relative; an absolute one is on the machine of the runner and stays there. ``approvers`` are those whom Azure
     DevOps or Jenkins itself lets answer, where the ledger's policy has a say of its own; nobody listed means whom it
     lets by default. ``groups`` are variable groups of Azure DevOps by environment.
     """
 
     use_cases: str = "."
+    leave_out: tuple[str, ...] = ()
     branches: Branches = Branches()
     python: str = "3.12"
     install: Install = field(default_factory=Install)

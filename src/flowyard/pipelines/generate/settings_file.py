@@ -16,7 +16,7 @@ from flowyard.errors import Problem
 from flowyard.pipelines.generate.model import Branches, CiSettings, Cloud, Install
 from flowyard.pipelines.stages import HOME_FOLDER
 
-__all__ = ["SETTINGS_FILE", "read_ci_settings"]
+__all__ = ["SETTINGS_FILE", "PipelinesFile", "parse_ci_settings", "read_ci_settings"]
 
 SETTINGS_FILE = "pipelines.yaml"
 
@@ -81,8 +81,11 @@ class _Cloud(_Strict):
     service_connection: _Named = "flowyard-azure"
 
 
-class _File(_Strict):
+class PipelinesFile(_Strict):
+    """``pipelines.yaml``"""
+
     use_cases: _Folder = "."
+    leave_out: list[_Folder] = []
     branches: _Branches = _Branches()
     python: _Python = "3.12"
     install: _Install = _Install()
@@ -105,14 +108,19 @@ def read_ci_settings(root: Path) -> CiSettings:
     path = root / SETTINGS_FILE
     if not path.exists():
         return CiSettings()
-    file = read_yaml(path)
-    return _made(parse_strictly(_File, file, lambda body: _more(body, file), says=_SAYS))
+    return parse_ci_settings(read_yaml(path))
 
 
-def _made(body: _File) -> CiSettings:
+def parse_ci_settings(file: YamlFile) -> CiSettings:
+    """The settings in a file. Raises UserError with every problem."""
+    return _made(parse_strictly(PipelinesFile, file, lambda body: _more(body, file), says=_SAYS))
+
+
+def _made(body: PipelinesFile) -> CiSettings:
     install = body.install
     return CiSettings(
         use_cases=body.use_cases,
+        leave_out=tuple(body.leave_out),
         branches=Branches(**body.branches.model_dump()),
         python=body.python,
         install=Install(install.version or __version__, tuple(install.extras), install.requirements),
@@ -128,21 +136,21 @@ def _made(body: _File) -> CiSettings:
     )
 
 
-def _more(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _more(body: PipelinesFile, file: YamlFile) -> Iterator[Problem]:
     """What is wrong although each value by itself is right."""
     if not body.runners:
         yield Problem("A job needs at least one label of a runner.", file.where("runners"), "runners: [ubuntu-latest]")
     if body.install.requirements and (body.install.version or body.install.extras):
         where = file.where("install", "requirements")
         yield Problem("Requirements already say which flowyard it is.", where, "Leave out 'version' and 'extras'.")
-    for place in (body.use_cases, body.home, body.install.requirements):
+    for place in (body.use_cases, *body.leave_out, body.home, body.install.requirements):
         if place is not None and ".." in place.split("/"):
             yield Problem(f"{place!r} leads out of the repository.", file.where())
     yield from _branch_problems(body, file)
     yield from _variable_problems(body, file)
 
 
-def _branch_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _branch_problems(body: PipelinesFile, file: YamlFile) -> Iterator[Problem]:
     names = list(body.branches.model_dump().values())
     if len(set(names)) != len(names):
         yield Problem("Each branch has a name of its own.", file.where("branches"))
@@ -151,7 +159,7 @@ def _branch_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
             yield Problem(f"{name!r} cannot be the name of a branch.", file.where("branches"))
 
 
-def _variable_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
+def _variable_problems(body: PipelinesFile, file: YamlFile) -> Iterator[Problem]:
     for key in ("secrets", "variables"):
         for env, listed in getattr(body, key).model_dump().items():
             for name in listed:
@@ -162,6 +170,6 @@ def _variable_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
         yield Problem(f"{name} is a secret and a variable.", file.where("variables"), "Name it once.")
 
 
-def _all_names(body: _File) -> tuple[list[list[str]], list[list[str]]]:
+def _all_names(body: PipelinesFile) -> tuple[list[list[str]], list[list[str]]]:
     """The secrets and the variables of all environments."""
     return list(body.secrets.model_dump().values()), list(body.variables.model_dump().values())

@@ -16,6 +16,7 @@ from flowyard.deploy.config.read import find_deploy_config, read_deploy_config
 from flowyard.deploy.endpoint_test.files import require_usable
 from flowyard.errors import FlowyardError
 from flowyard.pipelines.use_cases.footprint import iter_kept
+from flowyard.pipelines.use_cases.packages import PYTEST, has_tests
 from flowyard.reports.junit import xml_text
 
 __all__ = ["FileCheck", "checked", "file_checks", "junit_of_checks", "run_own_tests"]
@@ -59,10 +60,11 @@ def file_checks(folder: Path) -> Iterator[FileCheck]:
 def run_own_tests(folder: Path) -> FileCheck | None:
     """The use case's tests in ``tests/``; None where there are none."""
     tests = folder / "tests"
-    if not any(tests.glob("**/test_*.py")):
+    if not has_tests(folder):
         return None
     if find_spec("pytest") is None:
-        return FileCheck("tests", "failed", f"{tests} cannot be run: install pytest (pip install pytest).")
+        said = f"{tests} cannot be run: pytest is not installed.\npip install {PYTEST}"
+        return FileCheck("tests", "failed", said)
     return _program("tests", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], folder)
 
 
@@ -89,7 +91,8 @@ def _deployment(folder: Path) -> str:
     config = read_deploy_config(folder)
     for environment in config.environments:
         require_usable(environment.test)
-    return ", ".join(dict.fromkeys(each.name for each in config.environments))
+    named = ", ".join(dict.fromkeys(each.name for each in config.environments))
+    return named or "\n".join(["nothing of it is filled in, so nothing is deployed", *config.warnings])
 
 
 def _linted(folder: Path) -> FileCheck:

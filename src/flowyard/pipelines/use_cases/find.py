@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from flowyard._util.git import ask_git
 from flowyard.errors import UserError
@@ -23,15 +23,20 @@ def repository_root(near: Path) -> Path:
     return Path(top.removesuffix("\n")).resolve() if top else near.resolve()
 
 
-def find_use_cases(root: Path) -> Sequence[str]:
+def find_use_cases(root: Path, below: str = ".", leave_out: Iterable[str] = ()) -> Sequence[str]:
     """Their folders relative to ``root``, with ``/``, sorted; nothing is looked for in folders that begin with a dot.
 
-    A folder inside of a use case is none of its own.
+    ``below`` is the folder in which they are, ``leave_out`` are folders that have none, both relative to ``root``. A
+    folder inside of a use case is none of its own.
     """
-    found = []
-    for folder, folders, files in os.walk(root):
+    found, without = [], {PurePosixPath(each) for each in leave_out}
+    for folder, folders, files in os.walk(root / below):
+        place = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        if place in without:
+            folders.clear()
+            continue
         if EXPERIMENT_FILE in files:
-            found.append(Path(folder).relative_to(root).as_posix())
+            found.append(place.as_posix())
             folders.clear()
         folders[:] = sorted(each for each in folders if not each.startswith(".") and not is_never_kept(each))
     return sorted(found)

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["azure_devops_matrix", "github_matrix"]
+__all__ = ["MOST_JOBS", "azure_devops_matrix", "github_matrix"]
+
+MOST_JOBS = 256
+"""GitHub runs no workflow whose matrix has more."""
 
 
 def github_matrix(use_cases: Sequence[tuple[str, str]]) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from flowyard.errors import UserError
 
-__all__ = ["Entry", "Requirements", "read_requirements", "stood_in_for"]
+__all__ = ["Entry", "Requirements", "read_requirements", "stood_in_for", "without_password"]
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _PASSWORD = re.compile(r"://(?!git@)[^/@\s$]+@")
@@ -82,7 +82,12 @@ class Requirements:
 
     def shown(self) -> list[str]:
         """The packages for a person, without passwords."""
-        return [_PASSWORD.sub("://***@", entry.render()) for entry in self.packages]
+        return [without_password(entry.render()) for entry in self.packages]
+
+
+def without_password(line: str) -> str:
+    """A line for a person: of a URL's login only that there is one."""
+    return _PASSWORD.sub("://***@", line)
 
 
 def stood_in_for(name: str) -> bool:

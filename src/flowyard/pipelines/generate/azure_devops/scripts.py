@@ -5,7 +5,7 @@ No ``$(NAME)`` of Azure DevOps stands in them: that would be put into the text o
 
 from __future__ import annotations
 
-__all__ = ["ANSWER", "BASE", "COMMENT", "INSTALL", "KEEP_HOME", "PLAN", "RUN", "SHOW", "TAKE_HOME"]
+__all__ = ["ANSWER", "BASE", "COMMENT", "INSTALL", "KEEP_HOME", "PACKAGES", "PLAN", "RUN", "SHOW", "TAKE_HOME"]
 
 _HEAD = """\
 set -euo pipefail
@@ -25,6 +25,13 @@ python -m pip install --disable-pip-version-check %s
 """
 )
 """``%s`` are plain words."""
+
+PACKAGES = (
+    _HEAD
+    + """\
+flowyard pipeline install "$FLOWYARD_USE_CASE"
+"""
+)
 
 BASE = (
     _HEAD
@@ -100,7 +107,7 @@ fi
 COMMENT = (
     _HEAD
     + """\
-flowyard pipeline comment --reports "$FLOWYARD_REPORTS"
+flowyard pipeline comment --reports "$FLOWYARD_REPORTS" --together pr
 """
 )
 

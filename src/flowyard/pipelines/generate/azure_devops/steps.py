@@ -101,20 +101,29 @@ def _steps(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]:
     steps: list[Mapping[str, Any]] = [{"template": "flowyard-prepare.yml"}]
     if settings.hands_over_home:
         steps.append({"${{ if ne(parameters.takes, '') }}": _take_home(settings)})
+    packages = _packages(settings)
     run = _command(settings, pipeline, "Run the stages", scripts.RUN, _stage_values())
     answer = _command(settings, pipeline, "Write down what people said", scripts.ANSWER, _answer_values(settings))
     if any(stage.asks for stage in pipeline.stages):
         approved = {**answer, "condition": "and(succeeded(), eq(variables['people'], 'Succeeded'))"}
         steps.append({"${{ if eq(parameters.decision, 'approve') }}": [approved]})
         steps.append({"${{ if eq(parameters.decision, 'reject') }}": [answer]})
-        steps.append({"${{ if ne(parameters.decision, 'reject') }}": [run, *_publish()]})
+        steps.append({"${{ if ne(parameters.decision, 'reject') }}": [*packages, run, *_publish()]})
     elif pipeline.trigger == "pull_request":
-        steps += [*_unless_fork(settings, pipeline, run), *_publish()]
+        steps += [*packages, *_unless_fork(settings, pipeline, run), *_publish()]
     else:
-        steps += [run, *_publish()]
+        steps += [*packages, run, *_publish()]
     if settings.hands_over_home:
         steps.append({"${{ if eq(parameters.keeps, true) }}": _keep_home(settings)})
     return steps
+
+
+def _packages(settings: CiSettings) -> list[Mapping[str, Any]]:
+    """Nothing where everything has its hash: then it is in that file, too."""
+    if settings.install.requirements is not None:
+        return []
+    given = {"FLOWYARD_USE_CASE": "${{ parameters.usecase }}"}
+    return [{"bash": scripts.PACKAGES, "displayName": "Install what the use case requires", "env": given}]
 
 
 def _unless_fork(settings: CiSettings, pipeline: Pipeline, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:

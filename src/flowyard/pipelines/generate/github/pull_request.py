@@ -31,7 +31,7 @@ case "$HEAD_BRANCH" in
 esac
 """
 _COMMENT = """\
-flowyard pipeline comment --reports "$RUNNER_TEMP/reports"
+flowyard pipeline comment --reports "$RUNNER_TEMP/reports" --together pr
 """
 _VERDICT = """\
 echo "Planned: $PLANNED, checked: $CHECKED"

@@ -13,6 +13,9 @@ __all__ = ["all_secrets", "call_stages", "declared_secrets", "stages_workflow"]
 
 _ENVIRONMENTS = ("pr", "dev", "prod")
 
+_INSTALL = """\
+flowyard pipeline install "$USECASE"
+"""
 _RUN = """\
 flowyard pipeline run "$PIPELINE" "$USECASE" --from "$FROM" --until "$UNTIL" --output "$RUNNER_TEMP/reports"
 """
@@ -74,6 +77,9 @@ def call_stages(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any
 def _steps(settings: CiSettings) -> Iterable[Step]:
     yield checkout(ref=expression("inputs.ref"))
     yield from prepare(settings, cache=expression("inputs.environment == '' && 'pip' || ''"))
+    if settings.install.requirements is None:
+        given = {"USECASE": expression("inputs.usecase")}
+        yield {"name": "Install what the use case requires", "env": given, "run": _INSTALL}
     if settings.cloud.login == "azure":
         yield _login(settings)
     if settings.hands_over_home:

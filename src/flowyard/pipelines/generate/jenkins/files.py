@@ -82,19 +82,24 @@ def _begin(settings: CiSettings, pipeline: Pipeline, *, asks: bool) -> Lines:
     if asks:
         asking = output_of(scripts.ASKS % {"pipeline": pipeline.name, "below": below})
         known.append(f"env.FLOWYARD_ASKS = {asking}")
-    return [*clean, *shell(_install(settings)), *block("script", known)]
+    return [*clean, *shell(_install(settings)), *block("script", known), *_packages(settings, pipeline)]
 
 
 def _go_on(settings: CiSettings, pipeline: Pipeline) -> Lines:
     taken = ["unstash 'home'"] if settings.hands_over_home else []
     answer = shell(_filled(scripts.ANSWER, settings, pipeline, decision="approve"))
     said = [*block("script", block("if (env.FLOWYARD_BY)", answer))]
-    return [*shell(_install(settings)), *taken, *said]
+    return [*shell(_install(settings)), *_packages(settings, pipeline), *taken, *said]
 
 
 def _install(settings: CiSettings) -> str:
     words = " ".join(f'"{each}"' for each in settings.install.words)
     return scripts.INSTALL % {"python": settings.python, "words": words}
+
+
+def _packages(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    """Nothing where everything has its hash: then it is in that file, too."""
+    return shell(_filled(scripts.PACKAGES, settings, pipeline)) if settings.install.requirements is None else []
 
 
 def _filled(script: str, settings: CiSettings, pipeline: Pipeline, **words: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "PLAN", "STAGE"]
+__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "PACKAGES", "PLAN", "STAGE"]
 
 _READY = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
@@ -57,6 +57,14 @@ flowyard pipeline plan %(pipeline)s "${changed[@]}" %(below)s--asking --json \\
 """
     + _WORDS
 )
+
+PACKAGES = (
+    _READY
+    + """\
+flowyard pipeline install "${use_cases[@]}"
+"""
+)
+"""All use cases of a build have one Python, so that what they require has to go together."""
 
 STAGE = (
     _READY
