@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from flowyard.errors import StoreError
-from flowyard.production.exchanges.series import Window
-from flowyard.production.judging.model import Judgement, without_prompts
 from flowyard.production.records.instants import milliseconds, moment
+from flowyard.production.records.judgement import Judgement, without_prompts
+from flowyard.production.records.window import Window
 from flowyard.production.store.rows import column_text
 from flowyard.production.store.store import ProductionStore
 from flowyard.sessions.encoding import line_from_json, storable
