@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 from unittest.mock import patch
 
+from places import EXAMPLE
 from quick_commands import fits_here
 
 from flowyard.cli.main import main
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
 
 Completed = subprocess.CompletedProcess[str]
 Found = TypeVar("Found")

@@ -23,12 +23,12 @@ from functional_helper import (
     wait_until,
 )
 from gateway_helper import KEY, Answered, ask
+from places import DOCS
 
 from flowyard.deploy.targets import open_target
 
 __all__ = ["CURT", "FAILING", "KIND", "Greeting", "documented_commands"]
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 FLOW = """\
 inputs:
   question: {type: string}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
@@ -11,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from functional_helper import Project, ending, start_flowyard, wait_for_text
+from functional_helper import ASK_TEMPLATE, RULES, Project, ending, start_flowyard, wait_for_text
 
-__all__ = ["STREAM", "Answer", "Asking", "events", "serving"]
+__all__ = ["ASKED", "CHAT", "SSE", "STREAM", "Answer", "Asking", "chat_flow", "connection", "events", "serving"]
 
 STREAM = """\
 import asyncio
@@ -37,6 +39,28 @@ async def pieces(x):
         Path(f"{x}.ended").write_text("yes")
 """
 """A tool that streams one piece, and the other once there is a file ``open``; it says when the stream has ended."""
+
+
+CHAT = """\
+inputs:
+  question: {type: string, is_chat_input: true}
+  chat_history: {type: list, is_chat_history: true, default: []}
+  tone: {type: string, default: plain}
+outputs:
+  answer: {type: string, reference: "${ask.output}", is_chat_output: true}
+  seen: {type: list, reference: "${inputs.chat_history}"}
+  tone: {type: string, reference: "${inputs.tone}"}
+nodes:
+- name: ask
+  type: llm
+  source: {type: code, path: ask.jinja2}
+  inputs: {model: small, deployment_name: small, question: "${inputs.question}"}
+  connection: my_model
+  api: chat
+"""
+ASKED = "What is the capital of Latvia?"
+"""A question to ``chat_flow``, which answers about the capital."""
+SSE = {"Accept": "text/event-stream"}
 
 
 @dataclass
@@ -82,3 +106,12 @@ def serving(project: Project, flow: str, *more: str, env: dict[str, str] | None 
 
 def events(text: str) -> list[Any]:
     return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part.startswith("data: ")]
+
+
+def chat_flow(project: Project) -> str:
+    project.write("rules.yaml", RULES)
+    return project.flow("talk", CHAT, ask_jinja2=ASK_TEMPLATE)
+
+
+def connection(ask: Asking) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(ask.url).netloc, timeout=60)

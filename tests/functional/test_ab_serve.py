@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from functional_helper import PATIENCE_S, ending, flowyard_here, start_flowyard, wait_for_text
 from gateway_helper import Answered, ask
+from places import ROOT
 from ruamel.yaml import YAML
 
 KEY = "decision-key-of-the-tests"
@@ -142,7 +143,7 @@ def test_only_who_has_the_key_learns_anything(room: Room):
     assert "FLOWYARD_AB_KEY is not set" in done.stderr
 
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "argo" / "rollouts-1.8.json").read_text())
+SCHEMA = json.loads((ROOT / "tests" / "schemas" / "argo" / "rollouts-1.8.json").read_text())
 WORDS = ("--address", "http://flowyard-ab.flows.svc:8903/", "--secret", "ab-key/key", "--workload", "triage")
 
 

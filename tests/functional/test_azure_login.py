@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".azure-sdk" / "venv" / "bin" / "python"
 SCRIPT = ROOT / "tests" / "fakes" / "azure_account" / "log_in.py"
 APPLICATION = {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": "the-application"}

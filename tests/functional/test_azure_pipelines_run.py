@@ -13,8 +13,8 @@ import pytest
 from azure_pipeline_runner import AzurePipelineRunner
 from comment_apis import TOKEN, CommentApis, comment_apis
 from pipeline_helper import Repository
+from places import EXAMPLE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
 KEY = base64.b64encode(bytes(range(32))).decode()
 TEAM = {
     "Build.RequestedFor": "Ann",

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from azure_ml import FakeAzure, Seen, running_azure
+from places import ROOT
 from registry_contract import draft
 
 from flowyard.azure.signature import container_signature
@@ -24,7 +25,6 @@ from flowyard.deploy.targets.azure_ml.bodies import deployment_body, endpoint_bo
 from flowyard.deploy.targets.azure_ml.workspace import find_workspace
 from flowyard.registry.stores.azure_ml import open_store
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".azure-sdk" / "venv" / "bin" / "python"
 SCRIPT = ROOT / "tests" / "fakes" / "azure_ml" / "official_package.py"
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from functional_helper import Project, clean_environment
+from places import ROOT
 from ruamel.yaml import YAML
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reports.md"
+PAGE = ROOT / "docs" / "reports.md"
 EXPERIMENT = """\
 name: my_experiment
 flow: echo

@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from places import HELPERS
 
 OPERATIONS = {"open", "write", "fsync", "replace", "unlink", "mkdir", "link", "rename"}
 SQL = {"sql BEGIN IMMEDIATE", "sql COMMIT"}
@@ -57,7 +57,7 @@ def ended_well(attempt: dict[str, Any]) -> bool:
 
 def tried(scenario: str, most: int) -> list[dict[str, Any]]:
     """The attempts, in memory where there is some, because its fsync takes no time."""
-    words = [sys.executable, str(Path(__file__).with_name("command_fault_points.py")), scenario]
+    words = [sys.executable, str(HELPERS / "command_fault_points.py"), scenario]
     with TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         done = subprocess.run([*words, folder, str(most)], capture_output=True, text=True, check=False, timeout=300)
     print(done.stderr)

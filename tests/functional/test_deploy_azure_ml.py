@@ -17,7 +17,6 @@ from azure_ml import FakeAzure, Fault, running_azure
 from deploy_helper import Shop, asked_all_the_time
 from functional_helper import Completed, start_flowyard
 
-ROOT = Path(__file__).parents[2]
 DEPLOYMENT = """\
 environments:
   dev:

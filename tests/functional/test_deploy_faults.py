@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from deploy_helper import asked_all_the_time
+from places import HELPERS
 
 ATTEMPTS = 4
 """How many kills are tried here; more of them: ``python deploy_fault_points.py FOLDER 60``."""
@@ -17,7 +18,7 @@ ATTEMPTS = 4
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each attempt is a forked process")
 def test_a_kill_at_every_step(tmp_path: Path):
-    words = [sys.executable, str(Path(__file__).with_name("deploy_fault_points.py")), str(tmp_path), str(ATTEMPTS)]
+    words = [sys.executable, str(HELPERS / "deploy_fault_points.py"), str(tmp_path), str(ATTEMPTS)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().strip()

@@ -15,6 +15,7 @@ import pytest
 import urllib3.connection
 from functional_helper import clean_environment
 from kubernetes_api import Fault
+from places import HELPERS
 from traffic_helper import TrafficShop, deployed_shop
 
 from flowyard.errors import ExitCode
@@ -184,7 +185,7 @@ def test_copies_end_with_their_deployment(shop: TrafficShop):
 def test_killed_at_each_write_a_second_run_recovers(shop: TrafficShop):
     """F9; more attempts than these 6: ``python traffic_fault_points.py HOME ATTEMPTS``."""
     shop.approve_version(2)
-    words = [sys.executable, str(Path(__file__).with_name("traffic_fault_points.py")), str(shop.home), "6"]
+    words = [sys.executable, str(HELPERS / "traffic_fault_points.py"), str(shop.home), "6"]
     environment = clean_environment(shop.variables())
     done = subprocess.run(
         words, check=False, cwd=shop.root, env=environment, capture_output=True, text=True, timeout=240

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fault_points import LINES, Scene
 from functional_helper import Completed, Project, clean_environment, read_jsonl
+from places import HELPERS
 
 from flowyard.errors import StoreError
 from flowyard.records import RunRecord
@@ -35,7 +36,7 @@ def memory() -> Iterator[Path]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each attempt is a forked process")
 @pytest.mark.parametrize("scenario", ["create", "resume"])
 def test_a_fault_at_every_place(memory: Path, scenario: str):
-    words = [sys.executable, str(Path(__file__).with_name("fault_points.py")), scenario, str(memory)]
+    words = [sys.executable, str(HELPERS / "fault_points.py"), scenario, str(memory)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     attempts = json.loads(done.stdout)

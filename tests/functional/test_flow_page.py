@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from bench.browser_page import BROWSER, BrowserPage, in_browser
 from functional_helper import ASK_TEMPLATE, RULES, Project, one_node_flow
-from serve_helper import serving
-from test_flow_serve_use import ASKED, CHAT
+from serve_helper import ASKED, CHAT, serving
 
 pytestmark = pytest.mark.skipif(not BROWSER.exists(), reason=f"no browser at {BROWSER}")
 

@@ -16,8 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from functional_helper import Project, one_node_flow, wait_until
-from serve_helper import serving
-from test_flow_serve_use import chat_flow
+from serve_helper import chat_flow, serving
 
 from flowyard.engine import prepare
 from flowyard.flows.load import load_flow

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from functional_helper import Project, one_node_flow, wait_for_text
-from serve_helper import STREAM, Asking, serving
+from serve_helper import SSE, STREAM, Asking, connection, serving
 
 GATE = """\
 from pathlib import Path
@@ -27,15 +27,10 @@ def work(x: str):
         time.sleep(0.01)
     return x
 """
-SSE = {"Accept": "text/event-stream"}
 
 
 def gate_flow(project: Project, code: str = GATE) -> Path:
     return project.root / project.flow("gate", one_node_flow({"x": "string"}), work_py=code)
-
-
-def connection(ask: Asking) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(ask.url).netloc, timeout=60)
 
 
 def test_more_than_fit_are_refused_at_once_and_the_others_answered(project: Project):

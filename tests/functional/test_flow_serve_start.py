@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from functional_helper import Project, ending, one_node_flow, start_flowyard, wait_for_text
-from serve_helper import serving
-from test_flow_serve_limits import SSE, STREAM
+from serve_helper import SSE, STREAM, serving
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -10,35 +10,12 @@ from typing import Any
 
 import pytest
 from counting_server import counting_server
-from functional_helper import ASK_TEMPLATE, RULES, Project, one_node_flow
-from serve_helper import Asking, events, serving
+from functional_helper import Project, one_node_flow
+from serve_helper import ASKED, CHAT, Asking, chat_flow, events, serving
 
 from flowyard.serving import ServingSettings, make_service
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-CHAT = """\
-inputs:
-  question: {type: string, is_chat_input: true}
-  chat_history: {type: list, is_chat_history: true, default: []}
-  tone: {type: string, default: plain}
-outputs:
-  answer: {type: string, reference: "${ask.output}", is_chat_output: true}
-  seen: {type: list, reference: "${inputs.chat_history}"}
-  tone: {type: string, reference: "${inputs.tone}"}
-nodes:
-- name: ask
-  type: llm
-  source: {type: code, path: ask.jinja2}
-  inputs: {model: small, deployment_name: small, question: "${inputs.question}"}
-  connection: my_model
-  api: chat
-"""
-ASKED = "What is the capital of Latvia?"
-
-
-def chat_flow(project: Project) -> str:
-    project.write("rules.yaml", RULES)
-    return project.flow("talk", CHAT, ask_jinja2=ASK_TEMPLATE)
 
 
 def records(folder: Path) -> list[dict[str, Any]]:

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from functional_helper import Project, ending, one_node_flow, start_flowyard, wait_for_text, wait_until
-from serve_helper import Asking, serving
-from test_flow_serve_limits import SSE, STREAM, connection
+from serve_helper import SSE, STREAM, Asking, connection, serving
 
 from flowyard.errors import UserError
 from flowyard.serving import ServingSettings

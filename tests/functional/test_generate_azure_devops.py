@@ -12,30 +12,14 @@ from typing import Any
 
 import pytest
 from azure_pipeline_runner import expand
+from ci_settings import SETTINGS
 from functional_helper import flowyard_here
 from ruamel.yaml import YAML
 
 from flowyard.pipelines.generate.azure_devops import files
-from flowyard.pipelines.generate.model import Branches, CiSettings, Cloud, Install
 from flowyard.pipelines.stages import PIPELINES
 
 TOOLS = Path(sys.executable).parent
-SETTINGS = {
-    "defaults": CiSettings(),
-    "azure": CiSettings(
-        use_cases="cases",
-        branches=Branches("develop", "rel-", "trunk"),
-        cloud=Cloud(login="azure", service_connection="flowyard-shop"),
-        secrets={"dev": ("AOAI_API_KEY",), "prod": ("AOAI_API_KEY",)},
-        variables={"dev": ("AOAI_API_BASE",)},
-        notify="team@example.com",
-        approvers=("ann@example.com", "bob@example.com"),
-        runners=("own pool", "gpu"),
-    ),
-    "own machine": CiSettings(
-        home="/srv/flowyard", install=Install(requirements="requirements/ci.txt"), groups={"pr": "a", "dev": "b"}
-    ),
-}
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from functional_helper import Completed, flowyard_here
+from places import ROOT
 from ruamel.yaml import YAML
 from workflow_files import (
     actionlint_findings,
@@ -24,7 +25,7 @@ from flowyard import __version__
 from flowyard.pipelines.generate.github.actions import locked_actions
 from flowyard.pipelines.stages import PIPELINES
 
-ACTION = Path(__file__).resolve().parents[2] / "ci" / "github" / "action.yml"
+ACTION = ROOT / "ci" / "github" / "action.yml"
 SETTINGS = {
     "defaults": None,
     "azure": """\

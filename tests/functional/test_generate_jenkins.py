@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from ci_machine import WHERE_FLOWYARD_IS, git, put_program
+from ci_settings import SETTINGS
 from functional_helper import clean_environment
 from jenkins_files import JenkinsScript, blocks, scripts
 from pipeline_helper import DEPLOYMENT, Repository
-from test_generate_azure_devops import SETTINGS
 
 from flowyard.pipelines.generate.jenkins import files
 from flowyard.pipelines.stages import PIPELINES

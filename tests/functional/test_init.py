@@ -10,11 +10,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 from functional_helper import flowyard, flowyard_here
+from places import ROOT
 
 import flowyard as flowyard_package
 from flowyard.errors import ExitCode
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def git(folder: Path, *words: str) -> str:

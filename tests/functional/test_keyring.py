@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from functional_helper import Project, all_text, clean_environment, one_node_flow
+from places import HELPERS
 
 from flowyard.errors import OutsideError, StoreError
 from flowyard.llm import ConnectionStore
@@ -45,7 +46,7 @@ class Ring:
         self.file = folder / "ring.json"
         self.env = {
             "PYTHON_KEYRING_BACKEND": "file_keyring.FileKeyring",
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")]),
             "RING_FILE": str(self.file),
         }
         project.write("connection.yaml", YAML)

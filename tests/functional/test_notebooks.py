@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from functional_helper import EXAMPLE, clean_environment
+from places import HELPERS
 
 NOTEBOOKS = EXAMPLE.parent / "notebooks"
-EXECUTE = Path(__file__).with_name("execute_notebook.py")
+EXECUTE = HELPERS / "execute_notebook.py"
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from functional_helper import Project, clean_environment
-from serve_helper import serving
-from test_flow_serve_use import ASKED, chat_flow
+from places import ROOT
+from serve_helper import ASKED, chat_flow, serving
 
-SDKS = Path(__file__).resolve().parents[2] / ".sdks"
+SDKS = ROOT / ".sdks"
 
 pytestmark = [
     pytest.mark.sdks,

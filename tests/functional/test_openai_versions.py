@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 from functional_helper import Project, clean_environment, one_node_flow
+from places import ROOT
 
-SDKS = Path(__file__).resolve().parents[2] / ".sdks"
+SDKS = ROOT / ".sdks"
 
 pytestmark = [
     pytest.mark.sdks,

@@ -12,47 +12,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flows_in_process import opened, outputs_of, run_flow
 from functional_helper import ECHO_TOOL, Project, clean_environment, one_node_flow
+from places import HELPERS
 
 from flowyard._util.aio import run_blocking
-from flowyard.engine import LineRunner, prepare
-from flowyard.flows.load import load_flow
-from flowyard.llm.connections import Connections
-from flowyard.records import LineResult, LineTask
 
 VARIABLE = "FLOWYARD_TEST_WHO"
-
-
-def no_provider(connection: Any) -> Any:
-    raise AssertionError("these flows call no model")
-
-
-async def opened(folder: Path) -> LineRunner:
-    return await prepare(load_flow(folder), Connections([]), no_provider)
-
-
-async def outputs_of(runner: LineRunner, values: Iterable[Any]) -> list[Any]:
-    """The output ``out`` of each line, all lines at once."""
-    lines = await asyncio.gather(*(runner.run_line(LineTask(n, {"x": value})) for n, value in enumerate(values)))
-    return [output(line) for line in lines]
-
-
-def output(line: LineResult) -> Any:
-    assert line.error is None, line.error
-    return line.outputs["out"]
-
-
-async def run_flow(folder: Path, value: Any) -> Any:
-    runner = await opened(folder)
-    try:
-        return (await outputs_of(runner, [value]))[0]
-    finally:
-        await runner.close()
 
 
 # 12: concurrent sub-flows clash, because the working directory is the process's
@@ -303,13 +274,13 @@ def test_environment_variables_do_not_leak_into_the_next_run(project: Project) -
     )
     project.flow("second", one_node_flow({"x": "string"}), work_py=read)
     program = (
-        "import asyncio\nfrom pathlib import Path\nfrom test_pains_isolation import run_flow\n"
+        "import asyncio\nfrom pathlib import Path\nfrom flows_in_process import run_flow\n"
         "print([asyncio.run(run_flow(Path(name), '1')) for name in ('first', 'second', 'first', 'second')])\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         cwd=project.root,
-        env=clean_environment({"PYTHONPATH": str(Path(__file__).parent)}),
+        env=clean_environment({"PYTHONPATH": str(HELPERS)}),
         capture_output=True,
         text=True,
         check=False,
@@ -404,7 +375,7 @@ def test_23_a_script_of_its_own_ends_by_itself(project: Project) -> None:
     folder = project.root / project.echo_flow()
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom flowyard._util.aio import run_blocking\n"
-        "from test_pains_isolation import run_flow\n"
+        "from flows_in_process import run_flow\n"
         f"folder = Path({str(folder)!r})\n"
         "async def cell():\n"
         "    return run_blocking(run_flow(folder, 'sync')), await run_flow(folder, 'awaited')\n"
@@ -412,7 +383,7 @@ def test_23_a_script_of_its_own_ends_by_itself(project: Project) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        env=clean_environment({"PYTHONPATH": str(Path(__file__).parent)}),
+        env=clean_environment({"PYTHONPATH": str(HELPERS)}),
         capture_output=True,
         text=True,
         check=False,

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from functional_helper import EXAMPLE, clean_environment
+from functional_helper import clean_environment
+from places import ROOT
 
-ROOT = EXAMPLE.parents[1]
 SNIPPETS = [
     code
     for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text("utf-8"), re.DOTALL)

@@ -24,6 +24,7 @@ from functional_helper import (
     start_flowyard,
     wait_until,
 )
+from places import HELPERS
 
 NODES = 3
 ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -104,7 +105,7 @@ class Nodes:
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     folder = Path("/tmp") / f"fy-{os.getpid()}"  # Ray's sockets are below it, and their paths must be short
     mark = str(folder)
-    script = Path(__file__).with_name("ray_nodes.py")
+    script = HELPERS / "ray_nodes.py"
     log = (tmp_path_factory.mktemp("ray") / "log").open("w+")
     try:
         with (

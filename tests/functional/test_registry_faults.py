@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from functional_helper import flowyard
+from places import HELPERS
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each attempt is a forked process")
 @pytest.mark.parametrize(("scenario", "least"), [("first", 20), ("second", 12)])
 def test_a_fault_at_every_place(scenario: str, least: int):
-    words = [sys.executable, str(Path(__file__).with_name("registry_fault_points.py")), scenario]
+    words = [sys.executable, str(HELPERS / "registry_fault_points.py"), scenario]
     with TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as memory:
         done = subprocess.run([*words, memory], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

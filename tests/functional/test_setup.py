@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from ci_machine import git
 from functional_helper import Completed, clean_environment, flowyard_here
+from places import DOCS
 
 TOOLS = Path(sys.executable).parent
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 GITHUB = ("github", "--repository", "acme/flows", "--approver", "ann")
 DEVOPS = ("azure-devops", "--organization", "acme", "--project", "shop", "--repository", "flows")
 DEVOPS = (*DEVOPS, "--approver", "ann@example.com")

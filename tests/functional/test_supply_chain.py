@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from functional_helper import flowyard_here
+from places import ROOT
 from workflow_files import zizmor_findings
 
 from flowyard.pipelines.generate.github.actions import locked_actions
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 USES = re.compile(r"^\s*(?:- )?uses:\s*(\S+)[ \t]*(?:#\s*(\S+))?", re.MULTILINE)
 PINNED = re.compile(r"[a-zA-Z0-9][-.\w]*(?:\[[\w,-]+\])?==[^\s;]+(?: ?;[^\\]+)?(?: --hash=sha256:[0-9a-f]{64})+")

