@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure_pipeline_expressions import Expressions
-from ci_machine import WHERE_FLOWYARD_IS, git, put_program
+from ci_machine import WHERE_FLOWYARD_IS, put_program
 from functional_helper import clean_environment
+from git_helper import git
 
 if TYPE_CHECKING:
     from azure_pipeline_runner import AzurePipelineRunner

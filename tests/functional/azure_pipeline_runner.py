@@ -16,7 +16,7 @@ from typing import Any
 
 from azure_pipeline_expressions import Expressions
 from azure_pipeline_machine import Machine
-from ci_machine import git
+from git_helper import git
 from ruamel.yaml import YAML
 
 __all__ = ["AzurePipelineRunner", "expand"]

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from functional_helper import one_node_flow
+
 from flowyard.abc import Target
 from flowyard.deploy.model import WantedDeployment
 from flowyard.deploy.targets import open_target
@@ -20,17 +22,7 @@ from flowyard.deploy.targets import open_target
 __all__ = ["ENDPOINT", "Crowd", "crowd", "deployed", "raw_answer", "wanted"]
 
 ENDPOINT = "loads-dev"
-FLOW = """\
-inputs:
-  x: {type: string}
-outputs:
-  out: {type: string, reference: "${work.output}"}
-nodes:
-- name: work
-  type: python
-  source: {type: code, path: work.py}
-  inputs: {x: "${inputs.x}"}
-"""
+FLOW = one_node_flow({"x": "string"})
 TOOL = "from promptflow.core import tool\n\n\n@tool\ndef work(x: str):\n    return x\n"
 PATIENCE_S = 120
 

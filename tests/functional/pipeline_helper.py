@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from deploy_helper import GOLDEN
-from functional_helper import Completed, clean_environment, flowyard, flowyard_here, one_node_flow
+from functional_helper import Completed, flowyard, flowyard_here, one_node_flow
+from git_helper import git
 
 from flowyard.deploy.targets import open_target
 
@@ -78,20 +78,7 @@ class Repository:
         self.write(f"{folder}/flow/work.py", TOOL % word)
 
     def git(self, *words: str) -> str:
-        names = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        people = {
-            f"GIT_{who}_{what}": "ann@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.root,
-            env=clean_environment({**names, **people}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return git(self.root, *words)
 
     def commit(self) -> str:
         self.git("add", "-A")

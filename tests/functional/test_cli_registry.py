@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from functional_helper import (
     one_node_flow,
     quick_flowyard,
 )
+from git_helper import git
 
 CANARY = "c4n4ry-7766554433"
 VARIANTS = """\
@@ -79,11 +79,6 @@ def words(project: Project) -> str:
 def registered(project: Project, *words: str) -> dict[str, Any]:
     found: dict[str, Any] = project.json("registry", "register", *words)
     return found
-
-
-def git(folder: Path, *words: str) -> None:
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
 
 
 def kinds(view: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from functional_helper import Project
+from functional_helper import Project, one_node_flow
 from serve_helper import events, serving
 
 PIECES = """\
@@ -20,17 +20,7 @@ def work(x: str):
     yield "uvloop" if "uvloop.loop" in sys.modules else "asyncio"
     yield f" {x}"
 """
-FLOW = """\
-inputs:
-  x: {type: string}
-outputs:
-  out: {type: string, reference: "${work.output}"}
-nodes:
-- name: work
-  type: python
-  source: {type: code, path: work.py}
-  inputs: {x: "${inputs.x}"}
-"""
+FLOW = one_node_flow({"x": "string"})
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])

@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from ci_machine import WHERE_FLOWYARD_IS, git, put_program
+from ci_machine import WHERE_FLOWYARD_IS, put_program
 from ci_settings import SETTINGS
 from functional_helper import clean_environment
+from git_helper import git
 from jenkins_files import JenkinsScript, blocks, scripts
 from pipeline_helper import DEPLOYMENT, Repository
 

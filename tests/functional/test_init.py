@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
 from functional_helper import flowyard, flowyard_here
+from git_helper import git
 from places import ROOT
 
 import flowyard as flowyard_package
 from flowyard.errors import ExitCode
-
-
-def git(folder: Path, *words: str) -> str:
-    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", *who, *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

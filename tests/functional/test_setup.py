@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ci_machine import git
 from functional_helper import Completed, clean_environment, flowyard_here
+from git_helper import git
 from places import DOCS
 
 TOOLS = Path(sys.executable).parent

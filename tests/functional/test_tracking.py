@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from functional_helper import Project, one_node_flow
+from git_helper import git
 from mlflow_server import needs_mlflow
 
 from flowyard.registry import Draft, TreeFile
@@ -28,7 +28,6 @@ def work(x: str):
         raise ValueError("no such word")
     return {"said": x, "nested": [1, None, 0.5]}
 """
-AUTHOR = ("-c", "user.name=me", "-c", "user.email=me@example.com")
 SECRET = "sk-not-to-be-told-4711"
 
 
@@ -117,8 +116,8 @@ class TestPublishedRuns:
         [first] = project.json(*arguments)["runs"]
         before = server.runs(first["experiment_id"])
         assert "flowyard.commit" not in before["first"]["tags"], "there is no repository"
-        for words in (["init", "-q"], ["add", "-A"], [*AUTHOR, "commit", "-qm", "later"]):
-            subprocess.run(["git", *words], cwd=project.root, check=True)
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "later"]):
+            git(project.root, *words)
         [again] = project.json(*arguments)["runs"]
         assert again == {**first, "published": False}
         assert server.runs(first["experiment_id"]) == before
@@ -143,8 +142,8 @@ class TestPublishedRuns:
         open_store(url, {}).add(Draft("flow", "talk", files, tuple(path for _, path in pairs), is_folder=True))
         name = f"exp {secrets.token_hex(4)}"
         arguments = ["run", "publish", "first", "--to", url, "--experiment-name", name, "--version"]
-        for words in (["init", "-q"], ["add", "talk"], [*AUTHOR, "commit", "-qm", "first"]):
-            subprocess.run(["git", *words], cwd=project.root, check=True)
+        for words in (["init", "-q"], ["add", "talk"], ["commit", "-qm", "first"]):
+            git(project.root, *words)
         [first] = project.json(*arguments, "talk:1")["runs"]
         tags = server.runs(first["experiment_id"])["first"]["tags"]
         assert tags["flowyard.commit"] == tags["mlflow.source.git.commit"]
