@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
-SAMPLE = ("tests/unit/wire", "tests/unit/deploy", "tests/functional/test_flow_serve.py")
+SAMPLE = ("tests/unit/wire", "tests/unit/deploy", "tests/functional/serving/test_flow_serve.py")
 LOOPBACK_ONLY = """\
 import fcntl, os, socket, struct, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:  # a new network has its loopback switched off

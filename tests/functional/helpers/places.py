@@ -8,6 +8,6 @@ __all__ = ["DOCS", "EXAMPLE", "HELPERS", "ROOT"]
 
 HELPERS = Path(__file__).resolve().parent
 """Has the programs that tests start."""
-ROOT = HELPERS.parents[1]
+ROOT = HELPERS.parents[2]
 DOCS = ROOT / "docs"
 EXAMPLE = ROOT / "examples" / "ticket_triage"
