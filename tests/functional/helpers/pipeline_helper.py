@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ environments:
     target: local
     test: {file: sample-request.json, ready_s: 50}
 """
+EVALUATOR = """\
+evaluators:
+  - name: length
+    python: judges.py:length
+    datasets: [{name: orders_shop, mappings: {answer: "${run.outputs.answer}"}}]
+"""
+JUDGE = "def length(answer):\n    return {'words': len(answer.split())}\n"
 
 
 class Repository:
@@ -113,6 +121,21 @@ class Repository:
         target = open_target("local", self.home, os.environ, {})
         for endpoint in (self.home / "deployments" / "local").glob("*"):
             target.remove(endpoint.name)
+
+
+def production_records(repository: Repository, records: Sequence[Any]) -> str:
+    """A use case ``shop`` whose gate is that answers have two words, and records that wait to be collected."""
+    folder = repository.use_case("shop")
+    experiment = repository.root / folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("gates:\n", f"{EVALUATOR}gates:\n  - words >= 2\n"))
+    repository.write(f"{folder}/judges.py", JUDGE)
+    repository.write("../records/a.jsonl", "".join(f"{json.dumps(each)}\n" for each in records))
+    return folder
+
+
+def collect(repository: Repository) -> None:
+    """Take the records into the home folder."""
+    assert repository.here("monitor", "collect", repository.root.parent / "records").returncode == 0
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:

@@ -2,92 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from comment_apis import TOKEN, CommentApis, comment_apis
+from comment_apis import CommentApis, comment_apis
 from deploy_helper import ask
-from functional_helper import EXAMPLE, flowyard
-from pipeline_helper import Repository
-from workflow_runner import Event, WorkflowRunner
+from functional_helper import EXAMPLE
+from monitor_helper import exchange
+from pipeline_helper import Repository, collect, production_records
+from workflow_forge import APPROVAL_KEY, Forge
 
 from flowyard import __version__
 
 MODEL_KEY = "a-key-that-nobody-may-see"
-APPROVAL_KEY = base64.b64encode(b"by which answers are sealed, 32b").decode()
-
-
-class Forge:
-    """A repository with generated workflows, its branches, and what its CI system does when they change."""
-
-    def __init__(self, repository: Repository, apis: CommentApis, folder: Path) -> None:
-        self.repository, self.apis = repository, apis
-        environment = {"TOKEN_OF_JOB": TOKEN, "API_OF_GITHUB": apis.address}
-        self.runner = WorkflowRunner(repository.root, folder, environment=environment)
-
-    def generate(self) -> None:
-        done = self.repository.here("pipeline", "generate", "github")
-        assert done.returncode == 0, done.stderr
-
-    def results(self, file: str, event: Event) -> dict[str, str]:
-        """What each job came to."""
-        found = {name: job.result for name, job in self.runner.run(file, event).items()}
-        assert "Traceback" not in self.runner.text, self.runner.text
-        for secret in (TOKEN, *self.runner.secrets.values()):
-            assert secret not in self.runner.text + self.runner.summary
-        return found
-
-    def pull_request(self, head: str, base: str = "development", repository: str = "o/r") -> dict[str, str]:
-        """GitHub checks what a merge would be."""
-        git = self.repository.git
-        merged = git("commit-tree", f"{head}^{{tree}}", "-p", base, "-p", head, "-m", "merge")
-        git("update-ref", "refs/pull/7/merge", merged)
-        asked = {
-            "number": 7,
-            "base": {"sha": git("rev-parse", base)},
-            "head": {"repo": {"full_name": repository}},
-        }
-        payload = {"pull_request": asked}
-        event = Event("pull_request", "refs/pull/7/merge", merged, payload, base_ref=base, head_ref=head)
-        return self.results("flowyard-pr.yml", event)
-
-    def merge(self, head: str, branch: str, pipeline: str) -> dict[str, str]:
-        """A merge, which is a push to the branch."""
-        git = self.repository.git
-        git("checkout", "-q", branch)
-        before = git("rev-parse", "HEAD")
-        git("merge", "-q", "--no-ff", "-m", "merge", head)
-        event = Event("push", f"refs/heads/{branch}", git("rev-parse", "HEAD"), {"before": before})
-        return self.results(f"flowyard-{pipeline}.yml", event)
-
-    def by_hand(self, branch: str, pipeline: str) -> dict[str, str]:
-        """Somebody starts the workflow again."""
-        commit = self.repository.git("rev-parse", branch)
-        event = Event("workflow_dispatch", f"refs/heads/{branch}", commit)
-        return self.results(f"flowyard-{pipeline}.yml", event)
-
-    def answering(self, decision: str, home: Callable[[Path], Path]) -> list[str]:
-        """While the job waits, somebody answers from another process; the requests that were answered."""
-        answered: list[str] = []
-
-        def on_line(workspace: Path, line: str) -> None:
-            found = re.search(r"Waiting for the answers to ([0-9a-f]{12})", line)
-            if found and found[1] not in answered:
-                answered.append(found[1])
-                words = ("approval", decision, found[1], "--reason", "seen", "--home", home(workspace))
-                done = flowyard(
-                    *words, cwd=workspace, env={"FLOWYARD_USER": "bob", "FLOWYARD_APPROVAL_KEY": APPROVAL_KEY}
-                )
-                assert done.returncode == 0, done.stderr
-
-        self.runner.on_line = on_line
-        return answered
+LOGIN = "[step Log in to Azure by federation]"
 
 
 @pytest.fixture
@@ -104,13 +36,14 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
 
 
 def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, apis: CommentApis, tmp_path: Path):
-    """The example: a gate that is missed, then reached; merged, approved while the job waits, and served."""
+    """The example: a gate missed by a fork, then reached; merged, approved while the job waits, and served."""
     folder = repository.root / "triage"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
     overlay = folder / "experiment.dev.yaml"
     shutil.copy(overlay, folder / "experiment.pr.yaml")
     overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 1h}}\n")
-    repository.write("pipelines.yaml", "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\n")
+    settings = "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\ncloud: {login: azure}\n"
+    repository.write("pipelines.yaml", settings)
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
     repository.commit()
@@ -122,7 +55,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     experiment.write_text(text.replace("accuracy >= 0.75", "accuracy >= 0.999"))
     repository.commit()
     feature = "feature/$(touch${IFS}pwned)"
-    missed = forge.pull_request(feature)
+    missed = forge.pull_request(feature, repository="mallory/r")
     assert missed == {
         "plan": "success",
         "check": "failure",
@@ -132,13 +65,15 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
         "result": "failure",
     }
     assert "[exit code 3]" in forge.runner.text
-    (comment,) = apis.comments
-    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ❌")
-    assert "❌ Stopped" in forge.runner.summary
+    assert apis.comments == []
+    assert "permits no comment (status 403), as for pull requests from forks" in forge.runner.text
+    assert forge.runner.summary.count("❌ Stopped") == 2, "in the summary of the check, and of the job that comments"
+    assert LOGIN not in forge.runner.text, "a fork has no identity"
 
     experiment.write_text(f"{text}# looked at\n")
     repository.commit()
     assert set(forge.pull_request(feature).values()) == {"success"}
+    assert LOGIN in forge.runner.text
     (comment,) = apis.comments
     assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ✅")
 
@@ -156,7 +91,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     assert served["address"]
     assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
     assert "[environment dev]" in forge.runner.text
-    assert set((tmp_path / "ci/pip.log").read_text().splitlines()) == {
+    assert {line for file in (tmp_path / "ci").rglob("pip.log") for line in file.read_text().splitlines()} == {
         f"-m pip install --disable-pip-version-check flowyard=={__version__}"
     }
     assert not list(tmp_path.rglob("pwned"))
@@ -218,6 +153,33 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     answers = [each["id"] for each in _json(repository, "approval", "list")]
     assert set(refused + approved) <= set(answers)
     assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
+
+
+def test_production_is_evaluated_by_the_clock(repository: Repository, apis: CommentApis, tmp_path: Path):
+    """The clock starts the file of the default branch; what is judged is production's."""
+    folder = production_records(repository, [exchange(number, flow="shop", inputs={"x": "tea"}) for number in range(6)])
+    collect(repository)
+    repository.write("pipelines.yaml", f"home: {repository.home}\n")
+    forge = Forge(repository, apis, tmp_path / "ci")
+    forge.generate()
+    repository.commit()
+    repository.git("branch", "main")
+    experiment = repository.root / folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("words >= 2", "words >= 20"))
+    repository.commit()
+
+    assert set(forge.by_the_clock("post").values()) == {"success"}, forge.runner.text
+    assert "## ✅ Done: shop · post" in forge.runner.summary
+    repository.git("branch", "-f", "main", "development")
+    missed = forge.by_the_clock("post")
+    assert missed == {
+        "plan": "success",
+        "monitor": "failure",
+        "monitor[shop]": "failure",
+        "monitor[shop]/stages": "failure",
+    }
+    assert "[exit code 3]" in forge.runner.text
+    assert (forge.runner.artifacts / "reports-post-monitor-shop").is_dir()
 
 
 def _json(repository: Repository, *words: str | Path) -> Any:

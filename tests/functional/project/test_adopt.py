@@ -116,6 +116,35 @@ def test_a_dry_run_says_the_same_and_writes_nothing(flow: Path, repository: Path
     assert len(done["written"]) == len(done["files"]) == 6
 
 
+def test_keys_and_logins_are_not_copied_and_all_are_told(flow: Path, repository: Path):
+    """Neither by their names nor by what is in them; code is copied, because nothing would run without it."""
+    key = "sk-abcdefghijklmnop"
+    texts = {
+        **dict.fromkeys((".ssh/id_rsa", ".netrc", "Server.KEY", ".aws/credentials"), "x"),
+        "client.pem": "-----BEGIN RSA PRIVATE KEY-----\n",
+        "model.yaml": f"name: my_model\napi_key: {key}\n",
+        "numbers.csv": f"number,question\n1,{key}\n",
+    }
+    for name, text in {**texts, "help.py": f"# {key}\n", "ca.pem": "-----BEGIN CERTIFICATE-----\n"}.items():
+        (flow / name).parent.mkdir(exist_ok=True)
+        (flow / name).write_text(text)
+    view = adopted(flow, cwd=repository)
+    copied = repository / "ask_me" / "flows" / "Ask_Me"
+    assert set(files_below(copied)) == {"flow.dag.yaml", "ask.jinja2", "questions.csv", "help.py", "ca.pem"}
+    told = {each["where"].removeprefix("ask_me/flows/Ask_Me/") for each in view["left"]}
+    assert told >= {"help.py:1", *(f"{name}:1" for name in texts)}
+    assert key not in json.dumps(view)
+
+
+def test_a_folder_that_is_too_large_is_refused_before_it_is_read(flow: Path, repository: Path):
+    with (flow / "weights.bin").open("wb") as file:
+        file.truncate(513 << 20)
+    done = flowyard_here("adopt", flow, cwd=repository)
+    assert done.returncode == 2
+    assert "weights.bin" in done.stderr
+    assert ".flowyardignore" in done.stderr
+
+
 def test_what_is_there_is_not_overwritten(flow: Path, repository: Path):
     (repository / "ask_me").mkdir()
     done = flowyard_here("adopt", flow, cwd=repository)
