@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from flowyard.cli.deploy.options import use_case_name
-from flowyard.cli.shared.output import print_warnings
+from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config.read import has_environment
 from flowyard.errors import NotFound, UserError
 from flowyard.pipelines.model import Pipeline
@@ -44,8 +44,7 @@ class UseCase:
     @property
     def shown(self) -> str:
         """The path from here, where that is shorter; never one that a command takes for an option."""
-        here = Path.cwd()
-        shown = str(self.path.relative_to(here)) if self.path.is_relative_to(here) else str(self.path)
+        shown = path_from_here(self.path)
         return f"./{shown}" if shown.startswith("-") else shown
 
 

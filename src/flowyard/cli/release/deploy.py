@@ -16,7 +16,9 @@ from flowyard.deploy.rollout.rollout import roll_out
 from flowyard.errors import Conflict, UserError
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
+from flowyard.release.deploy_step import LAST_OF_BUILD
 from flowyard.release.parts import ReleaseParts
+from flowyard.steps import StepRecord
 
 __all__ = ["no_approval", "of_version", "place_of_release", "roll_out_version"]
 
@@ -62,7 +64,7 @@ def _roll_out_again(place: Place, by: str, version: Version, until: str | None) 
     reference, digest = str(facts[-1]["reference"]), str(facts[-1]["digest"])
     if is_reference(reference):
         return roll_out_version(place, by, version, until, reference)
-    built = roll_out_version(place, by, version, "image").step("image").result.get("digest", digest)
+    built = roll_out_version(place, by, version, LAST_OF_BUILD).step("image").result.get("digest", digest)
     if {str(fact["digest"]) for fact in facts} != {built}:
         raise Conflict(
             f"The image of {version.label} was built anew ({built[:19]}); {digest[:19]} is what was deployed before.",
@@ -77,4 +79,10 @@ def roll_out_version(
     """Carry out its rollout, up to a step of it, or to its end; ``image`` is one by its digest that is there."""
     parts = rollout_parts(place, version, by, image)
     log = RolloutLog(place.app.settings.home)
-    return roll_out(parts, log, until=until, on_begin=lambda *_: None, on_end=print_end)
+    return roll_out(parts, log, until=until, on_begin=lambda *_: None, on_end=partial(_print_end, until))
+
+
+def _print_end(until: str | None, step: StepRecord) -> None:
+    """A step of the rollout ended; what came of the image alone, the release says itself."""
+    if not (step.name == until == LAST_OF_BUILD and step.state == "done"):
+        print_end(step)
