@@ -34,7 +34,7 @@ COPY . /
 def run(runs: int) -> list[Row]:
     """Once: a size is no matter of luck."""
     del runs
-    for folder in ("tests/functional", "tests"):
+    for folder in ("tests/functional/helpers", "tests"):
         sys.path.insert(0, str(ROOT / folder))
     from container_engine import PROGRAMS, running_engine  # noqa: PLC0415 - the engine of the tests
     from environments_helper import wheels_of_own_packages  # noqa: PLC0415

@@ -21,15 +21,16 @@ from flowyard.production.drift.model import DriftReport, DriftSettings
 from flowyard.production.drift.observed import observations
 from flowyard.production.exchanges.lines import ExchangeFilter, iter_exchanges
 from flowyard.production.exchanges.scores import feedback_scores
-from flowyard.production.exchanges.series import Window, series
-from flowyard.production.judging.model import Judgement
+from flowyard.production.exchanges.series import series
 from flowyard.production.judging.scores import judge_moments
-from flowyard.production.judging.store import add_judgements
 from flowyard.production.metrics.prometheus import prometheus_text
 from flowyard.production.metrics.readings import read_metrics
 from flowyard.production.records.instants import milliseconds
+from flowyard.production.records.judgement import Judgement
 from flowyard.production.records.model import ExchangeRecord
+from flowyard.production.records.window import Window
 from flowyard.production.store.collect import collect
+from flowyard.production.store.judgements import add_judgements
 from flowyard.production.store.store import ProductionStore
 from flowyard.records import LineResult, Usage
 from flowyard.store.open import open_database

@@ -17,9 +17,12 @@ from flowyard.production.datasets.lines import iter_dataset_lines
 from flowyard.production.exchanges.chosen import with_filters
 from flowyard.production.exchanges.experiment_records import iter_experiment_records
 from flowyard.production.exchanges.lines import ExchangeFilter, JoinedExchange, iter_exchanges
-from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.scores import judge_moments
-from flowyard.production.judging.store import (
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.records.judgement import Judgement
+from flowyard.production.store.collect import collect
+from flowyard.production.store.forget import count_unit, forget_unit, units_of_request
+from flowyard.production.store.judgements import (
     JudgedMark,
     Spent,
     add_judgements,
@@ -28,9 +31,6 @@ from flowyard.production.judging.store import (
     mark_drawn,
     spent_since,
 )
-from flowyard.production.records.instants import milliseconds
-from flowyard.production.store.collect import collect
-from flowyard.production.store.forget import count_unit, forget_unit, units_of_request
 from flowyard.production.store.store import ProductionStore
 from flowyard.records import ErrorRecord, LineResult, Usage
 from flowyard.store.open import open_database

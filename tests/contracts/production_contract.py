@@ -16,7 +16,8 @@ import pytest
 from flowyard.production.exchanges.arms import METRICS, arm_sums
 from flowyard.production.exchanges.experiment_records import iter_experiment_records
 from flowyard.production.exchanges.lines import ExchangeFilter, iter_exchanges
-from flowyard.production.exchanges.series import Window, series
+from flowyard.production.exchanges.series import series
+from flowyard.production.records.window import Window
 from flowyard.production.store.collect import collect
 from flowyard.production.store.store import ProductionStore
 from flowyard.store.open import open_database

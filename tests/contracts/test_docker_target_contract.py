@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "functional"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "functional" / "helpers"))
 
 from container_engine import BASE_IMAGE, EngineOfTests, running_engine
 from target_contract import Clients, TargetContract

@@ -41,7 +41,7 @@ def test_each_test_exists(test: str):
 def test_every_test_that_names_a_defect_is_on_the_page():
     named = {
         f"{file.relative_to(ROOT).as_posix()}::{name}"
-        for file in (ROOT / "tests" / "functional").glob("test_*.py")
+        for file in (ROOT / "tests" / "functional").rglob("test_*.py")
         for name in functions_of(file.relative_to(ROOT).as_posix())
         if (found := re.match(r"test_defect_(\d+)_", name)) and int(found[1]) <= 32
     }

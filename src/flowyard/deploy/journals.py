@@ -1,4 +1,4 @@
-"""What is written down of changes of the traffic, and what all journals say of who got which requests when."""
+"""What is written down of rollouts and changes of the traffic, and what it says of who got which requests when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from flowyard.ab.evidence.model import Split
 from flowyard.errors import ExitCode
 from flowyard.steps import Journal, Journals, StepRecord
 
-__all__ = ["TrafficLog", "TrafficRecord", "give_up_unfinished", "splits_of", "version_of"]
+__all__ = [
+    "RolloutLog",
+    "RolloutRecord",
+    "TrafficLog",
+    "TrafficRecord",
+    "give_up_unfinished",
+    "splits_of",
+    "version_of",
+]
 
 _NAME = re.compile(r"v(\d+)-.*")
 _CLOCK_STEP = timedelta(seconds=1)
@@ -30,6 +38,20 @@ class TrafficLog(Journals[TrafficRecord]):
 
     def __init__(self, home: Path) -> None:
         super().__init__(home / "rollouts", TrafficRecord, "traffic", "flowyard deploy traffic USECASE --env E")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRecord(Journal):
+    """One rollout: a version on its way to the requests of one endpoint."""
+
+
+class RolloutLog(Journals[RolloutRecord]):
+    """The rollouts of one home: ``<home>/rollouts/<use case>/<key>/rollout.json``."""
+
+    def __init__(self, home: Path) -> None:
+        self.traffic = TrafficLog(home)
+        """The changes of the traffic of the same home."""
+        super().__init__(home / "rollouts", RolloutRecord, "rollout", "flowyard deploy status USECASE --env E")
 
 
 def give_up_unfinished(log: TrafficLog, name: str, env: str, target: str, why: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from git_helper import git
 
 from flowyard._util.git import Commit, read_commit
 from flowyard.records import ExperimentRecord, LineCounts, RunRecord
@@ -153,11 +153,6 @@ def test_the_tree_has_everything_in_the_order_of_events():
 
 def said(branch: Branch) -> list[str]:
     return [branch.text, *(text for each in branch.below for text in said(each))]
-
-
-def git(folder: Path, *words: str) -> None:
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
 
 
 def test_the_commit_of_a_folder(tmp_path: Path):

@@ -12,11 +12,12 @@ from flowyard._util.person import person_name
 from flowyard.cli.deploy.options import Place, deploy_options, open_place
 from flowyard.cli.deploy.parts import chosen_version, earlier_parts, rollout_parts
 from flowyard.cli.deploy.view import plan_view, print_plan, rollout_view
-from flowyard.cli.release.view import print_end, print_step
+from flowyard.cli.shared.journals import print_end, print_step
 from flowyard.cli.shared.output import print_json, print_warnings
+from flowyard.deploy.journals import RolloutLog
 from flowyard.deploy.rollout.exported import exported_deployment
 from flowyard.deploy.rollout.parts import RolloutParts
-from flowyard.deploy.rollout.rollout import RolloutLog, plan_rollout, roll_out
+from flowyard.deploy.rollout.rollout import plan_rollout, roll_out
 
 __all__ = ["apply", "carry_out_rollout", "plan", "rollback"]
 

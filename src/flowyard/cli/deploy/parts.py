@@ -12,10 +12,11 @@ from flowyard.cli.deploy.options import Place
 from flowyard.deploy.config.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.image.names import require_reference
+from flowyard.deploy.journals import RolloutLog
 from flowyard.deploy.model import Address
 from flowyard.deploy.options import parse_options
 from flowyard.deploy.rollout.parts import RolloutParts
-from flowyard.deploy.rollout.rollout import RolloutLog, served_before
+from flowyard.deploy.rollout.rollout import served_before
 from flowyard.deploy.rollout.wanted import wanted_deployment
 from flowyard.deploy.traffic.change import TrafficParts
 from flowyard.errors import OutsideError, UserError

@@ -11,8 +11,8 @@ from flowyard._util.person import person_name
 from flowyard.cli.deploy.options import deploy_options, deployment_option, open_place
 from flowyard.cli.deploy.view import print_state, state_view
 from flowyard.cli.shared.output import print_json
+from flowyard.deploy.journals import RolloutLog
 from flowyard.deploy.names import require_deployment_name
-from flowyard.deploy.rollout.rollout import RolloutLog
 from flowyard.registry.model import AliasChange
 from flowyard.registry.open import open_registry
 

@@ -14,7 +14,7 @@ from flowyard.abc import TrafficPlatform
 from flowyard.cli.deploy.options import Place, deploy_options, open_place
 from flowyard.cli.deploy.parts import traffic_parts
 from flowyard.cli.deploy.view import print_state, state_view
-from flowyard.cli.release.view import print_end, print_step
+from flowyard.cli.shared.journals import print_end, print_step
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.cli.shared.tables import printable
 from flowyard.deploy.journals import TrafficRecord

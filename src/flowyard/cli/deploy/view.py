@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from flowyard.cli.shared.journals import journal_view
 from flowyard.cli.shared.tables import print_table, printable
+from flowyard.deploy.journals import RolloutRecord
 from flowyard.deploy.model import DeployPlan, EndpointState
-from flowyard.deploy.rollout.rollout import RolloutRecord
 
 __all__ = ["plan_view", "print_plan", "print_state", "rollout_view", "state_view"]
 
@@ -76,16 +77,4 @@ def print_state(state: EndpointState) -> None:
 
 def rollout_view(record: RolloutRecord, state: EndpointState) -> dict[str, Any]:
     """What machines get of a rollout: the names in it are a contract."""
-    return {
-        "name": record.name,
-        "key": record.key,
-        "env": record.env,
-        "target": record.target,
-        "by": record.by,
-        "created_at": record.created_at,
-        "state": record.state,
-        "exit_code": record.exit_code,
-        "steps": [asdict(step) for step in record.steps],
-        "endpoint": state_view(state),
-        "path": str(record.path),
-    }
+    return {**journal_view(record), "endpoint": state_view(state)}

@@ -11,6 +11,7 @@ from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table, printable
 from flowyard.experiments.estimate import CallEstimate
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun
+from flowyard.runs.cost_text import usd_text
 
 __all__ = ["print_plan"]
 
@@ -31,7 +32,7 @@ def print_plan(plan: ExperimentPlan, *, as_json: bool) -> None:
     if used:
         click.echo(printable(f"Evaluators: {', '.join(used)}; they are counted in."))
     for each in plan.left_out:
-        click.echo(printable(f"Left out for its cost of {_money(each.cost_usd)}: {each.label}"))
+        click.echo(printable(f"Left out for its cost of {usd_text(each.cost_usd)}: {each.label}"))
     if total.has_code:
         click.echo("What a flow's own code asks of models cannot be known, and is not counted.")
     click.echo("\n".join(textwrap.wrap(f"Calls, tokens and cost are {_HOW}.", 78)))
@@ -75,7 +76,7 @@ def _figures(estimate: CallEstimate) -> dict[str, Any]:
 
 def _row(run: PlannedRun) -> list[str]:
     estimate = run.estimate
-    cost = "?" if estimate.calls and estimate.unpriced_calls == estimate.calls else _money(estimate.cost_usd)
+    cost = "?" if estimate.calls and estimate.unpriced_calls == estimate.calls else usd_text(estimate.cost_usd)
     return [
         run.dataset.name,
         run.label,
@@ -87,7 +88,7 @@ def _row(run: PlannedRun) -> list[str]:
 
 
 def _sum(total: CallEstimate) -> str:
-    said = f"{total.calls:,} model calls, {total.total_tokens:,} tokens, {_money(total.cost_usd)}"
+    said = f"{total.calls:,} model calls, {total.total_tokens:,} tokens, {usd_text(total.cost_usd)}"
     if total.unpriced_calls:
         names = printable(", ".join(sorted(total.unpriced_models)) or "models")
         said += f" and {total.unpriced_calls:,} calls of unknown price ({names})"
@@ -96,7 +97,3 @@ def _sum(total: CallEstimate) -> str:
 
 def _lines(plan: ExperimentPlan) -> int:
     return sum(run.lines for run in plan.runs)
-
-
-def _money(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 10 or not amount else f"${amount:.4f}"

@@ -21,7 +21,7 @@ from flowyard.app import App, open_app
 from flowyard.cli.pipeline.options import UseCase, chosen_use_cases, pipeline_argument
 from flowyard.cli.pipeline.process import run_command
 from flowyard.cli.pipeline.report import stage_report
-from flowyard.cli.release.view import print_end, print_step
+from flowyard.cli.shared.journals import print_end, print_step
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_warnings
 from flowyard.deploy.config.read import has_environment

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from flowyard.cli.deploy.options import Place, open_place
 from flowyard.cli.deploy.parts import rollout_parts
-from flowyard.cli.release.view import print_end
+from flowyard.cli.shared.journals import print_end
 from flowyard.deploy.config.read import has_environment
 from flowyard.deploy.image.names import is_reference
-from flowyard.deploy.rollout.rollout import RolloutLog, RolloutRecord, roll_out
+from flowyard.deploy.journals import RolloutLog, RolloutRecord
+from flowyard.deploy.rollout.rollout import roll_out
 from flowyard.errors import Conflict, UserError
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry

@@ -23,7 +23,8 @@ from flowyard.cli.experiment.end import run_and_decide
 from flowyard.cli.experiment.load import planned_experiment
 from flowyard.cli.experiment.options import SpaceOptions, space_options
 from flowyard.cli.release.deploy import no_approval, of_version, place_of_release, roll_out_version
-from flowyard.cli.release.view import print_begin, print_end, print_step, release_view, warn_of_damaged
+from flowyard.cli.release.view import print_begin, release_view, warn_of_damaged
+from flowyard.cli.shared.journals import print_end, print_step
 from flowyard.cli.shared.many_lines import ManyLines, many_lines_options
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_json, print_warnings

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from flowyard.deploy.endpoint_test.files import require_usable
-from flowyard.deploy.journals import TrafficLog, give_up_unfinished
+from flowyard.deploy.journals import RolloutLog, RolloutRecord, give_up_unfinished
 from flowyard.deploy.model import Change, DeployPlan, EndpointState
 from flowyard.deploy.rollout.parts import RolloutParts
 from flowyard.deploy.rollout.steps import ROLLOUT_STEPS, new_shares, require_allowed, restore, rollout_steps
 from flowyard.errors import Conflict, ExitCode, NotFound
-from flowyard.steps import Journal, Journals, Step, StepRecord, carry_out
+from flowyard.steps import Journal, Step, StepRecord, carry_out
 
-__all__ = ["RolloutLog", "RolloutRecord", "plan_rollout", "require_own", "roll_out", "served_before"]
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutRecord(Journal):
-    """One rollout: a version on its way to the requests of one endpoint."""
-
-
-class RolloutLog(Journals[RolloutRecord]):
-    """The rollouts of one home: ``<home>/rollouts/<use case>/<key>/rollout.json``."""
-
-    def __init__(self, home: Path) -> None:
-        self.traffic = TrafficLog(home)
-        """The changes of the traffic of the same home."""
-        super().__init__(home / "rollouts", RolloutRecord, "rollout", "flowyard deploy status USECASE --env E")
+__all__ = ["plan_rollout", "require_own", "roll_out", "served_before"]
 
 
 def plan_rollout(parts: RolloutParts) -> DeployPlan:

@@ -10,9 +10,9 @@ from flowyard.abc import Target, TrafficPlatform
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import ApprovalPolicy, ApprovalSubject
 from flowyard.deploy.config.environment import DeployEnvironment
-from flowyard.deploy.journals import TrafficRecord, give_up_unfinished
+from flowyard.deploy.journals import RolloutLog, TrafficRecord, give_up_unfinished
 from flowyard.deploy.model import EndpointState, Traffic
-from flowyard.deploy.rollout.rollout import RolloutLog, require_own
+from flowyard.deploy.rollout.rollout import require_own
 from flowyard.errors import Conflict, ExitCode, NotApproved, UserError
 from flowyard.registry import Registry
 from flowyard.registry.lineage import deployment_fact

@@ -11,7 +11,7 @@ from flowyard._util.moments import moment_text
 from flowyard._util.numbers import percent_text
 from flowyard._util.printable import printable_text
 from flowyard.production.drift.model import Bin, DriftReport, DriftSettings, FeatureDrift
-from flowyard.production.exchanges.series import Window
+from flowyard.production.records.window import Window
 from flowyard.reports.page import content_policy, page_environment, read_asset, valid_text
 from flowyard.reports.values import one_line
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from flowyard.production.drift.compare import compare
 from flowyard.production.drift.model import DriftReport, DriftSettings, Observation
 from flowyard.production.drift.observed import dataset_observations, observations, run_observations
-from flowyard.production.exchanges.series import Window
+from flowyard.production.records.window import Window
 from flowyard.production.store.store import ProductionStore
 from flowyard.registry import open_registry
 from flowyard.settings import Settings

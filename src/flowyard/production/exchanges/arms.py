@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from flowyard.production.exchanges.series import Window
+from flowyard.production.records.window import Window
 from flowyard.production.store.joins import EXCHANGE_OF_EXPOSURE, SAID_OF_EXPOSURES
 from flowyard.production.store.rows import column_text
 from flowyard.production.store.store import ProductionStore

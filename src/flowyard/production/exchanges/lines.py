@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flowyard.production.exchanges.series import Window
-from flowyard.production.judging.model import Judgement
-from flowyard.production.judging.store import JUDGEMENT_COLUMNS, stored_judgement
+from flowyard.production.records.judgement import Judgement
 from flowyard.production.records.model import ExchangeRecord, ExposureRecord, FeedbackRecord
 from flowyard.production.records.opinion import NO_OPINION, Opinion, opinion_of
+from flowyard.production.records.window import Window
 from flowyard.production.store.joins import EXCHANGE_OF_FEEDBACK
+from flowyard.production.store.judgements import JUDGEMENT_COLUMNS, stored_judgement
 from flowyard.production.store.rows import column_text, stored_record
 from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from flowyard.production.exchanges.series import Window
+from flowyard.production.records.window import Window
 from flowyard.production.store.joins import SAID_OF_EXCHANGES
 from flowyard.production.store.rows import column_text
 from flowyard.production.store.store import ProductionStore

@@ -8,33 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from flowyard.errors import UserError
-from flowyard.production.records.instants import milliseconds, moment
+from flowyard.production.records.instants import moment
+from flowyard.production.records.window import Window
 from flowyard.production.store.joins import EXCHANGE_OF_EXPOSURE, SAID_OF_EXCHANGES, SAID_OF_EXPOSURES
 from flowyard.production.store.rows import column_text
 from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
-__all__ = ["Grouping", "SeriesPoint", "Window", "series"]
+__all__ = ["Grouping", "SeriesPoint", "series"]
 
 Grouping = Literal["version", "arm", "flow"]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From ``since`` on to before ``until``, both with their zone."""
-
-    since: datetime
-    until: datetime
-
-    @property
-    def length_s(self) -> float:
-        """Seconds."""
-        return (self.until - self.since).total_seconds()
-
-    @property
-    def values(self) -> tuple[int, int]:
-        """Both ends in milliseconds since 1970."""
-        return milliseconds(self.since), milliseconds(self.until)
 
 
 @dataclass(frozen=True, slots=True)

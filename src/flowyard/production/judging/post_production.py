@@ -20,10 +20,10 @@ from flowyard.production.judging.judges import LiveJudge
 from flowyard.production.judging.live import LiveJudging
 from flowyard.production.judging.live_policy import LivePolicy, live_policy
 from flowyard.production.judging.material import judged_outputs
-from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.runs import new_key, store_exchanges, store_judged
 from flowyard.production.judging.sampling import Drawn, SamplingRule, sample
-from flowyard.production.judging.store import find_judgements
+from flowyard.production.records.judgement import Judgement
+from flowyard.production.store.judgements import find_judgements
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.budget import Budget
 

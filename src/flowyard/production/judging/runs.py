@@ -17,9 +17,9 @@ from flowyard.evaluation.evaluate import evaluate
 from flowyard.production.exchanges.lines import JoinedExchange
 from flowyard.production.judging.judges import LiveJudge
 from flowyard.production.judging.material import line_of, row_of
-from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.sampling import Drawn
 from flowyard.production.records.instants import milliseconds
+from flowyard.production.records.judgement import Judgement
 from flowyard.records import LineCounts, LineResult, RunQuery, RunRecord, sum_usage
 from flowyard.runs.options import RunOptions
 from flowyard.runs.register import store_run
