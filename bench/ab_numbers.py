@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy
 
 from bench.ab_simulation import Array, decided
-from flowyard.ab.burn_in import BURN_IN, SKEWED
+from flowyard.ab.decision.burn_in import BURN_IN, SKEWED
 from flowyard.statistics.bounded_scores import BETS, largest_bet
 from flowyard.statistics.sequential import normal_mixture_half_width
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy
 
-from flowyard.ab.decide import DecisionState, decide
-from flowyard.ab.evidence import ArmCounts, Evidence, Split, TimeSlice
-from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric
+from flowyard.ab.decision.decide import DecisionState, decide
+from flowyard.ab.evidence.model import ArmCounts, Evidence, Split, TimeSlice
+from flowyard.ab.policy.model import AbPolicy, Guardrail, PrimaryMetric
 
 __all__ = ["equal_arms_rolled_back"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from flowyard.ab.burn_in import BURN_IN
+from flowyard.ab.decision.burn_in import BURN_IN
 from flowyard.statistics.sequential import normal_mixture_half_width
 
 __all__ = [

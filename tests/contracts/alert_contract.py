@@ -16,21 +16,21 @@ from flowyard.production.alerts.conditions import parse_condition
 from flowyard.production.alerts.look import Alert, look
 from flowyard.production.alerts.model import AlertRule, MonitoringPolicy
 from flowyard.production.alerts.tables import message_ended, read_states, waiting_messages
-from flowyard.production.collect import collect
 from flowyard.production.drift.compare import compare
 from flowyard.production.drift.model import DriftReport, DriftSettings
 from flowyard.production.drift.observed import observations
-from flowyard.production.instants import milliseconds
+from flowyard.production.exchanges.lines import ExchangeFilter, iter_exchanges
+from flowyard.production.exchanges.scores import feedback_scores
+from flowyard.production.exchanges.series import Window, series
 from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.scores import judge_moments
 from flowyard.production.judging.store import add_judgements
-from flowyard.production.lines import ExchangeFilter, iter_exchanges
 from flowyard.production.metrics.prometheus import prometheus_text
 from flowyard.production.metrics.readings import read_metrics
-from flowyard.production.model import ExchangeRecord
-from flowyard.production.scores import feedback_scores
-from flowyard.production.series import Window, series
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.records.model import ExchangeRecord
+from flowyard.production.store.collect import collect
+from flowyard.production.store.store import ProductionStore
 from flowyard.records import LineResult, Usage
 from flowyard.store.open import open_database
 from flowyard.store.tables import Tables

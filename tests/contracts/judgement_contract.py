@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 from production_contract import DAY, START, Address, exchange, exposure, feedback, write_records
 
-from flowyard.ab.evidence import Split
-from flowyard.ab.evidence_store import CollectedEvidence
-from flowyard.ab.policy import AbPolicy, PrimaryMetric
-from flowyard.production.chosen import with_filters
-from flowyard.production.collect import collect
-from flowyard.production.dataset_lines import iter_dataset_lines
-from flowyard.production.experiment_records import iter_experiment_records
-from flowyard.production.forget import count_unit, forget_unit, units_of_request
-from flowyard.production.instants import milliseconds
+from flowyard.ab.evidence.model import Split
+from flowyard.ab.evidence.store import CollectedEvidence
+from flowyard.ab.policy.model import AbPolicy, PrimaryMetric
+from flowyard.production.datasets.lines import iter_dataset_lines
+from flowyard.production.exchanges.chosen import with_filters
+from flowyard.production.exchanges.experiment_records import iter_experiment_records
+from flowyard.production.exchanges.lines import ExchangeFilter, JoinedExchange, iter_exchanges
 from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.scores import judge_moments
 from flowyard.production.judging.store import (
@@ -30,8 +28,10 @@ from flowyard.production.judging.store import (
     mark_drawn,
     spent_since,
 )
-from flowyard.production.lines import ExchangeFilter, JoinedExchange, iter_exchanges
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.instants import milliseconds
+from flowyard.production.store.collect import collect
+from flowyard.production.store.forget import count_unit, forget_unit, units_of_request
+from flowyard.production.store.store import ProductionStore
 from flowyard.records import ErrorRecord, LineResult, Usage
 from flowyard.store.open import open_database
 from flowyard.store.tables import Tables

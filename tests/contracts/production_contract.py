@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from flowyard.production.arms import METRICS, arm_sums
-from flowyard.production.collect import collect
-from flowyard.production.experiment_records import iter_experiment_records
-from flowyard.production.lines import ExchangeFilter, iter_exchanges
-from flowyard.production.series import Window, series
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.arms import METRICS, arm_sums
+from flowyard.production.exchanges.experiment_records import iter_experiment_records
+from flowyard.production.exchanges.lines import ExchangeFilter, iter_exchanges
+from flowyard.production.exchanges.series import Window, series
+from flowyard.production.store.collect import collect
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.open import open_database
 from flowyard.store.tables import Tables
 
@@ -32,8 +32,8 @@ DAY = Window(START, START + timedelta(days=1))
 COLLECTOR = """\
 import json, sys
 from pathlib import Path
-from flowyard.production.collect import collect
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.collect import collect
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.open import open_database
 from flowyard.store.tables import Tables
 

@@ -24,6 +24,12 @@ __all__ = ["AzurePipelineRunner", "expand"]
 _IF = re.compile(r"\$\{\{ if (.*) \}\}")
 _TEMPLATE = re.compile(r"\$\{\{ ([^{}]*) \}\}")
 _WELL = ("Succeeded", "SucceededWithIssues")
+_BRANCHES = {
+    "pr": "refs/pull/7/merge",
+    "dev": "refs/heads/development",
+    "prod": "refs/heads/main",
+    "post": "refs/heads/main",
+}
 Read = Callable[[PurePosixPath], Any]
 
 
@@ -95,7 +101,7 @@ class AzurePipelineRunner:
         (self.place / "artifacts").mkdir(parents=True)
         self.commit = commit
         data = expand(self._read, PurePosixPath(f".azure-pipelines/flowyard-{name}-pipeline.yml"), {})
-        known = dict(variables)
+        known = {"Build.SourceBranch": _BRANCHES[name], **variables}
         for each in data.get("variables", []):
             known |= self.groups[each["group"]]
         self.stages, self.known = data["stages"], known

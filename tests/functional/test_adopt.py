@@ -12,7 +12,7 @@ from functional_helper import ASK_FLOW, ASK_TEMPLATE, EXAMPLE, RULES, flowyard, 
 from template_repository import write_repository
 
 from flowyard._util.yamlfile import read_yaml
-from flowyard.deploy.config import read_deploy_config
+from flowyard.deploy.config.read import read_deploy_config
 from flowyard.errors import ExitCode
 from flowyard.schemas import find_schema
 

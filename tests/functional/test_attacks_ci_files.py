@@ -1,7 +1,11 @@
-"""Hostile names in the files of CI systems: refused when these are written, and only words when they are run."""
+"""Hostile names in the files of CI systems: refused when these are written, and only words when they are run.
+
+And what code of a pull request can hand to the job that comments, or get at: nothing but text comes out of it.
+"""
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import re
@@ -12,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from comment_apis import TOKEN, comment_apis
 from functional_helper import flowyard_here
 from ruamel.yaml import YAML
+
+from flowyard.reports.markdown_text import literal, table_lines, tamed
 
 _PACKAGES = {"github": "github", "azure-devops": "azure_devops", "jenkins": "jenkins"}
 SYSTEMS = [
@@ -182,3 +189,80 @@ def test_hostile_names_stay_words_when_the_scripts_are_run(generated: Path, prog
 def test_a_script_that_does_not_quote_is_found(programs: Path, tmp_path: Path):
     assert words_of('eval "flowyard $NAME"', tmp_path / "eval", programs) != [BRANCH]
     assert (tmp_path / "eval" / "pwned").exists()
+
+
+REPORT = """\
+<!-- flowyard pipeline: shop.pr -->
+## ✅ @acme/admins look, #12 gh-13 !14 ann&commat;example.com &#64;bob
+| <img src=x onerror=alert(1)> | ![x](https://evil.example/p.png) | [here](https://evil.example) |
+<details><summary>x</summary> `code` $\\frac{1}{2}$ :tada: \u202e\x1b[2J <!-- flowyard pipeline: other.pr -->
+[1]: https://evil.example
+"""
+
+
+def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
+    """Links to what only the commenting job can read, pipes, huge files and a report that wants to do more."""
+    received = tmp_path / "received"
+    secret = tmp_path / "secret.txt"
+    secret.write_text("GITHUB_TOKEN=the-secret")
+    for name in ("report", "link", "huge", "pipe", "deep/er/still"):
+        (received / name).mkdir(parents=True)
+    (received / "report/summary.md").write_text(REPORT, "utf-8")
+    (received / "link/summary.md").symlink_to(secret)
+    (received / "huge/summary.md").write_bytes(b"x" * ((1 << 20) + 1))
+    os.mkfifo(received / "pipe/summary.md")
+    (received / "deep/er/still/summary.md").write_text("too deep")
+    (received / "folder").symlink_to(tmp_path)
+    (tmp_path / "summary.md").write_text("the-secret")
+    with comment_apis() as apis:
+        names = {"GITHUB_API_URL": apis.address, "GITHUB_REPOSITORY": "o/r", "GITHUB_REF": "refs/pull/7/merge"}
+        given = {**names, "GITHUB_TOKEN": TOKEN, "FLOWYARD_HOME": str(tmp_path / "home")}
+        done = flowyard_here("pipeline", "comment", "--reports", str(received), cwd=tmp_path, env=given)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" is ")[0] for line in done.stderr.splitlines()] == [
+        f"{name}/summary.md" for name in ("huge", "link", "pipe")
+    ]
+    (comment,) = apis.comments
+    body = comment["body"]
+    assert body.startswith("<!-- flowyard pipeline: shop.pr -->\n## ✅ @\u200bacme/admins look, #\u200b12")
+    assert body.count("<") == 1, "the comment that it is found by, and no other HTML"
+    for active in ("](", "![", "://", "`", "$", "&commat;", "&#64;", "@bob", "\x1b", "\u202e"):
+        assert active not in body, active
+
+
+def test_our_own_reports_are_shown_as_they_are():
+    shown = "\n".join(["<!-- flowyard: shop.pr -->", *table_lines(["name", "value"], numbers=[1])])
+    for text in (*PAYLOADS, BRANCH, "@ann #1 <b>x</b> [a](b) `c` 1. # -", "a_b _c_ ~~d~~ e|f \\ &amp;"):
+        shown += f"\n| {literal(text)} | 3<br>[0.1, 0.2] |"
+    shown += "\n<sub>flowyard</sub>\n"
+    assert html.unescape(tamed(shown)) == html.unescape(shown)
+    assert tamed(tamed(shown)) == tamed(shown)
+
+
+def test_code_of_a_pull_request_gets_no_token_and_a_fork_no_secret(tmp_path: Path):
+    """By what is generated: each step that has a token, a secret or a login, and whether the change's code is there."""
+    for system in SYSTEMS:
+        assert generate(system, tmp_path, f"{SETTINGS}install: {{requirements: ci.txt}}\n").returncode == 0
+    azure = YAML(typ="safe").load(tmp_path / ".azure-pipelines/templates/flowyard-run-pr.yml")["steps"]
+    assert "System.AccessToken" not in str(azure)
+    runs = [step for step in azure if "flowyard pipeline run" in str(step)]
+    own, fork = runs
+    assert (own["env"]["MODEL_KEY"], own["task"]) == ("$(MODEL_KEY)", "AzureCLI@2")
+    assert not re.search("MODEL_KEY|azureSubscription", str(fork))
+    assert own["condition"] == "and(succeeded(), ne(variables['System.PullRequest.IsFork'], 'True'))"
+    assert fork["condition"] == own["condition"].replace("ne(", "eq(")
+    entry = YAML(typ="safe").load(tmp_path / ".azure-pipelines/flowyard-pr-pipeline.yml")
+    comment = entry["stages"][0]["jobs"][-1]
+    assert comment["steps"][0]["parameters"] == {"base": True}
+    base = YAML(typ="safe").load(tmp_path / ".azure-pipelines/templates/flowyard-prepare.yml")["steps"][2]
+    assert "git checkout --quiet --force --detach" in str(base)
+    assert "Cache@2" not in str(base)
+    jenkins = (tmp_path / ".jenkins/Jenkinsfile.pr").read_text()
+    assert "credentials('" not in jenkins
+    assert jenkins.count("MODEL_KEY") == 2 * jenkins.count("withCredentials(env.CHANGE_FORK ? [] : [string(") == 2
+    for name in ("dev", "prod", "post"):
+        text = (tmp_path / f".jenkins/Jenkinsfile.{name}").read_text()
+        assert text.count("credentials('MODEL_KEY')") == text.count("not { changeRequest() }")
+    stages = (tmp_path / ".github/workflows/flowyard-stages.yml").read_text()
+    assert "cache: ${{ inputs.environment == '' && 'pip' || '' }}" in stages
+    assert "FLOWYARD_APPROVAL_KEY" not in (tmp_path / ".github/workflows/flowyard-pr.yml").read_text()

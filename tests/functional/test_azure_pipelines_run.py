@@ -103,6 +103,8 @@ def test_a_pull_request_passes_and_is_commented(repository: Repository, azure: A
 
     to_main = azure.run("pr", commit, **{**TEAM, **variables, "System.PullRequest.TargetBranch": "refs/heads/main"})
     assert to_main["check.plan"] == "Failed"
+    elsewhere = azure.run("dev", commit, **{**TEAM, "Build.SourceBranch": "refs/heads/feature/x"})
+    assert elsewhere["ci.plan"] == "Failed", "whoever starts it on another branch deploys nothing"
     notes.unlink()
     repository.git("checkout", "-q", "development")
     nothing = azure.run("pr", repository.commit(), **{**TEAM, **variables})

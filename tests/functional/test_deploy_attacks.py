@@ -11,7 +11,7 @@ from deploy_helper import Shop, ask
 
 from flowyard.cli.deploy.options import open_place
 from flowyard.cli.deploy.parts import earlier_parts, rollout_parts
-from flowyard.deploy.rollout import RolloutLog, roll_out
+from flowyard.deploy.rollout.rollout import RolloutLog, roll_out
 from flowyard.registry.open import open_registry
 
 LEAKY = """\

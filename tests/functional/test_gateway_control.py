@@ -9,7 +9,7 @@ import pytest
 from functional_helper import quick_flowyard
 from gateway_helper import KEY, ask, behind, gateway
 
-from flowyard.ab.split_gateway import GatewaySplit
+from flowyard.ab.split.gateway import GatewaySplit
 from flowyard.errors import UserError
 from flowyard.gateway.control import ControlPlane
 

@@ -25,6 +25,7 @@ from flowyard.pipelines.generate.github.actions import locked_actions
 from flowyard.pipelines.stages import PIPELINES
 
 ACTION = Path(__file__).resolve().parents[2] / "ci" / "github" / "action.yml"
+ACTIONS = (ACTION, ACTION.parent / "comment" / "action.yml")
 SETTINGS = {
     "defaults": None,
     "azure": """\
@@ -69,10 +70,14 @@ def test_tools_of_others_find_nothing(repositories: dict[str, Path], tmp_path: P
     files = [file for folder in folders for file in sorted(folder.glob(".github/workflows/*"))]
     assert len(files) == 7 * len(folders)
     assert schema_findings(files, "vendor.github-workflows") == ""
-    assert schema_findings([ACTION], "vendor.github-actions") == ""
+    assert schema_findings(list(ACTIONS), "vendor.github-actions") == ""
     assert [finding for folder in [*folders, ACTION.parent] for finding in zizmor_findings(folder)] == []
     read = [workflow for folder in folders for workflow in read_workflows(folder).values()]
-    found = [script for workflow in [*read, YAML(typ="safe").load(ACTION)] for script in scripts(workflow)]
+    found = [
+        script
+        for workflow in [*read, *(YAML(typ="safe").load(each) for each in ACTIONS)]
+        for script in scripts(workflow)
+    ]
     assert len(found) > 20
     assert shell_findings(found, tmp_path) == ""
 
@@ -111,8 +116,9 @@ def test_scripts_and_rights_are_as_narrow_as_can_be(repositories: dict[str, Path
         rights = {f"{file} {name}": job.get("permissions", {}) for file, name, job in _jobs(workflows)}
         writes = {(name, right) for name, given in rights.items() for right, level in given.items() if level == "write"}
         logins = {name for name, right in writes if right == "id-token"}
-        assert {name for name, right in writes if right != "id-token"} == {"flowyard-pr.yml result"}
+        assert {name for name, right in writes if right != "id-token"} == {"flowyard-pr.yml comment"}
         assert bool(logins) == (settings == "azure")
+        _comments_without_the_change(workflows["flowyard-pr.yml"]["jobs"])
         for uses in re.findall(r"uses: (\S+)(.*)", "".join(_texts(folder))):
             local = uses[0].startswith("./.github/workflows/flowyard-")
             assert local or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[0-9.]+", "".join(uses)), uses
@@ -139,13 +145,17 @@ def test_every_stage_of_every_pipeline_is_run_in_time(repositories: dict[str, Pa
         assert cd["concurrency"] == {"group": f"flowyard-{env}-cd-${{{{ inputs.name }}}}", "cancel-in-progress": False}
 
 
-def test_the_composite_action_is_of_this_version_and_pinned():
-    action = YAML(typ="safe").load(ACTION)
-    assert action["inputs"]["version"]["default"] == __version__
-    for step in action["runs"]["steps"]:
-        assert "${{" not in step.get("run", "")
-        if "uses" in step:
-            assert step["uses"] in {each.reference for each in locked_actions().values()}
+def test_the_composite_actions_are_of_this_version_and_pinned():
+    texts = [each.read_text() for each in ACTIONS]
+    for text in texts:
+        action = YAML(typ="safe").load(text)
+        assert action["inputs"]["version"]["default"] == __version__
+        for step in action["runs"]["steps"]:
+            assert "${{" not in step.get("run", "")
+            if "uses" in step:
+                assert step["uses"] in {each.reference for each in locked_actions().values()}
+    assert "token" not in texts[0].lower(), "it runs the code of pull requests"
+    assert "requirements" not in texts[1], "it installs nothing that a pull request names"
 
 
 def test_drift_is_found_shown_and_mended(tmp_path: Path):
@@ -242,6 +252,20 @@ def test_settings_are_strict_and_nothing_is_injected(tmp_path: Path, settings: s
     assert done.returncode == 2
     assert text in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["pipelines.yaml"]
+
+
+def _comments_without_the_change(jobs: dict[str, Any]) -> None:
+    """What may write has files of the base at most, takes nothing from a cache, and reads reports as data."""
+    assert jobs["result"]["permissions"] == {}
+    assert [key for step in jobs["result"]["steps"] for key in step if key in ("run", "uses")] == ["run"]
+    steps = jobs["comment"]["steps"]
+    for step in steps:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+        if step.get("uses", "").startswith("actions/setup-python@"):
+            assert "cache" not in step["with"]
+        assert ("GITHUB_TOKEN" in step.get("env", {})) == (step["name"] == "Comment")
+    assert steps[-1]["run"] == 'flowyard pipeline comment --reports "$RUNNER_TEMP/reports"\n'
 
 
 def _jobs(workflows: dict[str, Any]) -> list[tuple[str, str, Any]]:

@@ -95,8 +95,8 @@ def following(project: Project) -> Iterator[tuple[subprocess.Popen[str], IO[str]
 KILLED = """\
 import json, os, sys
 from pathlib import Path
-from flowyard.production.collect import collect
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.collect import collect
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.open import open_database
 from flowyard.store.tables import Tables
 

@@ -71,6 +71,19 @@ def test_a_time_that_is_over_stays_over(repository: Repository):
     assert answer(repository, "approve", code=4)["state"] == "timed_out"
 
 
+def test_a_job_that_begins_after_the_time_deploys_nothing(repository: Repository):
+    """GitHub's reviewers may let it begin days later: a time that is over is a no, and people are asked anew."""
+    first = asked(repository, "approval: {timeout: 1s}")
+    repository.here("approval", "wait", first, "--poll", "0.1")
+    answer(repository, "approve", code=4)
+    again = repository.here("release", "cases/shop", "--env", "dev", "--until", "deploy", "--no-wait")
+    assert again.returncode == 4, again.stderr
+    states = {each["id"]: each["state"] for each in json.loads(repository.here("approval", "list", "--json").stdout)}
+    assert states.pop(first) == "timed_out"
+    assert "approved" not in states.values()
+    assert "production@dev" not in repository.here("registry", "show", "shop", "--json").stdout
+
+
 def test_only_those_of_which_people_are_asked_are_planned(repository: Repository):
     words = ("--asking", "--for", "azure-devops", "--json")
     assert list(json.loads(repository.here("pipeline", "plan", "dev", *words).stdout)) == ["shop"]

@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 from ci_machine import git
 from functional_helper import Completed, clean_environment, flowyard_here
+from workflow_files import read_workflows
+
+from flowyard.azure.built_in_roles import CONNECTION_READER
+from flowyard.pipelines.stages import PIPELINES
 
 TOOLS = Path(sys.executable).parent
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -21,6 +25,12 @@ DEVOPS = ("azure-devops", "--organization", "acme", "--project", "shop", "--repo
 DEVOPS = (*DEVOPS, "--approver", "ann@example.com")
 GUIDES = {"setup_github.md": GITHUB, "setup_azure_devops.md": DEVOPS}
 PLACE = ("--subscription", "0-1", "--resource-group", "a group", "--workspace", "bench")
+SECRETS = {
+    "FLOWYARD_STORE": "postgresql://ann:the-secret@db.example.com/f",
+    "FLOWYARD_APPROVAL_KEY": "the-secret-key",
+}
+AZURE_DEVOPS = "AZURE_DEVOPS_EXT_PIPELINE_VAR_"
+"""What the names of variables begin with that az reads values of secret variables from."""
 STAND_IN = """\
 #!/bin/sh
 # Writes down what it is asked; is asked for an id, a number, an address.
@@ -56,6 +66,61 @@ def test_shellcheck(words: tuple[str, ...]):
     assert all(each["why"] or each["title"].startswith(("the p", "what")) for each in _steps(words))
 
 
+def test_each_job_that_logs_in_has_its_credential_and_no_other(tmp_path: Path):
+    """As which application a job logs in, and what GitHub's token says of it, by the generated workflows themselves."""
+    assert flowyard_here("pipeline", "generate", "github", cwd=_azure(tmp_path)).returncode == 0
+    workflows = read_workflows(tmp_path)
+    needed: dict[str, set[str]] = {}
+    for file, workflow in workflows.items():
+        for name, job in workflow["jobs"].items():
+            given = job.get("with", {})
+            if "client" not in given:
+                continue
+            assert job["permissions"]["id-token"] == "write", f"{file} {name}"
+            pipeline = PIPELINES[given["pipeline"]]
+            subjects = {f"ref:refs/heads/{each}" for each in pipeline.branches}
+            if "environment" in given:
+                subjects = {f"environment:{given['environment']}"}
+            elif pipeline.trigger == "pull_request":
+                subjects = {"pull_request"}
+            needed.setdefault(given["client"].removeprefix("${{ vars.").removesuffix(" }}"), set()).update(subjects)
+    text = "\n".join(line for each in _steps((*GITHUB, *PLACE)) for line in each["commands"])
+    trusted: dict[str, set[str]] = {}
+    known: set[str] = set()
+    for found in re.finditer(r'"subject": "repo:acme/flows:([^"]*)"|gh variable set (AZURE_CLIENT_ID_\w+)', text):
+        if found[1]:
+            known.add(found[1])
+        else:
+            trusted[found[2]], known = known, set()
+    assert trusted == needed
+    assert set(needed) == {f"AZURE_CLIENT_ID_{each}" for each in ("PR", "CI", "DEV", "PROD")}
+
+
+def test_only_who_is_in_an_environment_may_deploy():
+    """Not in GitHub's jobs before that, nor in a pull request of Azure DevOps."""
+    for words in ((*GITHUB, *PLACE), (*DEVOPS, *PLACE)):
+        roles = {
+            each["title"].split(":")[0]: re.findall(r"--role ('[^']*'|\S+)", "\n".join(each["commands"]))
+            for each in _steps(words)
+            if each["title"].endswith("what the application may do")
+        }
+        measuring = {env for env, given in roles.items() if given == [f"'{CONNECTION_READER}'"]}
+        assert measuring == ({"pr", "ci"} if words[0] == "github" else {"pr"})
+    for each in _steps(GITHUB):
+        if each["title"].startswith("the environment"):
+            text = "\n".join(each["commands"])
+            branch = "main" if each["title"].endswith("prod") else "development"
+            assert '"custom_branch_policies": true' in text
+            assert f"--raw-field name={branch}" in text
+    secrets = next(each for each in _steps(GITHUB) if each["title"].startswith("shared records"))["commands"]
+    assert [each for each in secrets if "set FLOWYARD_APPROVAL_KEY" in each and "--env" not in each] == []
+
+
+def _azure(folder: Path) -> Path:
+    (folder / "pipelines.yaml").write_text("cloud: {login: azure}\n")
+    return folder
+
+
 def _steps(words: tuple[str, ...]) -> Any:
     return json.loads(printed(*words, "--json").stdout)["steps"]
 
@@ -78,7 +143,7 @@ def test_what_can_be_run_without_an_account_is_run(tmp_path: Path, words: tuple[
         **inherited,
         **people,
         "FLOWYARD_HOME": str(tmp_path / "home"),
-        "FLOWYARD_STORE": "postgresql://ann:the-secret@db.example.com/f",
+        **{f"{place}{name}": value for name, value in SECRETS.items() for place in ("", AZURE_DEVOPS)},
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIVEN": str(tmp_path / "given"),
         "HOME": str(tmp_path),

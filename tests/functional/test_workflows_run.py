@@ -58,6 +58,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
         "check": "failure",
         "check[ticket_triage]": "failure",
         "check[ticket_triage]/stages": "failure",
+        "comment": "success",
         "result": "failure",
     }
     assert "[exit code 3]" in forge.runner.text

@@ -192,7 +192,8 @@ class WorkflowRunner:
     def fetch(self, workspace: Path, event: Event, given: Mapping[str, Any]) -> None:
         """A clone at the commit of the event, with its history or only that commit."""
         assert given["persist-credentials"] is False
-        ref = f"refs/heads/{given['ref']}" if given.get("ref") else event.ref
+        named = given.get("ref")
+        ref = event.ref if not named else named if re.fullmatch("[0-9a-f]{40}", named) else f"refs/heads/{named}"
         self._git("init", "-q", workspace)
         whole = given.get("fetch-depth") == 0
         heads = ["+refs/heads/*:refs/remotes/origin/*"] if whole else []

@@ -22,7 +22,7 @@ LOADS_FLOW_CODE = {
     "engine/nodes/llm.py",  # the module that a node of an old flow names
     "engine/packages.py",  # package tools: they are installed, and are flow code
     "cli/exec.py",  # the user's script
-    "production/record_sinks.py",  # the class that a person named for production records
+    "production/records/sinks.py",  # the class that a person named for production records
     "sessions/worker.py",  # the module that a person named for the worker
 }
 """Where the user's code, which is trusted, is loaded."""

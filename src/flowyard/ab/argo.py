@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.errors import UserError
 
 __all__ = ["ArgoPlace", "argo_objects", "require_argo_name"]

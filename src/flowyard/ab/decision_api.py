@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flowyard._util.files import dump_json
-from flowyard.ab.decide import DecisionState
+from flowyard.ab.decision.decide import DecisionState
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
 from flowyard.ab.run import Test

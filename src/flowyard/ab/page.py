@@ -10,11 +10,11 @@ from datetime import datetime
 
 from flowyard import __version__
 from flowyard._util.moments import moment_text
-from flowyard.ab.decide import Decision, DecisionState
-from flowyard.ab.evidence import Evidence
-from flowyard.ab.forecast import Forecast
-from flowyard.ab.history import guardrail_points, known_over_time
-from flowyard.ab.policy import AbPolicy, Guardrail
+from flowyard.ab.decision.decide import Decision, DecisionState
+from flowyard.ab.decision.history import guardrail_points, known_over_time
+from flowyard.ab.evidence.model import Evidence
+from flowyard.ab.forecast.forecast import Forecast
+from flowyard.ab.policy.model import AbPolicy, Guardrail
 from flowyard.ab.run import Tick
 from flowyard.reports.charts import Chart
 from flowyard.reports.page import content_policy, page_environment, read_asset, valid_text

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flowyard._util.files import dump_json
-from flowyard.ab.decide import Decision
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.decision.decide import Decision
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.ab.run import Standing
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import Approval, ApprovalPolicy, ApprovalRequest, ApprovalState, ApprovalSubject

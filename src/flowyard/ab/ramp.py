@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from flowyard.ab.decide import Decision, DecisionState
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.decision.decide import Decision, DecisionState
+from flowyard.ab.policy.model import AbPolicy
 
 __all__ = ["End", "Move", "RampState", "event_of", "next_move", "ramp_after"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from flowyard.ab.decide import Decision, DecisionState, decide
-from flowyard.ab.evidence import Evidence, EvidenceSource
+from flowyard.ab.decision.decide import Decision, DecisionState, decide
+from flowyard.ab.evidence.model import Evidence, EvidenceSource
 from flowyard.ab.journal import AbJournal
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.ab.ramp import Move, RampState, event_of, next_move, ramp_after
 from flowyard.abc import Splitter
 from flowyard.errors import Conflict, NotFound

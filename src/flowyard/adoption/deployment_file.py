@@ -12,10 +12,10 @@ from flowyard._util.redact import may_be_secret, shows_secret
 from flowyard._util.yamlfile import parse_yaml
 from flowyard.adoption.model import LeftToDo, Mapped
 from flowyard.adoption.yaml_text import yaml_text
-from flowyard.deploy.config import OWN_FILE, TEMPLATE_FILES
-from flowyard.deploy.config_file import parse_deployment_file
-from flowyard.deploy.config_template import parse_template_file
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.file import parse_deployment_file
+from flowyard.deploy.config.read import OWN_FILE, TEMPLATE_FILES
+from flowyard.deploy.config.template import parse_template_file
 from flowyard.errors import UserError
 from flowyard.migration import read_structured
 

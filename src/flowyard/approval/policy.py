@@ -6,11 +6,10 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
-from flowyard._util.durations import DURATION_FORM, parse_duration
-from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.strict_yaml import STRICT, Duration, form_problems
 from flowyard._util.yamlfile import YamlFile
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.names import count_people
@@ -23,15 +22,6 @@ APPROVAL_BLOCK = "approval"
 
 _ADDRESS = re.compile(r"mailto:[^\s@:/?&]+@[^\s@:/?&]+")
 _VARIABLE = re.compile(r"(?:slack|teams|webhook):[A-Za-z_][A-Za-z0-9_]*")
-
-
-def _duration(value: Any) -> timedelta:
-    if not isinstance(value, str):
-        raise PydanticCustomError("duration", "a duration has a unit: 45s, 60m, 2h, 1h30m or 1d")
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
 
 
 def _person(value: str) -> str:
@@ -49,18 +39,15 @@ def _way(value: str) -> str:
     return value
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)]
-
-
 class ApprovalBlock(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = STRICT
 
-    timeout: _Duration = timedelta(minutes=60)
+    timeout: Duration = timedelta(minutes=60)
     approvals: Annotated[int, Field(ge=1, le=100)] = 1
     approvers: list[Annotated[str, AfterValidator(_person)]] = []
     self_approval: bool = True
     notify: list[Annotated[str, AfterValidator(_way)]] = []
-    valid_for: _Duration | None = None
+    valid_for: Duration | None = None
 
 
 def read_approval_policy(experiment: Experiment) -> ApprovalPolicy:
@@ -77,8 +64,7 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
     try:
         block = ApprovalBlock.model_validate({} if value is None else value)
     except ValidationError as error:
-        problems = [_problem(each, file, keys) for each in error.errors(include_url=False)]
-        raise ExperimentInvalid(title, problems) from None
+        raise ExperimentInvalid(title, form_problems(error, ApprovalBlock, file, *keys)) from None
     people = count_people(block.approvers)
     if block.approvers and people < block.approvals:
         message = f"{block.approvals} approvals are needed, but the approvers are no more than {people}."
@@ -91,14 +77,3 @@ def parse_approval_block(value: Any, file: YamlFile, *keys: str | int) -> Approv
         tuple(block.notify),
         block.valid_for,
     )
-
-
-def _problem(error: ErrorDetails, file: YamlFile, keys: tuple[str | int, ...]) -> Problem:
-    inner = error["loc"]
-    place = ".".join(str(key) for key in (APPROVAL_BLOCK, *inner))
-    where = file.where(*keys, *inner)
-    if error["type"] == "extra_forbidden":
-        known = list(ApprovalBlock.model_fields)
-        hint = did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known)}."
-        return Problem(f"Unknown key {place!r}.", where, hint)
-    return Problem(f"{place!r}: {error['msg'][0].lower()}{error['msg'][1:]}.", where)

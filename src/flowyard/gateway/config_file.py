@@ -8,11 +8,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from flowyard._util.addresses import is_metadata, is_number_host, parse_address
 from flowyard._util.listen import is_loopback
+from flowyard._util.strict_yaml import STRICT, parse_strictly
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import Problem
@@ -89,7 +90,7 @@ _Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = STRICT
 
 
 class _Backend(_Strict):
@@ -166,18 +167,6 @@ class GatewayFile(_Strict):
     control: _Control | None = None
 
 
-_MODELS: Mapping[str, type[BaseModel]] = {
-    "backends": _Backend,
-    "sticky": _Sticky,
-    "override": _Override,
-    "mirror": _Mirror,
-    "health": _Health,
-    "breaker": _Breaker,
-    "limits": _Limits,
-    "control": _Control,
-}
-
-
 def load_gateway_settings(path: Path, environ: Mapping[str, str]) -> GatewaySettings:
     """The settings in a file; variables that it names come from ``environ``. Raises UserError with every problem."""
     return parse_gateway_file(read_yaml(path), environ)
@@ -185,17 +174,8 @@ def load_gateway_settings(path: Path, environ: Mapping[str, str]) -> GatewaySett
 
 def parse_gateway_file(file: YamlFile, environ: Mapping[str, str]) -> GatewaySettings:
     """The same for a file that was read; folders that it names are seen from its own."""
-    problems = file.repeated_problems()
-    body = None
-    try:
-        body = GatewayFile.model_validate({} if file.data is None else file.data)
-    except ValidationError as error:
-        problems += [_problem(each, file) for each in error.errors(include_url=False)]
-    problems += _variable_problems(file, environ)
-    if body is not None:
-        problems += _more(body, file)
-    if problems or body is None:
-        raise file.unusable(problems)
+    besides = _variable_problems(file, environ)
+    body = parse_strictly(GatewayFile, file, lambda body: _more(body, file), besides)
     return _made(body, file.path.resolve().parent, environ)
 
 
@@ -283,15 +263,3 @@ def _access_problems(body: GatewayFile, file: YamlFile) -> Iterator[Problem]:
     if not body.key and body.auth is None and not is_loopback(host):
         hint = "key: ${GATEWAY_CALLER_KEY}; or auth: pass-through where the backends ask for one."
         yield Problem(f"On {host} anyone who reaches this machine could ask the backends.", file.where("listen"), hint)
-
-
-def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
-    inner = tuple(part for part in error["loc"] if part != "[key]")
-    place = ".".join(str(key) for key in inner)
-    where = file.where(*inner)
-    if error["type"] == "extra_forbidden":
-        known = list((_MODELS[str(inner[0])] if len(inner) > 1 else GatewayFile).model_fields)
-        hint = did_you_mean(str(inner[-1]), known) or f"Known keys: {known_names(known, most=20)}."
-        return Problem(f"Unknown key {place!r}.", where, hint)
-    message = error["msg"]
-    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)

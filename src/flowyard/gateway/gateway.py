@@ -26,7 +26,7 @@ from flowyard.gateway.settings import GatewaySettings, MirrorSettings
 from flowyard.gateway.short_way import ShortWay
 from flowyard.gateway.split import UnitHash
 from flowyard.gateway.weights import Weights, first_epoch
-from flowyard.production.record_folder import RecordFolder
+from flowyard.production.records.folder import RecordFolder
 from flowyard.wire import WireClient, WireLimits, WireServer, refused
 
 __all__ = ["CONTROL_ADDRESS", "Gateway"]

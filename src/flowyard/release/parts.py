@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flowyard.abc import Store
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import Approval, ApprovalPolicy
-from flowyard.deploy.rollout import RolloutRecord
+from flowyard.deploy.rollout.rollout import RolloutRecord
 from flowyard.experiments.model import Experiment
 from flowyard.experiments.plan import ExperimentPlan, PlannedRun
 from flowyard.records import ExperimentRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowyard.ab.policy_file import AbFile
+from flowyard.ab.policy.file import AbFile
 from flowyard.schemas.forms import Schema, either
 from flowyard.schemas.models import model_schema
 

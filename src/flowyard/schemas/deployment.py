@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowyard.deploy.config_file import DeploymentFile
+from flowyard.deploy.config.file import DeploymentFile
 from flowyard.deploy.options import OPTIONS
 from flowyard.schemas.forms import Schema
 from flowyard.schemas.models import model_schema

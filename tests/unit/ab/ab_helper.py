@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flowyard.ab.evidence import ArmCounts, Evidence, Split, TimeSlice
-from flowyard.ab.policy import AbPolicy, PrimaryMetric
+from flowyard.ab.evidence.model import ArmCounts, Evidence, Split, TimeSlice
+from flowyard.ab.policy.model import AbPolicy, PrimaryMetric
 from flowyard.abc import Splitter
 from flowyard.errors import OutsideError
 

@@ -12,10 +12,10 @@ from ab_helper import DAY, START, policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowyard.ab.counting import count_records
-from flowyard.ab.evidence import ArmCounts, Evidence, Split
-from flowyard.ab.evidence_file import EvidenceFiles
-from flowyard.ab.policy import Guardrail, PrimaryMetric
+from flowyard.ab.evidence.counting import count_records
+from flowyard.ab.evidence.file import EvidenceFiles
+from flowyard.ab.evidence.model import ArmCounts, Evidence, Split
+from flowyard.ab.policy.model import Guardrail, PrimaryMetric
 from flowyard.errors import UserError
 
 SPLITS = (Split(1, START, {"a": 90, "b": 10}), Split(2, START + DAY, {"a": 50, "b": 50}))

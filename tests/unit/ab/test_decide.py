@@ -9,9 +9,9 @@ import numpy
 import pytest
 from ab_helper import DAY, START, arm, evidence, policy
 
-from flowyard.ab.decide import Decision, DecisionState, decide
-from flowyard.ab.evidence import ArmCounts, Evidence, Split, TimeSlice, latency_bucket, latency_limit
-from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric
+from flowyard.ab.decision.decide import Decision, DecisionState, decide
+from flowyard.ab.evidence.model import ArmCounts, Evidence, Split, TimeSlice, latency_bucket, latency_limit
+from flowyard.ab.policy.model import AbPolicy, Guardrail, PrimaryMetric
 
 FEEDBACK = PrimaryMetric("feedback", "feedback.rating", success=("up",))
 NUMBER = PrimaryMetric("field", "judge.score")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowyard.ab.decide import DecisionState
+from flowyard.ab.decision.decide import DecisionState
 from flowyard.ab.decision_api import DecisionApi, verdict_of
 from flowyard.ab.ramp import End, RampState
 from flowyard.errors import OutsideError

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ab_helper import START, policy
 
-from flowyard.ab.evidence import Split
-from flowyard.ab.exchange_evidence import ExchangeEvidence
-from flowyard.ab.policy import PrimaryMetric
+from flowyard.ab.evidence.exchanges import ExchangeEvidence
+from flowyard.ab.evidence.model import Split
+from flowyard.ab.policy.model import PrimaryMetric
 
 _SPLITS = [Split(1, START, {"a": 50.0, "b": 50.0}, START + timedelta(seconds=1))]
 

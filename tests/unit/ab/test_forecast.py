@@ -10,9 +10,9 @@ from ab_helper import arm, evidence, policy
 from bench.ab_numbers import Scores, score_looks
 from bench.ab_simulation import Case, decided, exact_log_e, simulate
 
-from flowyard.ab.evidence import ArmCounts
-from flowyard.ab.forecast import forecast, plan
-from flowyard.ab.policy import PrimaryMetric
+from flowyard.ab.evidence.model import ArmCounts
+from flowyard.ab.forecast.forecast import forecast, plan
+from flowyard.ab.policy.model import PrimaryMetric
 from flowyard.statistics.power import two_proportions_size
 
 EXPECTED = PrimaryMetric("no_error", expected=0.7, smallest=0.05)

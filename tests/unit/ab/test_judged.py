@@ -10,11 +10,11 @@ import pytest
 from ab_helper import START, policy
 from test_counting import SPLITS, exposure, totals
 
-from flowyard.ab.counting import count_records
-from flowyard.ab.decide import decide
-from flowyard.ab.guardrails import check_guardrails
-from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric
-from flowyard.ab.policy_file import find_policy
+from flowyard.ab.decision.decide import decide
+from flowyard.ab.decision.guardrails import check_guardrails
+from flowyard.ab.evidence.counting import count_records
+from flowyard.ab.policy.file import find_policy
+from flowyard.ab.policy.model import AbPolicy, Guardrail, PrimaryMetric
 from flowyard.errors import UserError
 
 GOOD = PrimaryMetric("judge", "judgement.quality.v2.score", at_least=4)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flowyard.ab.new_files import NewArm, new_test_files
-from flowyard.ab.policy_file import find_policy
+from flowyard.ab.policy.file import find_policy
+from flowyard.ab.policy.new_files import NewArm, new_test_files
 from flowyard.gateway import load_gateway_settings
 
 CONTROL = NewArm("dev", "http://127.0.0.1:8080", "shop:3")

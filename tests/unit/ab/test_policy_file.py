@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.ab.policy import AbPolicy, Guardrail, PrimaryMetric, RampStep, SplitPlace
-from flowyard.ab.policy_file import find_policy
+from flowyard.ab.policy.file import find_policy
+from flowyard.ab.policy.model import AbPolicy, Guardrail, PrimaryMetric, RampStep, SplitPlace
 from flowyard.errors import NotFound, UserError
 
 WHOLE = """\

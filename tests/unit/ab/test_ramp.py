@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from flowyard.ab.decide import DecisionState, decide
-from flowyard.ab.evidence import Evidence
+from flowyard.ab.decision.decide import DecisionState, decide
+from flowyard.ab.evidence.model import Evidence
 from flowyard.ab.journal import AbJournal
-from flowyard.ab.policy import RampStep
+from flowyard.ab.policy.model import RampStep
 from flowyard.ab.ramp import Move, RampState, next_move
 from flowyard.ab.run import Standing, Test
 from flowyard.errors import Conflict, NotFound, OutsideError, StoreError

@@ -31,7 +31,7 @@ from bench.ab_numbers import (
 from bench.ab_rollbacks import equal_arms_rolled_back
 from bench.ab_simulation import Case, decided, exact_log_e, multinomial_log_e, sample_ratio_log_e, simulate, warm_means
 
-from flowyard.ab.decide import DecisionState, decide
+from flowyard.ab.decision.decide import DecisionState, decide
 from flowyard.statistics.bounded_scores import ScoreEpoch, scores_log_e_value
 from flowyard.statistics.sequential import SplitEpoch, multinomial_log_e_value, rates_log_e_value
 

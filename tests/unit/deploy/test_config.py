@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.deploy.config import DeployConfig, fill_in, has_environment, read_deploy_config
-from flowyard.deploy.config_file import parse_memory
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.file import parse_memory
+from flowyard.deploy.config.read import DeployConfig, fill_in, has_environment, read_deploy_config
 from flowyard.errors import Conflict, NotFound, UserError
 
 

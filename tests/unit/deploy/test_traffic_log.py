@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowyard.ab.evidence import Split
-from flowyard.ab.exchange_evidence import settled_split
-from flowyard.deploy.traffic_log import TrafficRecord, splits_of, version_of
+from flowyard.ab.evidence.exchanges import settled_split
+from flowyard.ab.evidence.model import Split
+from flowyard.deploy.journals import TrafficRecord, splits_of, version_of
 from flowyard.steps import StepRecord
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flowyard.pipelines.checks import run_own_tests
+from flowyard.pipelines.use_cases.checks import run_own_tests
 
 
 def test_what_passed_is_said_by_pytest_and_not_by_what_else_wrote_to_stderr(tmp_path: Path):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowyard.pipelines.footprint import footprint
-from flowyard.pipelines.inputs import inputs_digest
-from flowyard.pipelines.touched import is_for_all, touched_use_cases
-from flowyard.pipelines.use_cases import find_use_cases
+from flowyard.pipelines.use_cases.find import find_use_cases
+from flowyard.pipelines.use_cases.footprint import footprint
+from flowyard.pipelines.use_cases.inputs import inputs_digest
+from flowyard.pipelines.use_cases.touched import is_for_all, touched_use_cases
 
 KNOWN = {"a": {"a", "shared/one"}, "b": {"b", "shared"}, "c/d": {"c/d"}}
 PATHS = st.lists(

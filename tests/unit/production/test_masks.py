@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowyard.errors import UserError
-from flowyard.production.masks import FORMS, MASKED, parse_masks, require_columns
+from flowyard.production.datasets.masks import FORMS, MASKED, parse_masks, require_columns
 
 HIDDEN = [
     ("Write to ann.lee+x@mail.example.org.", "Write to [email]."),

@@ -13,10 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.errors import UserError
-from flowyard.production.model import ExchangeRecord, ExposureRecord, FeedbackRecord, is_failed_status, parse_record
-from flowyard.production.opinion import Opinion, opinion_of
-from flowyard.production.record_files import FileMark, iter_parts
-from flowyard.production.review import read_reviewed, write_review
+from flowyard.production.datasets.review import read_reviewed, write_review
+from flowyard.production.records.files import FileMark, iter_parts
+from flowyard.production.records.model import (
+    ExchangeRecord,
+    ExposureRecord,
+    FeedbackRecord,
+    is_failed_status,
+    parse_record,
+)
+from flowyard.production.records.opinion import Opinion, opinion_of
 
 EXCHANGE = {
     "kind": "exchange",

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowyard.production.datasets.known_inputs import KnownInputs
+from flowyard.production.exchanges.lines import JoinedExchange
 from flowyard.production.judging.sampling import Drawn, SamplingRule, draw_of, sample
-from flowyard.production.known_inputs import KnownInputs
-from flowyard.production.lines import JoinedExchange
-from flowyard.production.model import ExchangeRecord, parse_record
+from flowyard.production.records.model import ExchangeRecord, parse_record
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

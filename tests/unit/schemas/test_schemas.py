@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 
 from flowyard._util.yamlfile import YamlFile, parse_yaml, read_yaml
-from flowyard.ab.policy_file import parse_policy
+from flowyard.ab.policy.file import parse_policy
 from flowyard.approval.policy import parse_approval_block
 from flowyard.config import read_config
 from flowyard.decisions.policy_blocks import POLICY_BLOCKS, parse_racing_block
-from flowyard.deploy.config_file import parse_deployment_file
+from flowyard.deploy.config.file import parse_deployment_file
 from flowyard.deploy.endpoint_test.golden import read_golden
 from flowyard.errors import UserError
 from flowyard.experiments.schema import ExperimentSchema, OverlaySchema, parse_schema

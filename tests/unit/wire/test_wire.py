@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyard.wire import Refusal, Request, Response, WireLimits, WireServer
-from flowyard.wire.chunks import ChunkReader
-from flowyard.wire.head import find_head, parse_head
+from flowyard.wire.reading.chunks import ChunkReader
+from flowyard.wire.reading.head import find_head, parse_head
 from flowyard.wire.written import NOT_BEGUN
 
 PATIENCE_S = 60

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowyard._util.event_loop import loop_factory
 from flowyard.wire import BadAnswer, BrokenOff, Place, Request, Response, Unanswered, WireClient, WireServer
-from flowyard.wire.answer_head import parse_answer_head
+from flowyard.wire.reading.answer_head import parse_answer_head
 from flowyard.wire.written import GOODBYE
 
 PATIENCE_S = 60

@@ -34,8 +34,10 @@ def application_step(order: SetupOrder, environment: EnvironmentOrder) -> Step:
     name = label_of("flowyard", order.project, environment.name)
     show = ("az", "ad", "sp", "show", "--id", APP)
     return Step(
-        f"{environment.name}: who deploys",
-        "An application of its own for each environment, so that one cannot do what another may.",
+        f"{environment.name}: who {'deploys' if environment.deploys else 'measures, and deploys nothing'}",
+        "An application of its own for each environment, so that one cannot do what another may."
+        if environment.deploys
+        else "An application of its own: what runs before anybody said yes cannot deploy.",
         (
             Command(("az", "ad", "app", "create", "--display-name", name, "--query", "appId", *_TSV), into=APP.name),
             Command(("az", "ad", "sp", "create", "--id", APP, "--output", "none"), unless=show),
@@ -79,13 +81,20 @@ def _joined(parts: list[str | Variable]) -> Word:
 
 def _github(github: GitHub, environment: EnvironmentOrder) -> Step:
     name, repo = environment.name, github.path
-    subjects = {f"environment-{name}": f"repo:{repo}:environment:{name}"}
-    subjects |= {f"branch-{each}": f"repo:{repo}:ref:refs/heads/{each}" for each in github.branches}
+    subjects = environment.subjects or (f"environment:{name}",)
+    subjects += tuple(f"ref:refs/heads/{each}" for each in github.branches)
     return Step(
         f"{name}: jobs of {repo} log in without a secret",
-        "GitHub's token of a job is trusted for exactly these subjects. Give the environment its reviewers on GitHub.",
-        tuple(_federated(label_of("github", key), _GITHUB_ISSUER, subject) for key, subject in subjects.items()),
+        "GitHub's token of a job is trusted for exactly these subjects. Give the environment its reviewers on GitHub."
+        if not environment.subjects or environment.deploys
+        else "GitHub's token of a job is trusted for exactly these subjects. A pull request from a fork gets none.",
+        tuple(_federated(label_of("github", _short(each)), _GITHUB_ISSUER, f"repo:{repo}:{each}") for each in subjects),
     )
+
+
+def _short(subject: str) -> str:
+    """What a credential is called for: an environment, a branch, or pull requests."""
+    return subject.replace("ref:refs/heads/", "branch-").replace("environment:", "environment-").replace("_", "-")
 
 
 def _service_connection(order: SetupOrder, devops: AzureDevops, environment: EnvironmentOrder) -> Step:

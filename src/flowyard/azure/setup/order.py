@@ -18,11 +18,15 @@ _UNSAFE_BRANCH = re.compile(r"[\s~^:?*\[\\]|\.\.|@\{|^[/-]|/$")
 
 @dataclass(frozen=True, slots=True)
 class GitHub:
-    """A repository. Jobs in an environment may log in, and with ``branches`` also jobs on those branches."""
+    """A repository. Jobs in an environment may log in, and with ``branches`` also jobs on those branches.
+
+    ``is_generated``: its workflows are those that flowyard generates, which read ids from variables of the repository.
+    """
 
     owner: str
     repo: str
     branches: tuple[str, ...] = ()
+    is_generated: bool = False
 
     @property
     def path(self) -> str:
@@ -46,6 +50,8 @@ class EnvironmentOrder:
     """One environment. ``group`` and ``registry`` are the web app's, where it is one; ``vault`` is read by its flow.
 
     ``identity`` is the name or the resource id of the served flow's identity; without one, it is named for it.
+    ``subjects`` are all that GitHub's tokens may say, without the repository; nothing listed means a job in this
+    environment. Without ``deploys`` connections can be read, and nothing else.
     """
 
     name: str
@@ -55,6 +61,8 @@ class EnvironmentOrder:
     registry: str | None = None
     vault: str | None = None
     identity: str | None = None
+    subjects: tuple[str, ...] = ()
+    deploys: bool = True
 
 
 @dataclass(frozen=True, slots=True)

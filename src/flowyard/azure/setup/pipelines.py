@@ -29,6 +29,13 @@ def _place(order: SetupOrder) -> dict[str, Word]:
 
 
 def _github(order: SetupOrder, github: GitHub, environment: EnvironmentOrder) -> Step:
+    if github.is_generated:
+        name = f"AZURE_CLIENT_ID_{environment.name.upper()}"
+        return Step(
+            f"{environment.name}: as whom its jobs log in",
+            "An id is no secret.",
+            (Command(("gh", "variable", "set", name, "--repo", github.path), given=APP),),
+        )
     place = ("--repo", github.path, "--env", environment.name)
     ids: dict[str, Word] = {"AZURE_CLIENT_ID": APP, "AZURE_TENANT_ID": _TENANT, "AZURE_SUBSCRIPTION_ID": _SUBSCRIPTION}
     path = f"repos/{github.path}/environments/{quote(environment.name, safe='')}"
@@ -36,7 +43,7 @@ def _github(order: SetupOrder, github: GitHub, environment: EnvironmentOrder) ->
         f"{environment.name}: the environment on GitHub",
         "Ids are no secrets, but the workflows of both articles read them from there.",
         (
-            Command(("gh", "api", "--method", "PUT", path, "--silent")),
+            Command(("gh", "api", "--method", "PUT", path, "--silent"), unless=("gh", "api", path, "--silent")),
             *(Command(("gh", "secret", "set", name, *place), given=value) for name, value in ids.items()),
             *(Command(("gh", "variable", "set", name, *place), given=value) for name, value in _place(order).items()),
         ),

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowyard.azure.built_in_roles import ACR_PULL, ACR_PUSH, DEPLOYER_ROLES, ENDPOINT_ROLES, Part, role_assignment
+from flowyard.azure.built_in_roles import (
+    ACR_PULL,
+    ACR_PUSH,
+    CONNECTION_READER,
+    DEPLOYER_ROLES,
+    ENDPOINT_ROLES,
+    Part,
+    role_assignment,
+)
 from flowyard.azure.setup.logins import PRINCIPAL, label_of
 from flowyard.azure.setup.order import EnvironmentOrder, SetupOrder
 from flowyard.azure.setup.words import Command, Step, Variable, Word
 
-__all__ = ["deployer_step", "endpoint_step"]
+__all__ = ["deployer_step", "endpoint_step", "reader_step"]
 
 _IDENTITY = Variable("identity_principal")
 _TSV = ("--output", "tsv")
@@ -36,6 +44,16 @@ def deployer_step(environment: EnvironmentOrder) -> Step:
         f"{environment.name}: what the application may do",
         "On single resources, and without the right to give roles.",
         (*_web_places(environment), *(_give(PRINCIPAL, role, scope) for role, scope in roles)),
+    )
+
+
+def reader_step(environment: EnvironmentOrder) -> Step:
+    """What an application may do that only measures: its experiments call models by the workspace's connections."""
+    return Step(
+        f"{environment.name}: what the application may do",
+        "It reads the workspace's connections. Where models take no key, give it their own role on them, such as\n"
+        "Cognitive Services OpenAI User; where versions are registered in Azure ML, give ci AzureML Data Scientist.",
+        (_give(PRINCIPAL, CONNECTION_READER, _SCOPES["workspace"]),),
     )
 
 

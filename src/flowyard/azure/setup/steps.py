@@ -6,7 +6,7 @@ from flowyard.azure.setup.connections import connection_step
 from flowyard.azure.setup.logins import application_step, login_steps
 from flowyard.azure.setup.order import AzureDevops, SetupOrder
 from flowyard.azure.setup.pipelines import pipeline_steps
-from flowyard.azure.setup.roles import deployer_step, endpoint_step
+from flowyard.azure.setup.roles import deployer_step, endpoint_step, reader_step
 from flowyard.azure.setup.words import Command, Step, Variable, Word
 
 __all__ = ["setup_steps"]
@@ -19,7 +19,10 @@ def setup_steps(order: SetupOrder) -> list[Step]:
     steps = [_names(order), _ids(order)]
     for environment in order.environments:
         steps += [application_step(order, environment), *login_steps(order, environment)]
-        steps += [deployer_step(environment), endpoint_step(order, environment)]
+        if environment.deploys:
+            steps += [deployer_step(environment), endpoint_step(order, environment)]
+        else:
+            steps.append(reader_step(environment))
         steps += pipeline_steps(order, environment)
     if order.workspace:
         online = [each for each in order.environments if each.target == "azure-ml"]

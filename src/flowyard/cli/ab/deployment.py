@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from flowyard._util.person import person_name
-from flowyard.ab.evidence import EvidenceSource
-from flowyard.ab.evidence_file import EvidenceFiles
-from flowyard.ab.evidence_store import CollectedEvidence
-from flowyard.ab.exchange_evidence import ExchangeEvidence
-from flowyard.ab.policy import SplitPlace
+from flowyard.ab.evidence.exchanges import ExchangeEvidence
+from flowyard.ab.evidence.file import EvidenceFiles
+from flowyard.ab.evidence.model import EvidenceSource
+from flowyard.ab.evidence.store import CollectedEvidence
+from flowyard.ab.policy.model import SplitPlace
 from flowyard.cli.deploy.options import open_place
 from flowyard.cli.deploy.parts import traffic_parts
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.deployment_split import DeploymentSplit
-from flowyard.deploy.traffic import require_platform
-from flowyard.production.exchange_records import iter_exchange_records
+from flowyard.deploy.traffic.change import require_platform
+from flowyard.deploy.traffic.split import DeploymentSplit
+from flowyard.production.exchanges.exchange_records import iter_exchange_records
 
 __all__ = ["deployment_source", "open_split"]
 

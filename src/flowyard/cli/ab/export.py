@@ -12,7 +12,7 @@ import click
 from flowyard._util.durations import parse_duration
 from flowyard._util.files import write_atomic
 from flowyard.ab.argo import ArgoPlace, argo_objects, require_argo_name
-from flowyard.ab.policy_file import find_policy
+from flowyard.ab.policy.file import find_policy
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.deploy.targets.kubernetes.export import as_yaml
 from flowyard.errors import Conflict, UserError

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from flowyard.ab.new_files import GATEWAY_FILE, KEY_VARIABLE, NewArm, new_test_files
-from flowyard.ab.policy_file import AB_FILE
+from flowyard.ab.policy.file import AB_FILE
+from flowyard.ab.policy.new_files import GATEWAY_FILE, KEY_VARIABLE, NewArm, new_test_files
 from flowyard.cli.deploy.options import Place, open_place
 from flowyard.cli.shared.options import store_options
 from flowyard.cli.shared.output import print_json, print_warnings

@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 import click
 
 from flowyard._util.person import person_name
-from flowyard.ab.evidence import EvidenceSource
-from flowyard.ab.evidence_file import EvidenceFiles
-from flowyard.ab.evidence_store import CollectedEvidence
+from flowyard.ab.evidence.file import EvidenceFiles
+from flowyard.ab.evidence.model import EvidenceSource
+from flowyard.ab.evidence.store import CollectedEvidence
 from flowyard.ab.journal import AbJournal
-from flowyard.ab.policy import AbPolicy, SplitPlace
-from flowyard.ab.policy_file import deployment_problems, find_policy
+from flowyard.ab.policy.file import deployment_problems, find_policy
+from flowyard.ab.policy.model import AbPolicy, SplitPlace
 from flowyard.ab.promotion import PromotionDesk
 from flowyard.ab.run import Test
-from flowyard.ab.split_file import SplitFile
-from flowyard.ab.split_gateway import GatewaySplit
+from flowyard.ab.split.file import SplitFile
+from flowyard.ab.split.gateway import GatewaySplit
 from flowyard.abc import Splitter
 from flowyard.app import open_app
 from flowyard.approval.model import ApprovalPolicy
@@ -30,7 +30,7 @@ from flowyard.cli.approval.notices import tell_people
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.errors import UserError
 from flowyard.experiments.load import load_experiment
-from flowyard.production.store import open_production
+from flowyard.production.store.store import open_production
 from flowyard.settings import Settings
 
 __all__ = ["ab_options", "evidence_option", "open_test", "promotions"]

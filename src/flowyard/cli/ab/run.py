@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from flowyard._util.person import person_name
-from flowyard.ab.forecast import plan
-from flowyard.ab.traffic import units_per_day
+from flowyard.ab.forecast.forecast import plan
+from flowyard.ab.forecast.traffic import units_per_day
 from flowyard.cli.ab.options import ab_options, evidence_option, open_test
 from flowyard.cli.ab.view import plan_view, print_plan, print_ramp, print_tick, ramp_view, tick_code, tick_view
 from flowyard.cli.ab.watch import Every, collecting, until_ended
 from flowyard.cli.shared.options import read_settings
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import UserError
-from flowyard.production.store import open_production
+from flowyard.production.store.store import open_production
 
 __all__ = ["decide_", "start", "stop"]
 

@@ -14,7 +14,7 @@ import click
 from flowyard._util.event_loop import loop_factory
 from flowyard._util.listen import serve_until_stopped
 from flowyard.ab.decision_api import DecisionApi, decision_answer
-from flowyard.ab.policy_file import find_policy
+from flowyard.ab.policy.file import find_policy
 from flowyard.ab.run import Test
 from flowyard.app import open_app
 from flowyard.cli.ab.options import evidence_option, open_test

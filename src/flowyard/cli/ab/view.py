@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from flowyard._util.moments import moment_text
-from flowyard.ab.decide import Decision, DecisionState
-from flowyard.ab.forecast import Forecast, Plan, forecast
-from flowyard.ab.guardrails import GuardrailFinding
+from flowyard.ab.decision.decide import Decision, DecisionState
+from flowyard.ab.decision.guardrails import GuardrailFinding
+from flowyard.ab.forecast.forecast import Forecast, Plan, forecast
 from flowyard.ab.page import METHODS
-from flowyard.ab.policy import AbPolicy
+from flowyard.ab.policy.model import AbPolicy
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
 from flowyard.ab.run import Standing, Tick

@@ -14,8 +14,8 @@ from flowyard._util.durations import parse_duration
 from flowyard.ab.run import Test, Tick
 from flowyard.cli.shared.tables import printable
 from flowyard.errors import Conflict, FlowyardError, OutsideError
-from flowyard.production.collect import collect
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.collect import collect
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["Every", "collecting", "until_ended"]
 

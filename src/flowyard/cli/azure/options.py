@@ -13,8 +13,8 @@ from flowyard._util.suggest import known_names
 from flowyard.azure.account.model import Finding, Needs
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.config import find_deploy_config, read_deploy_config
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.read import find_deploy_config, read_deploy_config
 from flowyard.errors import NotFound, UserError
 from flowyard.registry.stores.azure_ml_address import parse_place
 

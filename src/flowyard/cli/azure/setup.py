@@ -22,7 +22,7 @@ from flowyard.cli.azure.options import chosen_environments, place_names, place_o
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
 from flowyard.errors import UserError
 
 __all__ = ["setup"]

@@ -14,9 +14,9 @@ from flowyard.cli.deploy.parts import chosen_version, earlier_parts, rollout_par
 from flowyard.cli.deploy.view import plan_view, print_plan, rollout_view
 from flowyard.cli.release.view import print_end, print_step
 from flowyard.cli.shared.output import print_json, print_warnings
-from flowyard.deploy.exported import exported_deployment
-from flowyard.deploy.parts import RolloutParts
-from flowyard.deploy.rollout import RolloutLog, plan_rollout, roll_out
+from flowyard.deploy.rollout.exported import exported_deployment
+from flowyard.deploy.rollout.parts import RolloutParts
+from flowyard.deploy.rollout.rollout import RolloutLog, plan_rollout, roll_out
 
 __all__ = ["apply", "carry_out_rollout", "plan", "rollback"]
 

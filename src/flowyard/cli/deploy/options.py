@@ -14,8 +14,8 @@ from flowyard.abc import Target
 from flowyard.app import App, open_app
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.config import read_deploy_config
-from flowyard.deploy.environment import DeployEnvironment
+from flowyard.deploy.config.environment import DeployEnvironment
+from flowyard.deploy.config.read import read_deploy_config
 from flowyard.deploy.names import require_deployment_name, require_path_part
 from flowyard.deploy.targets import open_target
 from flowyard.errors import NotFound

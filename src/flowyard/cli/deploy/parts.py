@@ -9,15 +9,15 @@ from flowyard.abc import ImageBuilder
 from flowyard.approval.model import ApprovalPolicy
 from flowyard.approval.open import open_desk
 from flowyard.cli.deploy.options import Place
+from flowyard.deploy.config.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
-from flowyard.deploy.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.image.names import require_reference
 from flowyard.deploy.model import Address, Image
 from flowyard.deploy.options import parse_options
-from flowyard.deploy.parts import RolloutParts
-from flowyard.deploy.rollout import RolloutLog, served_before
-from flowyard.deploy.traffic import TrafficParts
-from flowyard.deploy.wanted import wanted_deployment
+from flowyard.deploy.rollout.parts import RolloutParts
+from flowyard.deploy.rollout.rollout import RolloutLog, served_before
+from flowyard.deploy.rollout.wanted import wanted_deployment
+from flowyard.deploy.traffic.change import TrafficParts
 from flowyard.errors import OutsideError, UserError
 from flowyard.registry import Registry
 from flowyard.registry.model import Version

@@ -12,7 +12,7 @@ from flowyard.cli.deploy.options import deploy_options, deployment_option, open_
 from flowyard.cli.deploy.view import print_state, state_view
 from flowyard.cli.shared.output import print_json
 from flowyard.deploy.names import require_deployment_name
-from flowyard.deploy.rollout import RolloutLog
+from flowyard.deploy.rollout.rollout import RolloutLog
 from flowyard.registry.model import AliasChange
 from flowyard.registry.open import open_registry
 

@@ -17,9 +17,9 @@ from flowyard.cli.deploy.view import print_state, state_view
 from flowyard.cli.release.view import print_end, print_step
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.cli.shared.tables import printable
+from flowyard.deploy.journals import TrafficRecord
 from flowyard.deploy.model import Traffic
-from flowyard.deploy.traffic import change_traffic, require_platform, wanted_traffic
-from flowyard.deploy.traffic_log import TrafficRecord
+from flowyard.deploy.traffic.change import change_traffic, require_platform, wanted_traffic
 from flowyard.errors import Conflict, NotFound, UserError
 
 __all__ = ["traffic"]

@@ -9,7 +9,7 @@ import click
 
 from flowyard.cli.shared.tables import print_table, printable
 from flowyard.deploy.model import DeployPlan, EndpointState
-from flowyard.deploy.rollout import RolloutRecord
+from flowyard.deploy.rollout.rollout import RolloutRecord
 
 __all__ = ["plan_view", "print_plan", "print_state", "rollout_view", "state_view"]
 

@@ -17,9 +17,9 @@ from flowyard.cli.shared.tables import print_table, printable
 from flowyard.errors import Conflict, ExitCode, OutsideError
 from flowyard.production.alerts.look import Alert
 from flowyard.production.alerts.tell import Told
-from flowyard.production.collect import collect
 from flowyard.production.metrics.otlp import OtlpMetrics, open_otlp
 from flowyard.production.metrics.readings import read_metrics
+from flowyard.production.store.collect import collect
 from flowyard.reports.values import plural
 
 __all__ = ["check", "watch"]

@@ -12,9 +12,9 @@ import click
 
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json, print_warnings
-from flowyard.production.collect import Collected, follow
-from flowyard.production.collect import collect as collect_folders
-from flowyard.production.store import open_production
+from flowyard.production.store.collect import Collected, follow
+from flowyard.production.store.collect import collect as collect_folders
+from flowyard.production.store.store import open_production
 
 __all__ = ["collect"]
 

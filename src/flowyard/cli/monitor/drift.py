@@ -23,8 +23,8 @@ from flowyard.production.drift.model import DriftReport, DriftSettings, FeatureD
 from flowyard.production.drift.observed import observations
 from flowyard.production.drift.page import render_drift
 from flowyard.production.drift.reference import drift_of, open_reference, window_before
-from flowyard.production.series import Window
-from flowyard.production.store import open_production
+from flowyard.production.exchanges.series import Window
+from flowyard.production.store.store import open_production
 
 __all__ = ["drift"]
 

@@ -15,11 +15,11 @@ from flowyard.cli.shared.many_lines import ManyLines, many_lines_options
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_warnings
 from flowyard.experiments.model import Experiment
-from flowyard.production.collect import collect
 from flowyard.production.judging.live import Judged, LiveJudging, judging_alone, keeping_sessions
 from flowyard.production.judging.post_production import PostProduction, draw_for_evaluation, evaluate_production
 from flowyard.production.judging.sampling import SamplingRule
-from flowyard.production.store import open_production
+from flowyard.production.store.collect import collect
+from flowyard.production.store.store import open_production
 from flowyard.reports import decide_and_report
 
 __all__ = ["evaluate"]

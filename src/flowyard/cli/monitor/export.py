@@ -17,16 +17,16 @@ from flowyard.cli.shared.output import print_json
 from flowyard.errors import UserError
 from flowyard.production.alerts.model import DriftReference
 from flowyard.production.alerts.policy_file import parse_reference
-from flowyard.production.chosen import FILTERS, with_filters
-from flowyard.production.dataset_lines import iter_dataset_lines
+from flowyard.production.datasets.known_inputs import KnownInputs
+from flowyard.production.datasets.lines import iter_dataset_lines
+from flowyard.production.datasets.masks import parse_masks, require_columns
+from flowyard.production.datasets.register import RegisteredLines, register_lines
+from flowyard.production.datasets.review import read_reviewed, write_review
 from flowyard.production.drift import DriftSettings, drifted_ids, observations
 from flowyard.production.drift.reference import drift_of, open_reference
-from flowyard.production.known_inputs import KnownInputs
-from flowyard.production.lines import ExchangeFilter
-from flowyard.production.masks import parse_masks, require_columns
-from flowyard.production.register import RegisteredLines, register_lines
-from flowyard.production.review import read_reviewed, write_review
-from flowyard.production.store import ProductionStore, open_production
+from flowyard.production.exchanges.chosen import FILTERS, with_filters
+from flowyard.production.exchanges.lines import ExchangeFilter
+from flowyard.production.store.store import ProductionStore, open_production
 from flowyard.registry import Registry, Version, open_registry
 from flowyard.runs.dataset import open_dataset
 from flowyard.settings import Settings

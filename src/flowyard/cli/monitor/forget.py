@@ -7,8 +7,8 @@ import click
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import NotFound, UserError
-from flowyard.production.forget import count_unit, forget_unit, units_of_request
-from flowyard.production.store import ProductionStore, open_production
+from flowyard.production.store.forget import count_unit, forget_unit, units_of_request
+from flowyard.production.store.store import ProductionStore, open_production
 
 __all__ = ["forget"]
 

@@ -21,11 +21,11 @@ from flowyard.errors import NotFound
 from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.load import environment_overlay, load_experiment
 from flowyard.experiments.model import Experiment
+from flowyard.production.exchanges.lines import ExchangeFilter
 from flowyard.production.judging.judges import find_judges
 from flowyard.production.judging.live import DayLimits, LiveJudging
 from flowyard.production.judging.sampling import SamplingRule
-from flowyard.production.lines import ExchangeFilter
-from flowyard.production.store import open_production
+from flowyard.production.store.store import open_production
 from flowyard.registry import open_registry
 
 __all__ = ["JudgingOptions", "judging_options", "open_judging"]

@@ -10,7 +10,7 @@ from flowyard._util.durations import parse_age
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.errors import NotFound, UserError
-from flowyard.production.series import Window
+from flowyard.production.exchanges.series import Window
 
 __all__ = ["flow_named", "parse_moment", "require_known", "window"]
 

@@ -23,8 +23,8 @@ from flowyard.production.alerts.tell import Told, tell_waiting
 from flowyard.production.drift.model import DriftReport
 from flowyard.production.drift.observed import observations
 from flowyard.production.drift.reference import drift_of, open_reference
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore, open_production
+from flowyard.production.exchanges.series import Window
+from flowyard.production.store.store import ProductionStore, open_production
 from flowyard.settings import Settings
 
 __all__ = ["Watch", "open_watch", "policy_options"]

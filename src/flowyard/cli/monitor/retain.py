@@ -11,8 +11,8 @@ from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
-from flowyard.production.retain import Old, delete_old, find_old
-from flowyard.production.store import open_production
+from flowyard.production.store.retain import Old, delete_old, find_old
+from flowyard.production.store.store import open_production
 
 __all__ = ["retain"]
 

@@ -17,7 +17,7 @@ from flowyard.errors import UserError
 from flowyard.production.metrics.prometheus import prometheus_text
 from flowyard.production.metrics.readings import read_metrics
 from flowyard.production.metrics.server import MetricsServer
-from flowyard.production.store import open_production
+from flowyard.production.store.store import open_production
 from flowyard.serving.access import require_access
 from flowyard.wire import Request
 

@@ -16,9 +16,9 @@ from flowyard.cli.monitor.options import flow_named, require_known, window
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table, printable
+from flowyard.production.exchanges.series import Grouping, SeriesPoint, Window, series
 from flowyard.production.judging.scores import judge_series
-from flowyard.production.series import Grouping, SeriesPoint, Window, series
-from flowyard.production.store import ProductionStore, open_production
+from flowyard.production.store.store import ProductionStore, open_production
 from flowyard.statistics.two_sample import Moments
 
 __all__ = ["show", "sparkline"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from flowyard._util.printable import printable_text
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
-from flowyard.errors import NotFound
+from flowyard.errors import NotFound, UserError
 from flowyard.pipelines.comments import find_place
 from flowyard.pipelines.comments.model import NotPermitted, fitted, marker_of
+from flowyard.pipelines.comments.received import find_reports
 
 __all__ = ["comment"]
 
@@ -18,21 +21,51 @@ _SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @click.command()
-@click.option("--file", "path", required=True, metavar="FILE", help="The report, such as summary.md.")
+@click.option("--file", "path", metavar="FILE", help="A report of this job, such as summary.md.")
+@click.option("--reports", "folder", metavar="DIR", help="Artifacts with reports of other jobs, which are not trusted.")
 @click.option("--number", type=click.IntRange(1), metavar="N", help="The pull request (default: the job's).")
 @store_options
-def comment(path: str, number: int | None, home: str | None, as_json: bool) -> None:
+def comment(path: str | None, folder: str | None, number: int | None, home: str | None, as_json: bool) -> None:
     """Put a report on the pull request as one comment, which the next one of the same report replaces.
 
     A job that may not comment, as that of a pull request from a fork, writes it to the job's summary only, and says so.
     On GitHub the token is GITHUB_TOKEN with pull-requests: write, on Azure DevOps SYSTEM_ACCESSTOKEN.
     """
     environ = read_settings(home).environ
+    if (path is None) == (folder is None):
+        raise UserError("Which report?", hint="Either --file FILE or --reports DIR.")
+    texts = [_own(Path(path))] if path is not None else _received(Path(str(folder)))
+    done = []
+    for text in texts:
+        done.append(_put(environ, text, number))
+        if not as_json:
+            click.echo(done[-1]["said"], err=done[-1]["how"] is None)
+    if as_json:
+        print_json(done if path is None else done[0])
+
+
+def _own(path: Path) -> str:
     try:
-        text = Path(path).read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         hint = "flowyard pipeline report PIPELINE USECASE --output DIR"
         raise NotFound(f"There is no report {path}.", hint=hint) from None
+
+
+def _received(folder: Path) -> list[str]:
+    """The texts of other jobs' reports; those that are none are told."""
+    if not folder.is_dir():
+        click.echo("nothing was commented: there are no reports", err=True)
+        return []
+    found = find_reports(folder)
+    for each in found:
+        if each.problem is not None:
+            click.echo(f"{printable_text(each.place)} is left out: {each.problem}", err=True)
+    return [each.text for each in found if each.text is not None]
+
+
+def _put(environ: Mapping[str, str], text: str, number: int | None) -> dict[str, str | None]:
+    """What became of it: ``said``, and ``how`` and ``url`` of the comment."""
     place, marker = find_place(environ, number), marker_of(text)
     if isinstance(place, str):
         said, posted = f"nothing was commented: {place}", None
@@ -44,10 +77,7 @@ def comment(path: str, number: int | None, home: str | None, as_json: bool) -> N
             where = "the job's summary has it" if _to_summary(environ.get(_SUMMARY), text) else "see the artifacts"
             said = f"{place.label} permits no comment ({refusal}), as for pull requests from forks: {where}"
             posted = None
-    if as_json:
-        print_json({"said": said, "how": posted.how if posted else None, "url": posted.url if posted else None})
-    else:
-        click.echo(said, err=posted is None)
+    return {"said": said, "how": posted.how if posted else None, "url": posted.url if posted else None}
 
 
 def _to_summary(summary: str | None, text: str) -> bool:

@@ -13,7 +13,7 @@ from flowyard.cli.shared.output import print_json
 from flowyard.errors import ExitCode
 from flowyard.pipelines.generate import SETTINGS_FILE, CiFile, CiSettings, read_ci_settings
 from flowyard.pipelines.generate.write import find_drift, marked, unified_diff, write_files
-from flowyard.pipelines.use_cases import repository_root
+from flowyard.pipelines.use_cases.find import repository_root
 
 __all__ = ["generate"]
 

@@ -10,14 +10,14 @@ import click
 
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.config import has_environment
+from flowyard.deploy.config.read import has_environment
 from flowyard.errors import NotFound, UserError
-from flowyard.pipelines.changes import read_changes
-from flowyard.pipelines.footprint import footprint
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.stages import PIPELINES
-from flowyard.pipelines.touched import Touched, touched_use_cases
-from flowyard.pipelines.use_cases import EXPERIMENT_FILE, find_use_cases, repository_root, require_plain
+from flowyard.pipelines.use_cases.changes import read_changes
+from flowyard.pipelines.use_cases.find import EXPERIMENT_FILE, find_use_cases, repository_root, require_plain
+from flowyard.pipelines.use_cases.footprint import footprint
+from flowyard.pipelines.use_cases.touched import Touched, touched_use_cases
 
 __all__ = ["UseCase", "chosen_use_cases", "pipeline_argument", "touched_by"]
 

@@ -9,10 +9,10 @@ import click
 from flowyard.cli.pipeline.options import UseCase, chosen_use_cases, pipeline_argument, touched_by
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table
-from flowyard.deploy.config import has_environment, read_deploy_config
-from flowyard.pipelines.matrix import azure_devops_matrix, github_matrix
+from flowyard.deploy.config.read import has_environment, read_deploy_config
 from flowyard.pipelines.model import Pipeline
-from flowyard.pipelines.use_cases import repository_root, require_plain
+from flowyard.pipelines.use_cases.find import repository_root, require_plain
+from flowyard.pipelines.use_cases.matrix import azure_devops_matrix, github_matrix
 
 __all__ = ["plan"]
 

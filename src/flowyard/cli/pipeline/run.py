@@ -22,9 +22,8 @@ from flowyard.cli.pipeline.report import stage_report
 from flowyard.cli.release.view import print_end, print_step
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_warnings
-from flowyard.deploy.config import has_environment
+from flowyard.deploy.config.read import has_environment
 from flowyard.errors import FlowyardError, UserError
-from flowyard.pipelines.inputs import inputs_digest
 from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
@@ -36,6 +35,7 @@ from flowyard.pipelines.report import (
     write_reports,
 )
 from flowyard.pipelines.run import PipelineParts, begun, go_through, require_stage
+from flowyard.pipelines.use_cases.inputs import inputs_digest
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
 from flowyard.steps import StepRecord

@@ -23,7 +23,7 @@ from flowyard.experiments.connections import ExperimentConnections
 from flowyard.experiments.load import find_experiment_file, load_experiment
 from flowyard.experiments.model import Experiment
 from flowyard.experiments.policy import read_policy, read_racing
-from flowyard.pipelines.checks import FileCheck, checked, file_checks, junit_of_checks, run_own_tests
+from flowyard.pipelines.use_cases.checks import FileCheck, checked, file_checks, junit_of_checks, run_own_tests
 from flowyard.registry.open import open_registry
 
 __all__ = ["validate"]

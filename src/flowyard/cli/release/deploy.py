@@ -9,10 +9,10 @@ from pathlib import Path
 from flowyard.cli.deploy.options import Place, open_place
 from flowyard.cli.deploy.parts import rollout_parts
 from flowyard.cli.release.view import print_end
-from flowyard.deploy.config import has_environment
+from flowyard.deploy.config.read import has_environment
 from flowyard.deploy.image.names import is_reference, require_image_name
 from flowyard.deploy.model import Image
-from flowyard.deploy.rollout import RolloutLog, RolloutRecord, roll_out
+from flowyard.deploy.rollout.rollout import RolloutLog, RolloutRecord, roll_out
 from flowyard.errors import UserError
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry

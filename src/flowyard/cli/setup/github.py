@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from flowyard.azure.setup import parse_github
@@ -16,5 +18,5 @@ __all__ = ["github"]
 @setup_options
 def github(repository: str, people: tuple[str, ...], is_printed: bool, as_json: bool, **given: str | None) -> None:
     """Print what sets a repository on GitHub up: branches and their protection, logins, environments, a change."""
-    order = CiOrder(parse_github(repository), people, cloud_place(given))
+    order = CiOrder(replace(parse_github(repository), is_generated=True), people, cloud_place(given))
     print_steps(github_steps(order), is_printed=is_printed, as_json=as_json)

@@ -10,9 +10,10 @@ from typing import Any, Literal
 from flowyard import __version__
 from flowyard.pipelines.stages import HOME_FOLDER
 
-__all__ = ["STATE_SECRETS", "Branches", "CiFile", "CiSettings", "Cloud", "Install"]
+__all__ = ["APPROVAL_KEY", "STATE_SECRETS", "Branches", "CiFile", "CiSettings", "Cloud", "Install"]
 
-STATE_SECRETS = ("FLOWYARD_STORE", "FLOWYARD_APPROVAL_KEY")
+APPROVAL_KEY = "FLOWYARD_APPROVAL_KEY"
+STATE_SECRETS = ("FLOWYARD_STORE", APPROVAL_KEY)
 """Secrets by which jobs share records, registry and ledger, and by which the ledger is sealed.
 
 Where there are none, the variables are empty, which is as if they were not set.
@@ -61,6 +62,8 @@ class Install:
 class Cloud:
     """How jobs log in: not at all, or to Azure by federation, with the names of the variables that say as whom.
 
+    ``client`` is how the names of variables for the ids of applications begin: ``_PR``, ``_CI``, ``_DEV`` or ``_PROD``
+    follows it.
     ``service_connection`` is what the logins in Azure DevOps are called: ``-pr``, ``-dev`` or ``-prod`` follows it.
     """
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, StringConstraints
 
 from flowyard import __version__
-from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.strict_yaml import STRICT, parse_strictly
 from flowyard._util.yamlfile import YamlFile, read_yaml
-from flowyard.errors import Problem, UserError
+from flowyard.errors import Problem
 from flowyard.pipelines.generate.model import Branches, CiSettings, Cloud, Install
 from flowyard.pipelines.stages import HOME_FOLDER
 
@@ -38,9 +37,11 @@ _Python = Annotated[str, StringConstraints(pattern=r"^3\.(?:1[1-9]|[2-9][0-9])(?
 _RESERVED = re.compile(r"(?:GITHUB|RUNNER|ACTIONS|SYSTEM|BUILD|AGENT|PATH|HOME|LD|PYTHON|BASH|IFS|ENV)(?:_|$)")
 """Variables that steer the CI system, the shell or Python itself."""
 
+_SAYS = {"string_pattern_mismatch": "{input!a} has characters that do not belong there"}
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = STRICT
 
 
 class _Branches(_Strict):
@@ -96,17 +97,6 @@ class _File(_Strict):
     groups: _Groups = _Groups()
 
 
-_INNER: dict[str, type[BaseModel]] = {
-    "branches": _Branches,
-    "install": _Install,
-    "environments": _Environments,
-    "secrets": _Names,
-    "variables": _Names,
-    "cloud": _Cloud,
-    "groups": _Groups,
-}
-
-
 def read_ci_settings(root: Path) -> CiSettings:
     """The settings of a repository; without the file, all of them are the defaults.
 
@@ -116,17 +106,7 @@ def read_ci_settings(root: Path) -> CiSettings:
     if not path.exists():
         return CiSettings()
     file = read_yaml(path)
-    problems = file.repeated_problems()
-    try:
-        body = _File.model_validate({} if file.data is None else file.data)
-    except ValidationError as error:
-        problems += [_problem(each, file) for each in error.errors(include_url=False)]
-        body = None
-    if body is not None:
-        problems += _more(body, file)
-    if problems or body is None:
-        raise UserError("\n".join([f"{SETTINGS_FILE} cannot be used:", *(f"  {each}" for each in problems)]))
-    return _made(body)
+    return _made(parse_strictly(_File, file, lambda body: _more(body, file), says=_SAYS))
 
 
 def _made(body: _File) -> CiSettings:
@@ -185,17 +165,3 @@ def _variable_problems(body: _File, file: YamlFile) -> Iterator[Problem]:
 def _all_names(body: _File) -> tuple[list[list[str]], list[list[str]]]:
     """The secrets and the variables of all environments."""
     return list(body.secrets.model_dump().values()), list(body.variables.model_dump().values())
-
-
-def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
-    location = tuple(part for part in error["loc"] if part != "[key]")
-    place, where = ".".join(map(str, location)), file.where(*location)
-    if error["type"] == "extra_forbidden":
-        model = _File if len(location) == 1 else _INNER[str(location[0])]
-        known = list(model.model_fields)
-        hint = did_you_mean(str(location[-1]), known) or f"Known keys: {known_names(known, most=20)}."
-        return Problem(f"Unknown key {place!r}.", where, hint)
-    if error["type"] == "string_pattern_mismatch":
-        return Problem(f"{place}: {error['input']!a} has characters that do not belong there.", where)
-    message = error["msg"]
-    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}.", where)

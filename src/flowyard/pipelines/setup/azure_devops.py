@@ -6,6 +6,7 @@ from flowyard.azure.setup import AzureDevops, Step, setup_steps
 from flowyard.azure.setup.logins import label_of
 from flowyard.azure.setup.words import Command, Variable, Word
 from flowyard.errors import UserError
+from flowyard.pipelines.generate.model import STATE_SECRETS
 from flowyard.pipelines.setup.repository import BRANCHES, CiOrder, azure_order, files_step, first_change_step
 from flowyard.pipelines.stages import PIPELINES
 
@@ -16,7 +17,7 @@ _NONE = ("--output", "none")
 _PROJECT = ("--organization", Variable("organization"), "--project", Variable("project"))
 _CHECKS = "checks_id"
 """The variable with the id of the pipeline that a pull request has to pass."""
-_SECRETS = ("FLOWYARD_STORE", "FLOWYARD_APPROVAL_KEY")
+_SECRETS = STATE_SECRETS
 
 
 def azure_devops_steps(order: CiOrder) -> list[Step]:
@@ -49,7 +50,8 @@ def _base(ci: AzureDevops) -> str:
 
 
 def _settings(order: CiOrder, base: str) -> tuple[str, ...]:
-    lines = [f"approvers: [{', '.join(order.people)}]"] if order.people else []
+    lines = [f"install: {{extras: [{'azure, ' if order.cloud else ''}postgres]}}"]
+    lines += [f"approvers: [{', '.join(order.people)}]"] if order.people else []
     lines += [f"notify: {each}" for each in order.people[:1] if "@" in each]
     if order.cloud is None:
         return (*lines, f"groups: {{dev: {base}-dev, prod: {base}-prod}}")
@@ -101,6 +103,7 @@ def _group(base: str, env: str, *, is_there: bool) -> Step:
         "FLOWYARD_STORE is the address of the database that all jobs share. az reads each value from a variable that\n"
         "you set before, AZURE_DEVOPS_EXT_PIPELINE_VAR_ and the name; a key is made by: openssl rand -base64 32",
         (
+            ": " + " ".join(f'"${{AZURE_DEVOPS_EXT_PIPELINE_VAR_{each}:?}}"' for each in _SECRETS),
             find,
             *(() if is_there else (create,)),
             *(Command((*add, "--name", each, "--secret", "true", *_NONE)) for each in _SECRETS),

@@ -9,6 +9,8 @@ from flowyard._util.redact import without_password
 from flowyard.azure.setup import AzureDevops, EnvironmentOrder, GitHub, SetupOrder, Step
 from flowyard.azure.setup.words import Command, Word
 from flowyard.errors import UserError
+from flowyard.pipelines.generate.logins import logins
+from flowyard.pipelines.generate.model import CiSettings
 
 __all__ = ["BRANCHES", "SETUP_HEAD", "CiOrder", "CloudPlace", "azure_order", "files_step", "first_change_step"]
 
@@ -63,17 +65,31 @@ def azure_order(order: CiOrder) -> SetupOrder | None:
     if order.cloud is None:
         return None
     name = order.ci.repo if isinstance(order.ci, GitHub) else order.ci.project
-    envs = ("dev", "prod") if isinstance(order.ci, GitHub) else ("pr", "dev", "prod")
     place = order.cloud
     return SetupOrder(
         name,
         place.subscription,
         place.resource_group,
         place.workspace,
-        tuple(EnvironmentOrder(each) for each in envs),
+        _github_logins() if isinstance(order.ci, GitHub) else _connections(),
         order.ci,
         place.key_vault,
     )
+
+
+def _github_logins() -> tuple[EnvironmentOrder, ...]:
+    """One application for each kind of job that logs in, with exactly the tokens that these jobs have."""
+    settings = CiSettings()
+    listed = logins(settings.branches, settings.environments)
+    return tuple(
+        EnvironmentOrder(name, subjects=subjects, deploys=name in settings.environments)
+        for name, subjects in listed.items()
+    )
+
+
+def _connections() -> tuple[EnvironmentOrder, ...]:
+    """On Azure DevOps a service connection for each pipeline; a pull request deploys nothing."""
+    return tuple(EnvironmentOrder(each, deploys=each != "pr") for each in ("pr", "dev", "prod"))
 
 
 def files_step(system: str, settings: tuple[str, ...]) -> Step:

@@ -12,8 +12,8 @@ from flowyard.production.alerts.measure import DriftLook, Meter
 from flowyard.production.alerts.model import AlertRule, AlertState, Measured, MonitoringPolicy
 from flowyard.production.alerts.states import News, Step, following, without_rule
 from flowyard.production.alerts.tables import Message, Written, change_states, message_id
-from flowyard.production.rows import column_text
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["Alert", "look"]
 

@@ -10,10 +10,10 @@ from typing import Literal
 
 from flowyard.production.alerts.model import AlertRule, Condition, Measured
 from flowyard.production.drift.model import DriftReport
+from flowyard.production.exchanges.scores import feedback_scores
+from flowyard.production.exchanges.series import SeriesPoint, Window, series
 from flowyard.production.judging.scores import judge_moments
-from flowyard.production.scores import feedback_scores
-from flowyard.production.series import SeriesPoint, Window, series
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.store import ProductionStore
 from flowyard.statistics.two_sample import Moments, welch_t
 
 __all__ = ["Meter"]

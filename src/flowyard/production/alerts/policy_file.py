@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from flowyard._util.durations import DURATION_FORM, parse_duration
-from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.durations import parse_duration
+from flowyard._util.strict_yaml import STRICT, LeastDuration, parse_strictly
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import NotFound, Problem, UserError
 from flowyard.notify.open import check_target
@@ -44,15 +44,6 @@ def _condition(value: Any) -> Condition:
         raise PydanticCustomError("condition", "{why}", {"why": str(error)}) from None
 
 
-def _duration(value: Any) -> timedelta:
-    if value == "0s":
-        return timedelta(0)
-    try:
-        return parse_duration(value if isinstance(value, str) else "")
-    except ValueError as error:
-        raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
-
-
 def _reference(value: Any) -> DriftReference:
     try:
         return parse_reference(value if isinstance(value, str) else "")
@@ -77,7 +68,7 @@ _Sentence = WithJsonSchema({"type": "string", "minLength": 1})
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(**STRICT, arbitrary_types_allowed=True)
 
 
 class _AlertRule(_Strict):
@@ -86,7 +77,7 @@ class _AlertRule(_Strict):
     severity: Literal["info", "warning", "critical"] = "warning"
     by: Literal["version", "flow"] = "version"
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    cooldown: Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_FORM)] = timedelta(hours=1)
+    cooldown: LeastDuration = timedelta(hours=1)
     notify: list[_Target] | None = None
 
 
@@ -109,9 +100,6 @@ class MonitoringFile(_Strict):
     drift: _DriftLimits = _DriftLimits()
 
 
-_BLOCKS: dict[str, type[BaseModel]] = {"alerts": _AlertRule, "drift": _DriftLimits}
-
-
 def find_monitoring(path: Path, name: Callable[[], str]) -> MonitoringPolicy:
     """What is watched of a use case: the folder with ``monitoring.yaml``, or that file; ``name`` gives its flow's.
 
@@ -125,16 +113,7 @@ def find_monitoring(path: Path, name: Callable[[], str]) -> MonitoringPolicy:
 
 def parse_monitoring(file: YamlFile, name: Callable[[], str]) -> MonitoringPolicy:
     """The policy in a file; folders that it names are seen from its own. Raises UserError with every problem."""
-    problems = file.repeated_problems()
-    body = None
-    try:
-        body = MonitoringFile.model_validate({} if file.data is None else file.data)
-    except ValidationError as error:
-        problems += [_problem(each, file) for each in error.errors(include_url=False)]
-    if body is not None:
-        problems += _more(body, file)
-    if problems or body is None:
-        raise file.unusable(problems)
+    body = parse_strictly(MonitoringFile, file, lambda body: _more(body, file))
     return _made(body, file.path.parent, name)
 
 
@@ -161,16 +140,3 @@ def _more(body: MonitoringFile, file: YamlFile) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
             yield Problem(f"There is another rule {name!r}.", file.where("alerts", place, "name"))
-
-
-def _problem(error: ErrorDetails, file: YamlFile) -> Problem:
-    keys = tuple(part for part in error["loc"] if not (isinstance(part, str) and "[" in part))
-    place = ".".join(map(str, keys))
-    where = file.where(*keys)
-    if error["type"] == "extra_forbidden":
-        known = list((MonitoringFile if len(keys) == 1 else _BLOCKS[str(keys[0])]).model_fields)
-        near = did_you_mean(str(keys[-1]), known)
-        return Problem(f"Unknown key {place!r}.", where, near or f"Known keys: {known_names(known, most=20)}.")
-    message = error["msg"].removesuffix(".")
-    end = "" if message.endswith("?") else "."
-    return Problem(f"{place + ': ' if place else ''}{message[0].lower()}{message[1:]}{end}", where)

@@ -12,9 +12,9 @@ from typing import Any
 from flowyard._util.files import dump_json
 from flowyard.notify.model import Notice
 from flowyard.production.alerts.model import AlertState, StateName
-from flowyard.production.instants import milliseconds, moment
-from flowyard.production.rows import column_text
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.instants import milliseconds, moment
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.store.database import Session
 
 __all__ = ["Message", "Written", "change_states", "message_ended", "read_states", "waiting_messages"]

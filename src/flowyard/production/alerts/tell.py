@@ -10,7 +10,7 @@ from flowyard._util.aio import run_blocking
 from flowyard.errors import FlowyardError
 from flowyard.notify.open import open_notifier
 from flowyard.production.alerts.tables import Message, message_ended, waiting_messages
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["Told", "tell_waiting"]
 

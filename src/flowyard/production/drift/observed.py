@@ -11,12 +11,12 @@ from typing import Any
 
 from flowyard.production.drift.features import field_features
 from flowyard.production.drift.model import Observation, Value
-from flowyard.production.joins import SAID_OF_EXCHANGES
+from flowyard.production.exchanges.series import Window
 from flowyard.production.judging.scores import JudgeScores, judge_scores
-from flowyard.production.model import ExchangeRecord
-from flowyard.production.rows import column_text, stored_record
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.model import ExchangeRecord
+from flowyard.production.store.joins import SAID_OF_EXCHANGES
+from flowyard.production.store.rows import column_text, stored_record
+from flowyard.production.store.store import ProductionStore
 from flowyard.records import LineResult, RunRecord
 from flowyard.runs.dataset import open_dataset
 from flowyard.runs.results import read_lines

@@ -10,7 +10,7 @@ from flowyard import __version__
 from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
 from flowyard.production.drift.model import Bin, DriftReport, DriftSettings, FeatureDrift
-from flowyard.production.series import Window
+from flowyard.production.exchanges.series import Window
 from flowyard.reports.page import content_policy, page_environment, read_asset, valid_text
 from flowyard.reports.values import one_line
 

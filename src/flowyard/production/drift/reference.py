@@ -10,8 +10,8 @@ from functools import lru_cache
 from flowyard.production.drift.compare import compare
 from flowyard.production.drift.model import DriftReport, DriftSettings, Observation
 from flowyard.production.drift.observed import dataset_observations, observations, run_observations
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.exchanges.series import Window
+from flowyard.production.store.store import ProductionStore
 from flowyard.registry import open_registry
 from flowyard.settings import Settings
 from flowyard.store import SqlStore

@@ -15,9 +15,9 @@ from flowyard.evaluation.subjects import EvaluatorSubject
 from flowyard.evaluation.whole_run import judges_whole_runs
 from flowyard.experiments.evaluator_flow import evaluator_subject
 from flowyard.experiments.model import Evaluator, EvaluatorDataset, Experiment
+from flowyard.production.exchanges.lines import JoinedExchange
 from flowyard.production.judging.material import judged_outputs, row_of
-from flowyard.production.lines import JoinedExchange
-from flowyard.production.rows import column_text
+from flowyard.production.store.rows import column_text
 from flowyard.runs.versions import flow_digest
 
 __all__ = ["LiveJudge", "find_judges"]

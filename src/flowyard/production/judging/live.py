@@ -14,14 +14,14 @@ from pathlib import Path
 
 from flowyard._util.lock import try_lock, unlock
 from flowyard.errors import Conflict, UserError
+from flowyard.production.exchanges.lines import ExchangeFilter, JoinedExchange, iter_exchanges
 from flowyard.production.judging.judges import LiveJudge
 from flowyard.production.judging.material import judged_outputs
 from flowyard.production.judging.model import MOST_ATTEMPTS, Judgement
 from flowyard.production.judging.runs import delete_judging, evaluate_exchanges, iter_left_behind, judgements_of_run
 from flowyard.production.judging.sampling import Drawn, SamplingRule, sample
 from flowyard.production.judging.store import JudgedMark, Spent, add_judgements, judged_marks, mark_drawn, spent_since
-from flowyard.production.lines import ExchangeFilter, JoinedExchange, iter_exchanges
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.store import ProductionStore
 from flowyard.records import NO_USAGE, Usage, sum_usage
 from flowyard.runs.budget import Budget
 from flowyard.runs.options import RunOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from flowyard.production.lines import JoinedExchange
+from flowyard.production.exchanges.lines import JoinedExchange
 from flowyard.records import ErrorRecord, LineResult, Usage
 
 __all__ = ["judged_outputs", "line_of", "row_of"]

@@ -15,6 +15,7 @@ from flowyard._util.printable import printable_text
 from flowyard.errors import UserError
 from flowyard.evaluation.evaluate import evaluate
 from flowyard.experiments.model import Experiment
+from flowyard.production.exchanges.lines import JoinedExchange, iter_exchanges
 from flowyard.production.judging.judges import LiveJudge
 from flowyard.production.judging.live import LiveJudging
 from flowyard.production.judging.live_policy import LivePolicy, live_policy
@@ -23,7 +24,6 @@ from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.runs import new_key, store_exchanges, store_judged
 from flowyard.production.judging.sampling import Drawn, SamplingRule, sample
 from flowyard.production.judging.store import find_judgements
-from flowyard.production.lines import JoinedExchange, iter_exchanges
 from flowyard.records import ExperimentRecord, RunRecord
 from flowyard.runs.budget import Budget
 

@@ -14,12 +14,12 @@ from flowyard._util.files import dump_json, write_atomic
 from flowyard.abc import Store
 from flowyard.errors import NotFound
 from flowyard.evaluation.evaluate import evaluate
-from flowyard.production.instants import milliseconds
+from flowyard.production.exchanges.lines import JoinedExchange
 from flowyard.production.judging.judges import LiveJudge
 from flowyard.production.judging.material import line_of, row_of
 from flowyard.production.judging.model import Judgement
 from flowyard.production.judging.sampling import Drawn
-from flowyard.production.lines import JoinedExchange
+from flowyard.production.records.instants import milliseconds
 from flowyard.records import LineCounts, LineResult, RunQuery, RunRecord, sum_usage
 from flowyard.runs.options import RunOptions
 from flowyard.runs.register import store_run

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from flowyard.production.lines import JoinedExchange
+from flowyard.production.exchanges.lines import JoinedExchange
 
 __all__ = ["Drawn", "SamplingRule", "arm_of", "draw_of", "sample"]
 

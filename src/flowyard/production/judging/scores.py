@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from flowyard.production.joins import COUNTED_JUDGEMENT, EXCHANGE_OF_EXPOSURE
+from flowyard.production.exchanges.series import Grouping, Window
 from flowyard.production.judging.model import scores_of
 from flowyard.production.judging.store import JUDGEMENT_COLUMNS, stored_judgement
-from flowyard.production.rows import column_text
-from flowyard.production.series import Grouping, Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.joins import COUNTED_JUDGEMENT, EXCHANGE_OF_EXPOSURE
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.statistics.two_sample import Moments
 from flowyard.store.database import Session
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from flowyard.errors import StoreError
-from flowyard.production.instants import milliseconds, moment
+from flowyard.production.exchanges.series import Window
 from flowyard.production.judging.model import Judgement, without_prompts
-from flowyard.production.rows import column_text
-from flowyard.production.series import Window
-from flowyard.production.store import ProductionStore
+from flowyard.production.records.instants import milliseconds, moment
+from flowyard.production.store.rows import column_text
+from flowyard.production.store.store import ProductionStore
 from flowyard.sessions.encoding import line_from_json, storable
 from flowyard.store.database import Session
 

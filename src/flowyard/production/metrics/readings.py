@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from flowyard.production.alerts.tables import read_states
+from flowyard.production.exchanges.series import Grouping, SeriesPoint, Window, series
 from flowyard.production.judging.scores import judge_moments
-from flowyard.production.series import Grouping, SeriesPoint, Window, series
-from flowyard.production.store import ProductionStore
+from flowyard.production.store.store import ProductionStore
 
 __all__ = ["MOST_FLOWS", "MOST_GROUPS", "Metric", "Point", "Readings", "read_metrics"]
 

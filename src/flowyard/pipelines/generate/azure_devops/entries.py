@@ -48,9 +48,11 @@ def _starts(settings: CiSettings, pipeline: Pipeline) -> Mapping[str, Any]:
 
 def _stages(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]:
     first, *later = pipeline.jobs
+    branches = " ".join(settings.branches.named(each) for each in pipeline.branches)
+    only = {} if pipeline.trigger == "pull_request" else {"branches": branches}
     plan = {
         "template": "templates/flowyard-plan.yml",
-        "parameters": {"pipeline": pipeline.name, "since": "${{ parameters.since }}"},
+        "parameters": {"pipeline": pipeline.name, "since": "${{ parameters.since }}", **only},
     }
     last = next(each for each in reversed(first.stages) if each.name != "comment").name
     more = {"keeps": True, "asks": True} if later else {}
@@ -66,7 +68,7 @@ def _stages(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]
 
 
 def _comment(settings: CiSettings, checked: Job) -> Mapping[str, Any]:
-    """A job of its own, without the use cases' code, so that this cannot get at the token that comments."""
+    """A job of its own, without the pull request's code, so that this cannot get at the token that comments."""
     reports = "$(Agent.TempDirectory)/flowyard-reports"
     download = {
         "task": "DownloadPipelineArtifact@2",
@@ -77,6 +79,7 @@ def _comment(settings: CiSettings, checked: Job) -> Mapping[str, Any]:
             "targetPath": reports,
         },
     }
+    prepare = {"template": "templates/flowyard-prepare.yml", "parameters": {"base": True}}
     env = {"FLOWYARD_REPORTS": reports, "SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
     comment = {"bash": COMMENT, "displayName": "Comment on the pull request", "env": env}
     return {
@@ -85,7 +88,7 @@ def _comment(settings: CiSettings, checked: Job) -> Mapping[str, Any]:
         "condition": "and(not(canceled()), eq(dependencies.plan.outputs['plan.any'], 'true'))",
         "pool": pool(settings),
         "timeoutInMinutes": "15",
-        "steps": [{"template": "templates/flowyard-prepare.yml"}, download, comment],
+        "steps": [prepare, download, comment],
     }
 
 
@@ -126,6 +129,7 @@ def _approval(settings: CiSettings, first: Job) -> Mapping[str, Any]:
     return {
         "stage": "approval",
         "displayName": "People say yes or no",
+        "isSkippable": "false",
         "dependsOn": first.name,
         "condition": f"and(succeeded(), {asks})",
         "jobs": [job],

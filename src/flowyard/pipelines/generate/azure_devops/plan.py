@@ -24,10 +24,12 @@ def plan_template(settings: CiSettings) -> Mapping[str, Any]:
     """The job ``plan``, whose step ``plan`` has the outputs ``matrix``, ``any`` and ``asks``.
 
     ``since`` is a revision, ``all``, or nothing: then it is the branch of the pull request, or the commit before.
+    ``branches`` are those that it ends on any other branch than, whoever starts it there; nothing means all.
     """
     parameters: Sequence[Mapping[str, Any]] = [
         {"name": "pipeline", "type": "string", "values": list(PIPELINES)},
         {"name": "since", "type": "string", "default": ""},
+        {"name": "branches", "type": "string", "default": ""},
     ]
     step = {
         "bash": scripts.PLAN,
@@ -36,6 +38,7 @@ def plan_template(settings: CiSettings) -> Mapping[str, Any]:
         "env": {
             "FLOWYARD_PIPELINE": "${{ parameters.pipeline }}",
             "FLOWYARD_SINCE": "${{ parameters.since }}",
+            "FLOWYARD_BRANCHES": "${{ parameters.branches }}",
             "FLOWYARD_BELOW": settings.use_cases,
             "FLOWYARD_MAIN": settings.branches.main,
             "FLOWYARD_RELEASE": settings.branches.release,

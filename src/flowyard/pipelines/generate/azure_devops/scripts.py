@@ -5,7 +5,7 @@ No ``$(NAME)`` of Azure DevOps stands in them: that would be put into the text o
 
 from __future__ import annotations
 
-__all__ = ["ANSWER", "COMMENT", "INSTALL", "KEEP_HOME", "PLAN", "RUN", "SHOW", "TAKE_HOME"]
+__all__ = ["ANSWER", "BASE", "COMMENT", "INSTALL", "KEEP_HOME", "PLAN", "RUN", "SHOW", "TAKE_HOME"]
 
 _HEAD = """\
 set -euo pipefail
@@ -26,9 +26,27 @@ python -m pip install --disable-pip-version-check %s
 )
 """``%s`` are plain words."""
 
+BASE = (
+    _HEAD
+    + """\
+target="${SYSTEM_PULLREQUEST_TARGETBRANCH:?}"
+git checkout --quiet --force --detach "refs/remotes/origin/${target#refs/heads/}"
+git clean --quiet -ffdx
+"""
+)
+
 PLAN = (
     _HEAD
     + """\
+if [ -z "${SYSTEM_PULLREQUEST_TARGETBRANCH:-}" ] && [ -n "$FLOWYARD_BRANCHES" ]; then
+  case " $FLOWYARD_BRANCHES " in
+    *" ${BUILD_SOURCEBRANCH#refs/heads/} "*) ;;
+    *)
+      echo "This pipeline is for: $FLOWYARD_BRANCHES" >&2
+      exit 1
+      ;;
+  esac
+fi
 target="${SYSTEM_PULLREQUEST_TARGETBRANCH:-}"
 source="${SYSTEM_PULLREQUEST_SOURCEBRANCH:-}"
 if [ "${target#refs/heads/}" = "$FLOWYARD_MAIN" ]; then
@@ -82,9 +100,7 @@ fi
 COMMENT = (
     _HEAD
     + """\
-for report in "$FLOWYARD_REPORTS"/*/*/summary.md; do
-  if [ -f "$report" ]; then flowyard pipeline comment --file "$report"; fi
-done
+flowyard pipeline comment --reports "$FLOWYARD_REPORTS"
 """
 )
 

@@ -17,6 +17,7 @@ MATRIX_VARIABLES = {"usecase": "$(usecase)", "name": "$(name)"}
 _PARCEL = "$(Agent.TempDirectory)/flowyard-home"
 _REPORTS = "$(Agent.TempDirectory)/flowyard-reports"
 _SOURCES = "$(Build.SourcesDirectory)"
+_IS_FORK = "variables['System.PullRequest.IsFork']"
 _ALWAYS = "succeededOrFailed()"
 
 
@@ -31,11 +32,26 @@ def group_of(settings: CiSettings, env: str) -> str | None:
 
 
 def prepare_template(settings: CiSettings) -> Mapping[str, Any]:
-    """The repository with its whole history, Python, and flowyard."""
+    """The repository with its whole history, Python, and flowyard.
+
+    With ``base`` nothing of a pull request is installed or run: the files are those of the branch that it goes to,
+    and what a job before could have left in a cache is not taken.
+    """
     cache = "$(Pipeline.Workspace)/.pip"
     lock = f" | {settings.install.requirements}" if settings.install.requirements else ""
     version = settings.install.words[-1] if not settings.install.requirements else "locked"
+    words = " ".join(f"'{each}'" for each in settings.install.words)
+    install = {"bash": scripts.INSTALL % words, "displayName": "Install flowyard"}
+    kept = {
+        "task": "Cache@2",
+        "displayName": "Packages that were downloaded before",
+        "inputs": {
+            "key": f'pip | "$(Agent.OS)" | "{settings.python}" | "{version}"{lock}',
+            "path": cache,
+        },
+    }
     return {
+        "parameters": [{"name": "base", "type": "boolean", "default": "false"}],
         "steps": [
             {"checkout": "self", "fetchDepth": "0", "clean": "true", "persistCredentials": "false"},
             {
@@ -44,19 +60,13 @@ def prepare_template(settings: CiSettings) -> Mapping[str, Any]:
                 "inputs": {"versionSpec": settings.python},
             },
             {
-                "task": "Cache@2",
-                "displayName": "Packages that were downloaded before",
-                "inputs": {
-                    "key": f'pip | "$(Agent.OS)" | "{settings.python}" | "{version}"{lock}',
-                    "path": cache,
-                },
+                "${{ if eq(parameters.base, true) }}": [
+                    {"bash": scripts.BASE, "displayName": "Only files of the branch it goes to"},
+                    install,
+                ]
             },
-            {
-                "bash": scripts.INSTALL % " ".join(f"'{each}'" for each in settings.install.words),
-                "displayName": "Install flowyard",
-                "env": {"PIP_CACHE_DIR": cache},
-            },
-        ]
+            {"${{ if ne(parameters.base, true) }}": [kept, {**install, "env": {"PIP_CACHE_DIR": cache}}]},
+        ],
     }
 
 
@@ -97,11 +107,26 @@ def _steps(settings: CiSettings, pipeline: Pipeline) -> list[Mapping[str, Any]]:
         steps.append({"${{ if eq(parameters.decision, 'approve') }}": [approved]})
         steps.append({"${{ if eq(parameters.decision, 'reject') }}": [answer]})
         steps.append({"${{ if ne(parameters.decision, 'reject') }}": [run, *_publish()]})
+    elif pipeline.trigger == "pull_request":
+        steps += [*_unless_fork(settings, pipeline, run), *_publish()]
     else:
         steps += [run, *_publish()]
     if settings.hands_over_home:
         steps.append({"${{ if eq(parameters.keeps, true) }}": _keep_home(settings)})
     return steps
+
+
+def _unless_fork(settings: CiSettings, pipeline: Pipeline, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a fork brings is run without secrets and without a login, also where the project lets forks have them."""
+    names = (*settings.secrets_of(pipeline.env), *settings.variables_of(pipeline.env))
+    if not names and connection_of(settings, pipeline.env) is None:
+        return [run]
+    env = {**_values(settings, pipeline), **_stage_values(), "FLOWYARD_GIVEN": ""}
+    fork = {"bash": scripts.RUN, "displayName": "Run the stages of a fork", "env": env}
+    return [
+        {**run, "condition": f"and(succeeded(), ne({_IS_FORK}, 'True'))"},
+        {**fork, "condition": f"and(succeeded(), eq({_IS_FORK}, 'True'))"},
+    ]
 
 
 def _stage_values() -> Mapping[str, str]:
@@ -128,14 +153,17 @@ def _command(
     connection = connection_of(settings, pipeline.env)
     if connection is None:
         return {"bash": script, "displayName": title, "env": env}
-    inputs = {
+    inputs: dict[str, Any] = {
         "azureSubscription": connection,
         "scriptType": "bash",
         "scriptLocation": "inlineScript",
         "inlineScript": script,
         "workingDirectory": _SOURCES,
     }
-    env["SYSTEM_ACCESSTOKEN"] = "$(System.AccessToken)"
+    if pipeline.trigger == "pull_request":  # its code gets no token by which it could comment or push
+        inputs["keepAzSessionActive"] = True
+    else:
+        env["SYSTEM_ACCESSTOKEN"] = "$(System.AccessToken)"
     return {"task": "AzureCLI@2", "displayName": title, "inputs": inputs, "env": env}
 
 

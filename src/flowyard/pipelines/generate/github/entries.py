@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowyard.pipelines.generate.github.actions import action
+from flowyard.pipelines.generate.github.pull_request import comment_job, only_releases, result_job
 from flowyard.pipelines.generate.github.stages_workflow import call_stages, declared_secrets
 from flowyard.pipelines.generate.github.steps import checkout, expression, prepare, runs_on
-from flowyard.pipelines.generate.model import CiSettings
+from flowyard.pipelines.generate.logins import client_variable, logs_in
+from flowyard.pipelines.generate.model import APPROVAL_KEY, CiSettings
 from flowyard.pipelines.model import Job, Pipeline, Stage
 
 __all__ = ["entry_workflow", "use_case_workflow"]
@@ -33,36 +34,6 @@ esac
   echo "any=$any"
 } >> "$GITHUB_OUTPUT"
 """
-_ONLY_RELEASES = """\
-if [ "$SAME_REPOSITORY" != true ]; then
-  echo "Only branches of this repository are merged there." >&2
-  exit 1
-fi
-case "$HEAD_BRANCH" in
-  %s*) ;;
-  *)
-    echo "Only branches that begin with %s are merged there." >&2
-    exit 1
-    ;;
-esac
-"""
-_COMMENT = """\
-for report in "$RUNNER_TEMP"/reports/*/summary.md; do
-  if [ -f "$report" ]; then
-    flowyard pipeline comment --file "$report"
-  fi
-done
-"""
-_VERDICT = """\
-echo "Planned: $PLANNED, checked: $CHECKED"
-if [ "$PLANNED" != success ]; then
-  exit 1
-fi
-case "$CHECKED" in
-  success | skipped) ;;
-  *) exit 1 ;;
-esac
-"""
 
 
 def entry_workflow(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any]:
@@ -79,7 +50,8 @@ def entry_workflow(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any
     if pipeline.trigger == "pull_request":
         group = f"flowyard-{pipeline.name}-{expression('github.event.pull_request.number')}"
         workflow["concurrency"] = {"group": group, "cancel-in-progress": True}
-        jobs["result"] = _result(pipeline, settings, name)
+        jobs["comment"] = comment_job(pipeline, settings, name)
+        jobs["result"] = result_job(settings, name)
     return {**workflow, "jobs": jobs}
 
 
@@ -90,7 +62,8 @@ def use_case_workflow(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, 
     if secrets := declared_secrets(settings.secrets_of(pipeline.env)):
         call["secrets"] = secrets
     jobs = {job.name: _use_case_job(pipeline, job, settings, "inputs") for job in pipeline.jobs}
-    return {"name": f"flowyard {pipeline.name}, one use case", "on": {"workflow_call": call}, "jobs": jobs}
+    name = f"flowyard {pipeline.name}, one use case"
+    return {"name": name, "on": {"workflow_call": call}, "permissions": {}, "jobs": jobs}
 
 
 def _events(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any]:
@@ -105,7 +78,7 @@ def _events(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any]:
 def _plan(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any]:
     since = expression(_SINCE[pipeline.trigger]) if pipeline.trigger in _SINCE else ""
     steps = [
-        *(_only_releases(settings) if pipeline.trigger == "pull_request" else ()),
+        *(only_releases(settings) if pipeline.trigger == "pull_request" else ()),
         checkout(ref=_ref(pipeline, settings), history=True),
         *prepare(settings),
         {
@@ -128,22 +101,6 @@ def _plan(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any]:
         "outputs": outputs,
         "steps": steps,
     }
-
-
-def _only_releases(settings: CiSettings) -> list[Mapping[str, Any]]:
-    """GitHub cannot say from which branches a pull request may come: so its check does."""
-    branches = settings.branches
-    return [
-        {
-            "name": f"Take only release branches into {branches.main}",
-            "if": f"github.base_ref == '{branches.main}'",
-            "env": {
-                "HEAD_BRANCH": expression("github.head_ref"),
-                "SAME_REPOSITORY": expression("github.event.pull_request.head.repo.full_name == github.repository"),
-            },
-            "run": _ONLY_RELEASES % (branches.release, branches.release),
-        }
-    ]
 
 
 def _matrix_job(pipeline: Pipeline, settings: CiSettings) -> Mapping[str, Any]:
@@ -177,6 +134,8 @@ def _use_case_job(pipeline: Pipeline, job: Job, settings: CiSettings, context: s
     }
     if job.environment is not None:
         given["environment"] = settings.environments[job.environment]
+    if logs_in(job, settings):
+        given["client"] = expression(f"vars.{client_variable(pipeline, job, settings)}")
     if (ref := _ref(pipeline, settings)) is not None:
         given["ref"] = ref
     if settings.hands_over_home:
@@ -190,7 +149,17 @@ def _use_case_job(pipeline: Pipeline, job: Job, settings: CiSettings, context: s
     if job.exclusive:
         group = f"flowyard-{pipeline.name}-{job.name}-{expression(f'{context}.name')}"
         made["concurrency"] = {"group": group, "cancel-in-progress": False}
-    return {**made, "permissions": _permissions(job, settings), **call_stages(settings, pipeline.env, given)}
+    return {
+        **made,
+        "permissions": _permissions(job, settings),
+        **call_stages(_job_secrets(pipeline, job, settings), given),
+    }
+
+
+def _job_secrets(pipeline: Pipeline, job: Job, settings: CiSettings) -> list[str]:
+    """Answers are sealed where people are asked, which is in an environment: other jobs get no key."""
+    named = settings.secrets_of(pipeline.env)
+    return [name for name in named if job.environment is not None or name != APPROVAL_KEY]
 
 
 def _own_stages(job: Job) -> list[Stage]:
@@ -208,45 +177,10 @@ def _home_name(pipeline: Pipeline, job: str, context: str) -> str:
 
 def _permissions(job: Job, settings: CiSettings) -> dict[str, str]:
     """Reading the files and, where it logs in, an identity; rights to write are of the job that comments."""
-    identity = {"id-token": "write"} if job.cloud_login and settings.cloud.login == "azure" else {}
+    identity = {"id-token": "write"} if logs_in(job, settings) else {}
     return {**{name: right for name, right in job.permissions if right == "read"}, **identity}
 
 
 def _ref(pipeline: Pipeline, settings: CiSettings) -> str | None:
     """The clock starts a workflow on the default branch, which need not be the one that is meant."""
     return settings.branches.named(pipeline.branches[0]) if pipeline.trigger == "schedule" else None
-
-
-def _result(pipeline: Pipeline, settings: CiSettings, checked: str) -> Mapping[str, Any]:
-    """The comments, and the one check that a branch's protection asks for, however many use cases there are."""
-    writes = {name: right for job in pipeline.jobs for name, right in job.permissions if right == "write"}
-    return {
-        "name": "flowyard result",
-        "needs": ["plan", checked],
-        "if": "always()",
-        "runs-on": runs_on(settings),
-        "timeout-minutes": 15,
-        "permissions": {**_READ, **writes},
-        "steps": [
-            checkout(),
-            *prepare(settings),
-            {
-                "name": "Get the reports",
-                "uses": action("actions/download-artifact"),
-                "with": {
-                    "pattern": f"reports-{pipeline.name}-*",
-                    "path": f"{expression('runner.temp')}/reports",
-                },
-            },
-            {"name": "Comment", "env": {"GITHUB_TOKEN": expression("github.token")}, "run": _COMMENT},
-            {
-                "name": "Say what came out",
-                "if": "always()",
-                "env": {
-                    "PLANNED": expression("needs.plan.result"),
-                    "CHECKED": expression(f"needs.{checked}.result"),
-                },
-                "run": _VERDICT,
-            },
-        ],
-    }

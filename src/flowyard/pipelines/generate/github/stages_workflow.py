@@ -33,6 +33,7 @@ def stages_workflow(settings: CiSettings) -> Mapping[str, Any]:
         **dict.fromkeys(("pipeline", "usecase", "name", "from", "until"), text),
         "timeout": {"required": True, "type": "number"},
         **dict.fromkeys(("environment", "ref", "receives", "passes"), maybe),
+        **({"client": text} if settings.cloud.login == "azure" else {}),
     }
     call: dict[str, Any] = {"inputs": inputs, "secrets": declared_secrets(all_secrets(settings))}
     return {
@@ -61,10 +62,10 @@ def declared_secrets(names: Iterable[str]) -> Mapping[str, Any]:
     return {name: {"required": False} for name in names}
 
 
-def call_stages(settings: CiSettings, env: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a job that calls the workflow, with the secrets of its environment and no others."""
+def call_stages(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a job that calls the workflow, with the secrets of these names and no others."""
     call: dict[str, Any] = {"uses": "./.github/workflows/flowyard-stages.yml", "with": dict(given)}
-    secrets = {name: expression(f"secrets.{name}") for name in settings.secrets_of(env)}
+    secrets = {name: expression(f"secrets.{name}") for name in names}
     if secrets:
         call["secrets"] = secrets
     return call
@@ -72,7 +73,7 @@ def call_stages(settings: CiSettings, env: str, given: Mapping[str, Any]) -> dic
 
 def _steps(settings: CiSettings) -> Iterable[Step]:
     yield checkout(ref=expression("inputs.ref"))
-    yield from prepare(settings)
+    yield from prepare(settings, cache=expression("inputs.environment == '' && 'pip' || ''"))
     if settings.cloud.login == "azure":
         yield _login(settings)
     if settings.hands_over_home:
@@ -127,10 +128,11 @@ def _environment(settings: CiSettings) -> dict[str, str]:
 
 def _login(settings: CiSettings) -> Step:
     cloud = settings.cloud
-    given = {"client-id": cloud.client, "tenant-id": cloud.tenant, "subscription-id": cloud.subscription}
+    given = {"tenant-id": cloud.tenant, "subscription-id": cloud.subscription}
+    variables = {name: expression(f"vars.{variable}") for name, variable in given.items()}
     return {
         "name": "Log in to Azure by federation",
         "if": _TRUSTED,
         "uses": action("azure/login"),
-        "with": {name: expression(f"vars.{variable}") for name, variable in given.items()},
+        "with": {"client-id": expression("inputs.client"), **variables},
     }

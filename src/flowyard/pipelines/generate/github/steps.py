@@ -37,11 +37,17 @@ def checkout(*, ref: str | None = None, history: bool = False) -> Step:
     return {"name": "Check out the files", "uses": action("actions/checkout"), "with": given}
 
 
-def prepare(settings: CiSettings) -> list[Step]:
-    """Python with what pip downloaded before, and flowyard."""
+def prepare(settings: CiSettings, *, cache: str | None = "pip") -> list[Step]:
+    """Python, and flowyard.
+
+    ``cache``: what pip downloaded before is used again, where that is no way in. Whoever filled the cache has their
+    code installed, so jobs that deploy or write to pull requests have none.
+    """
     install = settings.install
-    depends_on = install.requirements or f".github/workflows/{CALLED_FILE}"  # which has flowyard's version in it
-    given = {"python-version": settings.python, "cache": "pip", "cache-dependency-path": depends_on}
+    given: dict[str, Any] = {"python-version": settings.python}
+    if cache is not None:
+        depends_on = install.requirements or f".github/workflows/{CALLED_FILE}"  # which has flowyard's version in it
+        given |= {"cache": cache, "cache-dependency-path": depends_on}
     words = " ".join(shlex.quote(word) for word in install.words)
     return [
         {"name": "Set up Python", "uses": action("actions/setup-python"), "with": given},

@@ -54,6 +54,7 @@ def _job(settings: CiSettings, pipeline: Pipeline, job: Job, *, asks: bool) -> L
     return stage(
         job.name,
         block("agent", [f"label {quoted(_label(settings))}"]),
+        _only_branches(settings, pipeline),
         _secrets(settings, pipeline),
         block("stages", stage(f"prepare {job.name}", block("steps", before)), steps, ask),
         block(
@@ -99,7 +100,12 @@ def _stage(settings: CiSettings, pipeline: Pipeline, each: Stage) -> Lines:
 
 
 def _steps(settings: CiSettings, pipeline: Pipeline, each: Stage) -> Lines:
-    return shell(_filled(scripts.ALWAYS if each.always else scripts.STAGE, settings, pipeline, stage=each.name))
+    """The stages of a change get their secrets here, and those of a fork's change get none."""
+    run = shell(_filled(scripts.ALWAYS if each.always else scripts.STAGE, settings, pipeline, stage=each.name))
+    names = settings.secrets.get(pipeline.env, ()) if pipeline.trigger == "pull_request" else ()
+    if not names or not each.calls_models:
+        return run
+    return block("script", block(f"withCredentials(env.CHANGE_FORK ? [] : [{_bound(names)}])", run))
 
 
 def _publish() -> Lines:
@@ -110,10 +116,28 @@ def _publish() -> Lines:
 
 
 def _secrets(settings: CiSettings, pipeline: Pipeline) -> Lines:
-    """Those that pipelines.yaml names: each is a credential of Jenkins, secret text, of the same name."""
+    """Those that pipelines.yaml names: each is a credential of Jenkins, secret text, of the same name.
+
+    For a change they are no variables of all of its stages: a fork's is not to have them.
+    """
+    if pipeline.trigger == "pull_request":
+        return []
     return block(
         "environment", [f"{name} = credentials({quoted(name)})" for name in settings.secrets.get(pipeline.env, ())]
     )
+
+
+def _bound(names: Sequence[str]) -> str:
+    return ", ".join(f"string(credentialsId: {quoted(each)}, variable: {quoted(each)})" for each in names)
+
+
+def _only_branches(settings: CiSettings, pipeline: Pipeline) -> Lines:
+    """In a multibranch job all branches and changes are built: only these may be deployed, or have the secrets."""
+    if pipeline.trigger == "pull_request":
+        return []
+    names = [quoted(settings.branches.named(each)) for each in pipeline.branches]
+    known = f"expression {{ return !env.BRANCH_NAME || env.BRANCH_NAME in [{', '.join(names)}] }}"
+    return block("when", ["beforeAgent true", "not { changeRequest() }", known])
 
 
 def _people(settings: CiSettings, pipeline: Pipeline) -> Lines:
@@ -139,8 +163,7 @@ def _refused(settings: CiSettings, pipeline: Pipeline) -> Lines:
     names: Sequence[str] = settings.secrets.get(pipeline.env, ())
     script = 'export FLOWYARD_BY="input of Jenkins"\n'
     script += _filled(scripts.ANSWER, settings, pipeline, decision="reject")
-    bound = ", ".join(f"string(credentialsId: {quoted(each)}, variable: {quoted(each)})" for each in names)
-    record = block(f"withCredentials([{bound}])", shell(script)) if names else shell(script)
+    record = block(f"withCredentials([{_bound(names)}])", shell(script)) if names else shell(script)
     taken = ["unstash 'home'"] if settings.hands_over_home else []
     return block(f"node({quoted(_label(settings))})", ["checkout scm"], shell(_install(settings)), taken, record)
 

@@ -1,0 +1,1 @@
+"""How long a test will take, before it starts and while it runs."""

@@ -1,0 +1,1 @@
+"""Where a use case is deployed, as its files say it."""

@@ -1,0 +1,1 @@
+"""Who gets the requests of an endpoint whose platform splits them."""

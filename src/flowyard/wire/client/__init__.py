@@ -1,0 +1,1 @@
+"""Asking servers over connections that are kept."""

@@ -1,0 +1,1 @@
+"""Listening, and one connection after the other: requests are read, handed on and answered."""
