@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.abc import ConnectionSource
+from flowyard.experiments.nearest import NearestExperiment
 from flowyard.llm import (
     ENDPOINT_VARIABLE,
     CallRules,
@@ -52,18 +53,18 @@ class App:
     near: Path
 
     def connections(
-        self, declared: Iterable[ConnectionSource] = (), recording: RecordingRules | None = None
+        self, declared: Sequence[ConnectionSource] = (), recording: RecordingRules | None = None
     ) -> Connections:
         """All sources in order: simulation when asked for, environment, ``.env``, declared ones, YAML files, the
         user's store, a Key Vault when one is configured, and an HTTP provider and an Azure ML workspace when the
-        environment names one.
+        environment names one. Where none are declared, those of the experiment around the flow come last.
 
         In a replay nothing is asked over a network, and what is recorded, or missing, has a stand-in. Raises UserError
         when the recording cannot be read.
         """
         if recording is not None and recording.mode == "replay":
             recorded = RecordedConnections(open_recording(recording.file).connections)
-            return ReplayConnections([recorded, *self._local_sources(declared)])
+            return ReplayConnections([recorded, *self._local_sources(declared), *self._around(declared)])
         sources = self._local_sources(declared)
         if self.settings.key_vault:
             sources.append(KeyVaultSource(self.settings.key_vault))
@@ -74,7 +75,11 @@ class App:
 
             workspace = open_workspace_source(self.environ)
             sources += [workspace] if workspace is not None else []
-        return Connections(sources)
+        return Connections([*sources, *self._around(declared)])
+
+    def _around(self, declared: Sequence[ConnectionSource]) -> list[ConnectionSource]:
+        """What the experiment around a flow declares, where nothing is ``declared``: last, for what no other has."""
+        return [] if declared else [NearestExperiment(self.near, self.environ)]
 
     def _local_sources(self, declared: Iterable[ConnectionSource]) -> list[ConnectionSource]:
         sources: list[ConnectionSource] = []
@@ -90,7 +95,7 @@ class App:
     def parts(
         self,
         progress: Progress,
-        declared: Iterable[ConnectionSource] = (),
+        declared: Sequence[ConnectionSource] = (),
         rules: CallRules | None = None,
         open_session: SessionOpener = open_inline,
     ) -> RunParts:

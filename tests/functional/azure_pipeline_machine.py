@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure_pipeline_expressions import Expressions
-from ci_machine import WHERE_FLOWYARD_IS, git, put_program
-from functional_helper import clean_environment
+from ci_machine import CiMachine, plain_name, put_program
 
 if TYPE_CHECKING:
     from azure_pipeline_runner import AzurePipelineRunner
@@ -23,25 +20,20 @@ _MACRO = re.compile(r"\$\(([A-Za-z][\w.]*)\)")
 _COMMAND = re.compile(r"##vso\[([^ \]]+) ?([^\]]*)\](.*)")
 
 
-class Machine:
+class Machine(CiMachine):
     """One job on a clean machine."""
 
     def __init__(self, runner: AzurePipelineRunner, key: str, known: Mapping[str, str]) -> None:
+        super().__init__(runner.place / plain_name(key), runner.environment, runner.log.append)
         self.runner, self.key = runner, key
-        place = runner.place / re.sub(r"[^A-Za-z0-9.-]", "_", key)
-        self.sources, self.temporary, self.programs, account = (place / each for each in ("s", "t", "bin", "account"))
-        for each in (self.temporary, self.programs, account):
-            each.mkdir(parents=True)
         self.known = {
             "Agent.OS": "Linux",
             "Agent.TempDirectory": str(self.temporary),
             "Build.SourcesDirectory": str(self.sources),
-            "Pipeline.Workspace": str(place),
-            "System.JobAttempt": "1",
+            "Pipeline.Workspace": str(self.place),
+            "System.JobAttempt": str(runner.attempt),
             **known,
         }
-        self.account = account
-        self.failed = False
 
     def work(self, steps: Sequence[Any]) -> str:
         """All steps; each after a failed one only if its condition says so."""
@@ -64,11 +56,10 @@ class Machine:
         return _MACRO.sub(lambda found: self.known.get(found[1], found[0]), value)
 
     def _step(self, step: Mapping[str, Any]) -> None:
-        self.runner.text += f"[{self.key}: {step.get('displayName') or 'checkout'}]\n"
+        self.tell(f"[{self.key}: {step.get('displayName') or 'checkout'}]\n")
         if "checkout" in step:
             assert (step["fetchDepth"], step["persistCredentials"]) == ("0", "false")
-            git(self.runner.repository, "clone", "-q", f"file://{self.runner.repository}", self.sources)
-            git(self.sources, "checkout", "-q", "--detach", self.runner.commit)
+            self.take_files(self.runner.repository, self.runner.commit)
         elif "bash" in step:
             self._run(step["bash"], step)
         else:
@@ -85,45 +76,22 @@ class Machine:
             self.runner.published += sorted(Path(inputs["searchFolder"]).glob(inputs["testResultsFiles"]))
         elif task == "PublishPipelineArtifact@1":
             assert not re.search(r'[\\/":<>|*?$]', inputs["artifact"]), inputs["artifact"]
-            shutil.copytree(inputs["targetPath"], artifacts / inputs["artifact"])
-        elif task == "DownloadPipelineArtifact@2" and "artifactName" in inputs:
-            shutil.copytree(artifacts / inputs["artifactName"], inputs["targetPath"], dirs_exist_ok=True)
+            shutil.copytree(inputs["targetPath"], artifacts / inputs["artifact"])  # which fails if it is there
         elif task == "DownloadPipelineArtifact@2":
-            for found in sorted(artifacts.glob(inputs["itemPattern"].removesuffix("/**"))):
+            patterns = [each.removesuffix("/**") for each in inputs["itemPattern"].splitlines()]
+            for found in sorted({each for pattern in patterns for each in artifacts.glob(pattern)}):
                 shutil.copytree(found, Path(inputs["targetPath"]) / found.name)
         else:
             assert task == "Cache@2", task
 
     def _run(self, script: str, step: Mapping[str, Any]) -> None:
-        inherited = clean_environment(self.runner.environment)
+        """A secret is no variable of a script: what wants it says so in ``env``."""
         shared = {re.sub(r"[. ]", "_", name).upper(): value for name, value in self.known.items()}
         secret = {"FLOWYARD_APPROVAL_KEY", "FLOWYARD_STORE", "SYSTEM_ACCESSTOKEN"}
-        environment = {
-            **inherited,
-            **{name: value for name, value in shared.items() if name not in secret},
-            "HOME": str(self.account),
-            "PATH": f"{self.programs}{os.pathsep}{inherited['PATH']}",
-            WHERE_FLOWYARD_IS: str(self.programs),
-            **step.get("env", {}),
-        }
-        file = self.temporary / "step.sh"
-        file.write_text(script)
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", file],
-            cwd=self.sources,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        self.runner.text += done.stdout
-        for line in done.stdout.splitlines():
+        variables = {name: value for name, value in shared.items() if name not in secret}
+        done = self.run(script, {**variables, **step.get("env", {})})
+        for line in done.text.splitlines():
             self._command(line, step.get("name", ""))
-        if done.returncode:
-            self.runner.text += f"[exit code {done.returncode}]\n"
-            self.failed = True
 
     def _command(self, line: str, step: str) -> None:
         found = _COMMAND.search(line)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -68,7 +67,9 @@ def _items(read: Read, folder: PurePosixPath, item: Any, known: Expressions) -> 
             yield from _filled(read, folder, next(iter(item.values())), known)
     elif isinstance(item, Mapping) and "template" in item:
         given = _filled(read, folder, item.get("parameters", {}), known)
-        inner = expand(read, folder / item["template"], given)
+        path, _, repository = item["template"].partition("@")
+        place = PurePosixPath(f"@{repository}", path) if repository else folder / path
+        inner = expand(read, place, given)
         yield from next(iter(inner.values()))
     else:
         yield _filled(read, folder, item, known)
@@ -77,56 +78,74 @@ def _items(read: Read, folder: PurePosixPath, item: Any, known: Expressions) -> 
 @dataclass
 class AzurePipelineRunner:
     """``groups`` are the variable groups, with what is in them. ``answer`` is asked by ``ManualValidation``: it says
-    ``approve``, ``reject`` or ``nothing``. ``environment`` is what the machines have besides.
+    ``approve``, ``reject`` or ``nothing``. ``environment`` is what the machines have besides. ``resources`` are other
+    repositories, by the names that files have for them.
     """
 
     repository: Path
     folder: Path
     answer: Callable[[], str] = lambda: "nothing"
-    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    groups: dict[str, Mapping[str, str]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Path] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: dict[str, Path] = field(default_factory=dict)
-    text: str = ""
+    log: list[str] = field(default_factory=list)
     summaries: list[str] = field(default_factory=list)
     published: list[Path] = field(default_factory=list)
     runs: int = 0
 
     def run(self, name: str, commit: str, **variables: str) -> dict[str, str]:
-        """Run an entry file as it is at a commit; results by ``stage``, ``stage.job`` and ``stage.job.leg``."""
-        self.results, self.outputs, self.text, self.runs = {}, {}, "", self.runs + 1
-        self.summaries, self.published, self.sources = [], [], {}
+        """Run an entry file of ours as it is at a commit."""
+        return self.run_file(f".azure-pipelines/flowyard-{name}-pipeline.yml", commit, **variables)
+
+    def run_file(self, path: str, commit: str, **variables: str) -> dict[str, str]:
+        """Run a file; results by ``stage``, ``stage.job`` and ``stage.job.leg``. Steps alone are a job."""
+        self.results, self.outputs, self.log, self.runs = {}, {}, [], self.runs + 1
+        self.summaries, self.published, self.sources, self.attempt = [], [], {}, 1
         self.place = self.folder / f"run{self.runs}"
         (self.place / "artifacts").mkdir(parents=True)
         self.commit = commit
-        data = expand(self._read, PurePosixPath(f".azure-pipelines/flowyard-{name}-pipeline.yml"), {})
-        known = {"Build.SourceBranch": _BRANCHES[name], **variables}
-        for each in data.get("variables", []):
-            known |= self.groups[each["group"]]
-        self.stages, self.known = data["stages"], known
+        data = expand(self._read, PurePosixPath(path), {})
+        if "steps" in data:
+            alone = {"job": "Job", "pool": data["pool"], "steps": data["steps"]}
+            data["stages"] = [{"stage": "__default", "jobs": [alone]}]
+        self.stages = data["stages"]
+        branch = next((each for key, each in _BRANCHES.items() if f"-{key}-" in path), _BRANCHES["pr"])
+        self.variables = {"Build.SourceBranch": branch, **variables}
+        self.group_names = [each["group"] for each in data.get("variables", [])]
         for stage in self.stages:
-            self._stage(stage, known)
-            if stage is self.stages[0]:
-                self.published_by_first = {each.name for each in (self.place / "artifacts").iterdir()}
+            self._stage(stage, self._known())
         return self.results
 
+    @property
+    def text(self) -> str:
+        """All that steps wrote."""
+        return "".join(self.log)
+
     def again(self, first: str) -> dict[str, str]:
-        """Do a stage of the last run and all after it once more, with what the stages before it published."""
+        """Do a stage of the last run and all after it once more: what was published before stays as it is."""
+        self.attempt += 1
         names = [stage["stage"] for stage in self.stages]
         later = names[names.index(first) :]
         self.results = {key: said for key, said in self.results.items() if key.split(".")[0] not in later}
-        for found in (self.place / "artifacts").iterdir():
-            if found.name not in self.published_by_first:
-                shutil.rmtree(found)
         for name in later:
             for folder in self.place.glob(f"{name}.*"):
                 folder.rename(self.place / f"earlier.{len(list(self.place.iterdir()))}")
         for stage in self.stages[names.index(first) :]:
-            self._stage(stage, self.known)
+            self._stage(stage, self._known())
         return self.results
 
+    def _known(self) -> dict[str, str]:
+        """The variables of the run, with what is in its groups by now."""
+        return dict(self.variables) | {
+            name: text for each in self.group_names for name, text in self.groups[each].items()
+        }
+
     def _read(self, path: PurePosixPath) -> Any:
+        if path.parts[0].startswith("@"):
+            return YAML(typ="safe").load(self.resources[path.parts[0][1:]] / path.relative_to(path.parts[0]))
         return YAML(typ="safe").load(git(self.repository, "show", f"{self.commit}:{path}"))
 
     def _stage(self, stage: Any, known: Mapping[str, str]) -> None:

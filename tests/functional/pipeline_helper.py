@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ci_machine import git
 from deploy_helper import GOLDEN
-from functional_helper import Completed, clean_environment, flowyard, flowyard_here, one_node_flow
+from functional_helper import Completed, flowyard, flowyard_here, one_node_flow
 
 from flowyard.deploy.targets import open_target
 
@@ -45,6 +46,13 @@ environments:
     target: local
     test: {file: sample-request.json, ready_s: 50}
 """
+EVALUATOR = """\
+evaluators:
+  - name: length
+    python: judges.py:length
+    datasets: [{name: orders_shop, mappings: {answer: "${run.outputs.answer}"}}]
+"""
+JUDGE = "def length(answer):\n    return {'words': len(answer.split())}\n"
 
 
 class Repository:
@@ -78,20 +86,7 @@ class Repository:
         self.write(f"{folder}/flow/work.py", TOOL % word)
 
     def git(self, *words: str) -> str:
-        names = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        people = {
-            f"GIT_{who}_{what}": "ann@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.root,
-            env=clean_environment({**names, **people}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return git(self.root, *words)
 
     def commit(self) -> str:
         self.git("add", "-A")
@@ -126,6 +121,21 @@ class Repository:
         target = open_target("local", self.home, os.environ, {})
         for endpoint in (self.home / "deployments" / "local").glob("*"):
             target.remove(endpoint.name)
+
+
+def production_records(repository: Repository, records: Sequence[Any]) -> str:
+    """A use case ``shop`` whose gate is that answers have two words, and records that wait to be collected."""
+    folder = repository.use_case("shop")
+    experiment = repository.root / folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("gates:\n", f"{EVALUATOR}gates:\n  - words >= 2\n"))
+    repository.write(f"{folder}/judges.py", JUDGE)
+    repository.write("../records/a.jsonl", "".join(f"{json.dumps(each)}\n" for each in records))
+    return folder
+
+
+def collect(repository: Repository) -> None:
+    """Take the records into the home folder."""
+    assert repository.here("monitor", "collect", repository.root.parent / "records").returncode == 0
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:

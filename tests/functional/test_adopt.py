@@ -116,6 +116,35 @@ def test_a_dry_run_says_the_same_and_writes_nothing(flow: Path, repository: Path
     assert len(done["written"]) == len(done["files"]) == 6
 
 
+def test_keys_and_logins_are_not_copied_and_all_are_told(flow: Path, repository: Path):
+    """Neither by their names nor by what is in them; code is copied, because nothing would run without it."""
+    key = "sk-abcdefghijklmnop"
+    texts = {
+        **dict.fromkeys((".ssh/id_rsa", ".netrc", "Server.KEY", ".aws/credentials"), "x"),
+        "client.pem": "-----BEGIN RSA PRIVATE KEY-----\n",
+        "model.yaml": f"name: my_model\napi_key: {key}\n",
+        "numbers.csv": f"number,question\n1,{key}\n",
+    }
+    for name, text in {**texts, "help.py": f"# {key}\n", "ca.pem": "-----BEGIN CERTIFICATE-----\n"}.items():
+        (flow / name).parent.mkdir(exist_ok=True)
+        (flow / name).write_text(text)
+    view = adopted(flow, cwd=repository)
+    copied = repository / "ask_me" / "flows" / "Ask_Me"
+    assert set(files_below(copied)) == {"flow.dag.yaml", "ask.jinja2", "questions.csv", "help.py", "ca.pem"}
+    told = {each["where"].removeprefix("ask_me/flows/Ask_Me/") for each in view["left"]}
+    assert told >= {"help.py:1", *(f"{name}:1" for name in texts)}
+    assert key not in json.dumps(view)
+
+
+def test_a_folder_that_is_too_large_is_refused_before_it_is_read(flow: Path, repository: Path):
+    with (flow / "weights.bin").open("wb") as file:
+        file.truncate(513 << 20)
+    done = flowyard_here("adopt", flow, cwd=repository)
+    assert done.returncode == 2
+    assert "weights.bin" in done.stderr
+    assert ".flowyardignore" in done.stderr
+
+
 def test_what_is_there_is_not_overwritten(flow: Path, repository: Path):
     (repository / "ask_me").mkdir()
     done = flowyard_here("adopt", flow, cwd=repository)
@@ -170,6 +199,7 @@ def test_a_repository_of_the_template_stays_and_gets_what_it_lacks(tmp_path: Pat
     before = files_below(root)
     planned = adopted(root, "--dry-run", cwd=tmp_path)
     assert files_below(root) == before
+    assert planned["files"] == ["letters/deployment.yaml", "MIGRATION.md"]
     view = adopted(root, cwd=tmp_path)
     assert {**view, "written": []} == planned
     after = files_below(root)
@@ -195,7 +225,31 @@ def test_a_repository_of_the_template_stays_and_gets_what_it_lacks(tmp_path: Pat
     assert any(place == "talk/configs/deployment_config.json:1" for place, _ in said)
     assert all(place.rpartition(":")[2].isdigit() for place, _ in said)
     assert not any("--write" in each["advice"] for each in view["left"])
-    assert adopted(root, cwd=tmp_path)["written"] == []
+    again = flowyard_here("adopt", ".", cwd=root).stdout
+    assert str(tmp_path) not in again
+    assert "nothing is written" in again
+
+
+def test_paths_are_said_from_here_and_a_broken_deployment_file_is_said(tmp_path: Path):
+    root = write_repository(tmp_path / "mail")
+    (root / "letters" / "configs" / "deployment_config.json").rename(root / "letters" / "deployment_config.json")
+    (root / "letters" / "deployment_config.json").write_text('{"azure_managed_endpoint": [\n')
+    survey = flowyard_here("migrate", ".", cwd=root).stdout
+    assert "letters/deployment_config.json:2: Not valid JSON" in survey
+    dry = flowyard_here("adopt", ".", "--dry-run", cwd=root).stdout
+    assert "This would write 1 file and change 2 files" in dry
+    assert "letters/deployment_config.json:1: No deployment.yaml is made of it" in dry
+    done = flowyard_here("adopt", ".", cwd=root)
+    assert "Wrote MIGRATION.md" in done.stdout
+    assert "Try it: flowyard experiment run letters --dry-run" in done.stdout
+    assert str(tmp_path) not in done.stdout
+
+
+def test_a_repository_that_is_not_of_the_template_gets_no_page_about_it(repository: Path, flow: Path):
+    adopted(flow, "--name", "asked", cwd=repository)
+    assert adopted(".", "--dry-run", cwd=repository)["files"] == []
+    assert adopted(".", cwd=repository)["written"] == []
+    assert not (repository / "MIGRATION.md").exists()
 
 
 def test_an_entry_that_the_reader_would_refuse_is_left_out_and_said(tmp_path: Path):

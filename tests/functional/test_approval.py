@@ -52,7 +52,7 @@ def test_ask_approve_and_deploy(project: Project):
     assert [each["id"] for each in project.json("approval", "list", "--pending")] == [asked["id"]]
     shown = project.run("approval", "show", asked["id"]).stdout
     for text in (
-        "triage:3 to endpoint of prod",
+        "triage:3 to prod (endpoint)",
         "0.912",
         "0.88",
         "+0.032",

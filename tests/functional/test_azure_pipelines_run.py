@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from azure_pipeline_runner import AzurePipelineRunner
 from comment_apis import TOKEN, CommentApis, comment_apis
-from pipeline_helper import Repository
+from deploy_helper import ask
+from pipeline_helper import DEPLOYMENT, Repository
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ticket_triage"
 KEY = base64.b64encode(bytes(range(32))).decode()
 TEAM = {
     "Build.RequestedFor": "Ann",
@@ -23,17 +23,11 @@ TEAM = {
     "System.TeamProject": "project x",
     "System.TeamProjectId": "7",
 }
-DEPLOYMENT = """\
-environments:
-  dev:
-    target: local
-    simulate: simulation.yaml
-    test: {file: sample-request.json, golden: golden.yaml, ready_s: 50}
-"""
-SETTINGS = """\
-groups: {dev: shop-dev}
-approvers: [boss@example.com]
-"""
+BOSS = "boss@example.com"
+MOOD = '    env: {MOOD: "${SHOP_MOOD}"}\n'
+VARIABLES = "variables: {dev: [SHOP_MOOD], prod: [SHOP_MOOD]}\n"
+SETTINGS = f"groups: {{dev: shop-dev, prod: shop-prod}}\napprovers: [{BOSS}]\n{VARIABLES}"
+GROUP = {"FLOWYARD_APPROVAL_KEY": KEY, "SHOP_MOOD": "good"}
 
 
 @pytest.fixture
@@ -44,47 +38,52 @@ def apis() -> Iterator[CommentApis]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Iterator[Repository]:
-    """The example, deployed to the environment dev after a yes, with generated pipelines."""
+    """A use case that people are asked about in each environment, with generated pipelines."""
     made = Repository(tmp_path / "repository")
-    folder = made.root / "cases" / "triage"
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
-    shutil.copy(folder / "experiment.dev.yaml", folder / "experiment.pr.yaml")
-    made.write("cases/triage/deployment.yaml", DEPLOYMENT)
+    folder = made.use_case("shop")
+    deployment = DEPLOYMENT.replace("    approval: not_required\n", "").replace("  prod:\n", f"  prod:\n{MOOD}")
+    made.write(f"{folder}/deployment.yaml", deployment)
     made.write("pipelines.yaml", SETTINGS)
     assert made.here("pipeline", "generate", "azure-devops").returncode == 0
     made.commit()
+    made.git("branch", "main")
     yield made
     made.clean_up()
 
 
 @pytest.fixture
 def azure(repository: Repository, tmp_path: Path) -> AzurePipelineRunner:
-    groups = {"shop-dev": {"FLOWYARD_APPROVAL_KEY": KEY}}
+    groups = {"shop-dev": GROUP, "shop-prod": GROUP}
     return AzurePipelineRunner(repository.root, tmp_path / "agents", groups=groups)
 
 
-def merged(repository: Repository) -> str:
-    """A change of the use case, merged to development."""
-    repository.git("checkout", "-q", "-b", "feature/one")
-    repository.write("cases/triage/notes.txt", "x\n")
-    repository.commit()
-    repository.git("checkout", "-q", "development")
-    repository.git("merge", "-q", "--no-ff", "-m", "merge", "feature/one")
+def merged(repository: Repository, branch: str, base: str) -> str:
+    """The commit that a merge makes."""
+    repository.git("checkout", "-q", base)
+    repository.git("merge", "-q", "--no-ff", "-m", "merge", branch)
     return repository.git("rev-parse", "HEAD")
 
 
-def requests(repository: Repository, sources: Path) -> list[Any]:
-    place = {"FLOWYARD_HOME": str(sources / ".flowyard"), "FLOWYARD_APPROVAL_KEY": KEY}
-    done = repository.here("approval", "list", "--json", **place)
+def requests(repository: Repository) -> list[Any]:
+    """All of the ledger, the newest first."""
+    done = repository.here("approval", "list", "--json", FLOWYARD_APPROVAL_KEY=KEY)
     listed: list[Any] = json.loads(done.stdout)
     return listed
 
 
-def test_a_pull_request_passes_and_is_commented(repository: Repository, azure: AzurePipelineRunner, apis: CommentApis):
+def ends(done: dict[str, str], first: str) -> list[str]:
+    """What the stages came to."""
+    return [done[name] for name in (first, "approval", "refused", "cd")]
+
+
+def test_a_pull_request_misses_its_gate_passes_and_is_commented(
+    repository: Repository, azure: AzurePipelineRunner, apis: CommentApis
+):
     repository.git("checkout", "-q", "-b", "feature/$(touch${IFS}pwned)")
-    notes = repository.write("cases/triage/notes.txt", "x\n")
+    notes = repository.write("cases/shop/notes.txt", "x\n")
     commit = repository.commit()
     variables = {
+        **TEAM,
         "System.PullRequest.TargetBranch": "refs/heads/development",
         "System.PullRequest.SourceBranch": "refs/heads/feature/$(touch${IFS}pwned)",
         "System.PullRequest.PullRequestId": "7",
@@ -92,51 +91,117 @@ def test_a_pull_request_passes_and_is_commented(repository: Repository, azure: A
         "Build.Repository.Id": "repo-id",
         "System.AccessToken": TOKEN,
     }
-    done = azure.run("pr", commit, **{**TEAM, **variables})
-    assert set(done.values()) == {"Succeeded"}, azure.text
+    azure.environment = {"MOOD": "bad"}
+    missed = azure.run("pr", commit, **variables)
+    assert (missed["check.check"], missed["check.comment"], missed["check"]) == ("Failed", "Succeeded", "Failed")
+    assert "[exit code 3]" in azure.text
     (thread,) = apis.threads
-    assert "ticket_triage" in thread["comments"][0]["content"]
-    assert "ticket_triage" in azure.summaries[0]
+    assert thread["comments"][0]["content"].startswith("<!-- flowyard pipeline: shop.pr -->\n## ❌")
+    assert "❌" in azure.summaries[0]
+
+    azure.environment = {}
+    passed = azure.run("pr", commit, **variables)
+    assert set(passed.values()) == {"Succeeded"}, azure.text
+    assert apis.threads == [thread], "one thread, whose comment is changed"
+    assert thread["comments"][0]["content"].startswith("<!-- flowyard pipeline: shop.pr -->\n## ✅")
     assert {"report.junit.xml", "validate.junit.xml"} <= {each.name for each in azure.published}
     assert TOKEN not in azure.text
     assert not list(azure.folder.rglob("pwned"))
 
-    to_main = azure.run("pr", commit, **{**TEAM, **variables, "System.PullRequest.TargetBranch": "refs/heads/main"})
+    to_main = azure.run("pr", commit, **{**variables, "System.PullRequest.TargetBranch": "refs/heads/main"})
     assert to_main["check.plan"] == "Failed"
     elsewhere = azure.run("dev", commit, **{**TEAM, "Build.SourceBranch": "refs/heads/feature/x"})
     assert elsewhere["ci.plan"] == "Failed", "whoever starts it on another branch deploys nothing"
     notes.unlink()
     repository.git("checkout", "-q", "development")
-    nothing = azure.run("pr", repository.commit(), **{**TEAM, **variables})
+    nothing = azure.run("pr", repository.commit(), **variables)
     assert nothing["check.check"] == nothing["check.comment"] == "Skipped"
 
 
-def test_merged_then_refused_not_answered_or_approved(repository: Repository, azure: AzurePipelineRunner):
-    """Three ends of one run: each goes on with what the first stage kept."""
-    outcomes = ("ci", "approval", "refused", "cd")
+def test_from_a_merge_to_production(repository: Repository, azure: AzurePipelineRunner, tmp_path: Path):
+    """What is approved in dev is promoted by its digest; a run has several ends, which go on with its first stage."""
+    _deliver_to_dev(repository, azure)
+    shown = json.loads(repository.here("registry", "show", "shop", "--json").stdout)
+    (delivered,) = shown["versions"]
+    assert {"production@dev", "approved@dev"} <= set(delivered["aliases"])
+
+    commit = _release(repository, azure, tmp_path / "machines-own-home")
+    azure.answer = lambda: "nothing"
+    assert ends(azure.run("prod", commit, **TEAM), "evaluate") == ["Succeeded", "Failed", "Succeeded", "Skipped"]
+    azure.answer = lambda: "approve"
+    late = azure.again("approval")
+    assert ends(late, "evaluate") == ["Succeeded", "Succeeded", "Skipped", "Failed"], "a no in the ledger is final"
+    assert "[exit code 4]" in azure.text
+    azure.answer = lambda: "reject"
+    assert ends(azure.run("prod", commit, **TEAM), "evaluate") == ["Succeeded", "Failed", "Succeeded", "Skipped"]
+    asked = [each for each in requests(repository) if each["subject"]["environment"] == "prod"]
+    assert [each["state"] for each in asked] == ["rejected", "rejected"]
+    assert "production@prod" not in _version(repository)["aliases"]
+
+    azure.answer = lambda: "approve"
+    azure.groups["shop-prod"] = {**GROUP, "SHOP_MOOD": "bad"}
+    broken = azure.run("prod", commit, **TEAM)
+    assert ends(broken, "evaluate") == ["Succeeded", "Succeeded", "Skipped", "Failed"], azure.text
+    assert "[exit code 1]" in azure.text, "its smoke test fails"
+    assert "production@prod" not in _version(repository)["aliases"]
+    azure.groups["shop-prod"] = GROUP
+    assert azure.again("cd")["cd"] == "Succeeded", azure.text
+    served = _version(repository)
+    assert {"production@dev", "production@prod"} <= set(served["aliases"])
+    assert served["digest"] == delivered["digest"], "promoted, and never registered again"
+    status = repository.here("deploy", "status", "cases/shop", "--env", "prod", "--json")
+    assert ask(json.loads(status.stdout)["address"]).startswith("one")
+    assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=KEY).returncode == 0
+    assert KEY not in azure.text
+
+
+def _deliver_to_dev(repository: Repository, azure: AzurePipelineRunner) -> None:
+    repository.git("checkout", "-q", "-b", "feature/one")
+    repository.write("cases/shop/notes.txt", "x\n")
+    repository.commit()
+    commit = merged(repository, "feature/one", "development")
+    azure.environment = {"MOOD": "bad"}
+    azure.answer = lambda: pytest.fail("nobody is asked about what missed its gates")
+    assert ends(azure.run("dev", commit, **TEAM), "ci") == ["Failed", "Skipped", "Skipped", "Skipped"]
+    assert "[exit code 3]" in azure.text
+
+    azure.environment = {}
     for answer in ("reject", "nothing"):
         azure.answer = lambda said=answer: said  # type: ignore[misc]
-        done = azure.again("approval") if azure.runs else azure.run("dev", merged(repository), **TEAM)
-        assert [done[name] for name in outcomes] == ["Succeeded", "Failed", "Succeeded", "Skipped"], azure.text
-        (asked,) = requests(repository, azure.sources["refused.record.ticket_triage"])
+        done = azure.run("dev", commit, **TEAM) if answer == "reject" else azure.again("approval")
+        assert ends(done, "ci") == ["Succeeded", "Failed", "Succeeded", "Skipped"], azure.text
+        repository.home = azure.sources["refused.record.shop"] / ".flowyard"
+        (asked,) = requests(repository)
         assert asked["state"] == "rejected"
         (said,) = asked["answers"]
-        assert (said["by"], said["via"]) == ("boss@example.com", "azure-devops")
+        assert (said["by"], said["via"]) == (BOSS, "azure-devops")
         assert said["evidence"] == {"run": "https://dev.azure.com/shop/7/_build/results?buildId=42"}
 
     azure.answer = lambda: "approve"
-    done = azure.again("approval")
-    assert [done[name] for name in outcomes] == ["Succeeded", "Succeeded", "Skipped", "Succeeded"], azure.text
-    sources = azure.sources["cd.cd.ticket_triage"]
-    repository.home = sources / ".flowyard"
-    (asked,) = requests(repository, sources)
+    assert ends(azure.again("approval"), "ci") == ["Succeeded", "Succeeded", "Skipped", "Succeeded"], azure.text
+    repository.home = azure.sources["cd.cd.shop"] / ".flowyard"
+    (asked,) = requests(repository)
     assert (asked["state"], asked["requested_by"]) == ("approved", "Ann")
-    assert [each["by"] for each in asked["answers"]] == ["boss@example.com"]
-    shown = json.loads(repository.here("registry", "show", "ticket_triage", "--json").stdout)
-    (version,) = shown["versions"]
-    assert {"production@dev", "approved@dev"} <= set(version["aliases"])
-    status = repository.here("deploy", "status", sources / "cases/triage", "--env", "dev", "--json")
-    assert json.loads(status.stdout)["address"]
-    assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=KEY).returncode == 0
+    assert [each["by"] for each in asked["answers"]] == [BOSS]
+    status = repository.here("deploy", "status", "cases/shop", "--env", "dev", "--json")
+    assert ask(json.loads(status.stdout)["address"]).startswith("one")
     assert {"report.junit.xml", "integration.junit.xml"} <= {each.name for each in azure.published}
-    assert KEY not in azure.text
+
+
+def _release(repository: Repository, azure: AzurePipelineRunner, home: Path) -> str:
+    """A release branch, merged to main; records are on the machine from now on, with what dev made of them."""
+    repository.clean_up()
+    shutil.copytree(repository.home, home, ignore=shutil.ignore_patterns("deployments"))
+    repository.home = home
+    repository.git("checkout", "-q", "-b", "release/1")
+    repository.write("pipelines.yaml", f"{SETTINGS}home: {home}\n")
+    assert repository.here("pipeline", "generate", "azure-devops").returncode == 0
+    repository.commit()
+    return merged(repository, "release/1", "main")
+
+
+def _version(repository: Repository) -> dict[str, Any]:
+    """The one that there is."""
+    (version,) = json.loads(repository.here("registry", "show", "shop", "--json").stdout)["versions"]
+    found: dict[str, Any] = version
+    return found

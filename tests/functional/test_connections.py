@@ -230,3 +230,19 @@ def test_a_key_in_an_env_file_is_hidden_too(project: Project, echoing_server: st
     flow = project.flow("ask", ASK_FLOW, ask_jinja2=ASK_TEMPLATE)
     project.write("ask/.env", f"MY_MODEL_API_KEY={KEY}\nMY_MODEL_BASE_URL={echoing_server}/v1\n")
     assert_hidden(project, run_everything(project, flow, {}))
+
+
+def test_a_flow_alone_finds_what_the_experiment_around_it_declares_last_of_all(project: Project):
+    flow = project.flow("flows/ask", ASK_FLOW, ask_jinja2=ASK_TEMPLATE)
+    (project.root / "experiment.yaml").write_text(
+        "name: e\nconnections:\n- name: my_model\n  connection_type: AzureOpenAIConnection\n"
+        "  api_base: ${api_base}\n  api_key: ${api_key}\ndatasets: misspelt\n"
+    )
+    said = project.rejected("flow", "validate", "--flow", flow)
+    assert "MY_MODEL_API_BASE" in said
+    assert "experiment.yaml:3" in said
+    variables = {"MY_MODEL_API_BASE": "https://x.example", "MY_MODEL_API_KEY": KEY}
+    assert "is valid" in project.run("flow", "validate", "--flow", flow, env=variables).stdout
+    (project.root / "connections").mkdir()
+    (project.root / "connections" / "mine.yaml").write_text(f"name: my_model\ntype: open_ai\napi_key: {KEY}\n")
+    assert "is valid" in project.run("flow", "validate", "--flow", flow).stdout

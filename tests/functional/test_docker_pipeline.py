@@ -13,11 +13,11 @@ import pytest
 from comment_apis import comment_apis
 from container_engine import BASE_IMAGE, EngineOfTests, running_engine
 from deploy_helper import ask
-from forge_helper import APPROVAL_KEY, Forge
 from functional_helper import Completed
 from image_helper import make_index
 from package_index import package_index
 from pipeline_helper import Repository
+from workflow_forge import APPROVAL_KEY, Forge
 
 from flowyard.deploy.targets import open_target
 
@@ -93,7 +93,8 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
     repository = Repository(folder / "repository")
     with running_engine() as engine, package_index(index) as pip, comment_apis() as apis:
         engine.variables.update(pip, DOCKER_BUILDKIT="0")
-        forge = Forge(repository, apis, folder / "ci", engine.variables)
+        forge = Forge(repository, apis, folder / "ci")
+        forge.runner.environment = {**engine.variables, **forge.runner.environment}
         try:
             yield _delivered(forge, engine)
         finally:

@@ -1,20 +1,14 @@
-"""The Jenkinsfiles: their blocks, their shell, and one scenario whose scripts are run."""
+"""The Jenkinsfiles: their blocks and their shell."""
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
-from ci_machine import WHERE_FLOWYARD_IS, git, put_program
-from functional_helper import clean_environment
-from jenkins_files import JenkinsScript, blocks, scripts
-from pipeline_helper import DEPLOYMENT, Repository
+from jenkins_files import blocks, scripts
 from test_generate_azure_devops import SETTINGS
 
 from flowyard.pipelines.generate.jenkins import files
@@ -67,73 +61,3 @@ def test_scripts_by_shellcheck(tmp_path: Path):
 def _quiet(text: str) -> str:
     """The labels of machines stand in double quotes inside of a string."""
     return text.replace('"', "") if '"""' not in text else text
-
-
-class Jenkins:
-    """Runs the scripts of a Jenkinsfile, in order, in one workspace; stops at the first that fails."""
-
-    def __init__(self, repository: Repository, folder: Path) -> None:
-        self.repository, self.folder = repository, folder
-        self.workspace, self.programs = folder / "workspace", folder / "bin"
-        for each in (self.programs, folder / "tmp", folder / "account"):
-            each.mkdir(parents=True)
-        put_program(self.programs / "python3.12")
-        put_program(self.programs / "python")
-        git(repository.root, "clone", "-q", f"file://{repository.root}", self.workspace)
-        self.known = {"SINCE": "", "BUILD_URL": "https://ci.example.com/job/1/"}
-        self.log = ""
-
-    def run(self, script: JenkinsScript) -> int:
-        inherited = clean_environment({})
-        environment = {
-            **inherited,
-            **self.known,
-            "HOME": str(self.folder / "account"),
-            "PATH": f"{self.programs}{os.pathsep}{inherited['PATH']}",
-            "WORKSPACE_TMP": str(self.folder / "tmp"),
-            WHERE_FLOWYARD_IS: str(self.programs),
-        }
-        done = subprocess.run(
-            ["bash", "-c", script.text],
-            cwd=self.workspace,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.log += done.stdout + done.stderr
-        if script.variable:
-            self.known[script.variable] = done.stdout.strip()
-        return done.returncode
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[Repository]:
-    made_here = Repository(tmp_path / "repository")
-    folder = made_here.use_case("shop")
-    made_here.write(f"{folder}/deployment.yaml", DEPLOYMENT.replace("    approval: not_required\n", ""))
-    made_here.commit()
-    yield made_here
-    made_here.clean_up()
-
-
-def test_what_is_merged_is_asked_approved_and_served(repository: Repository, tmp_path: Path):
-    jenkins = Jenkins(repository, tmp_path / "jenkins")
-    jenkins.known["SHOP_MOOD"] = "good"
-    found = scripts(made("defaults")["dev"])
-    people = next(place for place, each in enumerate(found) if "stage('people')" in each.path)
-    for script in found[:people]:
-        assert jenkins.run(script) == 0, jenkins.log
-    assert jenkins.known["FLOWYARD_USE_CASES"] == jenkins.known["FLOWYARD_ASKS"] == "cases/shop"
-    jenkins.known["FLOWYARD_BY"] = "bob"  # what 'input' gives
-    for script in found[people:]:
-        if "stage('people')" not in script.path:
-            assert jenkins.run(script) == 0, jenkins.log
-    repository.home = jenkins.workspace / ".flowyard"
-    account = {"HOME": str(tmp_path / "jenkins/account")}
-    (asked,) = json.loads(repository.here("approval", "list", "--json", **account).stdout)
-    assert [(each["by"], each["via"]) for each in asked["answers"]] == [("bob", "jenkins")]
-    status = repository.here("deploy", "status", jenkins.workspace / "cases/shop", "--env", "dev", "--json")
-    assert json.loads(status.stdout)["address"]
-    assert (jenkins.workspace / ".flowyard/reports/shop/report.junit.xml").is_file()

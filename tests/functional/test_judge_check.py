@@ -100,7 +100,7 @@ def test_a_check_fits_a_terminal_of_80_columns(project: Project):
     write(project)
     done = project.run(*CHECK, *HUMAN, "--most", "1", env={"COLUMNS": "80"})
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "4 of 6 lines have the same grade (67%)" in done.stdout
+    assert "4 of 6 lines have the same grade (67 %)" in done.stdout
     assert "No grade:  1" in done.stdout
     assert "people \\ judge" in done.stdout
     assert "It is 4." in done.stdout

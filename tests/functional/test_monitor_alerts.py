@@ -109,6 +109,12 @@ def test_few_requests_say_nothing_and_the_whole_flow_is_one(project: Project):
     assert next(each for each in found["alerts"] if each["version"] == "1")["text"] == "19 of the 20 that are needed"
 
 
+def test_rules_that_have_nothing_to_measure_yet_are_named(project: Project):
+    project.write("monitoring.yaml", "flow: chat\nalerts:\n- {name: moved, when: drift.inputs over 1h}\n")
+    said = project.run("monitor", "check", "--config", "monitoring.yaml").stdout
+    assert said == "chat: 0 alerts of 1 rule\nNothing was recorded yet in the time of moved.\n"
+
+
 def test_a_flow_without_requests_can_be_an_alert(project: Project):
     project.write("monitoring.yaml", "flow: chat\nalerts:\n- {name: silent, when: requests < 1, by: flow}\n")
     assert states(project.json("monitor", "check", "--config", "monitoring.yaml")) == {("silent", None): "firing"}

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from pipeline_helper import DEPLOYMENT, Repository
 
+from flowyard.pipelines.log import FILES, PipelineLog
+from flowyard.pipelines.use_cases.inputs import inputs_digest
+
 POLICY = "approval: {timeout: 1h}"
 
 
@@ -54,6 +57,23 @@ def test_a_yes_counts_once_and_a_no_stays(repository: Repository):
         ("boss", "approve", "azure-devops"),
         ("boss", "reject", "azure-devops"),
     ]
+
+
+def test_a_yes_is_for_the_version_of_the_files_that_are_checked_out(repository: Repository):
+    """Of two changes that ask one after the other in one home, a yes to the first is none to the second."""
+    asking = ("release", "cases/shop", "--env", "dev", "--until", "approval", "--no-wait", "--json")
+    log = PipelineLog(repository.home)
+    for version, word in enumerate(("one", "two"), start=1):
+        repository.answer("cases/shop", word)
+        assert repository.here(*asking).returncode == 4
+        files = {FILES: inputs_digest(repository.root, "cases/shop")}
+        run = log.create("shop", env="dev", target="dev", by="ann", versions=files, steps=["register"])
+        log.save(run.with_step("register", state="done", result={"version": version}))
+    repository.answer("cases/shop", "one")
+    found = answer(repository, "approve", code=4)
+    listed = json.loads(repository.here("approval", "list", "--json").stdout)
+    said = {each["subject"]["version"]: (each["id"] == found["request"], each["state"]) for each in listed}
+    assert said == {1: (True, "void"), 2: (False, "pending")}
 
 
 @pytest.mark.parametrize("policy", ["approval: {approvers: [zoe]}", "approval: {self_approval: false}"])

@@ -14,6 +14,11 @@ from deploy_helper import ask
 from functional_helper import EXAMPLE, PATIENCE_S, ending, start_flowyard, wait_until
 from pipeline_helper import Repository, said, states
 
+from flowyard.pipelines import PIPELINES
+from flowyard.pipelines.log import FILES, PipelineLog
+from flowyard.pipelines.use_cases.inputs import inputs_digest
+from flowyard.release import ReleaseLog
+
 CASE = "cases/shop"
 
 
@@ -43,17 +48,20 @@ def test_from_a_merge_to_production(repository: Repository, tmp_path: Path):
     asked = repository.run("prod", "--no-wait", code=4)
     assert (asked["version"], asked["digest"]) == (version, digest)
     assert (states(asked)["record"], states(asked)["approval"]) == ("done", "running")
+    assert states(repository.run("prod", "--until", "report")) == states(asked), "it does not come to who is asked"
     rejected = repository.answer_request("reject")
     refused = repository.run("prod", "--until", "approval", code=4)
     assert (refused["key"], states(refused)["approval"]) == (asked["key"], "refused")
+    _serve_another_in_dev(repository, tmp_path / "another")
     assert repository.run("prod", "--no-wait", "--from", "approval", code=4)["key"] == asked["key"]
+    repository.here("registry", "alias", "set", "shop", "production@dev", str(version), "--reason", "x")
     request = repository.answer_request("approve")
     served = repository.run("prod", "--until", "smoke")
     assert (served["key"], states(served)["smoke"], served["digest"]) == (asked["key"], "done", digest)
     (address,) = _addresses(repository, "prod")
     assert ask(address).startswith("one")
     shown = json.loads(repository.here("registry", "show", "shop", "--json").stdout)["versions"]
-    (known,) = shown
+    known = next(each for each in shown if each["version"] == version)
     assert {"production@dev", "production@prod", "approved@prod"} <= set(known["aliases"])
     facts = [fact for fact in known["lineage"] if fact["kind"] == "approval"]
     assert sorted(fact["value"]["request"] for fact in facts) == sorted([rejected, request])
@@ -66,6 +74,15 @@ def test_from_a_merge_to_production(repository: Repository, tmp_path: Path):
     assert "not those of shop:1" in said(refused, "promote")
     assert states(refused)["experiment"] == "waiting"
     assert ask(address).startswith("one")
+
+
+def _serve_another_in_dev(repository: Repository, flow: Path) -> None:
+    """As another merge does while people are asked for production."""
+    shutil.copytree(repository.root / CASE / "flow", flow)
+    (flow / "work.py").write_text((flow / "work.py").read_text().replace("one", "another"))
+    made = repository.here("registry", "register", flow, "--name", "shop", "--json")
+    assert made.returncode == 0, made.stderr
+    assert repository.here("registry", "alias", "set", "shop", "production@dev", "2", "--reason", "x").returncode == 0
 
 
 def _addresses(repository: Repository, env: str) -> list[str]:
@@ -167,13 +184,46 @@ def test_stopped_anywhere_the_same_command_goes_on(repository: Repository, tmp_p
 
 
 def test_a_use_case_that_cannot_begin_does_not_hold_up_others(repository: Repository):
+    """Of three, two were never registered, and nobody can read what the third is called."""
     repository.use_case("store")
-    done = repository.here("pipeline", "run", "prod", "--json")
+    repository.use_case("torn")
+    for file in ("experiment.yaml", "deployment.yaml"):
+        repository.write(f"cases/torn/{file}", "name: [\n")
+    repository.git("add", "-A")
+    names = ["shop", "store", "torn"]
+    for words in ((), ("--changed-since", "HEAD"), ("--asking",)):
+        planned = repository.here("pipeline", "plan", "prod", "--json", *words)
+        chosen = names if "HEAD" not in words else names[1:]
+        assert [each["name"] for each in json.loads(planned.stdout)["include"]] == chosen, planned.stderr
+    junit, markdown = (repository.root.parent / "told" / name for name in ("all.xml", "all.md"))
+    done = repository.here("pipeline", "run", "prod", "--json", "--junit", junit, "--markdown", markdown)
     assert done.returncode == 2
     found = json.loads(done.stdout)
-    assert [(each["name"], each["exit_code"]) for each in found["usecases"]] == [("shop", 2), ("store", 2)]
-    assert "shop" in done.stderr
-    assert "store" in done.stderr
+    assert [(each["name"], each["exit_code"]) for each in found["usecases"]] == [(name, 2) for name in names]
+    suites = ElementTree.fromstring(junit.read_bytes()).findall("testsuite")
+    assert [(each.get("name"), each.get("errors")) for each in suites] == [(f"prod: {name}", "1") for name in names]
+    for name in names:
+        assert name in done.stderr
+        assert f"## ❌ Stopped: {name} · prod" in markdown.read_text()
+
+
+def test_the_report_is_of_the_files_that_are_checked_out(repository: Repository, tmp_path: Path):
+    """Of two changes in one home; people who allow the first must not see the figures of the second."""
+    runs, releases = PipelineLog(repository.home), ReleaseLog(repository.home)
+    stages = [stage.name for stage in PIPELINES["dev"].stages]
+    for word in ("one", "two"):
+        repository.answer(CASE, word)
+        files = {FILES: inputs_digest(repository.root, CASE)}
+        runs.create("shop", env="dev", target="dev", by="ann", versions=files, steps=stages)
+        made = releases.create("shop", env="dev", target="local", by="ann", versions={}, steps=["experiment"])
+        releases.save(made.with_step("experiment", state="done", result={"name": "shop", "key": word}))
+        folder = repository.home / "experiments" / "shop" / word
+        folder.mkdir(parents=True)
+        (folder / "report.md").write_text(f"figures of {word}\n")
+    for word in ("one", "two"):
+        repository.answer(CASE, word)
+        assert repository.here("pipeline", "report", "dev", CASE, "--output", tmp_path / word).returncode == 0
+        assert f"figures of {word}" in (tmp_path / word / "summary.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_what_people_see(use_case: UseCase):
     assert "unfinished" in shown
     assert "✓ gates" in shown
     listed = use_case("release", "list").stdout
-    assert "local of dev" in listed
+    assert "dev (local)" in listed
     assert str(clean_environment()["HOME"]) not in listed
 
 
@@ -292,7 +292,10 @@ def test_the_example_is_served_in_the_end(use_case: UseCase):
     use_case.release("--no-wait", code=4)
     use_case.answer("approve")
     try:
-        assert states(use_case.release()) == dict.fromkeys(STEPS[1:], "done")
+        done = use_case("release", ".", *DEV, "--json")
+        assert states(json.loads(done.stdout)) == dict.fromkeys(STEPS[1:], "done"), done.stderr
+        assert done.stderr.count("local runs the files of ticket_triage:1") == 1
+        assert " to dev (local), " in done.stderr
         status = use_case.json("deploy", "status", ".", *DEV)
         assert [each["traffic"] for each in status["deployments"]] == [100]
         tested = use_case.json("endpoint", "test", "--usecase", ".", *DEV)
@@ -303,3 +306,6 @@ def test_the_example_is_served_in_the_end(use_case: UseCase):
     finally:
         gone = use_case("deploy", "remove", ".", *DEV)
     assert "nothing is deployed" in gone.stdout
+    shares = use_case("deploy", "traffic", ".", *DEV)
+    assert (shares.returncode, shares.stdout) == (2, "")
+    assert "flowyard deploy apply . --env dev" in shares.stderr

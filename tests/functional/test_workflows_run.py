@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from comment_apis import CommentApis, comment_apis
 from deploy_helper import ask
-from forge_helper import APPROVAL_KEY, Forge
 from functional_helper import EXAMPLE
-from pipeline_helper import Repository
+from monitor_helper import exchange
+from pipeline_helper import Repository, collect, production_records
+from workflow_forge import APPROVAL_KEY, Forge
 
 from flowyard import __version__
 
 MODEL_KEY = "a-key-that-nobody-may-see"
+LOGIN = "[step Log in to Azure by federation]"
 
 
 @pytest.fixture
@@ -34,13 +36,14 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
 
 
 def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, apis: CommentApis, tmp_path: Path):
-    """The example: a gate that is missed, then reached; merged, approved while the job waits, and served."""
+    """The example: a gate missed by a fork, then reached; merged, approved while the job waits, and served."""
     folder = repository.root / "triage"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".flowyard", "__pycache__"))
     overlay = folder / "experiment.dev.yaml"
     shutil.copy(overlay, folder / "experiment.pr.yaml")
     overlay.write_text(f"{overlay.read_text()}approval: {{timeout: 1h}}\n")
-    repository.write("pipelines.yaml", "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\n")
+    settings = "secrets: {pr: [TRIAGE_REGION], dev: [TRIAGE_REGION]}\ncloud: {login: azure}\n"
+    repository.write("pipelines.yaml", settings)
     forge = Forge(repository, apis, tmp_path / "ci")
     forge.generate()
     repository.commit()
@@ -52,7 +55,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     experiment.write_text(text.replace("accuracy >= 0.75", "accuracy >= 0.999"))
     repository.commit()
     feature = "feature/$(touch${IFS}pwned)"
-    missed = forge.pull_request(feature)
+    missed = forge.pull_request(feature, repository="mallory/r")
     assert missed == {
         "plan": "success",
         "check": "failure",
@@ -62,13 +65,15 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
         "result": "failure",
     }
     assert "[exit code 3]" in forge.runner.text
-    (comment,) = apis.comments
-    assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ❌")
-    assert "❌ Stopped" in forge.runner.summary
+    assert apis.comments == []
+    assert "permits no comment (status 403), as for pull requests from forks" in forge.runner.text
+    assert forge.runner.summary.count("❌ Stopped") == 2, "in the summary of the check, and of the job that comments"
+    assert LOGIN not in forge.runner.text, "a fork has no identity"
 
     experiment.write_text(f"{text}# looked at\n")
     repository.commit()
     assert set(forge.pull_request(feature).values()) == {"success"}
+    assert LOGIN in forge.runner.text
     (comment,) = apis.comments
     assert comment["body"].startswith("<!-- flowyard pipeline: ticket_triage.pr -->\n## ✅")
 
@@ -86,7 +91,7 @@ def test_from_a_pull_request_to_an_approved_endpoint(repository: Repository, api
     assert served["address"]
     assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
     assert "[environment dev]" in forge.runner.text
-    assert set((tmp_path / "ci/pip.log").read_text().splitlines()) == {
+    assert {line for file in (tmp_path / "ci").rglob("pip.log") for line in file.read_text().splitlines()} == {
         f"-m pip install --disable-pip-version-check flowyard=={__version__}"
     }
     assert not list(tmp_path.rglob("pwned"))
@@ -148,6 +153,33 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
     answers = [each["id"] for each in _json(repository, "approval", "list")]
     assert set(refused + approved) <= set(answers)
     assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=APPROVAL_KEY).returncode == 0
+
+
+def test_production_is_evaluated_by_the_clock(repository: Repository, apis: CommentApis, tmp_path: Path):
+    """The clock starts the file of the default branch; what is judged is production's."""
+    folder = production_records(repository, [exchange(number, flow="shop", inputs={"x": "tea"}) for number in range(6)])
+    collect(repository)
+    repository.write("pipelines.yaml", f"home: {repository.home}\n")
+    forge = Forge(repository, apis, tmp_path / "ci")
+    forge.generate()
+    repository.commit()
+    repository.git("branch", "main")
+    experiment = repository.root / folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("words >= 2", "words >= 20"))
+    repository.commit()
+
+    assert set(forge.by_the_clock("post").values()) == {"success"}, forge.runner.text
+    assert "## ✅ Done: shop · post" in forge.runner.summary
+    repository.git("branch", "-f", "main", "development")
+    missed = forge.by_the_clock("post")
+    assert missed == {
+        "plan": "success",
+        "monitor": "failure",
+        "monitor[shop]": "failure",
+        "monitor[shop]/stages": "failure",
+    }
+    assert "[exit code 3]" in forge.runner.text
+    assert (forge.runner.artifacts / "reports-post-monitor-shop").is_dir()
 
 
 def _json(repository: Repository, *words: str | Path) -> Any:

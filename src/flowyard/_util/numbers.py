@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["LARGEST", "is_finite"]
+__all__ = ["LARGEST", "is_finite", "percent_text"]
 
 LARGEST = 1e150
 """Squares of larger numbers, which variances sum up, are beyond what a float can be."""
@@ -17,3 +17,8 @@ def is_finite(value: Any) -> bool:
         return isinstance(value, int | float) and math.isfinite(value)
     except OverflowError:
         return False
+
+
+def percent_text(share: float, digits: int = 0) -> str:
+    """A share as people read it, with at most so many digits after the point: ``95 %``, ``97.5 %``."""
+    return f"{round(100 * share, digits):.12g} %"

@@ -15,6 +15,7 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard.errors import Problem, UserError
 
 __all__ = ["RepeatedKey", "YamlFile", "parse_yaml", "read_yaml"]
@@ -90,7 +91,7 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"File not found: {path}") from None
+        raise UserError(f"File not found: {path}", hint=missing_file_hint(path)) from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flowyard._util.files import dump_json
+from flowyard._util.shared_work import SharedWork
 from flowyard.ab.decision.decide import DecisionState
 from flowyard.ab.promotion import decision_view
 from flowyard.ab.ramp import RampState
@@ -104,26 +105,27 @@ class _Kept:
         fresh_s: float,
         clock: Callable[[], float],
     ) -> None:
-        self._look, self._worker, self._fresh_s, self._clock = look, worker, fresh_s, clock
-        self._at: float | None = None
-        self._found: Mapping[str, Any] | FlowyardError = {}
-        self._one = asyncio.Lock()
+        self._look, self._fresh_s, self._clock = look, fresh_s, clock
+        self._shared = SharedWork(self._looked, worker)
+        self._last: tuple[float, Mapping[str, Any] | FlowyardError] | None = None
 
     async def answer(self, _request: Request) -> Response:
         """What is known. Raises FlowyardError as the look did."""
-        async with self._one:
-            if self._at is None or self._clock() - self._at >= self._fresh_s:
-                self._found = await asyncio.get_running_loop().run_in_executor(self._worker, self._looked)
-                self._at = self._clock()
-        if isinstance(self._found, FlowyardError):
-            raise self._found
-        return Response(200, dump_json(self._found).encode(), headers={"cache-control": "no-store"})
+        last = self._last
+        if last is None or self._clock() - last[0] >= self._fresh_s:
+            last = await self._shared.result()
+        if isinstance(last[1], FlowyardError):
+            raise last[1]
+        return Response(200, dump_json(last[1]).encode(), headers={"cache-control": "no-store"})
 
-    def _looked(self) -> Mapping[str, Any] | FlowyardError:
+    def _looked(self) -> tuple[float, Mapping[str, Any] | FlowyardError]:
+        """Look, and keep what was found: also for those who ask after whoever began it has gone away."""
         try:
-            return self._look()
+            found: Mapping[str, Any] | FlowyardError = self._look()
         except FlowyardError as error:
-            return error
+            found = error
+        self._last = (self._clock(), found)
+        return self._last
 
 
 async def _health(_request: Request) -> Response:

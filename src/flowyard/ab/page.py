@@ -10,6 +10,7 @@ from datetime import datetime
 
 from flowyard import __version__
 from flowyard._util.moments import moment_text
+from flowyard._util.numbers import percent_text
 from flowyard.ab.decision.decide import Decision, DecisionState
 from flowyard.ab.decision.history import guardrail_points, known_over_time
 from flowyard.ab.evidence.model import Evidence
@@ -82,7 +83,8 @@ def _effect(policy: AbPolicy, evidence: Evidence) -> Chart | None:
         if primary.difference is not None
     ]
     line = Line(f"{policy.treatment} less {policy.control}", _TREATMENT, moments)
-    note = f"Of {policy.primary.label}; the band holds the true difference at all times with {1 - policy.alpha:.0%}."
+    held = percent_text(1 - policy.alpha, 2)
+    note = f"Of {policy.primary.label}; the band holds the true difference at all times with {held}."
     limits = [("smallest worth finding", policy.primary.smallest)] if policy.primary.smallest else []
     sign = 1 if policy.primary.direction == "higher" else -1
     return time_chart("Effect over time", note, [line], [(name, sign * value) for name, value in limits])

@@ -41,7 +41,8 @@ def adopt(adoption: Adoption) -> list[Path]:
         return new_folder(adoption.root / name, inside)
     written = place_files(adoption.root, adoption.files)
     if adoption.migration is not None:
-        written += [each.file for each in write_migration(adoption.migration)]
+        done = write_migration(adoption.migration, with_page=adoption.migration.is_of_template)
+        written += [each.file for each in done]
     return written
 
 

@@ -22,6 +22,9 @@ from flowyard.migration import read_structured
 __all__ = ["Deployments", "read_deployments"]
 
 
+_ADOPT_AGAIN = "Correct the file, and adopt again."
+
+
 @dataclass(frozen=True, slots=True)
 class Deployments:
     """The text of ``deployment.yaml`` and its place; no text when nothing of the file can be used."""
@@ -43,7 +46,9 @@ def read_deployments(root: Path, use_case: str) -> Deployments | None:
     try:
         found, warnings = parse_template_file(read_structured(file), folder)
     except UserError as error:
-        return Deployments(place, None, (), tuple(_problems(error, shown)))
+        problems = tuple(_problems(error, shown))
+        none = LeftToDo(f"{shown}:1", f"No {OWN_FILE} is made of it, because of what is wrong in it.", _ADOPT_AGAIN)
+        return Deployments(place, None, (), (none, *problems))
     return _written(found, warnings, folder, place, shown)
 
 
@@ -116,11 +121,11 @@ def _refusal(name: str, entry: Mapping[str, Any], folder: Path) -> str | None:
 def _problems(error: UserError, shown: str) -> Iterator[LeftToDo]:
     lines = error.message.splitlines()
     if len(lines) == 1:
-        yield LeftToDo(f"{shown}:{_line(error.where or '')}", error.message, "Correct the file, and adopt again.")
+        yield LeftToDo(f"{shown}:{_line(error.where or '')}", error.message, _ADOPT_AGAIN)
     for line in lines[1:]:
         if line.startswith("  ") and not line.startswith("    "):
             where, _, message = line.strip().partition(": ")
-            yield LeftToDo(f"{shown}:{_line(where)}", message, "Correct the file, and adopt again.")
+            yield LeftToDo(f"{shown}:{_line(where)}", message, _ADOPT_AGAIN)
 
 
 def _line(where: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from flowyard.migration import Migration
+from flowyard.migration import PAGE, Migration, writes_page
 
 __all__ = ["Adoption", "LeftToDo", "Mapped"]
 
@@ -43,3 +43,9 @@ class Adoption:
     mapped: tuple[Mapped, ...] = ()
     left: tuple[LeftToDo, ...] = ()
     migration: Migration | None = None
+
+    @property
+    def new_files(self) -> list[str]:
+        """All that would be written, by its place below ``root``, but for files that are changed."""
+        has_page = self.migration is not None and self.migration.is_of_template and writes_page(self.migration)
+        return [*(place.as_posix() for place in self.files), *([PAGE] if has_page else [])]

@@ -12,6 +12,7 @@ from typing import Any
 
 from flowyard._util.suggest import known_names
 from flowyard.adoption.model import Adoption, LeftToDo, Mapped
+from flowyard.adoption.secret_files import Taken, take_files
 from flowyard.adoption.yaml_text import yaml_text
 from flowyard.errors import OutsideError, UserError
 from flowyard.flows.load import load_flow
@@ -40,9 +41,11 @@ def plan_flow(path: Path, root: Path, name: str | None) -> Adoption:
     use_case = require_use_case_name(name or re.sub(r"[^a-z0-9]+", "_", own.lower()).strip("_"))
     place = PurePosixPath("flows") / (re.sub(r"[^A-Za-z0-9._-]+", "_", own).strip("._-") or use_case)
     with flow_files(flow) as found:
-        files = {place / each: source.read_bytes() for each, source in found.files}
+        taken = take_files(found.files, found.definition)
+        files = {place / each: content for each, content in taken.files.items()}
         definition = place / found.definition
-        data = _fitting_data(flow, {each: source for each, source in found.files if source.suffix in _DATA})
+        candidates = {each: source for each, source in found.files if source.suffix in _DATA}
+        data = _fitting_data(flow, {each: source for each, source in candidates.items() if each not in taken.left_out})
     made = _UseCase(flow, use_case, place, definition, data)
     files |= {PurePosixPath(each): text.encode() for each, text in made.files().items()}
     return Adoption(
@@ -51,8 +54,18 @@ def plan_flow(path: Path, root: Path, name: str | None) -> Adoption:
         True,
         {PurePosixPath(use_case) / each: content for each, content in sorted(files.items())},
         tuple(replace(each, where=f"{use_case}/{each.where}") for each in made.mapped()),
-        tuple(replace(each, where=f"{use_case}/{each.where}") for each in made.left()),
+        tuple(replace(each, where=f"{use_case}/{each.where}") for each in (*_secrets(taken, place), *made.left())),
     )
+
+
+def _secrets(taken: Taken, place: PurePosixPath) -> Iterator[LeftToDo]:
+    """What a person has to know of secrets among the files."""
+    for name, why in taken.left_out.items():
+        advice = "Keep secrets in connections or the environment; copy it yourself if it is none."
+        yield LeftToDo(f"{place}/{name}:1", f"It was not copied: it {why}.", advice)
+    for name, line in taken.shown.items():
+        advice = "Take it out before you commit, and have it replaced where it holds: flowyard connection create"
+        yield LeftToDo(f"{place}/{name}:{line}", "This line shows what looks like a secret, and was copied.", advice)
 
 
 def _require_whole(flow: Flow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -83,7 +83,7 @@ class Running:
     def parts(
         self,
         app: App,
-        declared: Iterable[ConnectionSource] = (),
+        declared: Sequence[ConnectionSource] = (),
         *,
         limits: Mapping[str, RateLimit] | None = None,
         cache: CacheBlock | None = None,

@@ -47,7 +47,7 @@ class ApprovalSubject:
 
     @property
     def label(self) -> str:
-        return f"{self.name}:{self.version} to {self.target} of {self.environment}"
+        return f"{self.name}:{self.version} to {self.environment} ({self.target})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ The rules, in the order of the entries:
 - A no counts from anyone, in time; also after the yes was complete, as long as that holds: it is taken back.
 - Time is what the clock says, or the latest time of an entry from the request on if that is later: a clock that was
   put back prolongs nothing.
-- A newer request for the same target and environment voids one that is pending; one that is approved is voided when
-  the newer one is approved, too, because what it was compared with no longer serves then.
+- A newer request for the same flow, target and environment voids one that is pending; one that is approved is voided
+  when the newer one is approved, too, because what it was compared with no longer serves then.
 - A request that cannot be verified is void, and so is every approval in a ledger that is not whole.
 """
 
@@ -217,10 +217,13 @@ def _may_not_approve(request: ApprovalRequest, answers: Iterable[Answer], by: st
 
 
 def _same_place(open_cases: Mapping[str, _Case], request: ApprovalRequest) -> list[_Case]:
-    place = (request.subject.environment, request.subject.target)
-    return [
-        each for each in open_cases.values() if (each.request.subject.environment, each.request.subject.target) == place
-    ]
+    """Requests of the same flow for the same place; what other use cases ask for there is none of its business."""
+    return [each for each in open_cases.values() if _place(each.request) == _place(request)]
+
+
+def _place(request: ApprovalRequest) -> tuple[str, str, str]:
+    subject = request.subject
+    return (subject.name, subject.environment, subject.target)
 
 
 def _said(text: str, reason: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from flowyard.adoption import Adoption, adopt, plan_adoption
-from flowyard.cli.shared.output import print_json
+from flowyard.cli.shared.output import path_from_here, print_json
 from flowyard.reports.values import one_line, plural
 
 __all__ = ["adopt_"]
@@ -32,19 +32,27 @@ def adopt_(path: Path, name: str | None, root: Path, dry_run: bool, as_json: boo
     stays where it is and gets what it lacks. Nothing of either is run; of a file that is changed a copy is kept.
     """
     adoption = plan_adoption(path, root, name)
+    planned = adoption.new_files
     written = [] if dry_run else adopt(adoption)
     if as_json:
-        print_json(_view(adoption, written))
+        print_json(_view(adoption, planned, written))
         return
     _print(adoption)
     for file in written:
-        click.echo(f"Wrote {one_line(str(file), most=_LONGEST)}")
-    if dry_run:
-        changed = sum(len(case.changes) for case in adoption.migration.use_cases) if adoption.migration else 0
+        click.echo(f"Wrote {one_line(path_from_here(file), most=_LONGEST)}")
+    if not (written or planned or _changed(adoption)):
+        click.echo("Everything is there already: nothing is written.")
+    elif dry_run:
+        changed = _changed(adoption)
         more = f" and change {plural(changed, 'file')}" if changed else ""
-        click.echo(f"This would write {plural(len(adoption.files), 'file')}{more}; without --dry-run it does.")
-    else:
-        click.echo(f"Try it: flowyard experiment run {adoption.root / adoption.use_cases[0]} --dry-run")
+        click.echo(f"This would write {plural(len(planned), 'file')}{more}; without --dry-run it does.")
+    if not dry_run:
+        click.echo(f"Try it: flowyard experiment run {path_from_here(adoption.root / adoption.use_cases[0])} --dry-run")
+
+
+def _changed(adoption: Adoption) -> int:
+    """How many files are changed, beside those that are new."""
+    return len(adoption.migration.changes) if adoption.migration else 0
 
 
 def _print(adoption: Adoption) -> None:
@@ -58,11 +66,11 @@ def _print(adoption: Adoption) -> None:
             click.echo(f"      {one_line(line, most=_LONGEST)}")
 
 
-def _view(adoption: Adoption, written: list[Path]) -> dict[str, Any]:
+def _view(adoption: Adoption, planned: list[str], written: list[Path]) -> dict[str, Any]:
     return {
         "root": str(adoption.root),
         "use_cases": adoption.use_cases,
-        "files": [place.as_posix() for place in adoption.files],
+        "files": planned,
         "written": list(map(str, written)),
         "mapped": [{"where": each.where, "found": each.found, "here": each.here} for each in adoption.mapped],
         "left": [{"where": each.where, "message": each.message, "advice": each.advice} for each in adoption.left],

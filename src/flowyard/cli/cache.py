@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.cli.shared.tables import print_table
@@ -23,7 +24,7 @@ from flowyard.llm.cache.tables import connect, contents, shrink
 __all__ = ["cache"]
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def cache() -> None:
     """Show and clear the answers that are kept so that they are not paid for twice."""
 

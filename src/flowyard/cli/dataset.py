@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flowyard._util.moments import minute
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table, printable
@@ -16,7 +17,7 @@ from flowyard.registry import Registry, Version, open_registry
 __all__ = ["dataset"]
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def dataset() -> None:
     """Keep data under a name, in versions that never change, for ``source: registry:NAME:VERSION``."""
 

@@ -17,9 +17,10 @@ from flowyard._util.listen import serve_until_stopped
 from flowyard._util.moments import moment_text
 from flowyard._util.printable import printable_text
 from flowyard.app import open_app
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import read_settings
 from flowyard.cli.shared.output import print_json
-from flowyard.errors import OutsideError, UserError
+from flowyard.errors import NotFound, OutsideError, UserError
 from flowyard.gateway import ControlClient, Gateway, GatewaySettings, load_gateway_settings
 from flowyard.gateway.gateway import CONTROL_ADDRESS
 from flowyard.settings import Settings
@@ -31,7 +32,7 @@ _LOOK_S = 0.2
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def gateway() -> None:
     """One address before deployments of a flow: split, mirror, change weights."""
 
@@ -104,6 +105,11 @@ async def _serve(settings: GatewaySettings, state: Path, ready_file: Path | None
 
 def _read(config: str, home: str | None) -> tuple[GatewaySettings, Path]:
     """The settings, and the state folder."""
+    if not Path(config).exists():
+        hint = (
+            "Name the file that is there, or have one written: flowyard ab init USECASE --control ENV --treatment ENV"
+        )
+        raise NotFound(f"There is no {config}.", hint=hint)
     own: Settings = read_settings(home)
     settings = load_gateway_settings(Path(config), open_app(own, Path(config)).environ)
     return settings, settings.state or own.home / "gateways" / settings.name

@@ -8,7 +8,18 @@ from typing import Any
 
 import click
 
-__all__ = ["LazyGroup"]
+__all__ = ["LazyGroup", "WholeGroup"]
+
+_WHOLE = 300
+"""So long may the first sentence of a command be in a list of commands; click cuts it off to fit one line."""
+
+
+class WholeGroup(click.Group):
+    """A group that lists its commands with their whole first sentences."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in self.commands.items()])
 
 
 class LazyGroup(click.Group):
@@ -32,6 +43,6 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        added = [(name, command.get_short_help_str(100)) for name, command in self.commands.items()]
+        added = [(name, command.get_short_help_str(_WHOLE)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl([*((name, summary) for name, (_, summary) in self._places.items()), *added])

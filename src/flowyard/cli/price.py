@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowyard._util.suggest import did_you_mean
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.pacing_options import price_folders
@@ -21,7 +22,7 @@ __all__ = ["price"]
 _prices = click.option("--prices", metavar="FILE", help="A table of prices over the one that comes with flowyard.")
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def price() -> None:
     """What models cost. The prices are public list prices of a date: check them, and put yours into prices.yaml."""
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.output import print_json
 from flowyard.scaffold import place_files
 from flowyard.schemas import SCHEMAS, find_schema, schema_files
@@ -13,7 +14,7 @@ from flowyard.schemas import SCHEMAS, find_schema, schema_files
 __all__ = ["schema"]
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def schema() -> None:
     """JSON schemas of the files that people write, for editors and checks."""
 

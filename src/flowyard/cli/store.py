@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import open_store, store_options
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.store import StoreStatus
@@ -11,7 +12,7 @@ from flowyard.store import StoreStatus
 __all__ = ["store"]
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def store() -> None:
     """Show where records of runs are kept, and bring that place up to date."""
 

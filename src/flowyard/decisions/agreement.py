@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from flowyard._util.numbers import percent_text
 from flowyard.decisions.model import Estimate, Interval, Metric, Scores
 from flowyard.statistics.agreement import ConfusionMatrix, Weights, cohen_kappa, confusion_matrix
 from flowyard.statistics.judge_error import (
@@ -53,13 +54,15 @@ class Agreement:
         if not self.lines:
             return f"{start}no line has a grade of both the judge and people."
         same = round(self.agreed * self.lines)
-        text = f"{start}judge and people gave the same grade on {same} of {self.lines} lines ({self.agreed:.0%})"
+        text = (
+            f"{start}judge and people gave the same grade on {same} of {self.lines} lines ({percent_text(self.agreed)})"
+        )
         if self.kappa is None or self.interval is None:
             text += "; Cohen's kappa is not defined"
         else:
             name = f"{self.weights}ally weighted kappa" if self.weights == "quadratic" else "kappa"
             bounds = f"{self.interval.low:.2f} to {self.interval.high:.2f}"
-            text += f"; Cohen's {name} {self.kappa:.2f} ({self.interval.confidence:.0%} interval {bounds})"
+            text += f"; Cohen's {name} {self.kappa:.2f} ({percent_text(self.interval.confidence, 2)} interval {bounds})"
         return text + (f"; {self.ungraded} more have no grade of the judge." if self.ungraded else ".")
 
 

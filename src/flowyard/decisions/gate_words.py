@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowyard._util.numbers import percent_text
 from flowyard.decisions.methods import Compared
 from flowyard.decisions.model import Estimate, Interval, Metric, Verdict
 from flowyard.decisions.policy import Gate
@@ -71,7 +72,7 @@ def _interval_text(interval: Interval | None) -> str:
     if interval is None:
         return ""
     ends = f"{number_text(interval.low)} to {number_text(interval.high)}"
-    return f" ({100 * interval.confidence:.4g} % interval {ends}, {interval.method})"
+    return f" ({percent_text(interval.confidence, 2)} interval {ends}, {interval.method})"
 
 
 def _lines(count: int) -> str:

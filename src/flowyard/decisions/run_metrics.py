@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isnan
 
+from flowyard._util.numbers import percent_text
 from flowyard.decisions.columns import NAN, RunColumns
 from flowyard.decisions.model import Metric, MetricKind
 from flowyard.records import RunRecord
@@ -77,7 +78,7 @@ _ALL = (
     ),
     *(
         RunMetric(
-            _metric(name, "total", f"The time in milliseconds that {100 * share:g} % stay below, {_COMPLETED}"),
+            _metric(name, "total", f"The time in milliseconds that {percent_text(share, 2)} stay below, {_COMPLETED}"),
             partial(_latency_at, share),
         )
         for name, share in PERCENTILES.items()

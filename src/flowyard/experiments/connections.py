@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from flowyard.abc import ConnectionSource
 from flowyard.errors import UserError
 from flowyard.llm import Connection, parse_connection
 
-if TYPE_CHECKING:  # workers load this module, and need no experiment
-    from flowyard.experiments.model import Experiment
-
-__all__ = ["DeclaredConnection", "ExperimentConnections"]
+__all__ = ["DeclaredConnection", "Declares", "ExperimentConnections"]
 
 _PLACEHOLDER = re.compile(r"^\$\{([A-Za-z0-9_]+)\}$")
 
@@ -28,12 +26,22 @@ class DeclaredConnection:
     where: str
 
 
+class Declares(Protocol):
+    """What declares connections: an experiment, or so much of its file as there is to be known."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def connections(self) -> tuple[DeclaredConnection, ...]: ...
+
+
 class ExperimentConnections(ConnectionSource):
     """Resolved only when a node needs them, so that a simulated run asks for no variable."""
 
     label = "experiment.yaml"
 
-    def __init__(self, experiment: Experiment, environ: Mapping[str, str]) -> None:
+    def __init__(self, experiment: Declares, environ: Mapping[str, str]) -> None:
         self._declared = {connection.name: connection for connection in experiment.connections}
         self._folder = experiment.folder
         self._environ = environ

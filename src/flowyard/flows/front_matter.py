@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard._util.yamlfile import YamlFile, parse_yaml
 from flowyard.errors import UserError
 
@@ -32,7 +33,7 @@ def read_front_matter(path: Path) -> FrontMatter:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"File not found: {path}") from None
+        raise UserError(f"File not found: {path}", hint=missing_file_hint(path)) from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
     except OSError as error:

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard.errors import UserError
 
 __all__ = ["parse_env", "read_env"]
@@ -20,7 +21,7 @@ def read_env(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"File not found: {path}") from None
+        raise UserError(f"File not found: {path}", hint=missing_file_hint(path)) from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text.") from None
     except OSError as error:

@@ -67,13 +67,15 @@ class _Entry:
         self.keys = (target, place)
         self.entry = entry
         self.notes = notes
+        above = file.path.parent
+        self.folder = above.parent if above.name == "configs" else above
 
     def check(self, connections: Collection[str]) -> None:
         env = self.entry.get("ENV_NAME")
         if not env:
             self._note("problem", "ENV_NAME", "An entry without ENV_NAME is never deployed.", "Name its environment.")
         message = f"Environment {env!r} is deployed to {_TARGETS[self.target]}."
-        advice = f"flowyard deploy apply {self.file.path.parent.parent.name} --env {env} reads it as it is."
+        advice = f"flowyard deploy apply {self.folder.name} --env {env} reads it as it is."
         self._note("replaced", "ENV_NAME", message, advice)
         self._check_needed()
         self._check_traffic()
@@ -118,9 +120,8 @@ class _Entry:
 
     def _check_request_file(self) -> None:
         name = self.entry.get("TEST_FILE_PATH")
-        folder = self.file.path.parent.parent
-        if name and not (folder / str(name)).is_file():
-            self._note("problem", "TEST_FILE_PATH", f"There is no file {name!r} in {folder.name}.", "Write one.")
+        if name and not (self.folder / str(name)).is_file():
+            self._note("problem", "TEST_FILE_PATH", f"There is no file {name!r} in {self.folder.name}.", "Write one.")
 
     def _check_connections(self, known: Collection[str]) -> None:
         for name in self.entry.get("CONNECTION_NAMES") or ():

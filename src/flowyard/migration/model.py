@@ -63,11 +63,15 @@ class UseCase:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """All that was found below ``root``. ``shared`` are findings that belong to no use case alone."""
+    """All that was found below ``root``. ``shared`` are findings that belong to no use case alone.
+
+    ``is_of_template`` says that the repository has files that only the GenAIOps template has.
+    """
 
     root: Path
     use_cases: tuple[UseCase, ...]
     shared: tuple[Finding, ...]
+    is_of_template: bool = True
 
     @property
     def findings(self) -> tuple[Finding, ...]:

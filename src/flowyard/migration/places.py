@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flowyard.errors import UserError
 
-__all__ = ["find_use_cases", "iter_files", "overlays"]
+__all__ = ["DEPLOYMENT_FILES", "find_use_cases", "is_of_template", "iter_files", "overlays"]
 
 _SKIPPED = {".git", ".flowyard", ".venv", "venv", "env", "node_modules", "__pycache__", ".promptflow", "site-packages"}
 _DEEPEST = 8
+DEPLOYMENT_FILES = ("configs/deployment_config.json", "deployment_config.json")
+_ONLY_THERE = (*DEPLOYMENT_FILES, "configs/dataops_config.json", "environment/env.yaml")
 
 
 def find_use_cases(root: Path) -> list[Path]:
@@ -28,6 +30,11 @@ def find_use_cases(root: Path) -> list[Path]:
     if not found:
         raise UserError(f"No folder below {root} has an experiment.yaml.", hint="Give the folder of the repository.")
     return sorted(found)
+
+
+def is_of_template(root: Path, cases: Iterable[Path]) -> bool:
+    """Whether there is a file that only the GenAIOps template has: its code, or configurations of a use case."""
+    return (root / "llmops").is_dir() or any((case / name).is_file() for case in cases for name in _ONLY_THERE)
 
 
 def overlays(folder: Path) -> dict[str, Path]:

@@ -33,7 +33,7 @@ SCRIPTS: Mapping[str, Script] = {
     ),
     "llmops.common.register_data_asset": Script(
         "data registration",
-        "flowyard release run USE_CASE --env ENV",
+        "flowyard release USE_CASE --env ENV",
         "It registers data that changed; alone: flowyard dataset register FILE --name NAME.",
     ),
     "llmops.common.get_workspace": Script("login check", None, "There is no workspace, so leave it out."),

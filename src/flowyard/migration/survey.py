@@ -12,7 +12,7 @@ from flowyard.migration.flow_folders import check_flows
 from flowyard.migration.model import KINDS, Finding, Migration, UseCase
 from flowyard.migration.notes import Notes
 from flowyard.migration.pipelines import check_pipeline, iter_pipelines, pipeline_owner
-from flowyard.migration.places import find_use_cases, overlays
+from flowyard.migration.places import DEPLOYMENT_FILES, find_use_cases, is_of_template, overlays
 from flowyard.migration.rewrite import find_changes
 
 __all__ = ["survey_repository"]
@@ -39,6 +39,7 @@ def survey_repository(root: Path) -> Migration:
             for case in cases
         ),
         _sorted(shared.found),
+        is_of_template(root, cases),
     )
 
 
@@ -51,8 +52,7 @@ def _check_use_case(case: Path, notes: Notes) -> None:
     ):
         if (case / name).is_file():
             check(case / name, notes)
-    deployments = case / "configs" / "deployment_config.json"
-    if deployments.is_file():
+    for deployments in (case / name for name in DEPLOYMENT_FILES if (case / name).is_file()):
         check_deployments(deployments, list(overlays(case)), declared_connections(case), notes)
 
 

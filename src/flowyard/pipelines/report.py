@@ -66,9 +66,12 @@ def record_view(report: StageReport) -> dict[str, Any]:
     }
 
 
-def exit_code(record: PipelineRecord) -> int:
-    """That of the first no; 4 while people are waited for."""
-    return record.exit_code or (4 if record.waits else 0)
+def exit_code(record: PipelineRecord, until: str | None = None) -> int:
+    """That of the first no; 4 while people are waited for, unless that is in a stage after ``until``."""
+    names = [step.name for step in record.steps]
+    reached = record.steps[: names.index(until) + 1] if until else record.steps
+    waits = any(step.state == "running" for step in reached) and record.waits
+    return record.exit_code or (4 if waits else 0)
 
 
 def render_markdown(reports: Sequence[StageReport], *, most: int = MOST_CHARACTERS) -> str:

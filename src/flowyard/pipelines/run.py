@@ -15,7 +15,7 @@ from flowyard.pipelines.log import PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline, Stage
 from flowyard.steps import Outcome, Step, StepRecord, Work, carry_out
 
-__all__ = ["CommandDone", "PipelineParts", "RunCommand", "begun", "go_through", "require_stage"]
+__all__ = ["CommandDone", "PipelineParts", "RunCommand", "begun", "go_through", "require_stage", "stages_until_version"]
 
 _MOST_SAID = 500
 
@@ -61,10 +61,27 @@ def require_stage(pipeline: Pipeline, name: str | None) -> None:
         raise UserError(f"The pipeline {pipeline.name!r} has no stage {name!r}.", hint=hint)
 
 
-def begun(parts: PipelineParts, log: PipelineLog, *, new: bool) -> PipelineRecord:
-    """The run for the same inputs, with what failed and all after it ahead again; else a new one."""
+def stages_until_version(pipeline: Pipeline) -> Sequence[str]:
+    """The names of the stages up to the one that registers or takes the version."""
+    names = [stage.name for stage in pipeline.stages]
+    told = next((place for place, stage in enumerate(pipeline.stages) if "version" in stage.result), len(names))
+    return names[: told + 1]
+
+
+def begun(
+    parts: PipelineParts, log: PipelineLog, *, new: bool, start: str | None = None, until: str | None = None
+) -> PipelineRecord:
+    """The run for the same inputs, with what failed and all after it ahead again; else a new one.
+
+    With ``start``, as in the second job of a change after which another change came, that is also an older run which
+    did not get to its end. Raises UserError, and begins nothing, when a stage needs one that was not done.
+    """
     pipeline = parts.pipeline
+    stages = _chosen(pipeline, start, until)
     earlier = None if new else log.newest(parts.name, pipeline.name, parts.versions)
+    if earlier is None and start is not None and not new:
+        earlier = log.unfinished_of(parts.name, pipeline.name, parts.versions)
+    _require_needs(parts.name, earlier, stages)
     if earlier is not None and not (earlier.state == "done" and pipeline.trigger == "schedule"):
         again = _again(earlier)
         if again is not earlier:
@@ -90,20 +107,22 @@ def go_through(
     on_begin: Callable[[Step, int], None],
     on_end: Callable[[StepRecord], None],
 ) -> PipelineRecord:
-    """Do what is left, from the stage ``start`` up to the stage ``until``.
+    """Do what is left of a run that was ``begun`` for it, from the stage ``start`` up to the stage ``until``."""
+    names = [stage.name for stage in parts.pipeline.stages]
+    stages = _chosen(parts.pipeline, start, until)
+    steps = [Step(stage.name, stage.summary, partial(_do, parts, stage), stage.always) for stage in stages]
+    begin = lambda step, _: on_begin(step, names.index(step.name) + 1)  # noqa: E731
+    return carry_out(record, steps, log, until=until, on_begin=begin, on_end=on_end)
 
-    Raises UserError when a stage needs one that was not done.
-    """
-    stages = list(parts.pipeline.stages)
-    names = [stage.name for stage in stages]
+
+def _chosen(pipeline: Pipeline, start: str | None, until: str | None) -> Sequence[Stage]:
+    """The stages from one to another. Raises UserError for an end before the beginning."""
+    names = [stage.name for stage in pipeline.stages]
     first = names.index(start) if start else 0
     last = names.index(until) if until else len(names) - 1
     if last < first:
         raise UserError(f"The stage {until!r} comes before {start!r}.")
-    _require_needs(record, stages[first : last + 1])
-    steps = [Step(stage.name, stage.summary, partial(_do, parts, stage), stage.always) for stage in stages]
-    begin = lambda step, _: on_begin(step, names.index(step.name) + 1)  # noqa: E731
-    return carry_out(record, steps[first : last + 1], log, until=until, on_begin=begin, on_end=on_end)
+    return pipeline.stages[first : last + 1]
 
 
 def _again(record: PipelineRecord) -> PipelineRecord:
@@ -118,24 +137,27 @@ def _again(record: PipelineRecord) -> PipelineRecord:
     return record
 
 
-def _require_needs(record: PipelineRecord, stages: Sequence[Stage]) -> None:
-    chosen = {stage.name for stage in stages}
+def _require_needs(name: str, record: PipelineRecord | None, stages: Sequence[Stage]) -> None:
+    known = {stage.name for stage in stages} | {step.name for step in _steps(record) if step.state == "done"}
     for stage in stages:
-        missing = [each for each in stage.needs if each not in chosen and record.step(each).state != "done"]
+        missing = [each for each in stage.needs if each not in known]
         if missing:
             raise UserError(
-                f"The stage {stage.name!r} needs {known_names(missing)}, which was not done here for {record.name} as "
+                f"The stage {stage.name!r} needs {known_names(missing)}, which was not done here for {name} as "
                 "it is now.",
                 hint=f"Run it from there: --from {missing[0]}\nIn another job, hand on what the job before kept: "
                 "the folder .flowyard as an artifact.",
             )
 
 
+def _steps(record: PipelineRecord | None) -> Sequence[StepRecord]:
+    return () if record is None else record.steps
+
+
 def _do(parts: PipelineParts, stage: Stage, work: Work) -> Outcome:
     if stage.deploys and not parts.deploys:
         return Outcome({"skipped": True}, f"{parts.use_case} is not deployed to {parts.pipeline.env}")
-    assert isinstance(work.record, PipelineRecord)
-    reports = parts.reports(work.record)
+    reports = parts.reports(_record(work))
     reports.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     most_s = None if stage.asks else stage.timeout_minutes * 60  # people have as long as the approval's policy says
@@ -149,7 +171,7 @@ def _words(parts: PipelineParts, stage: Stage, work: Work, reports: Path) -> lis
         "{usecase}": parts.use_case,
         "{env}": parts.pipeline.env,
         "{reports}": str(reports),
-        "{version}": parts.version or _version(work) or "",
+        "{version}": parts.version or _record(work).version or "",
     }
     words = [_filled(word, values) for word in stage.command]
     return [*words, *(["--no-wait"] if stage.asks and not parts.waits else []), "--json"]
@@ -164,10 +186,9 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
     return word
 
 
-def _version(work: Work) -> str | None:
-    """What the stage that registers came to."""
-    noted = (step.result.get("version") for step in work.record.steps)
-    return next((str(each) for each in noted if each is not None), None)
+def _record(work: Work) -> PipelineRecord:
+    assert isinstance(work.record, PipelineRecord)
+    return work.record
 
 
 def _outcome(stage: Stage, done: CommandDone, seconds: float) -> Outcome:

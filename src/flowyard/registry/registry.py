@@ -77,7 +77,7 @@ class Registry:
                 return each
         raise NotFound(
             f"{kind.capitalize()} {wanted.name!r} has no version {number!r}.",
-            hint=f"Versions: 1 to {versions[-1].version}.",
+            hint=f"Versions: 1 to {versions[-1].version}." if len(versions) > 1 else "It has version 1.",
         )
 
     def resolve(self, label: str, kind: Kind = "dataset") -> Path:

@@ -17,6 +17,7 @@ from io import FileIO
 from pathlib import Path
 from threading import Lock
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard.errors import NotFound, UserError
 from flowyard.registry.ignore import Ignored, is_never_kept, read_ignored
 from flowyard.registry.seen import SeenFiles
@@ -114,7 +115,7 @@ def iter_files(path: Path) -> Iterator[tuple[str, Path]]:
     every platform can have: what they stand for would differ from place to place.
     """
     if not path.exists():
-        raise NotFound(f"There is no file or folder {path}.")
+        raise NotFound(f"There is no file or folder {path}.", hint=missing_file_hint(path))
     if path.is_dir():
         yield from _below(path, read_ignored(path))
     else:

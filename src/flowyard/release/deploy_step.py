@@ -7,15 +7,16 @@ from flowyard.release.parts import ReleaseParts
 from flowyard.release.register_step import registered_version
 from flowyard.steps import Outcome, Work
 
-__all__ = ["build_image", "deploy_version", "test_and_shift"]
+__all__ = ["LAST_OF_BUILD", "build_image", "deploy_version", "test_and_shift"]
 
-_LAST_OF_BUILD = "image"
+LAST_OF_BUILD = "image"
+"""The step of a rollout after which there is an image."""
 _LAST_OF_DEPLOY = "create"
 
 
 def build_image(parts: ReleaseParts, work: Work) -> Outcome:
     """The image is there, where the target runs images."""
-    return _rolled_out(parts, work, _LAST_OF_BUILD, "")
+    return _rolled_out(parts, work, LAST_OF_BUILD, "")
 
 
 def deploy_version(parts: ReleaseParts, work: Work) -> Outcome:

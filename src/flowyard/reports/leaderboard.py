@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from flowyard._util.numbers import percent_text
 from flowyard.decisions.model import Difference, Estimate, Evidence, Interval, Metric
 from flowyard.reports.table import DatasetTable, Summary, VariantRow, lower_is_better
 from flowyard.reports.values import count_or_number, is_ranked, metric_text, p_text, signed_text
@@ -103,7 +104,7 @@ class Ranking:
     def confidence(self) -> str:
         """``95 % interval``, or ``interval`` where versions have different ones."""
         found = {each.interval.confidence for each in self.scores if each.interval}
-        return f"{found.pop() * 100:g} % interval" if len(found) == 1 else "interval"
+        return f"{percent_text(found.pop(), 2)} interval" if len(found) == 1 else "interval"
 
     @property
     def methods(self) -> tuple[str, ...]:

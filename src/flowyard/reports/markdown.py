@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard._util.files import write_atomic
+from flowyard._util.numbers import percent_text
 from flowyard.abc import ReportFormat
 from flowyard.decisions.model import Evidence, GateResult
 from flowyard.records import Comparison
@@ -185,7 +186,7 @@ def _how_to_read(board: Leaderboard, evidence: Evidence | None) -> str | None:
     scores = [score for standing in board.standings for score in standing.scores.values()]
     parts = []
     if interval := next((score.interval for score in scores if score.interval), None):
-        parts.append(f"In brackets: {interval.confidence:.0%} intervals.")
+        parts.append(f"In brackets: {percent_text(interval.confidence, 2)} intervals.")
     if evidence is not None and evidence.baseline and any(score.difference for score in scores):
         parts.append(f"Below: difference to the baseline {literal(evidence.baseline, most=80)}.")
     if len(board.metrics) > _MOST_METRICS:

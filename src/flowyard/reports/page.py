@@ -7,6 +7,7 @@ import hashlib
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from flowyard._util.numbers import percent_text
 from flowyard.reports.values import metric_text, ms_text, plural, seconds_text
 from flowyard.runs.cost_text import usd_text
 
@@ -22,7 +23,13 @@ def page_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"metric": metric_text, "ms": ms_text, "seconds": seconds_text, "usd": usd_text}
+    environment.filters |= {
+        "percent": percent_text,
+        "metric": metric_text,
+        "ms": ms_text,
+        "seconds": seconds_text,
+        "usd": usd_text,
+    }
     environment.globals |= {"plural": plural, "moment": _moment}
     return environment
 

@@ -32,9 +32,8 @@ def sparkline(values: Sequence[float]) -> Sparkline | None:
     if not known:
         return None
     step = (WIDTH - 2 * _EDGE) / max(1, len(known) - 1)
-    first = _EDGE if len(known) > 1 else WIDTH / 2
     places = [
-        (round(first + step * place, 1), round(HEIGHT - _EDGE - share * (HEIGHT - 2 * _EDGE), 1))
+        (round(_EDGE + step * place, 1), round(HEIGHT - _EDGE - share * (HEIGHT - 2 * _EDGE), 1))
         for place, share in enumerate(_shares(known))
     ]
     x, y = places[-1]

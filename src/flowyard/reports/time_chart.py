@@ -17,6 +17,8 @@ __all__ = ["Line", "Moment", "time_chart"]
 _WIDTH, _HEIGHT = 520, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 26
 _ROOM = 0.08
+_ASIDE = 16
+"""How far apart the points of lines are that have one moment only; at one place they would hide each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class _Frame:
         share = (at - self.first).total_seconds() / all_ if all_ else 0.5
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
+    @property
+    def is_one_moment(self) -> bool:
+        """Whether all there is to draw is of one time."""
+        return self.first == self.last
+
     def y(self, value: float) -> float:
         return _TOP + (self.high - value) / (self.high - self.low) * (_HEIGHT - _TOP - _BOTTOM)
 
@@ -69,8 +76,9 @@ def time_chart(
     frame = _frame(moments, [value for _, value in limits], least_high)
     parts = [_grid(frame)]
     parts += [_limit(frame, name, value) for name, value in limits]
-    parts += [_band(frame, line) for line in lines]
-    parts += [_line(frame, line) for line in lines]
+    for place, line in enumerate(lines):
+        aside = (place - (len(lines) - 1) / 2) * _ASIDE if frame.is_one_moment else 0.0
+        parts += [_band(frame, line, aside), _line(frame, line, aside)]
     parts += [_legend(place, line) for place, line in enumerate(lines)]
     said = "; ".join(f"{line.name}: {_said(line.moments[-1])} at last" for line in lines if line.moments)
     start = Markup('<svg viewBox="0 0 {} {}" role="img"><title>{}</title><desc>{}</desc>')
@@ -106,9 +114,11 @@ def _grid(frame: _Frame) -> Markup:
         text = Markup('<text class="axis" x="{}" y="{:.1f}" text-anchor="end">{}</text>')
         parts.append(text.format(_LEFT - 6, frame.y(value) + 4, f"{value:,.6g}"))
     pattern = "%H:%M:%S" if (frame.last - frame.first).total_seconds() < 600 else "%m-%d %H:%M"
-    ends = [(frame.first, _LEFT, "start")] + [(frame.last, right, "end")] * (frame.last > frame.first)
+    ends: list[tuple[datetime, float, str]] = [(frame.first, _LEFT, "start"), (frame.last, right, "end")]
+    if frame.is_one_moment:
+        ends = [(frame.first, frame.x(frame.first), "middle")]
     text = Markup('<text class="axis" x="{}" y="{}" text-anchor="{}">{}</text>')
-    parts += [text.format(x, bottom + 18, anchor, at.strftime(pattern)) for at, x, anchor in ends]
+    parts += [text.format(f"{x:.0f}", bottom + 18, anchor, at.strftime(pattern)) for at, x, anchor in ends]
     return Markup("").join(parts)
 
 
@@ -128,8 +138,8 @@ def _limit(frame: _Frame, name: str, value: float) -> Markup:
     return path + text.format(_WIDTH - _RIGHT, y - 4, one_line(name, most=40))
 
 
-def _band(frame: _Frame, line: Line) -> Markup:
-    spans = [(frame.x(each.at), each.low, each.high) for each in line.moments]
+def _band(frame: _Frame, line: Line, aside: float) -> Markup:
+    spans = [(frame.x(each.at) + aside, each.low, each.high) for each in line.moments]
     known = [(x, frame.y(low), frame.y(high)) for x, low, high in spans if low is not None and high is not None]
     if len(known) == 1:
         ((x, low, high),) = known
@@ -140,8 +150,8 @@ def _band(frame: _Frame, line: Line) -> Markup:
     )
 
 
-def _line(frame: _Frame, line: Line) -> Markup:
-    places = [(frame.x(each.at), frame.y(each.value)) for each in line.moments]
+def _line(frame: _Frame, line: Line, aside: float) -> Markup:
+    places = [(frame.x(each.at) + aside, frame.y(each.value)) for each in line.moments]
     if len(places) == 1:
         return Markup('<circle class="f{} dot" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(line.colour, *places[0])
     if line.stays:

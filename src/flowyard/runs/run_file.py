@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowyard._util.suggest import did_you_mean, known_names
+from flowyard._util.suggest import did_you_mean, known_names, missing_file_hint
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.variants import parse_selection
@@ -202,7 +202,7 @@ def _read_json_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise UserError(f"File not found: {path}") from None
+        raise UserError(f"File not found: {path}", hint=missing_file_hint(path)) from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}.") from None
     if not isinstance(value, dict):

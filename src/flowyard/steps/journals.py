@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from flowyard.steps.model import Journal, StepRecord
 __all__ = ["Journals"]
 
 J = TypeVar("J", bound=Journal)
+_KEY = "%Y%m%d_%H%M%S_%f"
 
 
 class Journals(Generic[J]):
@@ -62,9 +63,9 @@ class Journals(Generic[J]):
         versions: Mapping[str, str],
         steps: Sequence[str],
     ) -> J:
-        """A new one with all its steps ahead."""
+        """A new one with all its steps ahead, newer than all of that name."""
         now = datetime.now(UTC)
-        key = now.strftime("%Y%m%d_%H%M%S_%f")
+        key = self._key_after(name, now)
         path = self._folder / name / key
         made = tuple(StepRecord(step) for step in steps)
         record = self._made(name, key, env, target, by, now.isoformat(timespec="seconds"), versions, made, path)
@@ -72,6 +73,20 @@ class Journals(Generic[J]):
             path.mkdir(parents=True)
         self.save(record)
         return record
+
+    def _key_after(self, name: str, now: datetime) -> str:
+        """A key of this moment, or a little after the newest key: a clock that was put back must not hide what is new.
+
+        The newest journal is the one that is gone on with, and what earlier ones say does not count any more.
+        """
+        key = now.strftime(_KEY)
+        newest = max((file.parent.name for file in self._files(name)), default="")
+        if key > newest:
+            return key
+        try:
+            return (datetime.strptime(newest, _KEY) + timedelta(microseconds=1)).strftime(_KEY)
+        except (ValueError, OverflowError):  # a folder that somebody else made
+            return key
 
     def save(self, record: J) -> None:
         """Write the journal down, on disk when this returns. Raises OutsideError."""
@@ -133,7 +148,8 @@ def _written() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
         raise OutsideError(
-            f"A step cannot be written down: {error.strerror or error}: {error.filename}",
+            f"A step cannot be written down: {error.strerror or error}{where}",
             hint="When that is mended, give the same command again: what is done is not done twice.",
         ) from error

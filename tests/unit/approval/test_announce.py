@@ -53,7 +53,7 @@ def test_a_notice_has_what_is_decided_on_and_no_run(tmp_path: Path):
     office = Office(tmp_path)
     asked = office.desk.request(office.asked().request.subject, REPORT, ApprovalPolicy(), "rita")
     notice = request_notice(asked.request)
-    assert notice.title == "Approval needed: triage:3 to endpoint of prod"
+    assert notice.title == "Approval needed: triage:3 to prod (endpoint)"
     assert "rita asks" in notice.text
     assert "Now serves: triage:3" in notice.text
     assert "until 2024-05-01 13:00 UTC" in notice.text

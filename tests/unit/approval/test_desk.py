@@ -126,10 +126,12 @@ def test_only_approvers_say_yes(office: Office):
 
 def test_a_newer_request_voids_a_pending_one_for_the_same_place(office: Office, subject: ApprovalSubject):
     first, elsewhere = office.asked(), office.asked(replace(subject, target="other"))
+    another_use_case = office.asked(replace(subject, name="another"))
     second = office.asked(replace(subject, version=4, digest="cd" * 32))
     found = office.desk.get(first.request.id)
     assert (found.state, second.request.id in found.why) == (ApprovalState.VOID, True)
-    assert office.desk.get(elsewhere.request.id).state is ApprovalState.PENDING
+    for other in (elsewhere, another_use_case):
+        assert office.desk.get(other.request.id).state is ApprovalState.PENDING
     assert "void already" in refused(office, first.request.id, "ann")
 
 

@@ -68,8 +68,8 @@ def test_lines_without_a_grade_of_the_judge_are_counted():
     found = agreement_of(GRADE, [1.0, 2.0, 3.0], [1.0, math.nan, 4.0], dataset="lines")
     assert (found.lines, found.ungraded, found.agreed) == (2, 1, 0.5)
     assert found.sentence == (
-        "grade on lines: judge and people gave the same grade on 1 of 2 lines (50%); "
-        f"Cohen's quadratically weighted kappa {found.kappa:.2f} (95% interval {found.interval.low:.2f} to "
+        "grade on lines: judge and people gave the same grade on 1 of 2 lines (50 %); "
+        f"Cohen's quadratically weighted kappa {found.kappa:.2f} (95 % interval {found.interval.low:.2f} to "
         f"{found.interval.high:.2f}); 1 more have no grade of the judge."
     )
 

@@ -60,7 +60,7 @@ def parts(commands: Commands, tmp: Path, **changes: Any) -> PipelineParts:
 def run(made: PipelineParts, tmp: Path, *, new: bool = False, **options: Any) -> PipelineRecord:
     log = PipelineLog(tmp)
     with log.alone(made.name, made.pipeline.name):
-        record = begun(made, log, new=new)
+        record = begun(made, log, new=new, **options)
         return go_through(made, log, record, on_begin=lambda *_: None, on_end=lambda *_: None, **options)
 
 
@@ -116,6 +116,35 @@ def test_from_and_until_are_jobs_and_needs_are_required(tmp_path: Path):
     with pytest.raises(UserError, match="has no stage") as unknown:
         require_stage(DEV, "aproval")
     assert "approval" in str(unknown.value.hint)
+
+
+def test_a_refused_command_leaves_the_run_that_was_begun_as_it_is(tmp_path: Path):
+    """Two changes come one after the other in one home: the second job of each goes on with its own run."""
+    first, second, third = (parts(Commands(), tmp_path, versions={"the files": each}) for each in "123")
+    ours = [run(each, tmp_path, until="report").key for each in (first, second)]
+    for wrong in ({"start": "approval"}, {"start": "smoke", "until": "data"}):
+        with pytest.raises(UserError):
+            run(third, tmp_path, **wrong)
+    with pytest.raises(UserError, match="needs"):
+        run(second, tmp_path, start="approval", new=True)
+    assert len(PipelineLog(tmp_path).list()) == 2
+    theirs = [run(each, tmp_path, start="approval") for each in (first, second)]
+    assert [(each.key, each.state) for each in theirs] == [(key, "done") for key in ours]
+    assert run(first, tmp_path, until="validate").key not in ours, "what is older than another change begins anew"
+
+
+def test_a_clock_that_was_put_back_hides_nothing(tmp_path: Path):
+    ahead = run(parts(Commands(), tmp_path), tmp_path)
+    future = "29991231_235959_999999"
+    ahead.path.rename(ahead.path.with_name(future))
+    PipelineLog(tmp_path).save(replace(ahead, key=future, path=ahead.path.with_name(future)))
+    changed = parts(Commands({"gates": 3}), tmp_path, versions={"the files": "2"})
+    first = run(changed, tmp_path)
+    assert first.key > future
+    assert run(changed, tmp_path).key == first.key
+    newest = PipelineLog(tmp_path).newest("shop", "dev")
+    assert newest is not None
+    assert newest.key == first.key
 
 
 def test_waiting_for_people_is_no_no(tmp_path: Path):

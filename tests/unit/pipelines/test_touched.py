@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,28 @@ def test_broken_and_endless_files_name_nothing(tmp_path: Path):
     (tmp_path / "other" / "back.yaml").write_text("a: ../case\nb: ../other\n")
     (case / "loop").symlink_to(".")
     assert footprint(tmp_path, "case") == {"case", "shared", "other"}
+
+
+def test_links_submodules_and_what_prompts_name_are_part_of_it(tmp_path: Path):
+    """A link or a submodule is one path to git, whatever is named below it."""
+    case = tmp_path / "case"
+    case.mkdir()
+    (case / "data.yaml").write_text("a: ../newest/rows.jsonl\nb: ../vendor/data/rows.jsonl\n")
+    (case / "ask.prompty").write_text("---\nsample: ${file:../common/sample.json}\n---\nsystem:\n../text\n")
+    (case / "long.yaml").write_text(f"a: ../{'x' * 300}\n")
+    (case / "around").symlink_to("around/again")
+    (tmp_path / "newest").symlink_to("newer")
+    (tmp_path / "newer").symlink_to("v2")
+    os.mkfifo(case / "endless.yaml")
+    found = footprint(tmp_path, "case")
+    assert found == {
+        *("case", "newest/rows.jsonl", "newer/rows.jsonl", "v2/rows.jsonl"),
+        *("vendor/data/rows.jsonl", "common/sample.json"),
+    }
+    for path in ("newest", "newer", "v2/rows.jsonl", "vendor/data", "common/sample.json"):
+        assert touched_use_cases({"case": found}, [path]), path
+    assert not touched_use_cases({"case": found}, ["vend", "v2/other", "common/other"])
+    assert inputs_digest(tmp_path, "case") == inputs_digest(tmp_path, "case")
 
 
 def test_the_digest_is_of_names_and_contents(tmp_path: Path):

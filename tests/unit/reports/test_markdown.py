@@ -111,7 +111,7 @@ def test_versions_have_intervals_and_the_difference_to_the_baseline(lab: Lab) ->
     rows = [line for line in text.splitlines() if line.startswith("| classify=")]
     assert rows[0].startswith("| classify=a *(baseline)* | **0.900** [0.800, 1.000] |")
     assert "0.800 [0.700, 0.900]<br>▼ worse \N{MINUS SIGN}0.100 [-0.150, -0.050]" in rows[1]
-    assert "In brackets: 95% intervals. Below: difference to the baseline classify=a." in text
+    assert "In brackets: 95 % intervals. Below: difference to the baseline classify=a." in text
     assert "&#36;0.0030" in rows[0]
 
 

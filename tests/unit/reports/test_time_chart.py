@@ -50,3 +50,15 @@ def test_names_are_text_and_one_moment_is_a_dot():
     assert "circle" in tags
     assert {"b", "i", "t"} & set(tags) == set()
     assert time_chart("t", "n", []) is None
+
+
+def test_lines_of_one_moment_stand_side_by_side_above_its_time():
+    one = [(0.5, (0.1, 0.9))]
+    chart = time_chart("t", "n", [line(one, stays=False, name=name) for name in ("a", "b")])
+    assert chart is not None
+    drawn = list(ElementTree.fromstring(chart.svg).iter())
+    dots = [float(each.attrib["cx"]) for each in drawn if each.tag == "circle"]
+    (time,) = (each for each in drawn if each.text == "00:00:00")
+    assert dots[1] - dots[0] > 9, "wider than a dot"
+    assert abs(sum(dots) / 2 - float(time.attrib["x"])) < 1
+    assert time.attrib["text-anchor"] == "middle"

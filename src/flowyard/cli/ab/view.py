@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from flowyard._util.moments import moment_text
+from flowyard._util.numbers import percent_text
 from flowyard.ab.decision.decide import Decision, DecisionState
 from flowyard.ab.decision.guardrails import GuardrailFinding
 from flowyard.ab.forecast.forecast import Forecast, Plan, forecast
@@ -150,7 +151,9 @@ def print_plan(policy: AbPolicy, plans: Sequence[Plan], units_per_day: float | N
         _print_fact("Traffic", f"{units_per_day:,.0f} units with an outcome a day, in the last 7 days")
     what = f"{policy.unit}s in all for a difference of {policy.primary.smallest:g}, with a chance of 80 % or more"
     _print_fact("Plan", what)
-    rows = [(_percent(each.share), _count(each.units), _days(each.days), _count(each.units_one_look)) for each in plans]
+    rows = [
+        (percent_text(each.share), _count(each.units), _days(each.days), _count(each.units_one_look)) for each in plans
+    ]
     print_table(["treatment's share", "this test", "days", "a test with one look"], rows)
 
 
@@ -195,7 +198,7 @@ def _epochs(decision: Decision) -> list[tuple[object, ...]]:
         (
             each.number,
             each.at.strftime("%Y-%m-%d %H:%M"),
-            _percent(each.share),
+            percent_text(each.share),
             each.control.units,
             each.treatment.units,
         )
@@ -206,10 +209,6 @@ def _epochs(decision: Decision) -> list[tuple[object, ...]]:
 def _row(found: GuardrailFinding) -> tuple[object, ...]:
     limit = f"{found.value:g}" if found.limit == "most" else f"{found.value:g} × control"
     return found.metric, limit, found.control, found.treatment, found.p_value, f"p ≤ {found.alpha:.2g}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _count(units: int | None) -> str:

@@ -37,7 +37,7 @@ def list_(pending: bool, home: str | None, as_json: bool) -> None:
         )
         for each in found
     ]
-    print_table(["request", "deploy", "state", "asked", "by"], rows, whole=("request", "state"))
+    print_table(["request", "deploy", "state", "asked", "by"], rows, whole=("request", "state", "asked"))
 
 
 @click.command()

@@ -13,6 +13,7 @@ import click
 from flowyard._util.suggest import did_you_mean, known_names
 from flowyard.app import open_app
 from flowyard.cli.connection.values import SetValues, read_set_values
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.options import SpreadCommand, read_settings, user_options
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.cli.shared.tables import print_table
@@ -28,8 +29,10 @@ __all__ = ["connection"]
 
 _SET = "A field: api_base=…  A secret: api_key=@- (stdin), @FILE or '${env:NAME}'."
 
+_MAKE_ONE = "Make one: flowyard connection create --file CONNECTION.yaml"
 
-@click.group()
+
+@click.group(cls=WholeGroup)
 def connection() -> None:
     """Create, change, list, show and delete connections. Secrets are in the keyring or encrypted, and never shown."""
 
@@ -115,7 +118,7 @@ def list_(max_results: int, all_results: bool, env_file: str | None, home: str |
     if as_json:
         print_json(views)
     elif not views:
-        click.echo("No connections. Make one: flowyard connection create --file CONNECTION.yaml")
+        click.echo(f"No connections. {_MAKE_ONE}")
     else:
         columns = {"name": "name", "type": "type", "origin": "from", "secrets_in": "secrets in", "problem": "problem"}
         used = [key for key in columns if key in ("name", "type", "origin") or any(view.get(key) for view in views)]
@@ -217,10 +220,9 @@ def _not_stored(name: str, connections: Connections) -> NotFound:
     origins = connections.origins(name)
     if origins:
         return NotFound(f"Connection {name!r} is not in the local store; it comes from: {', '.join(origins)}.")
-    known = connections.names()
-    return NotFound(
-        f"There is no connection {name!r}.", hint=did_you_mean(name, known) or f"Known: {known_names(known)}."
-    )
+    known = list(connections.names())
+    others = f"Known: {known_names(known)}." if known else _MAKE_ONE
+    return NotFound(f"There is no connection {name!r}.", hint=did_you_mean(name, known) or others)
 
 
 def _view_or_problem(connections: Connections, store: ConnectionStore, name: str) -> dict[str, Any]:

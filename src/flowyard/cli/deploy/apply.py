@@ -103,7 +103,7 @@ def rollback(
 
 def carry_out_rollout(parts: RolloutParts, place: Place, *, as_json: bool) -> int:
     """Roll out with the steps on stderr; returns the exit code."""
-    where = f"{parts.target.label} of {parts.environment.name}"
+    where = f"{parts.environment.name} ({parts.target.label})"
     click.echo(f"Deploy {parts.version.label} to {parts.wanted.endpoint}, {where}", err=True)
     print_warnings(parts.target.warnings(parts.wanted))
     log = RolloutLog(place.app.settings.home)

@@ -54,7 +54,7 @@ def traffic(
         state, wanted = wanted_traffic(parts, _percents("--set", shares), _percents("--mirror", mirror))
         print_warnings(f"Journal {each} is damaged and left out." for each in parts.log.traffic.damaged(parts.name))
         record = change_traffic(parts, state, wanted, reason, on_begin=print_step, on_end=print_end)
-    _show(place, record, as_json=as_json)
+    _show(path, place, record, as_json=as_json)
     return record.exit_code if record is not None else 0
 
 
@@ -73,8 +73,11 @@ def _percents(option: str, given: tuple[str, ...]) -> Mapping[str, int] | None:
     return found
 
 
-def _show(place: Place, record: TrafficRecord | None, *, as_json: bool) -> None:
+def _show(path: str, place: Place, record: TrafficRecord | None, *, as_json: bool) -> None:
     state = place.target.status(place.endpoint)
+    if not state.deployments:
+        hint = f"flowyard deploy apply {path} --env {place.environment.name}"
+        raise NotFound(f"Nothing is deployed at {state.endpoint}, so nothing gets requests.", hint=hint)
     now = _now(place)
     if as_json:
         made = {"env": place.environment.name, "target": place.environment.target, **state_view(state)}

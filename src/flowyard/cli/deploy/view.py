@@ -28,7 +28,7 @@ def plan_view(plan: DeployPlan) -> dict[str, Any]:
 
 def print_plan(plan: DeployPlan) -> None:
     """A plan as a diff."""
-    click.echo(f"{plan.version_label} to {plan.endpoint}, {plan.target} of {plan.environment}")
+    click.echo(f"{plan.version_label} to {plan.endpoint}, {plan.environment} ({plan.target})")
     for change in plan.changes:
         if change.before is not None:
             click.secho(f"- {change.what}: {printable(change.before)}", fg="red")

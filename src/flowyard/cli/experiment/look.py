@@ -150,7 +150,7 @@ def _print_list(outcomes: Sequence[Outcome], unfinished: Collection[str]) -> Non
     is_cut = Console().width < _WIDE and any(len(each) > _SHORT for each in shown.get("best", ()))
     if is_cut:
         del shown["best"]  # it would leave a few letters a line for each name
-    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict", "metric", "failed", "cost"))
+    print_table(list(shown), zip(*shown.values(), strict=True), whole=("key", "verdict", "failed", "cost"))
     if is_cut:
         click.echo(f"The best version has a column in a terminal of {_WIDE} columns, and in --json.")
     for text in _courses(outcomes):

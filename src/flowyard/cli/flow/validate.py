@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def validate(
 
 
 async def check_flow(
-    app: App, path: Path, init: dict[str, Any], declared: Iterable[ConnectionSource] = ()
+    app: App, path: Path, init: dict[str, Any], declared: Sequence[ConnectionSource] = ()
 ) -> list[str]:
     """Prepare the defaults and then every other variant; returns what was checked."""
     connections = app.connections(declared)

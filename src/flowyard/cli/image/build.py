@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flowyard._util.person import person_name
+from flowyard._util.suggest import missing_file_hint
 from flowyard._util.yamlfile import read_yaml
 from flowyard.cli.image.look import image_view, print_image
 from flowyard.cli.shared.options import read_settings, store_options
@@ -93,7 +94,7 @@ def _version(registry: Registry, path: Path | None, label: str | None) -> Versio
     if path is None:
         return registry.find(str(label), "flow")
     if not path.exists():
-        raise NotFound(f"There is no flow {path}.")
+        raise NotFound(f"There is no flow {path}.", hint=missing_file_hint(path))
     source, name = _flow_of(path)
     with content_of_source(source, {}) as content:
         found = registered_version(registry, content.digest, name)

@@ -15,6 +15,7 @@ from flowyard._util.suggest import did_you_mean, known_names
 from flowyard._util.yamlfile import read_yaml
 from flowyard.app import open_app
 from flowyard.cli.judge.view import judge_check_view, print_judge_check
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.shared.many_lines import ManyLines, many_lines_options
 from flowyard.cli.shared.options import SpreadCommand, names_a_file, pairs, read_settings, running_options
 from flowyard.cli.shared.output import failed_lines_code, print_json, print_warnings
@@ -30,7 +31,7 @@ from flowyard.runs.run import RunRequest, execute_run
 __all__ = ["judge"]
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def judge() -> None:
     """Check judges: evaluators that ask a language model for a grade."""
 

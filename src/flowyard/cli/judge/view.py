@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.numbers import percent_text
 from flowyard.cli.shared.tables import print_table, printable
 from flowyard.decisions.judge_check import JudgeCheck
 from flowyard.runs.cost_text import cost_text
@@ -80,7 +81,9 @@ def _agreed(check: JudgeCheck) -> str | None:
     found = check.agreement
     if not found.lines:
         return None
-    return f"{round(found.agreed * found.lines)} of {found.lines} lines have the same grade ({found.agreed:.0%})"
+    return (
+        f"{round(found.agreed * found.lines)} of {found.lines} lines have the same grade ({percent_text(found.agreed)})"
+    )
 
 
 def _kappa(check: JudgeCheck) -> str:
@@ -89,7 +92,8 @@ def _kappa(check: JudgeCheck) -> str:
         return "not defined, because there are no two grades to tell apart"
     weights = f", {found.weights} weights" if found.weights else ""
     low, high = found.interval.low, found.interval.high
-    return f"{found.kappa:.2f}, {found.interval.confidence:.0%} interval {low:.2f} to {high:.2f} (Cohen{weights})"
+    interval = f"{percent_text(found.interval.confidence, 2)} interval {low:.2f} to {high:.2f}"
+    return f"{found.kappa:.2f}, {interval} (Cohen{weights})"
 
 
 def _print_matrix(matrix: ConfusionMatrix) -> None:
@@ -105,7 +109,7 @@ def _print_matrix(matrix: ConfusionMatrix) -> None:
 
 
 def _percent(share: Share) -> str:
-    return "" if math.isnan(share.value) else f"{share.value:.0%}"
+    return "" if math.isnan(share.value) else percent_text(share.value)
 
 
 def _print_differences(check: JudgeCheck, most: int) -> None:

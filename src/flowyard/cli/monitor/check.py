@@ -141,6 +141,11 @@ def _print(watched: Watch, alerts: Sequence[Alert]) -> None:
     firing = [each for each in alerts if each.state.state == "firing"]
     alerts_text, rules_text = plural(len(firing), "alert"), plural(len(watched.policy.rules), "rule")
     click.echo(f"{printable(watched.policy.flow)}: {alerts_text} of {rules_text}")
+    measured = {each.rule.name for each in alerts}
+    if quiet := [printable(rule.name) for rule in watched.policy.rules if rule.name not in measured]:
+        click.echo(f"Nothing was recorded yet in the time of {', '.join(quiet)}.")
+    if not alerts:
+        return
     print_table(
         ["rule", "version", "state", "severity", "value"],
         [

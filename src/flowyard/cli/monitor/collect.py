@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.printable import printable_text
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json, print_warnings
 from flowyard.production.store.collect import Collected, follow
@@ -31,6 +32,8 @@ def collect(folders: tuple[Path, ...], follows: bool, every_s: float, home: str 
     """
     store = open_production(read_settings(home))
     if follows:
+        named = ", ".join(printable_text(str(folder)) for folder in folders)
+        click.echo(f"Collecting from {named} every {every_s:g} s, until Ctrl-C.", err=True)
         follow(store, folders, every_s, threading.Event(), lambda found: _print_look(found, as_json=as_json))
         return
     started = time.perf_counter()
@@ -44,6 +47,10 @@ def _print(collected: Collected, took_s: float, *, as_json: bool) -> None:
     else:
         rate = f", {collected.records / took_s:,.0f} records/s" if collected.records else ""
         click.echo(f"{_sentence(collected)}{rate}")
+    if not collected.files:
+        print_warnings(
+            ["There are no files of records yet: a flow writes them where FLOWYARD_SERVE_RECORDS names a folder."]
+        )
     _warn(collected)
 
 

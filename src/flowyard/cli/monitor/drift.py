@@ -126,6 +126,12 @@ def _print(name: str, found: DriftReport, span: Window, reference: str) -> None:
         )
     if len(found.features) > _MOST_SHOWN:
         click.echo(f"{len(found.features) - _MOST_SHOWN} more did not drift further; --json has all.")
+    if not current:
+        print_warnings(
+            ["Nothing was recorded in this time, so there is nothing to compare: --since takes a longer one."]
+        )
+    elif not found.reference_records:
+        print_warnings(["Nothing is known of what was normal: --reference names a dataset, a run or a longer time."])
     if found.too_few:
         named = ", ".join(map(printable, found.too_few))
         which = "the version" if len(found.too_few) == 1 else "the versions"

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from flowyard._util.moments import moment_text
+from flowyard._util.numbers import percent_text
 from flowyard.cli.monitor.options import flow_named, require_known, window
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
@@ -133,12 +134,12 @@ def _row(point: SeriesPoint, chart: str) -> Sequence[Any]:
     return (
         printable(point.group)[:16] or "(none)",
         _short(point.requests),
-        f"{point.failed / point.requests:.1%}",
+        percent_text(point.failed / point.requests, 1),
         _seconds(point.latency_p50_s),
         _seconds(point.latency_p95_s),
         _short(tokens),
         f"{point.cost_usd:.2f}",
-        "" if share is None else f"{share:.0%}",
+        "" if share is None else percent_text(share),
         chart,
     )
 

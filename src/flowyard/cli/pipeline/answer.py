@@ -11,13 +11,16 @@ from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import Approval, ApprovalState, Decision, Via
 from flowyard.approval.open import open_desk
 from flowyard.cli.approval.view import answer_code
-from flowyard.cli.pipeline.options import chosen_use_cases, pipeline_argument
+from flowyard.cli.pipeline.options import UseCase, chosen_use_cases, pipeline_argument
 from flowyard.cli.shared.options import pairs, read_settings, store_options
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table
 from flowyard.errors import Conflict, ExitCode
+from flowyard.pipelines.log import PipelineLog
 from flowyard.pipelines.model import Pipeline
+from flowyard.pipelines.use_cases.inputs import inputs_digest
 from flowyard.release import ReleaseLog
+from flowyard.settings import Settings
 
 __all__ = ["answer"]
 
@@ -46,6 +49,8 @@ def answer(
 ) -> int:
     """Write what people said in a CI system into the ledger, as the answer to what the pipeline asked of each USECASE.
 
+    That is what was asked for the version that the pipeline made of the files here, even if it has asked for another
+    one since; for files that it was never run with, what was asked last.
     The rules are those of every answer: approvers, their number, no self-approval, the deadline. A yes that the rules
     do not count is told and changes nothing: the request waits for those who may. Exits with 4 where the ledger says
     no, or has said so before.
@@ -54,7 +59,7 @@ def answer(
     log, desk, found = ReleaseLog(settings.home), open_desk(settings), pairs(evidence, "--evidence")
     views, code = [], int(ExitCode.DONE)
     for use_case in chosen_use_cases(pipeline, paths, since):
-        asked = _asked(log, use_case.name, pipeline.env)
+        asked = _asked(log, desk, use_case.name, pipeline.env, _version_here(settings, pipeline, use_case))
         view: dict[str, Any] = {"name": use_case.name, "request": asked}
         if asked is None:
             view["said"] = f"nobody was asked for {pipeline.env}"
@@ -80,12 +85,25 @@ def _code(approval: Approval, decision: Decision) -> int:
     return int(ExitCode.DONE if is_wanted else answer_code(approval))
 
 
-def _asked(log: ReleaseLog, name: str, env: str) -> str | None:
-    """The request of the newest release of the use case to the environment that asked."""
+def _version_here(settings: Settings, pipeline: Pipeline, use_case: UseCase) -> str | None:
+    """The version that the pipeline made of the files that are checked out; None when it was never run with them."""
+    files = inputs_digest(use_case.root, use_case.folder, [settings.home])
+    record = PipelineLog(settings.home).newest_of_files(use_case.name, pipeline.name, files)
+    return record.version if record is not None else None
+
+
+def _asked(log: ReleaseLog, desk: ApprovalDesk, name: str, env: str, version: str | None) -> str | None:
+    """The request of the newest release of the use case to the environment that asked, for that version if it is known.
+
+    A yes to what people were shown must not become one to what another change has asked since.
+    """
     for record in log.list(name):
         if record.env == env and any(step.name == "approval" for step in record.steps):
             request = record.step("approval").result.get("request")
-            return str(request) if request else None
+            if version is None:
+                return str(request) if request else None
+            if request and str(desk.get(str(request)).request.subject.version) == version:
+                return str(request)
     return None
 
 

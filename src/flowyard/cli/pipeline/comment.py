@@ -81,9 +81,11 @@ def _put(environ: Mapping[str, str], text: str, number: int | None) -> dict[str,
 
 
 def _to_summary(summary: str | None, text: str) -> bool:
-    """Whether there is a summary of the job, which has the text then."""
+    """Whether there is a summary of the job, which has the text then: once, if the step has put it there already."""
     if not summary:
         return False
-    with Path(summary).open("a", encoding="utf-8") as file:
-        file.write(text)
+    with Path(summary).open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        if text not in file.read():
+            file.write(text)
     return True

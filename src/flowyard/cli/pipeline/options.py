@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from flowyard.cli.deploy.options import use_case_name
-from flowyard.cli.shared.output import print_warnings
+from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config.read import has_environment
 from flowyard.errors import NotFound, UserError
 from flowyard.pipelines.model import Pipeline
@@ -19,16 +20,22 @@ from flowyard.pipelines.use_cases.find import EXPERIMENT_FILE, find_use_cases, r
 from flowyard.pipelines.use_cases.footprint import footprint
 from flowyard.pipelines.use_cases.touched import Touched, touched_use_cases
 
-__all__ = ["UseCase", "chosen_use_cases", "pipeline_argument", "touched_by"]
+__all__ = ["UseCase", "chosen_use_cases", "may_have_environment", "pipeline_argument", "touched_by"]
+
+_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
 class UseCase:
-    """A use case: its name, its folder relative to ``root``, and ``path``, as commands get it."""
+    """A use case: its name, its folder relative to ``root``, and ``path``, as commands get it.
+
+    ``is_named`` is false where ``experiment.yaml`` cannot be read, and so says no name.
+    """
 
     name: str
     folder: str
     root: Path
+    is_named: bool = True
 
     @property
     def path(self) -> Path:
@@ -36,9 +43,9 @@ class UseCase:
 
     @property
     def shown(self) -> str:
-        """The path from here, where that is shorter."""
-        here = Path.cwd()
-        return str(self.path.relative_to(here)) if self.path.is_relative_to(here) else str(self.path)
+        """The path from here, where that is shorter; never one that a command takes for an option."""
+        shown = path_from_here(self.path)
+        return f"./{shown}" if shown.startswith("-") else shown
 
 
 def _found(_context: click.Context, _parameter: click.Parameter, value: str) -> Pipeline:
@@ -81,10 +88,27 @@ def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[Use
 
 
 def _of_pipeline(pipeline: Pipeline, root: Path, folders: Sequence[str]) -> Sequence[UseCase]:
-    found = [UseCase(use_case_name(root / folder), folder, root) for folder in folders]
+    found = [_use_case(root, folder) for folder in folders]
     if pipeline.takes_version is not None or pipeline.trigger == "schedule":
-        found = [each for each in found if has_environment(each.path, pipeline.env)]
+        found = [each for each in found if may_have_environment(each, pipeline.env)]
     return _distinct(found)
+
+
+def may_have_environment(use_case: UseCase, env: str) -> bool:
+    """Whether ``deployment.yaml`` sends it there, or cannot be read: then that is what its own run says."""
+    try:
+        return has_environment(use_case.path, env)
+    except UserError:
+        return True
+
+
+def _use_case(root: Path, folder: str) -> UseCase:
+    """One whose name cannot be read is called after its folder: it fails by itself, and holds up no other."""
+    try:
+        return UseCase(use_case_name(root / folder), folder, root)
+    except UserError:
+        own = re.sub(r"[^A-Za-z0-9._-]+", "_", (root / folder).name).strip("._-")[:_LONGEST] or "unnamed"
+        return UseCase(own, folder, root, is_named=False)
 
 
 def _named(path: Path, root: Path) -> UseCase:
@@ -93,17 +117,21 @@ def _named(path: Path, root: Path) -> UseCase:
         raise NotFound(f"There is no use case {path}.", hint="Name a folder with experiment.yaml.")
     folder = folder.resolve()
     top = root if folder.is_relative_to(root) else folder
-    return UseCase(use_case_name(folder), folder.relative_to(top).as_posix(), top)
+    return _use_case(top, folder.relative_to(top).as_posix())
 
 
 def _distinct(found: Sequence[UseCase]) -> Sequence[UseCase]:
     """Raises UserError when two have one name: they would be registered as one."""
     known: dict[str, UseCase] = {}
-    for each in found:
-        other = known.setdefault(each.name, each)
+    for each in sorted(found, key=lambda each: not each.is_named):
+        name = each.name
+        while not each.is_named and name in known:  # it is none of theirs
+            name += "_"
+        other = known.setdefault(name, replace(each, name=name))
         if other.folder != each.folder:
             raise UserError(
                 f"Two use cases are called {each.name!r}: {other.folder} and {each.folder}.",
                 hint="Change 'name' in one experiment.yaml.",
             )
-    return list(known.values())
+    order = {each.folder: place for place, each in reversed(list(enumerate(found)))}
+    return sorted(known.values(), key=lambda each: order[each.folder])

@@ -6,10 +6,17 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from flowyard.cli.pipeline.options import UseCase, chosen_use_cases, pipeline_argument, touched_by
+from flowyard.cli.pipeline.options import (
+    UseCase,
+    chosen_use_cases,
+    may_have_environment,
+    pipeline_argument,
+    touched_by,
+)
 from flowyard.cli.shared.output import print_json
 from flowyard.cli.shared.tables import print_table
-from flowyard.deploy.config.read import has_environment, read_deploy_config
+from flowyard.deploy.config.read import read_deploy_config
+from flowyard.errors import UserError
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.use_cases.find import repository_root, require_plain
 from flowyard.pipelines.use_cases.matrix import azure_devops_matrix, github_matrix
@@ -48,6 +55,9 @@ def plan(pipeline: Pipeline, since: str | None, below: str | None, asking: bool,
 
 def _asks(use_case: UseCase, pipeline: Pipeline) -> bool:
     """Whether ``deployment.yaml`` sends it to the pipeline's environment, and does not say that nobody is asked."""
-    if not any(stage.asks for stage in pipeline.stages) or not has_environment(use_case.path, pipeline.env):
+    if not any(stage.asks for stage in pipeline.stages) or not may_have_environment(use_case, pipeline.env):
         return False
-    return read_deploy_config(use_case.path).find(pipeline.env).needs_approval
+    try:
+        return read_deploy_config(use_case.path).find(pipeline.env).needs_approval
+    except UserError:  # which is what its own run says
+        return True

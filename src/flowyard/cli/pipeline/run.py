@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,18 +25,19 @@ from flowyard.cli.release.view import print_end, print_step
 from flowyard.cli.shared.options import read_settings, running_options
 from flowyard.cli.shared.output import print_warnings
 from flowyard.deploy.config.read import has_environment
-from flowyard.errors import FlowyardError, UserError
-from flowyard.pipelines.log import PipelineLog, PipelineRecord
+from flowyard.errors import FlowyardError, OutsideError, UserError
+from flowyard.pipelines.log import FILES, PipelineLog, PipelineRecord
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.report import (
     StageReport,
+    exit_code,
     record_view,
     render_junit,
     render_markdown,
     worst,
     write_reports,
 )
-from flowyard.pipelines.run import PipelineParts, begun, go_through, require_stage
+from flowyard.pipelines.run import PipelineParts, begun, go_through, require_stage, stages_until_version
 from flowyard.pipelines.use_cases.inputs import inputs_digest
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
@@ -102,18 +105,21 @@ def run(
         click.echo("No use case is touched: nothing to do.", err=True)
     reports: list[StageReport] = []
     views: list[dict[str, Any]] = []
+    _write(reports, wanted.output, junit, markdown)  # before any work, so that a wrong place is told at once
     for use_case in use_cases:
         try:
             report = _go_through(wanted, use_case, open_app(settings, use_case.path))
-        except FlowyardError as error:
+            code = exit_code(report.record, until)
+            views.append({**record_view(report), "usecase": use_case.folder, "exit_code": code})
+        except (FlowyardError, OSError) as found:
+            error = found if isinstance(found, FlowyardError) else OutsideError(f"{found.strerror}: {found.filename}")
+            report = _not_carried_out(pipeline, use_case, error)
             if len(use_cases) == 1:
+                with suppress(OSError):
+                    _write([report], wanted.output, junit, markdown)
                 raise
             views.append(_said_no(pipeline, use_case, error))
-            continue
         reports.append(report)
-        views.append({**record_view(report), "usecase": use_case.folder})
-        _write(reports, wanted.output, junit, markdown)
-    if not reports:
         _write(reports, wanted.output, junit, markdown)
     code = worst(int(each["exit_code"]) for each in views)
     if as_json:
@@ -131,6 +137,14 @@ def _said_no(pipeline: Pipeline, use_case: UseCase, error: FlowyardError) -> dic
     return {**facts, "exit_code": int(error.exit_code), "said": str(error), "stages": []}
 
 
+def _not_carried_out(pipeline: Pipeline, use_case: UseCase, error: FlowyardError) -> StageReport:
+    """What reports tell of it: without that, they would tell of those only that were."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    step = StepRecord("begin", "refused", said=str(error), exit_code=int(error.exit_code))
+    record = PipelineRecord(use_case.name, "", pipeline.name, pipeline.env, "", now, {}, (step,), Path())
+    return StageReport(pipeline, record)
+
+
 def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
     """All stages of one use case; its reports are written whatever came out."""
     log = PipelineLog(app.settings.home)
@@ -138,7 +152,7 @@ def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
     print_warnings(f"The run {each} is left out: its file is damaged." for each in log.damaged(use_case.name))
     with log.alone(use_case.name, pipeline.name):
         parts = _parts(wanted, use_case, app)
-        record = begun(parts, log, new=wanted.new)
+        record = begun(parts, log, new=wanted.new, start=wanted.start, until=wanted.until)
         _say_begin(record, parts)
         try:
             record = go_through(
@@ -165,11 +179,9 @@ def _print_end(step: StepRecord) -> None:
 def _parts(wanted: _Wanted, use_case: UseCase, app: App) -> PipelineParts:
     pipeline = wanted.pipeline
     outputs = [each for each in (wanted.output, app.settings.home) if each is not None]
-    versions = {
-        "the files": inputs_digest(use_case.root, use_case.folder, outputs),
-        "flowyard": __version__,
-    }
-    version = _promoted(wanted, use_case, app)
+    files = inputs_digest(use_case.root, use_case.folder, outputs)
+    versions = {FILES: files, "flowyard": __version__}
+    version = _promoted(wanted, use_case, app, files)
     if version is not None:
         versions["the version"] = f"{version.label} {version.digest}"
     return PipelineParts(
@@ -186,11 +198,17 @@ def _parts(wanted: _Wanted, use_case: UseCase, app: App) -> PipelineParts:
     )
 
 
-def _promoted(wanted: _Wanted, use_case: UseCase, app: App) -> Version | None:
-    """The registered version that is promoted; None where the files are registered. Raises NotFound."""
-    named = wanted.version or wanted.pipeline.takes_version
-    if named is None:
+def _promoted(wanted: _Wanted, use_case: UseCase, app: App, files: str) -> Version | None:
+    """The registered version that is promoted; None where the files are registered. Raises NotFound.
+
+    A later job takes that of the job before: while people were asked, the alias may have got another one.
+    """
+    if wanted.pipeline.takes_version is None:
         return None
+    earlier = None
+    if wanted.start is not None and wanted.start not in stages_until_version(wanted.pipeline):
+        earlier = PipelineLog(app.settings.home).newest_of_files(use_case.name, wanted.pipeline.name, files)
+    named = wanted.version or (earlier and earlier.version) or wanted.pipeline.takes_version
     label = f"{use_case.name}:{named}" if named.isdecimal() else f"{use_case.name}@{named}"
     return open_registry(app.settings).find(label, "flow")
 
@@ -213,7 +231,9 @@ def _write(reports: Sequence[StageReport], output: Path | None, junit: str | Non
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         write_atomic(output / "summary.md", render_markdown(reports))
-    if junit is not None:
-        write_atomic(Path(junit), render_junit(reports))
-    if markdown is not None:
-        write_atomic(Path(markdown), render_markdown(reports))
+    renderings: Sequence[tuple[str | None, Callable[[Sequence[StageReport]], str | bytes]]]
+    renderings = ((junit, render_junit), (markdown, render_markdown))
+    for file, rendered in renderings:
+        if file is not None:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(Path(file), rendered(reports))

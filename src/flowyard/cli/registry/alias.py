@@ -8,6 +8,7 @@ import click
 
 from flowyard._util.moments import minute
 from flowyard._util.person import person_name
+from flowyard.cli.lazy import WholeGroup
 from flowyard.cli.registry.options import find_kind, kind_option
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
@@ -18,7 +19,7 @@ from flowyard.registry.open import open_registry
 __all__ = ["alias"]
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def alias() -> None:
     """Point names such as candidate or production@dev at versions; every change is kept, with who and why."""
 

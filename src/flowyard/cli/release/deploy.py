@@ -16,7 +16,9 @@ from flowyard.deploy.rollout.rollout import RolloutLog, RolloutRecord, roll_out
 from flowyard.errors import UserError
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
+from flowyard.release.deploy_step import LAST_OF_BUILD
 from flowyard.release.parts import ReleaseParts
+from flowyard.steps import StepRecord
 
 __all__ = ["no_approval", "of_version", "place_of_release", "roll_out_version"]
 
@@ -76,4 +78,10 @@ def roll_out_version(
     """Carry out its rollout, up to a step of it, or to its end; ``image`` is one that was deployed before."""
     parts = rollout_parts(place, version, by, kept_image=image)
     log = RolloutLog(place.app.settings.home)
-    return roll_out(parts, log, until=until, on_begin=lambda *_: None, on_end=print_end)
+    return roll_out(parts, log, until=until, on_begin=lambda *_: None, on_end=partial(_print_end, until))
+
+
+def _print_end(until: str | None, step: StepRecord) -> None:
+    """A step of the rollout ended; what came of the image alone, the release says itself."""
+    if not (step.name == until == LAST_OF_BUILD and step.state == "done"):
+        print_end(step)

@@ -44,5 +44,4 @@ def show(key: str, home: str | None, as_json: bool) -> None:
 
 def _row(record: ReleaseRecord) -> tuple[object, ...]:
     at = next((step.name for step in record.steps if step.state != "done"), "")
-    place = f"{record.target} of {record.env}"
-    return f"{record.name}/{record.key}", place, record.state, at
+    return f"{record.name}/{record.key}", record.place, record.state, at

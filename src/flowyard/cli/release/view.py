@@ -46,7 +46,7 @@ def print_begin(record: ReleaseRecord, steps: int) -> None:
     """What begins, or goes on."""
     done = sum(step.state == "done" for step in record.steps)
     goes_on = f", {done} of {steps} steps done before" if done else ""
-    click.echo(f"Release {record.name}/{record.key} to {record.target} of {record.env}{goes_on}", err=True)
+    click.echo(f"Release {record.name}/{record.key} to {record.place}{goes_on}", err=True)
 
 
 def print_step(step: Step, number: int) -> None:
@@ -66,7 +66,7 @@ def print_end(step: StepRecord) -> None:
 def print_record(record: ReleaseRecord) -> None:
     """A release with all its steps."""
     click.echo(f"Release:  {record.name}/{record.key}: {record.state}")
-    click.echo(f"To:       {record.target} of {record.env}")
+    click.echo(f"To:       {record.place}")
     click.echo(f"Begun:    {moment_text(record.created_at)} by {printable(record.by)}")
     for step in record.steps:
         mark, colour = _MARKS[step.state]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import signal
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -68,7 +68,7 @@ class ManyLines:
         self,
         app: App,
         progress: Progress,
-        declared: Iterable[ConnectionSource] = (),
+        declared: Sequence[ConnectionSource] = (),
         *,
         limits: Mapping[str, RateLimit] | None = None,
         cache: CacheBlock | None = None,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard._util.yamlfile import parse_yaml
 from flowyard.errors import UserError
 from flowyard.llm.envfile import read_env
@@ -174,7 +175,7 @@ def names_a_file(item: str) -> bool:
 
 def _from_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise UserError(f"File not found: {path}")
+        raise UserError(f"File not found: {path}", hint=missing_file_hint(path))
     text = path.read_text(encoding="utf-8-sig")
     if path.suffix == ".jsonl":
         text = next((line for line in text.splitlines() if line.strip()), "")

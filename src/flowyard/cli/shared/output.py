@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, redirect_stdout
 from itertools import islice
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -21,6 +22,7 @@ from flowyard.runs.results import failed_lines
 
 __all__ = [
     "failed_lines_code",
+    "path_from_here",
     "print_errors",
     "print_json",
     "print_run",
@@ -35,6 +37,12 @@ __all__ = [
 def user_prints_to_stderr() -> AbstractContextManager[TextIO]:
     """Keeps stdout for our answer: what a flow's code prints meanwhile goes to stderr."""
     return redirect_stdout(sys.stderr)
+
+
+def path_from_here(path: Path) -> str:
+    """A path as people type it: from the working directory on, where it is below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

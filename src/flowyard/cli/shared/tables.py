@@ -34,7 +34,8 @@ def print_table(
     """A table on stdout; long cells are folded but in the columns ``whole``, markup in data is text."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in whole)
+        longest = max(map(cells.cell_len, column.split()), default=0)
+        table.add_column(column, overflow="fold", no_wrap=column in whole, min_width=longest)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
     Console().print(table)

@@ -22,7 +22,7 @@ class DeploymentSplit(Splitter):
 
     @property
     def label(self) -> str:
-        return f"{self.parts.endpoint}, {self.parts.target.label} of {self.parts.environment.name}"
+        return f"{self.parts.endpoint}, {self.parts.environment.name} ({self.parts.target.label})"
 
     def weights(self) -> Mapping[str, float]:
         found: dict[str, float] = {}

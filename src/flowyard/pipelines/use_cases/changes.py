@@ -17,6 +17,10 @@ __all__ = ["Changes", "read_changes"]
 _NO_COMMIT = re.compile(r"0{40}(0{24})?")
 """What GitHub calls the commit before the first one of a new branch."""
 
+_NO_GIT = (
+    "Name use cases. If it is one, see what git says: git status (of a folder that is somebody else's: safe.directory)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -38,11 +42,11 @@ def read_changes(root: Path, revision: str) -> Changes:
     Raises UserError without a repository, for what is no revision, and for a clone without enough history.
     """
     if ask_git(root, "rev-parse", "--git-dir") is None:
-        raise UserError(f"{root} is no git repository, so nothing is known to have changed.", hint="Name use cases.")
+        raise UserError(f"{root} is no git repository, so nothing is known to have changed.", hint=_NO_GIT)
     if _NO_COMMIT.fullmatch(revision):
         return Changes(None, (), everything=True)
     base = _merge_base(root, _commit(root, revision), revision)
-    quiet = ("--no-renames", "--no-ext-diff", "--no-textconv", "--name-only", "-z")
+    quiet = ("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--name-only", "-z")
     differing = _paths(root, "diff", *quiet, base, "--")
     new = _paths(root, "ls-files", "--others", "--exclude-standard", "-z")
     before = _paths(root, "ls-tree", "-r", "--name-only", "-z", "--full-tree", base)

@@ -60,4 +60,5 @@ def _is_for_all(path: str, footprints: Mapping[str, Set[str]], gone: Sequence[st
 
 
 def _meets(path: str, known: str) -> bool:
-    return known in (".", path) or path.startswith(f"{known}/")
+    """A changed path is a file, a link or a submodule: of the last two, what lies below them may be another thing."""
+    return known in (".", path) or path.startswith(f"{known}/") or known.startswith(f"{path}/")

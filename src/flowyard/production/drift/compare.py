@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from flowyard._util.numbers import percent_text
 from flowyard.production.drift.model import (
     Bin,
     DriftReport,
@@ -200,5 +201,5 @@ def _said(kind: FeatureKind, values: Sequence[Value]) -> str:
         return f"{statistics.median(value for value in values if isinstance(value, float)):.4g}"
     if kind == "category":
         value, count = Counter(map(str, values)).most_common(1)[0]
-        return f"{value} {count / len(values):.0%}"
+        return f"{value} {percent_text(count / len(values))}"
     return f"{len(values)} vectors"

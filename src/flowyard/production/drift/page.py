@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from flowyard import __version__
 from flowyard._util.moments import moment_text
+from flowyard._util.numbers import percent_text
 from flowyard._util.printable import printable_text
 from flowyard.production.drift.model import Bin, DriftReport, DriftSettings, FeatureDrift
 from flowyard.production.exchanges.series import Window
@@ -50,7 +51,9 @@ def feature_chart(drift: FeatureDrift) -> Markup | None:
         shown = sorted(drift.bins, key=lambda each: -max(each.reference, each.current))[:_MOST_BINS]
     top = max(max(each.reference, each.current) for each in shown) or 1.0
     rows = [_row(place * _ROW, each, top) for place, each in enumerate(shown)]
-    said = "; ".join(f"{_name(each)}: {each.reference:.0%} before, {each.current:.0%} now" for each in shown)
+    said = "; ".join(
+        f"{_name(each)}: {percent_text(each.reference)} before, {percent_text(each.current)} now" for each in shown
+    )
     start = Markup('<svg viewBox="0 0 {} {}" role="img"><title>{}</title><desc>{}</desc>')
     title = printable_text(f"{drift.feature} of version {drift.version}")
     return start.format(_WIDTH, len(shown) * _ROW, title, said) + Markup("").join(rows) + Markup("</svg>")
@@ -66,7 +69,7 @@ def _row(y: int, each: Bin, top: float) -> Markup:
         for style, share, offset in (("was", each.reference, 3), ("is", each.current, 13))
     ]
     share = Markup('<text class="share" x="{}" y="{}" text-anchor="end">{}</text>')
-    return label + Markup("").join(bars) + share.format(_WIDTH, y + 20, f"{each.current:.0%}")
+    return label + Markup("").join(bars) + share.format(_WIDTH, y + 20, percent_text(each.current))
 
 
 def _name(each: Bin) -> str:

@@ -1,10 +1,10 @@
-"""``/metrics`` over HTTP, read from the store for each request, one at a time."""
+"""``/metrics`` over HTTP, read from the store: once for all who ask while it is read."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
+from flowyard._util.shared_work import SharedWork
 from flowyard.errors import FlowyardError
 from flowyard.production.metrics.prometheus import CONTENT_TYPE
 from flowyard.wire import Refusal, Request, Response, Route, Routes, WireLimits, WireServer, refused
@@ -17,8 +17,7 @@ class MetricsServer:
 
     def __init__(self, require_access: Callable[[Request], None], read: Callable[[], str]) -> None:
         self._require_access = require_access
-        self._read = read
-        self._one_at_a_time = asyncio.Lock()
+        self._read = SharedWork(read)
         self._routes = Routes(
             [Route("GET", "/metrics", self._metrics), Route("GET", "/health", self._health, is_open=True)]
         )
@@ -44,8 +43,7 @@ class MetricsServer:
             return refused(Refusal(error.http_status, error.message))
 
     async def _metrics(self, _request: Request) -> Response:
-        async with self._one_at_a_time:
-            text = await asyncio.to_thread(self._read)
+        text = await self._read.result()
         return Response(200, text.encode(), CONTENT_TYPE)
 
     async def _health(self, _request: Request) -> Response:

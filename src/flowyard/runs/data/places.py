@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from flowyard._util.redact import HIDDEN
-from flowyard._util.suggest import did_you_mean
+from flowyard._util.suggest import missing_file_hint
 from flowyard.errors import UserError
 from flowyard.runs.data.files import DataFile, local_file
 
@@ -112,9 +112,7 @@ def find_place(source: DataSource) -> Place:
         return Place([local_file(source.absolute())], folder=source.resolve().parent)
     if is_pattern(source):
         return _matching(source)
-    parent = source.parent if source.parent.is_dir() else Path()
-    near = did_you_mean(source.name, [child.name for child in parent.iterdir()])
-    raise UserError(f"Data file not found: {source}", hint=near)
+    raise UserError(f"Data file not found: {source}", hint=missing_file_hint(source))
 
 
 def visible(names: Iterable[str]) -> list[str]:

@@ -111,6 +111,11 @@ ANSWER = (
 flowyard pipeline answer "$FLOWYARD_PIPELINE" "$FLOWYARD_USE_CASE" --via azure-devops --by "$FLOWYARD_BY" \\
   --decision "$FLOWYARD_DECISION" \\
   --evidence "run=${SYSTEM_COLLECTIONURI}${SYSTEM_TEAMPROJECTID}/_build/results?buildId=${BUILD_BUILDID}"
+if [ "$FLOWYARD_DECISION" = reject ]; then
+  # The stage takes note of the no, with 4, so that the next run asks again.
+  flowyard pipeline run "$FLOWYARD_PIPELINE" "$FLOWYARD_USE_CASE" --output "$FLOWYARD_REPORTS" \\
+    --from approval --until approval --no-wait || [ "$?" -eq 4 ]
+fi
 """
 )
 
@@ -135,7 +140,16 @@ tar -cf "$FLOWYARD_PARCEL/home.tar" -C "$FLOWYARD_HOME" .
 TAKE_HOME = (
     _HEAD
     + """\
+kept=''
+for each in "$FLOWYARD_TAKEN/home-$FLOWYARD_TAKES-"{[0-9],[0-9][0-9]}"-$FLOWYARD_NAME/home.tar"; do
+  if [ -f "$each" ]; then kept=$each; fi
+done
+if [ -z "$kept" ]; then
+  echo "The job $FLOWYARD_TAKES kept nothing of $FLOWYARD_NAME: run its stage again." >&2
+  exit 1
+fi
 mkdir -p "$FLOWYARD_HOME"
-tar -xf "$FLOWYARD_PARCEL/home.tar" -C "$FLOWYARD_HOME"
+tar -xf "$kept" -C "$FLOWYARD_HOME"
 """
 )
+"""Attempts are in order: those of one digit, then those of two."""

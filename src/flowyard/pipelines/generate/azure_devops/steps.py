@@ -15,6 +15,7 @@ MATRIX_VARIABLES = {"usecase": "$(usecase)", "name": "$(name)"}
 """What a leg of the matrix knows of its use case."""
 
 _PARCEL = "$(Agent.TempDirectory)/flowyard-home"
+_TAKEN = "$(Agent.TempDirectory)/flowyard-taken"
 _REPORTS = "$(Agent.TempDirectory)/flowyard-reports"
 _SOURCES = "$(Build.SourcesDirectory)"
 _IS_FORK = "variables['System.PullRequest.IsFork']"
@@ -212,21 +213,30 @@ def _publish() -> list[Mapping[str, Any]]:
 
 
 def _take_home(settings: CiSettings) -> list[Mapping[str, Any]]:
-    artifact = "home-${{ parameters.takes }}-${{ parameters.name }}"
+    """What every attempt of the job kept, in a folder each: which of them was the last is known on the machine only."""
+    inputs = {"buildType": "current", "itemPattern": _attempts(), "targetPath": _TAKEN}
+    names = {
+        "FLOWYARD_TAKEN": _TAKEN,
+        "FLOWYARD_TAKES": "${{ parameters.takes }}",
+        "FLOWYARD_NAME": "${{ parameters.name }}",
+    }
     return [
-        {
-            "task": "DownloadPipelineArtifact@2",
-            "displayName": "What the job before kept",
-            "inputs": {"buildType": "current", "artifactName": artifact, "targetPath": _PARCEL},
-        },
-        _home_step(settings, "Go on with it", scripts.TAKE_HOME),
+        {"task": "DownloadPipelineArtifact@2", "displayName": "What the job before kept", "inputs": inputs},
+        _home_step(settings, "Go on with it", scripts.TAKE_HOME, names),
     ]
 
 
+def _attempts() -> str:
+    """The artifacts of up to 99 attempts; a name after ``*`` would be the end of other names, too."""
+    tries = ("[0-9]", "[0-9][0-9]")
+    return "\n".join(f"home-${{{{ parameters.takes }}}}-{each}-${{{{ parameters.name }}}}/**" for each in tries)
+
+
 def _keep_home(settings: CiSettings) -> list[Mapping[str, Any]]:
-    artifact = "home-${{ parameters.job }}-${{ parameters.name }}"
+    """The attempt is in its name: a run cannot have two artifacts of one name, and stages can be run again."""
+    artifact = "home-${{ parameters.job }}-$(System.JobAttempt)-${{ parameters.name }}"
     return [
-        _home_step(settings, "Keep it for the next job", scripts.KEEP_HOME),
+        _home_step(settings, "Keep it for the next job", scripts.KEEP_HOME, {"FLOWYARD_PARCEL": _PARCEL}),
         {
             "task": "PublishPipelineArtifact@1",
             "displayName": "For the next job",
@@ -235,9 +245,6 @@ def _keep_home(settings: CiSettings) -> list[Mapping[str, Any]]:
     ]
 
 
-def _home_step(settings: CiSettings, title: str, script: str) -> Mapping[str, Any]:
-    return {
-        "bash": script,
-        "displayName": title,
-        "env": {"FLOWYARD_HOME": _home(settings), "FLOWYARD_PARCEL": _PARCEL},
-    }
+def _home_step(settings: CiSettings, title: str, script: str, names: Mapping[str, str]) -> Mapping[str, Any]:
+    env = {"FLOWYARD_HOME": _home(settings), **names}
+    return {"bash": script, "displayName": title, "env": env}

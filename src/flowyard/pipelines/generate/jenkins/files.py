@@ -40,6 +40,7 @@ def _pipeline(settings: CiSettings, pipeline: Pipeline) -> Lines:
             "parameters", [f"string(name: 'SINCE', defaultValue: {default}, trim: true, description: {description})"]
         ),
         block("stages", stages),
+        block("post", block("unsuccessful", _refused(settings, pipeline) if later else [])),
     )
 
 
@@ -50,7 +51,8 @@ def _job(settings: CiSettings, pipeline: Pipeline, job: Job, *, asks: bool) -> L
     steps = [line for each in job.stages if not each.always for line in _stage(settings, pipeline, each)]
     ask = stage("ask", block("steps", shell(_filled(scripts.ASK, settings, pipeline)))) if asks else []
     always = [line for each in job.stages if each.always for line in _steps(settings, pipeline, each)]
-    keep = [f"stash name: 'home', includes: {quoted(settings.home + '/**')}, useDefaultExcludes: false"]
+    waits = block("script", ["env.FLOWYARD_WAITS = env.FLOWYARD_ASKS"])
+    keep = [*(_keep(settings) if settings.hands_over_home else []), *waits]
     return stage(
         job.name,
         block("agent", [f"label {quoted(_label(settings))}"]),
@@ -60,9 +62,15 @@ def _job(settings: CiSettings, pipeline: Pipeline, job: Job, *, asks: bool) -> L
         block(
             "post",
             block("always", always, _publish()),
-            block("success", keep if asks and settings.hands_over_home else []),
+            block("success", keep if asks else []),
         ),
     )
+
+
+def _keep(settings: CiSettings) -> Lines:
+    """Where no use case is touched there is no such folder, and nothing to keep is an error unless it is allowed."""
+    includes = quoted(f"{settings.home}/**")
+    return [f"stash name: 'home', includes: {includes}, useDefaultExcludes: false, allowEmpty: true"]
 
 
 def _begin(settings: CiSettings, pipeline: Pipeline, *, asks: bool) -> Lines:
@@ -154,18 +162,22 @@ def _people(settings: CiSettings, pipeline: Pipeline) -> Lines:
         block("options", [f"timeout(time: {_ASKED_MINUTES}, unit: 'MINUTES')"]),
         block("input", asked),
         block("steps", block("script", ["env.FLOWYARD_BY = env.FLOWYARD_APPROVER"])),
-        block("post", block("aborted", _refused(settings, pipeline))),
     )
 
 
 def _refused(settings: CiSettings, pipeline: Pipeline) -> Lines:
-    """A no, or no answer in time; Jenkins does not tell whose it was."""
+    """A no, or no answer in time; Jenkins does not tell whose it was.
+
+    It is done after the build: a stage whose ``input`` is not answered with a yes never comes to a ``post`` of its own.
+    """
     names: Sequence[str] = settings.secrets.get(pipeline.env, ())
     script = 'export FLOWYARD_BY="input of Jenkins"\n'
-    script += _filled(scripts.ANSWER, settings, pipeline, decision="reject")
+    script += _filled(scripts.ANSWER + scripts.NOTED, settings, pipeline, decision="reject")
     record = block(f"withCredentials([{_bound(names)}])", shell(script)) if names else shell(script)
     taken = ["unstash 'home'"] if settings.hands_over_home else []
-    return block(f"node({quoted(_label(settings))})", ["checkout scm"], shell(_install(settings)), taken, record)
+    on_a_machine = ["checkout scm", *shell(_install(settings)), *taken, *record]
+    node = block(f"node({quoted(_label(settings))})", on_a_machine)
+    return block("script", block("if (env.FLOWYARD_WAITS && !env.FLOWYARD_BY)", node))
 
 
 def _label(settings: CiSettings) -> str:

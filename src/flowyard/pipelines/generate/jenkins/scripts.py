@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "PLAN", "STAGE"]
+__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "PLAN", "STAGE"]
 
 _READY = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
@@ -90,3 +90,10 @@ flowyard pipeline answer %(pipeline)s "${use_cases[@]}" --via jenkins --by "$FLO
   --evidence "run=$BUILD_URL"
 """
 )
+
+NOTED = """\
+# The stage takes note of the no, with 4, so that the next build asks again.
+flowyard pipeline run %(pipeline)s "${use_cases[@]}" --output .flowyard/reports \\
+  --from approval --until approval --no-wait || [ "$?" -eq 4 ]
+"""
+"""What follows a no."""

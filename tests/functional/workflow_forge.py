@@ -1,12 +1,11 @@
-"""GitHub, as far as generated workflows see it: branches, pull requests, merges, and people who answer."""
+"""A repository on GitHub, for tests: what its generated workflows do when branches change."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 
 from comment_apis import TOKEN, CommentApis
 from functional_helper import flowyard
@@ -19,20 +18,11 @@ APPROVAL_KEY = base64.b64encode(b"by which answers are sealed, 32b").decode()
 
 
 class Forge:
-    """A repository with generated workflows, its branches, and what its CI system does when they change.
+    """A repository with generated workflows, its branches, and what its CI system does when they change."""
 
-    ``machine`` are variables that the machines of its jobs have.
-    """
-
-    def __init__(
-        self,
-        repository: Repository,
-        apis: CommentApis,
-        folder: Path,
-        machine: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, repository: Repository, apis: CommentApis, folder: Path) -> None:
         self.repository, self.apis = repository, apis
-        environment = {**machine, "TOKEN_OF_JOB": TOKEN, "API_OF_GITHUB": apis.address}
+        environment = {"TOKEN_OF_JOB": TOKEN, "API_OF_GITHUB": apis.address}
         self.runner = WorkflowRunner(repository.root, folder, environment=environment)
 
     def generate(self) -> None:
@@ -48,7 +38,7 @@ class Forge:
         return found
 
     def pull_request(self, head: str, base: str = "development", repository: str = "o/r") -> dict[str, str]:
-        """GitHub checks what a merge would be."""
+        """GitHub checks what a merge would be. One from a fork gets no secrets, and a token that may only read."""
         git = self.repository.git
         merged = git("commit-tree", f"{head}^{{tree}}", "-p", base, "-p", head, "-m", "merge")
         git("update-ref", "refs/pull/7/merge", merged)
@@ -59,7 +49,13 @@ class Forge:
         }
         payload = {"pull_request": asked}
         event = Event("pull_request", "refs/pull/7/merge", merged, payload, base_ref=base, head_ref=head)
-        return self.results("flowyard-pr.yml", event)
+        secrets = self.runner.secrets
+        if repository != "o/r":
+            self.runner.secrets, self.apis.refusal = {}, 403
+        try:
+            return self.results("flowyard-pr.yml", event)
+        finally:
+            self.runner.secrets, self.apis.refusal = secrets, None
 
     def merge(self, head: str, branch: str, pipeline: str) -> dict[str, str]:
         """A merge, which is a push to the branch."""
@@ -69,6 +65,11 @@ class Forge:
         git("merge", "-q", "--no-ff", "-m", "merge", head)
         event = Event("push", f"refs/heads/{branch}", git("rev-parse", "HEAD"), {"before": before})
         return self.results(f"flowyard-{pipeline}.yml", event)
+
+    def by_the_clock(self, pipeline: str) -> dict[str, str]:
+        """The clock starts the file of the default branch."""
+        commit = self.repository.git("rev-parse", "development")
+        return self.results(f"flowyard-{pipeline}.yml", Event("schedule", "refs/heads/development", commit))
 
     def by_hand(self, branch: str, pipeline: str) -> dict[str, str]:
         """Somebody starts the workflow again."""

@@ -1,0 +1,83 @@
+"""Which files of a flow that comes from elsewhere are not taken along: keys, logins, and what shows a secret."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from flowyard._util.redact import shows_secret
+from flowyard.errors import UserError
+
+__all__ = ["Taken", "take_files"]
+
+_FOLDERS = frozenset({".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker"})
+_NAMES = (
+    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.key", "*.pfx", "*.p12", "*.jks", "*.keystore", "*.kdbx"),
+    *(".netrc", "_netrc", ".git-credentials", ".npmrc", ".pypirc", ".htpasswd", "kubeconfig"),
+)
+_PRIVATE_KEY = b"PRIVATE KEY-----"
+_NEEDED = frozenset({".py", ".jinja2", ".prompty"})
+"""The flow would not run without them; what they show is only told."""
+
+_MOST_LOOKED_AT = 4 << 20
+_MOST_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """``files`` are those that are taken along. ``left_out`` says why of each that is not, and ``shown`` is the line of
+    each that is, although it shows what looks like a secret.
+    """
+
+    files: Mapping[PurePosixPath, bytes]
+    left_out: Mapping[str, str]
+    shown: Mapping[str, int]
+
+
+def take_files(found: Sequence[tuple[str, Path]], definition: str) -> Taken:
+    """Read the files of a flow by their place in it. Raises UserError when they are very large."""
+    _require_sensible(found)
+    files: dict[PurePosixPath, bytes] = {}
+    left_out: dict[str, str] = {}
+    shown: dict[str, int] = {}
+    for name, source in found:
+        place = PurePosixPath(name)
+        if _is_for_logins(place):
+            left_out[name] = "is a file for keys or logins"
+            continue
+        content = source.read_bytes()
+        line = next(_secret_lines(content), None)
+        if line is not None and name != definition and place.suffix not in _NEEDED:
+            left_out[name] = f"shows in line {line} what looks like a secret"
+            continue
+        if line is not None:
+            shown[name] = line
+        files[place] = content
+    return Taken(files, left_out, shown)
+
+
+def _require_sensible(found: Sequence[tuple[str, Path]]) -> None:
+    sizes = {name: source.stat().st_size for name, source in found}
+    if sum(sizes.values()) > _MOST_BYTES:
+        largest = max(sizes, key=sizes.__getitem__)
+        raise UserError(
+            f"The flow's files have {sum(sizes.values()) >> 20:,} MB together, {largest!r} alone "
+            f"{sizes[largest] >> 20:,} MB; at most {_MOST_BYTES >> 20} MB are copied.",
+            hint="Name what is no part of the flow in a file .flowyardignore in its folder.",
+        )
+
+
+def _is_for_logins(place: PurePosixPath) -> bool:
+    name = place.name.lower()
+    return not _FOLDERS.isdisjoint(place.parts) or any(fnmatch.fnmatchcase(name, pattern) for pattern in _NAMES)
+
+
+def _secret_lines(content: bytes) -> Iterator[int]:
+    """The 1-based numbers of the lines that show one, of a text that is not too long to be looked at."""
+    if len(content) > _MOST_LOOKED_AT or b"\0" in content:
+        return
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if _PRIVATE_KEY in line or shows_secret(line.decode("utf-8", "replace")):
+            yield number
