@@ -131,11 +131,22 @@ def image_fact(*, reference: str, digest: str, by: str) -> LineageFact:
 
 
 def deployment_fact(
-    *, environment: str, target: str, endpoint: str, deployment: str, state: str, by: str
+    *,
+    environment: str,
+    target: str,
+    endpoint: str,
+    deployment: str,
+    state: str,
+    by: str,
+    image: tuple[str, str] = ("", ""),
 ) -> LineageFact:
-    """Where a version is served, or was: ``state`` is a word such as ``live`` or ``removed``."""
+    """Where a version is served, or was: ``state`` is a word such as ``live`` or ``removed``.
+
+    ``image`` is the reference and the digest of the image that passed the tests there, empty where none runs.
+    """
     value = {"environment": environment, "target": target, "endpoint": endpoint, "deployment": deployment}
-    return _fact("deployment", {**value, "state": state}, by)
+    ran = {"image": image[0], "image_digest": image[1]} if all(image) else {}
+    return _fact("deployment", {**value, "state": state, **ran}, by)
 
 
 def note_fact(text: str, by: str) -> LineageFact:

@@ -1,4 +1,4 @@
-"""Images of registered flows on a real engine: built, run, looked through, pushed and deployed."""
+"""Images of registered flows on a real engine: built, run, looked through and pushed."""
 
 from __future__ import annotations
 
@@ -17,16 +17,6 @@ from package_index import PASSWORD, package_index
 
 pytestmark = pytest.mark.container
 
-DEPLOYMENT = """\
-environments:
-  dev:
-    target: docker
-    endpoint: shop-dev
-    approval: not_required
-    options: {network: host}
-    env: {SHOP_TOKEN: "${SHOP_TOKEN}"}
-    test: {file: sample-request.json, ready_s: 50}
-"""
 PACKAGES = """\
 import importlib.metadata, re
 for each in importlib.metadata.distributions(path=[str(importlib.metadata.distribution("aiohttp").locate_file(""))]):
@@ -137,20 +127,6 @@ def test_it_is_pushed_and_named_by_its_digest(yard: Yard, image: Any):
         yard.engine.docker("pull", pushed["reference"])
         assert yard.json("image", "show", pushed["reference"])["digest"] == image["digest"]
     assert [each["version"] for each in yard.json("image", "list")] == ["shop:1"]
-
-
-def test_a_deployment_builds_and_runs_its_image(yard: Yard, image: Any):
-    (yard.shop.root / "deployment.yaml").write_text(DEPLOYMENT)
-    try:
-        done = yard.json("deploy", "apply", ".", "--env", "dev")
-        assert [step["state"] for step in done["steps"]] == ["done"] * len(done["steps"])
-        assert image["reference"] in json.dumps(done)
-        state = yard.json("deploy", "status", ".", "--env", "dev")
-        (deployment,) = state["deployments"]
-        assert (deployment["traffic"], deployment["state"]) == (100, "ready")
-        assert score(int(state["address"].rpartition(":")[2]), "tea") == (200, {"out": "hi tea 1.2"})
-    finally:
-        yard.json("deploy", "remove", ".", "--env", "dev")
 
 
 def test_what_cannot_be_built_says_what_to_do(yard: Yard, image: Any):

@@ -22,7 +22,7 @@ from flowyard.cli.deploy.apply import carry_out_rollout
 from flowyard.cli.deploy.options import open_place
 from flowyard.cli.deploy.parts import chosen_version, earlier_parts, rollout_parts
 from flowyard.deploy.model import Image
-from flowyard.registry.lineage import image_fact
+from flowyard.registry.lineage import deployment_fact, image_fact
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
 from flowyard.settings import Settings
@@ -134,6 +134,12 @@ def test_a_version_is_released_with_the_image_that_it_was_deployed_with(shop: Sh
     version = registry.find("shop:1", "flow")
     image = FolderImages(fake).build(version, registry.folder(version))
     registry.add_fact(version, image_fact(reference=image.reference, digest=image.digest, by="ann"))
+    assert shop.here(*again, **here()).returncode == 2, "built, but never deployed"
+    there = {"environment": "test", "endpoint": "e", "deployment": "d", "state": "live", "by": "ann"}
+    local = ("flowyard-shop:1-aaaaaaaa", image.digest)
+    registry.add_fact(version, deployment_fact(**there, target="docker", image=local))
+    assert "kubernetes cannot take it" in shop.here(*again, **here()).stderr
+    registry.add_fact(version, deployment_fact(**there, target="kubernetes", image=(image.reference, image.digest)))
     done = shop.here(*again, "--json", **here())
     assert done.returncode == 0, done.stderr
     built = next(step for step in json.loads(done.stdout)["steps"] if step["name"] == "build")

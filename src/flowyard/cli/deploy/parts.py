@@ -13,7 +13,7 @@ from flowyard.deploy.config.environment import DeployEnvironment, ImageSettings
 from flowyard.deploy.endpoint_test.model import EndpointReport, EndpointTest
 from flowyard.deploy.image.names import require_reference
 from flowyard.deploy.journals import RolloutLog
-from flowyard.deploy.model import Address
+from flowyard.deploy.model import Address, Image
 from flowyard.deploy.options import parse_options
 from flowyard.deploy.rollout.parts import RolloutParts
 from flowyard.deploy.rollout.rollout import served_before
@@ -41,15 +41,18 @@ def chosen_version(place: Place, number: int | None) -> Version:
     return registry.find(name, "flow")
 
 
-def rollout_parts(place: Place, version: Version, by: str, image: str | None = None) -> RolloutParts:
-    """All that a rollout of that version works with; ``image`` is one that was built elsewhere, by its digest.
+def rollout_parts(
+    place: Place, version: Version, by: str, image: str | None = None, kept_image: Image | None = None
+) -> RolloutParts:
+    """All that a rollout of that version works with.
 
+    ``image`` is one that was built elsewhere, by its digest; ``kept_image`` the one that was deployed before.
     Raises UserError for variables that are missing, and for an image that cannot be.
     """
     settings = place.app.settings
     registry = open_registry(settings)
     place = replace(place, environment=_with_image(place, image))
-    wanted = wanted_deployment(place.name, registry, version, place.environment, place.app.environ)
+    wanted = wanted_deployment(place.name, registry, version, place.environment, place.app.environ, kept_image)
     return RolloutParts(
         name=place.name,
         environment=place.environment,

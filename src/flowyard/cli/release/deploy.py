@@ -10,10 +10,11 @@ from flowyard.cli.deploy.options import Place, open_place
 from flowyard.cli.deploy.parts import rollout_parts
 from flowyard.cli.shared.journals import print_end
 from flowyard.deploy.config.read import has_environment
-from flowyard.deploy.image.names import is_reference
+from flowyard.deploy.image.names import is_reference, require_image_name
 from flowyard.deploy.journals import RolloutLog, RolloutRecord
+from flowyard.deploy.model import Image
 from flowyard.deploy.rollout.rollout import roll_out
-from flowyard.errors import Conflict, UserError
+from flowyard.errors import UserError
 from flowyard.registry.model import Version
 from flowyard.registry.open import open_registry
 from flowyard.release.deploy_step import LAST_OF_BUILD
@@ -49,35 +50,34 @@ def of_version(
 
 
 def _roll_out_again(place: Place, by: str, version: Version, until: str | None) -> RolloutRecord:
-    """Roll out with the very image that the version was deployed with before.
+    """Roll out with the very image that the version was deployed with last; nothing is built.
 
-    Raises UserError when it has none, Conflict when the image that is there by now is another one.
+    Raises UserError when it has none that can be taken here.
     """
     if not place.target.needs_image:
         return roll_out_version(place, by, version, until)
-    facts = [fact.value for fact in open_registry(place.app.settings).facts(version) if fact.kind == "image"]
-    if not facts:
+    facts = [fact.value for fact in open_registry(place.app.settings).facts(version) if fact.kind == "deployment"]
+    ran = next((fact for fact in reversed(facts) if fact.get("image") and fact.get("image_digest")), None)
+    if ran is None:
         raise UserError(
             f"{version.label} was never deployed as an image, so there is none to take.",
             hint="Deploy it to an earlier environment first, or leave out --no-build.",
         )
-    reference, digest = str(facts[-1]["reference"]), str(facts[-1]["digest"])
-    if is_reference(reference):
-        return roll_out_version(place, by, version, until, reference)
-    built = roll_out_version(place, by, version, LAST_OF_BUILD).step("image").result.get("digest", digest)
-    if {str(fact["digest"]) for fact in facts} != {built}:
-        raise Conflict(
-            f"The image of {version.label} was built anew ({built[:19]}); {digest[:19]} is what was deployed before.",
-            hint="Push it to a repository (image: {repository: …}), so that all environments take the same one.",
+    image = Image(require_image_name(str(ran["image"])), str(ran["image_digest"]), version.label)
+    if not is_reference(image.reference) and ran.get("target") != place.environment.target:
+        raise UserError(
+            f"{image.reference} is in the engine of the target {ran.get('target')} only, "
+            f"so {place.environment.target} cannot take it.",
+            hint="Push images where all environments find them: image: {repository: …} in deployment.yaml.",
         )
-    return roll_out_version(place, by, version, until)
+    return roll_out_version(place, by, version, until, image)
 
 
 def roll_out_version(
-    place: Place, by: str, version: Version, until: str | None, image: str | None = None
+    place: Place, by: str, version: Version, until: str | None, image: Image | None = None
 ) -> RolloutRecord:
-    """Carry out its rollout, up to a step of it, or to its end; ``image`` is one by its digest that is there."""
-    parts = rollout_parts(place, version, by, image)
+    """Carry out its rollout, up to a step of it, or to its end; ``image`` is one that was deployed before."""
+    parts = rollout_parts(place, version, by, kept_image=image)
     log = RolloutLog(place.app.settings.home)
     return roll_out(parts, log, until=until, on_begin=lambda *_: None, on_end=partial(_print_end, until))
 

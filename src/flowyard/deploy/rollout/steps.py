@@ -14,7 +14,7 @@ from flowyard.deploy.model import Image, WantedDeployment
 from flowyard.deploy.rollout.parts import RolloutParts
 from flowyard.errors import ExitCode, NotApproved, OutsideError, UserError
 from flowyard.registry.lineage import deployment_fact, image_fact
-from flowyard.registry.model import Version
+from flowyard.registry.model import LineageFact, Version
 from flowyard.registry.point_alias import point_alias
 from flowyard.registry.register_flow import add_facts
 from flowyard.steps import Outcome, Step, Work
@@ -67,13 +67,23 @@ def _build(parts: RolloutParts, work: Work) -> Outcome:
         return Outcome({}, f"{parts.target.label} runs the files of {parts.version.label}")
     if parts.was_live and (parts.builder is None or parts.wanted.image is not None):
         return Outcome({}, "it is still there, with its image")
-    image = parts.wanted.image or _built(parts)
+    image = parts.wanted.image or _of_what_is_there(parts) or _built(parts)
     looked = _looked_into(parts, image) if parts.wanted.image else ""
     fact = image_fact(reference=image.reference, digest=image.digest, by=parts.by)
     add_facts(parts.registry, parts.version, [fact], parts.registry.facts(parts.version))
     return Outcome(
         {"reference": image.reference, "digest": image.digest}, f"{image.reference} ({image.digest[:19]}){looked}"
     )
+
+
+def _of_what_is_there(parts: RolloutParts) -> Image | None:
+    """The image of the deployment, where it is there already: it would not be made anew for another one."""
+    found = parts.target.status(parts.wanted.endpoint).find(parts.wanted.name)
+    if found is None or found.state != "ready":
+        return None
+    ran = [fact.value for fact in _said_of(parts) if fact.value.get("deployment") == parts.wanted.name]
+    known = [Image(each["image"], each["image_digest"], parts.version.label) for each in ran if each.get("image")]
+    return known[-1] if known else None
 
 
 def _looked_into(parts: RolloutParts, image: Image) -> str:
@@ -140,6 +150,7 @@ def _record(parts: RolloutParts, work: Work) -> Outcome:
     """What is known of the version, the alias, and the end of deployments that neither serve nor served last."""
     after: Mapping[str, int] = work.result("traffic")["after"]
     has_all = after == {parts.wanted.name: 100}
+    ran = work.result("image")
     fact = deployment_fact(
         environment=parts.environment.name,
         target=parts.target.label,
@@ -147,8 +158,9 @@ def _record(parts: RolloutParts, work: Work) -> Outcome:
         deployment=parts.wanted.name,
         state="live" if has_all else f"gets {after[parts.wanted.name]} %",
         by=parts.by,
+        image=(ran.get("reference", ""), ran.get("digest", "")),
     )
-    add_facts(parts.registry, parts.version, [fact], parts.registry.facts(parts.version))
+    add_facts(parts.registry, parts.version, [fact], _said_of(parts)[-1:])  # deployed there again is said again
     if has_all:
         point_alias(
             parts.registry, parts.version, parts.alias, parts.by, f"rollout {work.record.name}/{work.record.key}"
@@ -175,6 +187,13 @@ ROLLOUT_STEPS = tuple(name for name, _, _ in _ALL)
 def rollout_steps(parts: RolloutParts) -> tuple[Step, ...]:
     """The steps, with what they work with."""
     return tuple(Step(name, summary, partial(act, parts)) for name, summary, act in _ALL)
+
+
+def _said_of(parts: RolloutParts) -> list[LineageFact]:
+    """What was written down of the version's deployments at the endpoint, oldest first."""
+    place = {"environment": parts.environment.name, "target": parts.target.label, "endpoint": parts.wanted.endpoint}
+    facts = (each for each in parts.registry.facts(parts.version) if each.kind == "deployment")
+    return [each for each in facts if all(each.value.get(key) == value for key, value in place.items())]
 
 
 def _before(work: Work) -> Mapping[str, int]:

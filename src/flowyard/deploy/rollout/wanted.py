@@ -17,24 +17,36 @@ from flowyard.settings import SIMULATE_VARIABLE
 __all__ = ["deployment_name", "wanted_deployment"]
 
 
-def deployment_name(version: Version, environment: DeployEnvironment) -> str:
-    """``v3-1a2b3c4d``: the version, and a digest of its content and settings as they are written, without secrets."""
+def deployment_name(version: Version, environment: DeployEnvironment, kept_image: Image | None = None) -> str:
+    """``v3-1a2b3c4d``: the version, and a digest of its content and settings as they are written, without secrets.
+
+    ``kept_image`` is one that was deployed before: another one is another deployment.
+    """
     settings = asdict(environment)
     kept = ("target", "variables", "connections", "instances", "cpu", "memory_mb", "image", "options", "simulate")
-    text = json.dumps([version.digest, {key: settings[key] for key in kept}], sort_keys=True, default=str)
+    parts = [version.digest, {key: settings[key] for key in kept}, *([kept_image.digest] if kept_image else [])]
+    text = json.dumps(parts, sort_keys=True, default=str)
     return f"v{version.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def wanted_deployment(
-    use_case: str, registry: Registry, version: Version, environment: DeployEnvironment, environ: Mapping[str, str]
+    use_case: str,
+    registry: Registry,
+    version: Version,
+    environment: DeployEnvironment,
+    environ: Mapping[str, str],
+    kept_image: Image | None = None,
 ) -> WantedDeployment:
-    """The deployment, every byte of its files checked. Raises UserError for variables that are missing."""
+    """The deployment, every byte of its files checked; ``kept_image`` is one that was deployed before.
+
+    Raises UserError for variables that are missing.
+    """
     return WantedDeployment(
         endpoint=environment.endpoint_of(use_case),
-        name=deployment_name(version, environment),
+        name=deployment_name(version, environment, kept_image),
         version_label=version.label,
         digest=version.digest,
-        image=_built_elsewhere(version, environment),
+        image=kept_image or _built_elsewhere(version, environment),
         folder=registry.folder(version),
         definition=str(version.settings.get("definition", "flow.dag.yaml")),
         variables={

@@ -134,7 +134,8 @@ class DockerTarget(BehindSwitch):
         if "@" not in image.reference and found["Id"] != image.digest:
             raise UserError(
                 f"{image.reference} was tagged anew since it was built: it is {found['Id'][:19]} now.",
-                hint="Run the command again: the image is then looked for, or built.",
+                hint="Run the command again: the image is then looked for, or built. With --no-build: deploy it to the "
+                "environment before again, or push images (image: {repository: …}).",
             )
         held = (found["Config"].get("Labels") or {}).get(DIGEST_LABEL)
         if held != wanted.digest:
