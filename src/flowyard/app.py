@@ -79,7 +79,7 @@ class App:
 
     def _around(self, declared: Sequence[ConnectionSource]) -> list[ConnectionSource]:
         """What the experiment around a flow declares, where nothing is ``declared``: last, for what no other has."""
-        return [] if declared else [NearestExperiment(self.near, self.environ)]
+        return [] if declared else [NearestExperiment(self.near, self.settings.home, self.environ)]
 
     def _local_sources(self, declared: Iterable[ConnectionSource]) -> list[ConnectionSource]:
         sources: list[ConnectionSource] = []

@@ -46,6 +46,7 @@ def problems_of(text: str, **more) -> list[str]:
     [
         ("{places: {}, plan: 1}", "plan", "places"),
         ("places: {dev: {stops: 1}}", "places.dev.stops", "steps"),
+        ("places: {dev: {'steps[0]': 1}}", "places.dev.steps[0]", "steps"),  # brackets as in pydantic's own words
         ("places: {limits: {stops: 1}}", "places.limits.stops", "steps"),  # a name that is also a key
         ("places: {dev: {limits: {most: 1.0, mast: 2}}}", "places.dev.limits.mast", "most"),
         ("places: {dev: {steps: [{most: 1.0}, {most: 1.0, mast: 2}]}}", "places.dev.steps.1.mast", "most"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path):
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no such device")
+def test_what_stdout_goes_to_keeps_what_it_has(tmp_path: Path):
+    """As with ``--markdown /dev/stdout >> "$GITHUB_STEP_SUMMARY"``."""
+    program = "from pathlib import Path; from flowyard._util.files import write_atomic\n"
+    program += "for each in ('one ', 'two'): write_atomic(Path('/dev/stdout'), each)"
+    file = tmp_path / "summary.md"
+    file.write_text("mine ")
+    with file.open("ab") as stdout:
+        subprocess.run([sys.executable, "-c", program], stdout=stdout, check=True)
+    assert file.read_text() == "mine one two"
 
 
 def test_a_link_to_a_file_is_replaced_and_the_file_stays(tmp_path: Path):

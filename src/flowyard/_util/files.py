@@ -24,7 +24,8 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     if _is_stream(path):
-        path.write_bytes(data)
+        with path.open("ab") as stream:  # behind /dev/stdout may be a file with what others wrote
+            stream.write(data)
         return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

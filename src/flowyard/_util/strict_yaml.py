@@ -82,7 +82,7 @@ def form_problems(
 def _problem(
     error: ErrorDetails, form: type[BaseModel], file: YamlFile, above: tuple[str | int, ...], says: Mapping[str, str]
 ) -> Problem:
-    inner = tuple(part for part in error["loc"] if not (isinstance(part, str) and "[" in part))  # pydantic's own words
+    inner = _keys_in(error)
     place = ".".join(map(str, (*above, *inner)))
     where = file.where(*above, *inner)
     if error["type"] == "extra_forbidden":
@@ -92,6 +92,14 @@ def _problem(
     said = says[error["type"]].format(input=error["input"]) if error["type"] in says else error["msg"].removesuffix(".")
     end = "" if said.endswith("?") else "."
     return Problem(f"{place + ': ' if place else ''}{said[0].lower()}{said[1:]}{end}", where)
+
+
+def _keys_in(error: ErrorDetails) -> tuple[str | int, ...]:
+    """The keys that lead to a problem, without pydantic's own words, which have brackets; so may a key that is unknown."""
+    *above, last = error["loc"] or ("",)
+    named = [part for part in above if not (isinstance(part, str) and "[" in part)]
+    is_own = isinstance(last, str) and (not last or "[" in last) and error["type"] != "extra_forbidden"
+    return (*named, *(() if is_own else (last,)))
 
 
 def _known_keys(form: type[BaseModel], keys: tuple[str | int, ...]) -> list[str]:

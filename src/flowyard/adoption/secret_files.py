@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def _is_for_logins(place: PurePosixPath) -> bool:
 
 def _secret_lines(content: bytes) -> Iterator[int]:
     """The 1-based numbers of the lines that show one, of a text that is not too long to be looked at."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as shells of Windows write it
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     if len(content) > _MOST_LOOKED_AT or b"\0" in content:
         return
     for number, line in enumerate(content.split(b"\n"), start=1):

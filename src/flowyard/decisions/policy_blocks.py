@@ -18,7 +18,6 @@ __all__ = [
     "parse_cluster_block",
     "parse_inconclusive_block",
     "parse_metrics_block",
-    "parse_policy_block",
     "parse_racing_block",
     "parse_ships_block",
     "parse_slices_block",
@@ -26,11 +25,6 @@ __all__ = [
 
 METRIC_KEYS = ("from", "equals", "higher_is_better", "low", "high", "failed_lines", "labels")
 RACING_KEYS = ("metric", "alpha", "min_lines")
-
-
-def parse_policy_block(name: str, value: Any, file: YamlFile, *keys: str | int) -> Any:
-    """The field of DecisionPolicy that the block of this name makes. Raises UserError with file:line."""
-    return POLICY_BLOCKS[name](value, file, *keys)
 
 
 def parse_metrics_block(value: Any, file: YamlFile, *keys: str | int) -> dict[str, MetricRule]:

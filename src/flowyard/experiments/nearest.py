@@ -26,14 +26,16 @@ class _Declarations:
 class NearestExperiment(ConnectionSource):
     """The connections of the ``experiment.yaml`` in ``folder`` or the nearest folder above it, within the project.
 
+    Of a registered version, which lies in ``home``, that is none: what is checked out above is of another time.
     Read when a connection is first looked for; a file that is no experiment has none: what is wrong in it, the
     commands of experiments say.
     """
 
     label = "experiment.yaml"
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, home: Path, environ: Mapping[str, str]) -> None:
         self._start = folder
+        self._home = home
         self._environ = environ
 
     def find(self, name: str) -> Connection | None:
@@ -61,7 +63,7 @@ class NearestExperiment(ConnectionSource):
                     return read_yaml(folder / "experiment.yaml")
                 except UserError:
                     return None
-            if root is None or folder == root:
+            if root is None or folder in (root, self._home):
                 return None
         return None
 

@@ -30,6 +30,8 @@ _KEPT = re.compile(
     r"<br>|</?sub>|&#(?:36|38|4[235]|6[0-2]|9[1-3]|9[56]|124|126);|&#35;(?!\d)|(?<![#!\w-])&#(?:4[89]|5[0-7]);"
 )
 """What our reports have of HTML: line breaks, small print, and the letters that ``literal`` writes by their numbers."""
+_SMALL = re.compile(r"<sub>[^<|\n]*</sub>")
+"""A tag without its other half is no HTML: what stands around it would come together, such as ``@</sub>name``."""
 _ACTIVE = re.compile(r"[&<>`$\[\]\\]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -56,8 +58,11 @@ def tamed(text: str) -> str:
 
 def _tamed(text: str) -> str:
     shown = _UNSEEN.sub("", text)
+    paired = {place for pair in _SMALL.finditer(shown) for place in (pair.start(), pair.end() - len("</sub>"))}
     pieces, end = [], 0
     for kept in _KEPT.finditer(shown):
+        if kept[0].endswith("sub>") and kept.start() not in paired:
+            continue
         pieces += [_quiet(shown[end : kept.start()]), kept[0]]
         end = kept.end()
     return "".join(pieces) + _quiet(shown[end:])

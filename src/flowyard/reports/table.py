@@ -93,10 +93,6 @@ class VariantRow:
         """The evaluation that scored the fewest lines; None when there is none."""
         return min(self.evaluations, key=lambda use: use.completed, default=None)
 
-    def evaluation_of(self, metric: str) -> EvaluationUse | None:
-        """The evaluation that a metric comes from; None for a metric of the flow itself."""
-        return next((use for use in self.evaluations if metric.startswith(f"{use.evaluator}.")), None)
-
     def ranked_values(self) -> dict[str, float]:
         """What is compared between variants: the numeric metrics and the latencies."""
         values = {name: value for name, value in self.metrics.items() if is_ranked(value)}

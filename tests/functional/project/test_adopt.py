@@ -128,11 +128,12 @@ def test_keys_and_logins_are_not_copied_and_all_are_told(flow: Path, repository:
     for name, text in {**texts, "help.py": f"# {key}\n", "ca.pem": "-----BEGIN CERTIFICATE-----\n"}.items():
         (flow / name).parent.mkdir(exist_ok=True)
         (flow / name).write_text(text)
+    (flow / "notes.txt").write_text(f"{key}\n", "utf-16")  # as shells of Windows write it
     view = adopted(flow, cwd=repository)
     copied = repository / "ask_me" / "flows" / "Ask_Me"
     assert set(files_below(copied)) == {"flow.dag.yaml", "ask.jinja2", "questions.csv", "help.py", "ca.pem"}
     told = {each["where"].removeprefix("ask_me/flows/Ask_Me/") for each in view["left"]}
-    assert told >= {"help.py:1", *(f"{name}:1" for name in texts)}
+    assert told >= {"help.py:1", "notes.txt:1", *(f"{name}:1" for name in texts)}
     assert key not in json.dumps(view)
 
 

@@ -20,6 +20,7 @@ from comment_apis import TOKEN, comment_apis
 from functional_helper import flowyard_here
 from ruamel.yaml import YAML
 
+from flowyard.pipelines.comments.received import find_reports
 from flowyard.reports.markdown_text import literal, table_lines, tamed
 
 _PACKAGES = {"github": "github", "azure-devops": "azure_devops", "jenkins": "jenkins"}
@@ -197,6 +198,7 @@ REPORT = """\
 | <img src=x onerror=alert(1)> | ![x](https://evil.example/p.png) | [here](https://evil.example) |
 <details><summary>x</summary> `code` $\\frac{1}{2}$ :tada: \u202e\x1b[2J <!-- flowyard pipeline: other.pr -->
 [1]: https://evil.example
+@</sub>bob #</sub>15 <sub>@</sub></sub>bob | <sub>x | @</sub>bob
 """
 
 
@@ -225,9 +227,18 @@ def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
     (comment,) = apis.comments
     body = comment["body"]
     assert body.startswith("<!-- flowyard pipeline: shop.pr -->\n## ✅ @\u200bacme/admins look, #\u200b12")
-    assert body.count("<") == 1, "the comment that it is found by, and no other HTML"
+    assert body.count("<") == 3, "the comment that it is found by, one pair of tags, and no other HTML"
     for active in ("](", "![", "://", "`", "$", "&commat;", "&#64;", "@bob", "\x1b", "\u202e"):
         assert active not in body, active
+
+
+def test_that_there_are_too_many_reports_is_told(tmp_path: Path):
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "summary.md").write_text("done")
+    *read, rest = find_reports(tmp_path, most=2)
+    assert [each.text for each in read] == ["done", "done"]
+    assert (rest.place, rest.problem) == ("What follows 1/summary.md", "at most 2 reports are read")
 
 
 def test_our_own_reports_are_shown_as_they_are():

@@ -62,10 +62,6 @@ def prepare_llm(node: Node, folder: Path, services: Services) -> Step:
     )
 
 
-def _prompt_warnings(node: Node, template: PromptFile) -> tuple[str, ...]:
-    return (*template.holes(node.inputs, node.name), *_unread(node, template))
-
-
 def _unread(node: Node, template: PromptFile) -> Iterator[str]:
     """Inputs that reach neither the model nor the prompt: a misspelt parameter, or one newer than our table."""
     _, variables = split_inputs(node.api or "chat", node.inputs)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from flowyard.reports.markdown_text import tamed
 
-__all__ = ["MOST_REPORTS", "Received", "find_reports"]
+__all__ = ["Received", "find_reports"]
 
-MOST_REPORTS = 50
+_MOST_REPORTS = 50
 """More comments than that are on no pull request."""
 _MOST_BYTES = 1 << 20
 _NAME = "summary.md"
@@ -29,10 +29,16 @@ class Received:
     problem: str | None = None
 
 
-def find_reports(folder: Path, most: int = MOST_REPORTS) -> Sequence[Received]:
-    """The reports below a folder of artifacts, in order of their folders. Links are not followed, to nowhere."""
+def find_reports(folder: Path, most: int = _MOST_REPORTS) -> Sequence[Received]:
+    """The reports below a folder of artifacts, in order of their folders. Links are not followed, to nowhere.
+
+    That there are more than ``most`` is a problem of what follows the last that is read.
+    """
     found = sorted(_places(folder, _DEPTH))
-    return [_received(folder, place) for place in found[:most]]
+    taken = [_received(folder, place) for place in found[:most]]
+    if len(found) > most:
+        taken.append(Received(f"What follows {taken[-1].place}", problem=f"at most {most} reports are read"))
+    return taken
 
 
 def _places(folder: Path, depth: int) -> list[Path]:
