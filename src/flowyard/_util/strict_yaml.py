@@ -95,7 +95,7 @@ def _problem(
 
 
 def _keys_in(error: ErrorDetails) -> tuple[str | int, ...]:
-    """The keys that lead to a problem, without pydantic's own words, which have brackets; so may a key that is unknown."""
+    """The keys that lead to a problem. Pydantic's own words among them have brackets; so may a key that is unknown."""
     *above, last = error["loc"] or ("",)
     named = [part for part in above if not (isinstance(part, str) and "[" in part)]
     is_own = isinstance(last, str) and (not last or "[" in last) and error["type"] != "extra_forbidden"
