@@ -215,6 +215,9 @@ def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
     os.mkfifo(received / "pipe/summary.md")
     (received / "deep/er/still/summary.md").write_text("too deep")
     (received / "folder").symlink_to(tmp_path)
+    command = "z##vso[task.setvariable variable=PATH]x"
+    (received / command).mkdir()
+    (received / command / "summary.md").symlink_to(secret)
     (tmp_path / "summary.md").write_text("the-secret")
     with comment_apis() as apis:
         names = {"GITHUB_API_URL": apis.address, "GITHUB_REPOSITORY": "o/r", "GITHUB_REF": "refs/pull/7/merge"}
@@ -222,7 +225,7 @@ def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
         done = flowyard_here("pipeline", "comment", "--reports", str(received), cwd=tmp_path, env=given)
     assert done.returncode == 0, done.stderr
     assert [line.split(" is ")[0] for line in done.stderr.splitlines()] == [
-        f"{name}/summary.md" for name in ("huge", "link", "pipe")
+        f"{name}/summary.md" for name in ("huge", "link", "pipe", "z#\u200b#vso[task.setvariable variable=PATH]x")
     ]
     (comment,) = apis.comments
     body = comment["body"]

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from flowyard._util.ci_commands import without_ci_commands
+from flowyard._util.printable import printable_text
 from flowyard.approval.desk import ApprovalDesk
 from flowyard.approval.model import Approval, ApprovalState, Decision, Via
 from flowyard.approval.open import open_desk
@@ -114,5 +116,5 @@ def _answered(
     try:
         return desk.answer(id_, by, decision, via=via, evidence=evidence)
     except Conflict as error:
-        click.echo(f"{error}", err=True)
+        click.echo(without_ci_commands(printable_text(f"{error}")), err=True)
         return desk.get(id_)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.printable import printable_text
 from flowyard.cli.shared.options import read_settings, store_options
 from flowyard.cli.shared.output import print_json
@@ -53,7 +54,7 @@ def comment(
     for text in texts:
         done.append(_put(environ, text, number))
         if not as_json:
-            click.echo(done[-1]["said"], err=done[-1]["how"] is None)
+            click.echo(without_ci_commands(str(done[-1]["said"])), err=done[-1]["how"] is None)
     if as_json:
         print_json(done if path is None else done[0])
 
@@ -74,7 +75,7 @@ def _received(folder: Path, together: str | None) -> list[str]:
     found = find_reports(folder) if together is None else find_reports(folder, most=MOST_JOBS)
     for each in found:
         if each.problem is not None:
-            click.echo(f"{printable_text(each.place)} is left out: {each.problem}", err=True)
+            click.echo(without_ci_commands(printable_text(f"{each.place} is left out: {each.problem}")), err=True)
     texts = [each.text for each in found if each.text is not None]
     return [joined(texts, together, MOST_CHARACTERS)] if together is not None and texts else texts
 
