@@ -27,9 +27,13 @@ _MARKUP = re.compile(r"[&<>|`$\\*\[\]~]|(?<![^\W_])_|_(?![^\W_])|^[#+=-](?=[\s#+
 
 _MARKER = re.compile(r"<!-- flowyard[A-Za-z0-9 :._()-]{0,200}-->")
 _KEPT = re.compile(
-    r"<br>|</?sub>|&#(?:36|38|4[235]|6[0-2]|9[1-3]|9[56]|124|126);|&#35;(?!\d)|(?<![#!\w-])&#(?:4[89]|5[0-7]);"
+    r"<br>|</?sub>|&#(?:36|38|42|60|62|9[1-3]|9[56]|124|126);"
+    r"|(?<![#!@:;\w-])(?:&#35;(?!\d|&#)|&#(?:43|45|61);|(?:&#(?:4[89]|5[0-7]);)+)"
 )
-"""What our reports have of HTML: line breaks, small print, and the letters that ``literal`` writes by their numbers."""
+"""What our reports have of HTML: line breaks, small print, and the letters that ``literal`` writes by their numbers.
+
+Some it writes at the start of a text only; elsewhere they could be part of a mention or a reference: ``gh&#45;1``.
+"""
 _SMALL = re.compile(r"<sub>[^<|\n]*</sub>")
 """A tag without its other half is no HTML: what stands around it would come together, such as ``@</sub>name``."""
 _ACTIVE = re.compile(r"[&<>`$\[\]\\]")

@@ -235,6 +235,19 @@ def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
         assert active not in body, active
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("@</sub>bob", "<sub>@</sub></sub>bob", "| <sub>x | @</sub>bob |", "@&#49;bob", "&#35;&#49;5", "#&#49;5"),
+        *("gh&#45;15", "GH-&#49;5", "gh</sub>-15", "&#33;15", "x &#35;15", "&#35;</sub>15"),
+    ],
+)
+def test_halves_of_tags_and_letters_by_number_make_no_mention(text: str):
+    shown = html.unescape(re.sub(r"<br>|<sub>|</sub>", " ", tamed(text)))
+    assert not re.search(r"@\w|[#!]\d|gh-\d", shown, re.IGNORECASE), shown
+    assert not re.search(r"<sub>(?![^<|\n]*</sub>)", tamed(text))
+
+
 def test_that_there_are_too_many_reports_is_told(tmp_path: Path):
     for number in range(3):
         (tmp_path / str(number)).mkdir()
