@@ -207,7 +207,7 @@ def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
     received = tmp_path / "received"
     secret = tmp_path / "secret.txt"
     secret.write_text("GITHUB_TOKEN=the-secret")
-    for name in ("report", "link", "huge", "pipe", "deep/er/still"):
+    for name in ("report", "link", "huge", "pipe", "deep/er/still", "room/summary.md"):
         (received / name).mkdir(parents=True)
     (received / "report/summary.md").write_text(REPORT, "utf-8")
     (received / "link/summary.md").symlink_to(secret)
@@ -225,7 +225,8 @@ def test_reports_of_a_pull_request_are_shown_and_nothing_else(tmp_path: Path):
         done = flowyard_here("pipeline", "comment", "--reports", str(received), cwd=tmp_path, env=given)
     assert done.returncode == 0, done.stderr
     assert [line.split(" is ")[0] for line in done.stderr.splitlines()] == [
-        f"{name}/summary.md" for name in ("huge", "link", "pipe", "z#\u200b#vso[task.setvariable variable=PATH]x")
+        f"{name}/summary.md"
+        for name in ("huge", "link", "pipe", "room", "z#\u200b#vso[task.setvariable variable=PATH]x")
     ]
     (comment,) = apis.comments
     body = comment["body"]

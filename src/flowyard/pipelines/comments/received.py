@@ -59,9 +59,10 @@ def _received(folder: Path, place: Path) -> Received:
         opened = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return Received(name, problem="it is a link, or cannot be read")
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        return Received(name, problem="it is no file")
     with os.fdopen(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            return Received(name, problem="it is no file")
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         return Received(name, problem="it is too large")
