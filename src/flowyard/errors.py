@@ -196,6 +196,11 @@ class OutsideError(FlowyardError):
     exit_code = ExitCode.OUTSIDE_FAILED
     http_status = 502
 
+    @classmethod
+    def of_system(cls, error: OSError) -> OutsideError:
+        """What the operating system refused, and of which file."""
+        return cls(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
 
 class StoreError(OutsideError):
     """The run store cannot be read or written."""

@@ -89,7 +89,7 @@ def main(args: list[str] | None = None) -> None:
     except BrokenPipeError:
         os._exit(0)  # whoever read our output has enough
     except OSError as error:
-        _say(OutsideError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"))
+        _say(OutsideError.of_system(error))
         sys.exit(ExitCode.OUTSIDE_FAILED)
     except Exception as error:
         _say_bug(error)

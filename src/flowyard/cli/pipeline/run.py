@@ -112,7 +112,7 @@ def run(
             code = exit_code(report.record, until)
             views.append({**record_view(report), "usecase": use_case.folder, "exit_code": code})
         except (FlowyardError, OSError) as found:
-            error = found if isinstance(found, FlowyardError) else OutsideError(f"{found.strerror}: {found.filename}")
+            error = found if isinstance(found, FlowyardError) else OutsideError.of_system(found)
             report = _not_carried_out(pipeline, use_case, error)
             if len(use_cases) == 1:
                 with suppress(OSError):
