@@ -13,7 +13,7 @@ import pytest
 from azure_pipeline_runner import AzurePipelineRunner
 from comment_apis import TOKEN, CommentApis, comment_apis
 from deploy_helper import ask
-from pipeline_helper import DEPLOYMENT, Repository
+from pipeline_helper import DEPLOYMENT, Repository, evaluated_by_the_clock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 TEAM = {
@@ -153,6 +153,23 @@ def test_from_a_merge_to_production(repository: Repository, azure: AzurePipeline
     assert ask(json.loads(status.stdout)["address"]).startswith("one")
     assert repository.here("approval", "verify", FLOWYARD_APPROVAL_KEY=KEY).returncode == 0
     assert KEY not in azure.text
+
+
+def test_production_is_evaluated_by_the_clock(tmp_path: Path):
+    repository = Repository(tmp_path / "repository")
+    evaluated_by_the_clock(repository, "azure-devops")
+    azure = AzurePipelineRunner(repository.root, tmp_path / "agents")
+    done = azure.run("post", repository.git("rev-parse", "main"), **TEAM)
+    assert set(done.values()) == {"Succeeded"}, azure.text
+    assert "## ✅ Done: shop · post" in azure.summaries[0]
+    missed = azure.run("post", repository.git("rev-parse", "development"), **TEAM)
+    assert missed == {
+        "monitor.plan": "Succeeded",
+        "monitor.monitor.shop": "Failed",
+        "monitor.monitor": "Failed",
+        "monitor": "Failed",
+    }
+    assert "[exit code 3]" in azure.text
 
 
 def _deliver_to_dev(repository: Repository, azure: AzurePipelineRunner) -> None:
