@@ -61,9 +61,8 @@ class JenkinsRunner:
     @staticmethod
     def _declared(pipeline: Block) -> dict[str, str]:
         """Parameters by their defaults. A job's first build has none: it is what tells Jenkins of them."""
-        found = [
-            re.match(r"string\(name: '(\w+)', defaultValue: '(\w*)'", each) for each in pipeline.lines("parameters")
-        ]
+        lines = pipeline.lines("parameters")
+        found = [re.match(r"string\(name: '(\w+)', defaultValue: '(\w*)'", line) for line in lines]
         return {each[1]: each[2] for each in found if each}
 
     @property
