@@ -23,11 +23,13 @@ python -m pip install --disable-pip-version-check %(words)s
 
 _CHANGED = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
+# The first build of a job, or of a branch, has no parameters.
+since="${SINCE:-}"
 changed=()
-if [ "$SINCE" = all ]; then
+if [ "$since" = all ]; then
   echo 'All use cases.' >&2
-elif [ -n "$SINCE" ]; then
-  changed=("--changed-since=$SINCE")
+elif [ -n "$since" ]; then
+  changed=("--changed-since=$since")
 elif [ -n "${CHANGE_TARGET:-}" ]; then
   if ! git rev-parse --verify --quiet "refs/remotes/origin/$CHANGE_TARGET" >/dev/null; then
     git fetch --quiet --no-tags origin "+refs/heads/$CHANGE_TARGET:refs/remotes/origin/$CHANGE_TARGET"
