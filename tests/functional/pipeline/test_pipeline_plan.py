@@ -116,6 +116,9 @@ def test_what_cannot_be_read_holds_up_no_other(repository: Repository):
     repository.write("pipelines.yaml", "use_cases: cases/shop\nleave_out: [../x]\n")
     refused = repository.here("pipeline", "plan", "pr")
     assert (refused.returncode, "leads out of the repository" in refused.stderr) == (2, True)
+    repository.write("pipelines.yaml", "use_cases: case\n")
+    refused = repository.here("pipeline", "plan", "pr")
+    assert (refused.returncode, "no folder case" in refused.stderr) == (2, True), "else nothing would be checked"
     repository.write("pipelines.yaml", "use_cases: cases/shop\n")
     assert touched(repository, base) == ["cases/shop"]
 

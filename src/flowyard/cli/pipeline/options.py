@@ -13,7 +13,7 @@ from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config.read import has_environment
 from flowyard.errors import NotFound, UserError
-from flowyard.pipelines.generate import read_ci_settings
+from flowyard.pipelines.generate import SETTINGS_FILE, read_ci_settings
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.stages import PIPELINES
 from flowyard.pipelines.use_cases.changes import read_changes
@@ -95,7 +95,10 @@ def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[Use
 
 
 def _all(root: Path) -> Sequence[str]:
+    """Raises NotFound for a folder that is not there: with one misspelt, a pull request would pass unchecked."""
     settings = read_ci_settings(root)
+    if not (root / settings.use_cases).is_dir():
+        raise NotFound(f"There is no folder {settings.use_cases}.", hint=f"Correct use_cases in {SETTINGS_FILE}.")
     return find_use_cases(root, settings.use_cases, settings.leave_out)
 
 
