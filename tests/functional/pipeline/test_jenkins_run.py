@@ -123,6 +123,15 @@ def test_a_change_of_a_fork_reaches_its_gate_without_secrets(repository: Reposit
     assert {"report.junit.xml", "validate.junit.xml"} <= {each.name for each in jenkins.published}
 
 
+def test_only_releases_of_this_repository_come_to_main(repository: Repository, jenkins: JenkinsRunner):
+    commit = repository.git("rev-parse", "HEAD")
+    to_main = {"BRANCH_NAME": "PR-8", "CHANGE_ID": "8", "CHANGE_TARGET": "main"}
+    assert jenkins.run("pr", commit, **to_main, CHANGE_BRANCH="feature/one") == "FAILURE"
+    assert "Only branches that begin with release/ are merged there." in jenkins.text
+    assert jenkins.run("pr", commit, **to_main, CHANGE_BRANCH="release/1", CHANGE_FORK="mallory") == "FAILURE"
+    assert "Only branches of this repository are merged there." in jenkins.text
+
+
 def test_production_is_evaluated_by_the_clock(tmp_path: Path):
     repository = Repository(tmp_path / "repository")
     evaluated_by_the_clock(repository, "jenkins")

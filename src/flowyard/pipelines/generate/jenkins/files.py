@@ -80,7 +80,14 @@ def _begin(settings: CiSettings, pipeline: Pipeline, *, asks: bool) -> Lines:
     if asks:
         asking = output_of(scripts.ASKS % {"pipeline": pipeline.name, "below": below})
         known.append(f"env.FLOWYARD_ASKS = {asking}")
-    return [*_clean(settings), *shell(_install(settings)), *block("script", known), *_packages(settings, pipeline)]
+    allowed = _only_releases(settings) if pipeline.trigger == "pull_request" else []
+    install = shell(_install(settings))
+    return [*allowed, *_clean(settings), *install, *block("script", known), *_packages(settings, pipeline)]
+
+
+def _only_releases(settings: CiSettings) -> Lines:
+    branches = settings.branches
+    return shell(scripts.ONLY_RELEASES % {"main": branches.main, "release": branches.release})
 
 
 def _clean(settings: CiSettings) -> Lines:

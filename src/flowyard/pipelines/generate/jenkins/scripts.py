@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "PACKAGES", "PLAN", "STAGE"]
+__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "ONLY_RELEASES", "PACKAGES", "PLAN", "STAGE"]
 
 _READY = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
@@ -14,6 +14,23 @@ if [ "${#use_cases[@]}" -eq 0 ]; then
 fi
 """
 """Names of folders of use cases have no spaces: ``pipeline plan`` refuses others."""
+
+ONLY_RELEASES = """\
+if [ "${CHANGE_TARGET:-}" = %(main)s ]; then
+  if [ -n "${CHANGE_FORK:-}" ]; then
+    echo 'Only branches of this repository are merged there.' >&2
+    exit 1
+  fi
+  case "${CHANGE_BRANCH:-}" in
+    %(release)s*) ;;
+    *)
+      echo 'Only branches that begin with %(release)s are merged there.' >&2
+      exit 1
+      ;;
+  esac
+fi
+"""
+"""From which branches a change may come, Jenkins does not hold by itself."""
 
 INSTALL = """\
 python%(python)s -m venv --clear "$WORKSPACE_TMP/flowyard"
