@@ -108,6 +108,8 @@ def run(
     _write(reports, wanted.output, junit, markdown)  # before any work, so that a wrong place is told at once
     for use_case in use_cases:
         try:
+            if use_case.problem is not None:
+                raise use_case.problem
             report = _go_through(wanted, use_case, open_app(settings, use_case.path))
             code = exit_code(report.record, until)
             views.append({**record_view(report), "usecase": use_case.folder, "exit_code": code})
