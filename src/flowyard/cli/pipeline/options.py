@@ -100,7 +100,7 @@ def refused_by_ci(use_case: UseCase) -> UseCase:
     if is_plain(use_case.folder):
         return use_case
     problem = UserError(
-        f"CI systems and shells may take the name of this folder for something else: {ascii(use_case.folder)}.",
+        f"CI systems and shells may take the name of this folder for something else: {use_case.folder!a}.",
         hint="Rename it: letters, digits, dots, dashes and underscores, no dash first.",
     )
     return replace(use_case, problem=problem)
