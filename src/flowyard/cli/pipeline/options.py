@@ -199,6 +199,6 @@ def _with_others(use_case: UseCase, users: Sequence[UseCase]) -> UseCase:
     others = ", ".join(ascii(each.folder)[1:-1] for each in users if each.folder != use_case.folder)
     problem = UserError(
         f"Two use cases are called {use_case.name!r}: {ascii(use_case.folder)[1:-1]} and {others}.",
-        hint="Change 'name' in one experiment.yaml.",
+        hint="Change 'name' in one experiment.yaml, or name a folder that is none in leave_out of pipelines.yaml.",
     )
     return replace(use_case, problem=problem)
