@@ -40,7 +40,7 @@ def plan_flow(path: Path, root: Path, name: str | None) -> Adoption:
     own = flow.file.stem if isinstance(flow, PromptyFlow) else flow.file.resolve().parent.name
     use_case = require_use_case_name(name or re.sub(r"[^a-z0-9]+", "_", own.lower()).strip("_"))
     place = PurePosixPath("flows") / (re.sub(r"[^A-Za-z0-9._-]+", "_", own).strip("._-") or use_case)
-    with flow_files(flow) as found:
+    with flow_files(flow, with_keys=True) as found:
         taken = take_files(found.files, found.definition)
         files = {place / each: content for each, content in taken.files.items()}
         definition = place / found.definition

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from flowyard._util.left_out import is_for_logins
 from flowyard._util.redact import shows_secret
 from flowyard.errors import UserError
 
 __all__ = ["Taken", "take_files"]
 
-_FOLDERS = frozenset({".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker"})
-_NAMES = (
-    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.key", "*.pfx", "*.p12", "*.jks", "*.keystore", "*.kdbx"),
-    *(".netrc", "_netrc", ".git-credentials", ".npmrc", ".pypirc", ".htpasswd", "kubeconfig"),
-)
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 _NEEDED = frozenset({".py", ".jinja2", ".prompty"})
 """The flow would not run without them; what they show is only told."""
@@ -45,7 +40,7 @@ def take_files(found: Sequence[tuple[str, Path]], definition: str) -> Taken:
     shown: dict[str, int] = {}
     for name, source in found:
         place = PurePosixPath(name)
-        if _is_for_logins(place):
+        if is_for_logins(name):
             left_out[name] = "is a file for keys or logins"
             continue
         content = source.read_bytes()
@@ -68,11 +63,6 @@ def _require_sensible(found: Sequence[tuple[str, Path]]) -> None:
             f"{sizes[largest] >> 20:,} MB; at most {_MOST_BYTES >> 20} MB are copied.",
             hint="Name what is no part of the flow in a file .flowyardignore in its folder.",
         )
-
-
-def _is_for_logins(place: PurePosixPath) -> bool:
-    name = place.name.lower()
-    return not _FOLDERS.isdisjoint(place.parts) or any(fnmatch.fnmatchcase(name, pattern) for pattern in _NAMES)
 
 
 def _secret_lines(content: bytes) -> Iterator[int]:

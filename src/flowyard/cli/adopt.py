@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard.adoption import Adoption, adopt, plan_adoption
-from flowyard.cli.shared.output import path_from_here, print_json
+from flowyard.cli.shared.output import path_from_here, print_json, print_warnings
 from flowyard.reports.values import one_line, plural
+from flowyard.scaffold import left_behind
 
 __all__ = ["adopt_"]
 
@@ -38,8 +40,13 @@ def adopt_(path: Path, name: str | None, root: Path, dry_run: bool, as_json: boo
         print_json(_view(adoption, planned, written))
         return
     _print(adoption)
+    if written and adoption.is_copied:
+        print_warnings(
+            f"{path_from_here(each)} is what an adoption that was stopped left behind; it may be removed."
+            for each in left_behind(adoption.root / adoption.use_cases[0])
+        )
     for file in written:
-        click.echo(f"Wrote {one_line(path_from_here(file), most=_LONGEST)}")
+        click.echo(f"Wrote {_one_line(path_from_here(file))}")
     if not (written or planned or _changed(adoption)):
         click.echo("Everything is there already: nothing is written.")
     elif dry_run:
@@ -47,7 +54,13 @@ def adopt_(path: Path, name: str | None, root: Path, dry_run: bool, as_json: boo
         more = f" and change {plural(changed, 'file')}" if changed else ""
         click.echo(f"This would write {plural(len(planned), 'file')}{more}; without --dry-run it does.")
     if not dry_run:
-        click.echo(f"Try it: flowyard experiment run {path_from_here(adoption.root / adoption.use_cases[0])} --dry-run")
+        use_case = path_from_here(adoption.root / adoption.use_cases[0])
+        click.echo(_one_line(f"Try it: flowyard experiment run {use_case} --dry-run"))
+
+
+def _one_line(text: str) -> str:
+    """What names and files say is no command to a terminal or a CI system."""
+    return without_ci_commands(one_line(text, most=_LONGEST))
 
 
 def _changed(adoption: Adoption) -> int:
@@ -57,13 +70,13 @@ def _changed(adoption: Adoption) -> int:
 
 def _print(adoption: Adoption) -> None:
     for each in adoption.mapped:
-        click.echo(one_line(f"{each.where}: {each.found} → {each.here}", most=_LONGEST))
+        click.echo(_one_line(f"{each.where}: {each.found} → {each.here}"))
     if adoption.left:
         click.secho("Left to do:", bold=True)
     for left in adoption.left:
-        click.echo(f"  {one_line(f'{left.where}: {left.message}', most=_LONGEST)}")
+        click.echo(f"  {_one_line(f'{left.where}: {left.message}')}")
         for line in left.advice.splitlines():
-            click.echo(f"      {one_line(line, most=_LONGEST)}")
+            click.echo(f"      {_one_line(line)}")
 
 
 def _view(adoption: Adoption, planned: list[str], written: list[Path]) -> dict[str, Any]:

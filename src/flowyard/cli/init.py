@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flowyard import __version__
+from flowyard._util.git import ask_git
 from flowyard.cli.shared.output import print_json
 from flowyard.scaffold import NewRepository, new_repository, repository_files
 from flowyard.schemas import SCHEMAS, schema_files
@@ -43,6 +44,6 @@ def _print(made: NewRepository) -> None:
         click.echo("Everything is there already.")
     if ".gitignore" in made.kept:
         click.echo("Its .gitignore should name: .env  .flowyard/*  !.flowyard/schemas/")
-    if not (made.folder / ".git").exists():
+    if ask_git(made.folder, "rev-parse", "--show-toplevel") is None:
         click.echo(f"Next: git -C {made.folder} init -b main")
     click.echo(f"Next: cd {made.folder} && flowyard new NAME --template classification")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowyard._util.ci_commands import without_ci_commands
 from flowyard._util.printable import printable_text
 from flowyard.cli.shared.output import print_json
 from flowyard.migration import (
@@ -47,12 +48,12 @@ def migrate(path: Path, write: bool, as_json: bool) -> None:
 
 def _print_findings(title: str, findings: tuple[Finding, ...]) -> None:
     counts = ", ".join(f"{count} {kind}" for kind, count in counted(findings).items())
-    click.secho(f"{one_line(title, most=_LONGEST)}: {counts or 'nothing found'}", bold=True)
+    click.secho(f"{_one_line(title)}: {counts or 'nothing found'}", bold=True)
     for finding in findings:
         kind = click.style(finding.kind.ljust(8), fg=_COLORS.get(finding.kind))
-        click.echo(f"  {kind}  {one_line(f'{finding.where}: {finding.message}', most=_LONGEST)}")
+        click.echo(f"  {kind}  {_one_line(f'{finding.where}: {finding.message}')}")
         for line in finding.advice.splitlines():
-            click.echo(f"            {one_line(line, most=_LONGEST)}")
+            click.echo(f"            {_one_line(line)}")
     click.echo()
 
 
@@ -70,12 +71,17 @@ def _print_files(migration: Migration, written: list[Written], *, wrote: bool) -
         click.echo(f"--write would make {plural(len(migration.changes), 'change')} and keep what the files say now.")
 
 
+def _one_line(text: str) -> str:
+    """What names and files say is no command to a terminal or a CI system."""
+    return without_ci_commands(one_line(text, most=_LONGEST))
+
+
 def _shown(patch: str) -> str:
-    return "\n".join(printable_text(line, " ") for line in patch.splitlines())
+    return "\n".join(without_ci_commands(printable_text(line, " ")) for line in patch.splitlines())
 
 
 def _name(migration: Migration, file: Path) -> str:
-    return one_line(file.relative_to(migration.root).as_posix(), most=_LONGEST)
+    return _one_line(file.relative_to(migration.root).as_posix())
 
 
 def _view(migration: Migration, written: list[Written]) -> dict[str, Any]:

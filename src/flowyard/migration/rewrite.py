@@ -15,7 +15,7 @@ from flowyard.migration.experiment_files import IGNORED_IN_OVERLAYS, known_keys
 from flowyard.migration.model import Change
 from flowyard.migration.places import overlays
 
-__all__ = ["BACKUP", "Written", "change_text", "find_changes", "keep_and_write"]
+__all__ = ["BACKUP", "Written", "change_text", "find_changes", "keep_and_write", "require_writable"]
 
 BACKUP = ".before-migration"
 """What the name of a kept file ends with; the second one of a name has a number after it."""
@@ -45,20 +45,25 @@ def change_text(change: Change) -> str:
 def keep_and_write(file: Path, text: str) -> Written | None:
     """Write a file; what was there under its name is kept beside it. None when it says that already.
 
-    Raises UserError for a link, whose target may lie elsewhere.
+    Raises UserError as ``require_writable`` does.
     """
-    if file.is_symlink():
-        raise UserError(f"{file} is a link, and is not written through.")
+    require_writable(file)
     before = file.read_bytes() if file.is_file() else None
     after = text.encode()
     if before == after:
         return None
-    backup = None if before is None else _free_name(file)
-    if backup is not None and before is not None:
-        write_atomic(backup, before)
+    backup = None if before is None else _backup(file, before)
     write_atomic(file, after)
     shown = "" if before is None else before.decode("utf-8", "backslashreplace")
     return Written(file, backup, _difference(file.name, shown, text))
+
+
+def require_writable(file: Path) -> None:
+    """Raises UserError for a link, whose target may lie elsewhere, and for a folder of that name."""
+    if file.is_symlink():
+        raise UserError(f"{file} is a link, and is not written through.", hint="Put a file in its place, or remove it.")
+    if file.is_dir():
+        raise UserError(f"{file} is a folder where a file is written.", hint="Move it away first.")
 
 
 def _change(file: Path, *, is_overlay: bool) -> Change | None:
@@ -138,12 +143,16 @@ def _renamed(data: Mapping[str, object]) -> dict[str, object]:
     return {**data, "connections": renamed}
 
 
-def _free_name(file: Path) -> Path:
+def _backup(file: Path, before: bytes) -> Path:
+    """Where the content is kept: in a new file, or in the one that a run which was stopped after it has written."""
     number = 1
     name = file.with_name(f"{file.name}{BACKUP}")
     while name.exists() or name.is_symlink():
+        if name.is_file() and not name.is_symlink() and name.read_bytes() == before:
+            return name
         number += 1
         name = file.with_name(f"{file.name}{BACKUP}.{number}")
+    write_atomic(name, before)
     return name
 
 

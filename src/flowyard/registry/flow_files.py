@@ -23,7 +23,7 @@ from flowyard.flows.includes import without_keys
 from flowyard.flows.load import load_flow
 from flowyard.flows.model import DagFlow, Flow, PromptyFlow
 from flowyard.flows.rewrite import is_as_written, rewrite_definition
-from flowyard.registry.flow_secrets import require_no_secrets
+from flowyard.registry.flow_secrets import require_no_keys, require_no_secrets
 from flowyard.registry.ignore import Ignored, read_ignored
 from flowyard.registry.model import Draft
 from flowyard.registry.tree import hash_files, is_plain_name
@@ -66,17 +66,22 @@ def flow_draft(
 
 
 @contextmanager
-def flow_files(flow: Flow, parameters: Mapping[str, Any] | None = None) -> Iterator[FlowFiles]:
+def flow_files(
+    flow: Flow, parameters: Mapping[str, Any] | None = None, *, with_keys: bool = False
+) -> Iterator[FlowFiles]:
     """The files that a flow with its chosen variants and these parameters runs from.
 
     Raises UserError for a flow without a file, for links that lead out of its folder, for names that not every platform
-    can have, for a secret in its definition, and for parameters that mean nothing in it.
+    can have, for a secret in its definition, for private keys and files of logins, unless ``with_keys``, and for
+    parameters that mean nothing in it.
     """
     if not flow.file.is_file() or flow.file.suffix not in (".yaml", ".yml", ".prompty"):
         raise UserError(f"{flow.name} has no definition to keep.", hint="Write one: flowyard flow init --flow FOLDER")
     given = dict(parameters or {})
     files, name, text = _prompty(flow) if isinstance(flow, PromptyFlow) else _folder(flow)
     require_no_secrets(flow, given, files.values())
+    if not with_keys:
+        require_no_keys(flow.folder, files)
     with tempfile.TemporaryDirectory(prefix="flowyard-") as work:
         if text is not None or not is_as_written(flow, given):
             place = Path(work) / flow.file.name

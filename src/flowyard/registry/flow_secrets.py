@@ -8,15 +8,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from flowyard._util.left_out import is_for_logins, private_key_line
 from flowyard._util.redact import may_be_secret
 from flowyard._util.yamlfile import read_yaml
 from flowyard.errors import UserError
 from flowyard.flows.front_matter import read_front_matter
 from flowyard.flows.model import Flow, PromptyFlow
+from flowyard.registry.ignore import IGNORE_FILES, is_kept_by_name, read_ignored
 
-__all__ = ["require_no_secrets"]
+__all__ = ["require_no_keys", "require_no_secrets"]
 
 _MOST_BYTES = 100_000
+_CODE = frozenset({".py", ".jinja2", ".prompty"})
+"""What a flow would not run without may speak of private keys."""
+
 _STANDS_FOR = re.compile(r"^(\$\{.*|<.*>|\*+|x+|\.+|your[-_ ].*|)$", re.IGNORECASE | re.DOTALL)
 """What is written where a secret will be: a reference, a placeholder, stars."""
 
@@ -40,6 +45,29 @@ def require_no_secrets(flow: Flow, parameters: Mapping[str, Any], files: Iterabl
         if secret:
             hint = "Write ${env:NAME} in its place, or leave the file out with a line in .flowyardignore."
             raise UserError(f"{path} is a connection with what looks like a secret: {secret}.", hint=hint)
+
+
+def require_no_keys(folder: Path, files: Mapping[str, Path]) -> None:
+    """Raises UserError for a private key or a file of logins among the files of a flow, by their names in it.
+
+    One that ``.flowyardignore`` of the folder keeps by name, as ``!/certs/test.key``, is part of the flow. What was
+    registered before stays as it is: nothing is left out that was not, so no digest changes.
+    """
+    for name, path in files.items():
+        line = None if path.suffix.lower() in _CODE else private_key_line(path.read_bytes())
+        if (line is None and not is_for_logins(name)) or is_kept_by_name(folder, name):
+            continue
+        what = "is a private key" if line else "is a file for keys or logins"
+        kept = f"To have it in the flow all the same, write !/{name} into it."
+        other = read_ignored(folder).file_name
+        if other not in (None, IGNORE_FILES[0]):
+            kept += f" It takes the place of {other}: begin with the lines of that."
+        raise UserError(
+            f"{name} {what}, and a version is kept for good, for many to read.",
+            hint=f"Leave it out with the line /{name} in .flowyardignore in the flow's folder, or move it elsewhere.\n"
+            f"{kept}",
+            where=f"{path}:{line or 1}",
+        )
 
 
 def _definition(flow: Flow) -> Mapping[str, Any]:

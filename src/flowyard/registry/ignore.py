@@ -11,13 +11,13 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from flowyard._util.left_out import LEFT_OUT
 from flowyard._util.wildmatch import IgnoreRule, parse_rules, verdict
 from flowyard.errors import UserError
 
-__all__ = ["IGNORE_FILES", "Ignored", "is_never_kept", "read_ignored"]
+__all__ = ["IGNORE_FILES", "Ignored", "is_kept_by_name", "is_never_kept", "read_ignored"]
 
 IGNORE_FILES = (".flowyardignore", ".amlignore", ".gitignore")
 
@@ -46,17 +46,36 @@ class Ignored:
 
     def has(self, name: str, *, is_folder: bool) -> bool:
         """Whether the entry of that name in this folder is left out."""
-        if is_never_kept(name):
-            return True
+        return is_never_kept(name) or self._verdict(name, is_folder=is_folder) is True
+
+    def keeps(self, name: str, *, is_folder: bool) -> bool:
+        """Whether a pattern with ``!`` says of the entry that it is kept."""
+        return self._verdict(name, is_folder=is_folder) is False
+
+    def _verdict(self, name: str, *, is_folder: bool) -> bool | None:
         place = f"{self.prefix}{name}"
         verdicts = (verdict(rules, place[len(prefix) :], is_folder=is_folder) for prefix, rules in self.rules)
-        return next((each for each in verdicts if each is not None), False)
+        return next((each for each in verdicts if each is not None), None)
 
 
 def read_ignored(folder: Path) -> Ignored:
     """What is left out of a folder that is kept. Raises UserError when its ignore file cannot be read."""
     name = next((name for name in IGNORE_FILES if (folder / name).is_file()), None)
     return _with_rules(folder, name, "", ())
+
+
+def is_kept_by_name(folder: Path, name: str) -> bool:
+    """Whether ``.flowyardignore`` says, with ``!``, that a file of the folder or a folder that it is in is kept."""
+    ignored = read_ignored(folder)
+    if ignored.file_name != IGNORE_FILES[0]:
+        return False
+    *folders, own = PurePosixPath(name).parts
+    for each in folders:
+        if ignored.keeps(each, is_folder=True):
+            return True
+        folder /= each
+        ignored = ignored.below(folder)
+    return ignored.keeps(own, is_folder=False)
 
 
 def _with_rules(

@@ -17,6 +17,8 @@ __all__ = ["Line", "Moment", "time_chart"]
 _WIDTH, _HEIGHT = 520, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 26
 _ROOM = 0.08
+_DASH = 8
+_RING = 2.5
 _ASIDE = 16
 """How far apart the points of lines are that have one moment only; at one place they would hide each other."""
 
@@ -39,6 +41,14 @@ class Line:
     colour: int
     moments: Sequence[Moment]
     stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Which one, from 0, of how many lines at the same places: each is to be seen."""
+
+    place: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +88,22 @@ def time_chart(
     parts += [_limit(frame, name, value) for name, value in limits]
     for place, line in enumerate(lines):
         aside = (place - (len(lines) - 1) / 2) * _ASIDE if frame.is_one_moment else 0.0
-        parts += [_band(frame, line, aside), _line(frame, line, aside)]
+        same = [_course(other) == _course(line) for other in lines]
+        share = _Share(sum(same[:place]), sum(same))
+        parts += [_band(frame, line, aside), _line(frame, line, aside, share)]
     parts += [_legend(place, line) for place, line in enumerate(lines)]
     said = "; ".join(f"{line.name}: {_said(line.moments[-1])} at last" for line in lines if line.moments)
     start = Markup('<svg viewBox="0 0 {} {}" role="img"><title>{}</title><desc>{}</desc>')
     height = _HEIGHT + 20 * len(lines)
     return Chart(title, note, start.format(_WIDTH, height, title, said) + Markup("").join(parts) + Markup("</svg>"))
+
+
+def _course(line: Line) -> object:
+    """The same for lines that would be drawn over each other."""
+    values = {each.value for each in line.moments}
+    if len(values) == 1 and len(line.moments) > 1:
+        return values
+    return [(each.at, each.value) for each in line.moments], line.stays
 
 
 def _is_drawn(moment: Moment) -> bool:
@@ -150,13 +170,20 @@ def _band(frame: _Frame, line: Line, aside: float) -> Markup:
     )
 
 
-def _line(frame: _Frame, line: Line, aside: float) -> Markup:
+def _line(frame: _Frame, line: Line, aside: float, share: _Share) -> Markup:
     places = [(frame.x(each.at) + aside, frame.y(each.value)) for each in line.moments]
     if len(places) == 1:
-        return Markup('<circle class="f{} dot" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(line.colour, *places[0])
+        radius = 4.5 if aside or frame.is_one_moment else 4.5 + _RING * (share.of - 1 - share.place)
+        return Markup('<circle class="f{} dot" cx="{:.1f}" cy="{:.1f}" r="{}"/>').format(
+            line.colour, *places[0], radius
+        )
     if line.stays:
         places = [corner for place in _with_next(places) for corner in place]
-    return Markup('<polyline class="s{} line" points="{}"/>').format(line.colour, _points(places))
+    dashes = Markup("")
+    if share.place:  # in the gaps, those that were drawn before are seen
+        pattern = Markup(' stroke-dasharray="{} {}" stroke-dashoffset="{}"')
+        dashes = pattern.format(_DASH, _DASH * (share.of - 1), -_DASH * share.place)
+    return Markup('<polyline class="s{} line" points="{}"{}/>').format(line.colour, _points(places), dashes)
 
 
 def _with_next(places: Sequence[tuple[float, float]]) -> Iterable[list[tuple[float, float]]]:

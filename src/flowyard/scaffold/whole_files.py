@@ -11,7 +11,9 @@ from flowyard._util.files import write_atomic
 from flowyard._util.suggest import known_names
 from flowyard.errors import Conflict, UserError
 
-__all__ = ["absent_files", "new_folder", "place_files"]
+__all__ = ["absent_files", "left_behind", "new_folder", "place_files"]
+
+_BEGUN = "begun-"
 
 
 def new_folder(folder: Path, files: Mapping[PurePosixPath, bytes]) -> list[Path]:
@@ -22,7 +24,7 @@ def new_folder(folder: Path, files: Mapping[PurePosixPath, bytes]) -> list[Path]
     if folder.exists() or folder.is_symlink():
         raise Conflict(f"{folder} is there already.", hint="Choose another name; nothing is overwritten.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    begun = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    begun = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.{_BEGUN}"))
     try:
         for name, content in files.items():
             _write(begun / name, content)
@@ -34,6 +36,12 @@ def new_folder(folder: Path, files: Mapping[PurePosixPath, bytes]) -> list[Path]
             raise Conflict(f"{folder} is there already.", hint="Choose another name; nothing is overwritten.") from None
         raise
     return [folder / name for name in files]
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """What runs of ``new_folder`` left that were killed, or have begun just now: who made it cannot be told."""
+    start = f".{folder.name}.{_BEGUN}"
+    return sorted(each for each in folder.parent.iterdir() if each.name.startswith(start))
 
 
 def place_files(folder: Path, files: Mapping[PurePosixPath, bytes], force: Collection[str] = ()) -> list[Path]:
@@ -82,12 +90,15 @@ def _is_another(place: Path, content: bytes) -> bool:
 def _require_inside(folder: Path, name: PurePosixPath) -> None:
     """A link among the folders, or the file itself being one, could lead anywhere."""
     place = folder
-    for part in name.parts:
+    for number, part in enumerate(name.parts, start=1):
         place = place / part
+        is_last = number == len(name.parts)
         if place.is_symlink():
             raise UserError(f"{place} is a link, which nothing is written through.", hint="Replace it, or remove it.")
-        if place.exists() and not place.is_dir() and part != name.parts[-1]:
+        if place.exists() and not place.is_dir() and not is_last:
             raise Conflict(f"{place} is a file where a folder is needed.", hint="Move it away first.")
+        if is_last and place.is_dir():
+            raise Conflict(f"{place} is a folder where a file is needed.", hint="Move it away first.")
 
 
 def _write(place: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ A checksum in it says when it is not what was written.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from flowyard._util.checked_json import checked_text, take_checksum
 from flowyard._util.files import write_atomic
-from flowyard._util.lock import try_lock
+from flowyard._util.lock import lock, try_lock
 from flowyard._util.suggest import did_you_mean
 from flowyard.errors import Conflict, NotFound, OutsideError, StoreError
 from flowyard.steps.model import Journal, StepRecord
@@ -40,17 +40,22 @@ class Journals(Generic[J]):
         self._file = f"{noun}.json"
 
     @contextmanager
-    def alone(self, name: str, env: str) -> Iterator[None]:
-        """Be the only one who works on that use case there. Raises Conflict while somebody else does."""
+    def alone(self, name: str, env: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+        """Be the only one who works on that use case there. Raises Conflict while somebody else does.
+
+        With ``on_wait``, which is called when there is somebody to wait for, waits instead.
+        """
         folder = self._folder / name
         with _written():
             folder.mkdir(parents=True, exist_ok=True)
             file = (folder / f"{env}.lock").open("a+b")
         with file:
-            if not try_lock(file):
+            if on_wait is not None:
+                lock(file, on_wait=on_wait)
+            elif not try_lock(file):
                 where = f" to {env}" if env else ""
                 message = f"Another process carries out a {self._noun} of {name}{where}."
-                raise Conflict(message, hint="Wait until it has ended.")
+                raise Conflict(message, hint="Wait until it has ended, then give the command again.")
             yield
 
     def create(

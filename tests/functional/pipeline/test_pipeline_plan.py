@@ -191,9 +191,31 @@ def test_hostile_names_are_data(repository: Repository, tmp_path: Path):
         assert "\x1b" not in done.stderr
     repository.use_case("evil", folder="cases/$(touch pwned)")
     done = repository.here("pipeline", "plan", "pr", "--changed-since", "development", "--json")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "cases/$(touch pwned)" in done.stderr
+    assert (done.returncode, "cases/$(touch pwned)" in done.stderr) == (0, True), done.stderr
+    assert "pwned)" not in done.stdout
     assert not list(tmp_path.rglob("pwned"))
+    shop, evil = sorted(json.loads(done.stdout)["include"], key=lambda each: str(each["name"] == "evil"))
+    assert (shop["usecase"], evil["name"]) == ("cases/shop", "evil")
+    assert repository.here("pipeline", "install", evil["usecase"]).returncode == 0
+    ran = repository.here("pipeline", "run", "pr", evil["usecase"], "--until", "validate")
+    assert (ran.returncode, "CI systems and shells may take" in ran.stderr) == (2, True), ran.stderr
+
+
+def test_two_use_cases_of_one_name_fail_alone(repository: Repository):
+    repository.write("cases/again/experiment.yaml", "name: shop\n")
+    repository.commit()
+    assert touched(repository) == ["cases/again"]
+    done = repository.here("pipeline", "plan", "pr", "--json")
+    listed = json.loads(done.stdout)["include"]
+    assert [each["usecase"] for each in listed] == ["cases/again", "cases/shop", "cases/triage"]
+    assert [each["name"] for each in listed] == ["cases_again", "cases_shop", "triage"]
+    assert "Two use cases are called 'shop': cases/shop and cases/again" in done.stderr
+    alone = repository.here("pipeline", "run", "pr", "cases/shop", "--until", "validate")
+    assert (alone.returncode, "Two use cases are called 'shop'" in alone.stderr) == (2, True)
+    ran = repository.here("pipeline", "run", "pr", "--until", "validate", "--json")
+    states = {each["usecase"]: each["state"] for each in json.loads(ran.stdout)["usecases"]}
+    assert states == {"cases/again": "refused", "cases/shop": "refused", "cases/triage": "unfinished"}
+    assert ran.returncode == 2
 
 
 def test_a_shallow_clone_says_what_to_do(repository: Repository, tmp_path: Path):
@@ -211,13 +233,6 @@ def test_a_shallow_clone_says_what_to_do(repository: Repository, tmp_path: Path)
     done = repository.here("pipeline", "plan", "pr", "--changed-since", "x", cwd=outside)
     assert "no git repository" in done.stderr
     assert repository.here("pipeline", "plan", "pr", "--json", cwd=outside).stdout == '{"include": []}\n'
-
-
-def test_two_use_cases_of_one_name_are_told(repository: Repository):
-    repository.use_case("shop", folder="cases/other")
-    done = repository.here("pipeline", "plan", "dev")
-    assert done.returncode == 2
-    assert "called 'shop'" in done.stderr
 
 
 def test_what_people_see(repository: Repository):

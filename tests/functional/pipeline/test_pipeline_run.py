@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -246,3 +247,19 @@ def test_wrong_input_is_told(repository: Repository, words: tuple[str, ...], tex
     assert done.returncode == 2, done.stderr
     assert text in done.stderr
     assert done.stdout == ""
+
+
+def test_a_second_job_of_a_pull_request_waits_for_the_first(repository: Repository, tmp_path: Path):
+    """Two changes of one use case in one home: neither is turned away."""
+    words = ("pipeline", "run", "pr", CASE, "--until", "validate")
+    file = tmp_path / "stderr"
+    log = PipelineLog(repository.home)
+    with ExitStack() as stack, file.open("w") as stderr:
+        with log.alone("shop", "pr"), log.alone("shop", "dev"):
+            refused = repository.here("pipeline", "run", "dev", CASE)
+            assert (refused.returncode, "then give the command again" in refused.stderr) == (2, True), refused.stderr
+            started = start_flowyard(*words, cwd=repository.root, env=repository.variables({}), stderr=stderr)
+            process = stack.enter_context(ending(started))
+            waiting = "Waiting for another process that runs the pipeline pr of shop"
+            wait_until(lambda: waiting in file.read_text("utf-8"), "that it waits", process)
+        assert process.wait(timeout=PATIENCE_S) == 0, file.read_text("utf-8")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from functional_helper import ASK_FLOW, ASK_TEMPLATE, EXAMPLE, RULES, flowyard, flowyard_here
+from functional_helper import ASK_FLOW, ASK_TEMPLATE, EXAMPLE, RULES, clean_environment, flowyard, flowyard_here
 from template_repository import write_repository
 
 from flowyard._util.yamlfile import read_yaml
@@ -265,3 +269,64 @@ def test_an_entry_that_the_reader_would_refuse_is_left_out_and_said(tmp_path: Pa
     view = adopted(root, cwd=tmp_path)
     assert not (root / "letters" / "deployment.yaml").exists()
     assert any("'dev' is not in deployment.yaml" in each["message"] for each in view["left"])
+
+
+KILLED = """\
+import os
+import shutil
+import signal
+import sys
+
+from flowyard.cli.main import main
+
+source, number, seen = sys.argv[1], 0, 0
+
+
+def at_each(event, _):
+    global seen
+    if event == "os.rename":
+        seen += 1
+        if seen == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+while True:
+    number += 1
+    place = shutil.copytree(source, f"{source}-{number}")
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(at_each)
+        os.chdir(place)
+        main(["adopt", *sys.argv[2:]])
+    if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+        break
+print(number)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals")
+@pytest.mark.parametrize("what", ["repository", "flow"])
+def test_killed_at_any_write_a_second_run_completes_it(what: str, flow: Path, tmp_path: Path):
+    source = tmp_path / "mail"
+    if what == "repository":
+        write_repository(source)
+    else:
+        source.mkdir()
+    words = ["."] if what == "repository" else [str(flow), "--name", "asked"]
+    command = [sys.executable, "-c", KILLED, str(source), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment({}), check=True)
+    count = int(done.stdout.rpartition("\n")[0].rpartition("\n")[2])
+    assert count > 1
+    expected = files_below(tmp_path / f"mail-{count}")
+    for number in range(1, count):
+        place = tmp_path / f"mail-{number}"
+        again = flowyard_here("adopt", *words, cwd=place)
+        assert again.returncode == 0, again.stderr
+        assert "Wrote" in again.stdout
+        assert ("was stopped left behind" in again.stderr) == any(place.glob(".asked.*"))
+        whole = {name: text for name, text in files_below(place).items() if not TEMPORARY.search(name)}
+        assert whole == expected, number
+
+
+TEMPORARY = re.compile(r"(^|/)\.[^/]+\.(begun-)?[a-z0-9_]{8}(/|$)")
+"""What a write that was killed leaves beside the file; it is never read."""

@@ -162,6 +162,32 @@ def test_links_are_neither_followed_nor_written_through(repository: Path, tmp_pa
     assert outside.read_text() == "name: outside\nowner: somebody\n"
 
 
+def test_a_place_that_cannot_be_written_is_told_before_anything_is(repository: Path) -> None:
+    before = (repository / "letters" / "experiment.yaml").read_bytes()
+    (repository / "MIGRATION.md").mkdir()
+    done = run(repository, "--write")
+    assert (done.returncode, "is a folder where a file is written" in done.stderr) == (2, True), done.stderr
+    (repository / "MIGRATION.md").rmdir()
+    (repository / "MIGRATION.md").symlink_to("elsewhere.md")
+    assert run(repository, "--write").returncode == 2
+    assert (repository / "letters" / "experiment.yaml").read_bytes() == before
+    done = flowyard_here("schema", "write", "made", cwd=repository)
+    assert done.returncode == 0
+    (repository / "other" / "overlay.json").mkdir(parents=True)
+    done = flowyard_here("schema", "write", "other", cwd=repository)
+    assert "overlay.json is a folder where a file is needed" in done.stderr
+    assert [each.name for each in (repository / "other").iterdir()] == ["overlay.json"]
+
+
+def test_names_are_no_commands_to_ci_systems(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "##vso[task.complete]x"
+    folder.mkdir(parents=True)
+    (folder / "experiment.yaml").write_text("name: x\nowner: '##vso[task.complete]y'\n")
+    for words in (("migrate", "a", "--write"), ("adopt", "a"), ("migrate", "a")):
+        done = flowyard_here(*words, cwd=tmp_path)
+        assert (done.returncode, "##vso[" in done.stdout + done.stderr) == (0, False), done.stdout
+
+
 def test_a_folder_without_an_experiment_is_refused(tmp_path: Path) -> None:
     assert "No folder below" in run_rejected(tmp_path)
     assert "There is no folder" in run_rejected(tmp_path / "missing")

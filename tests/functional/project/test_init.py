@@ -125,3 +125,11 @@ def test_schemas_are_listed_shown_and_written(tmp_path: Path):
     assert json.loads((tmp_path / "schemas" / "deployment.json").read_text()) == shown
     assert len(list((tmp_path / "schemas").iterdir())) == len(listed)
     assert flowyard_here("schema", "show", "deploiment", cwd=tmp_path).returncode == ExitCode.WRONG_INPUT
+
+
+def test_inside_a_repository_no_other_one_is_suggested(tmp_path: Path):
+    alone = flowyard_here("init", "alone", cwd=tmp_path)
+    assert "git -C alone init" in alone.stdout
+    git(tmp_path, "init")
+    inside = flowyard_here("init", "inside", cwd=tmp_path)
+    assert (inside.returncode, " init -b" in inside.stdout) == (0, False), inside.stdout

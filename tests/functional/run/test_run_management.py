@@ -90,6 +90,9 @@ def test_runs_are_found_by_what_they_are(three: Project):
     assert "fit" in three.run("run", "list", "--name", "nothing").stdout
     assert "--include-archived" in three.run("run", "list", "--flow", "echo").stdout
     assert "is no time" in three.run("run", "list", "--since", "soon", code=2).stderr
+    long = "a_run_whose_name_is_as_long_as_those_that_experiments_give_to_theirs_20261122"
+    three.run("run", "create", "--flow", "echo", "--data", "one.jsonl", "--name", long)
+    assert long in three.run("run", "list", env={"COLUMNS": "80"}).stdout, "on one line, to be copied"
 
 
 def test_the_last_lines_are_shown_and_followed(project: Project):

@@ -193,6 +193,28 @@ def test_a_secret_in_a_file_is_refused_and_not_shown(flow: Path, file: str, text
     kept(flow)
 
 
+@pytest.mark.parametrize(
+    ("file", "line"), [(".ssh/config", 1), ("certs/Server.KEY", 1), (".netrc", 1), ("client.pem", 3)]
+)
+def test_a_private_key_is_refused_unless_it_is_kept_by_name(flow: Path, file: str, line: int):
+    before, _ = kept(flow)
+    write(flow, {".gitignore": "x\n", "ca.pem": "-----BEGIN CERTIFICATE-----\n"})
+    write(flow, {file: "k\n\n-----BEGIN RSA PRIVATE KEY-----\n" if line > 1 else "k\n"})
+    write(flow, {"made.py": "KEY = (\n-----BEGIN PRIVATE KEY-----\n)\n"})
+    with pytest.raises(UserError, match="for many to read") as caught:
+        kept(flow)
+    assert caught.value.where == f"{flow / file}:{line}"
+    assert "takes the place of .gitignore" in str(caught.value.hint)
+    write(flow, {".flowyardignore": f"ca.pem\n!/{file}\n"})
+    assert file in kept(flow)[1]
+    write(flow, {".flowyardignore": f"/{file}\n"})
+    assert {"made.py", "ca.pem"} <= set(kept(flow)[1])
+    assert file not in kept(flow)[1]
+    for name in (".flowyardignore", ".gitignore", "made.py", "ca.pem", file):
+        (flow / name).unlink()
+    assert kept(flow)[0] == before
+
+
 def test_a_secret_as_a_parameter_is_refused(flow: Path):
     with pytest.raises(UserError, match="looks like a secret"):
         kept(flow, parameters={"environment_variables.API_KEY": "s3cret-s3cret"})

@@ -62,3 +62,16 @@ def test_lines_of_one_moment_stand_side_by_side_above_its_time():
     assert dots[1] - dots[0] > 9, "wider than a dot"
     assert abs(sum(dots) / 2 - float(time.attrib["x"])) < 1
     assert time.attrib["text-anchor"] == "middle"
+
+
+def test_lines_at_the_same_places_are_all_seen():
+    values = [[(0.5, None), (0.7, None)], [(0.5, None), (0.7, None)], [(0.1, None), (0.2, None)]]
+    chart = time_chart("t", "n", [line(each, stays=False) for each in values])
+    assert chart is not None
+    drawn = [each for each in ElementTree.fromstring(chart.svg).iter() if each.tag == "polyline"]
+    assert [each.get("stroke-dasharray") for each in drawn] == [None, "8 8", None]
+    level = [line([(0.5, None)] * count, stays=count == 2) for count in (2, 3, 4)]
+    chart = time_chart("t", "n", level)
+    assert chart is not None
+    drawn = [each for each in ElementTree.fromstring(chart.svg).iter() if each.tag == "polyline"]
+    assert [each.get("stroke-dashoffset") for each in drawn] == [None, "-8", "-16"]

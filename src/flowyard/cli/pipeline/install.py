@@ -29,7 +29,7 @@ def install(paths: Sequence[str], prints: bool) -> None:
 
     Read are each requirements.txt of a use case, and what its flows name instead; prompt flow's packages are left out.
     """
-    use_cases = named_use_cases(paths)
+    use_cases = [each for each in named_use_cases(paths) if each.problem is None]  # its own run says what it is
     needed = [PYTEST] if any(has_tests(each.path) for each in use_cases) else []
     for root in dict.fromkeys(each.root for each in use_cases):
         found = required_packages(root, [each.folder for each in use_cases if each.root == root])

@@ -17,11 +17,25 @@ from flowyard.pipelines.generate import SETTINGS_FILE, read_ci_settings
 from flowyard.pipelines.model import Pipeline
 from flowyard.pipelines.stages import PIPELINES
 from flowyard.pipelines.use_cases.changes import read_changes
-from flowyard.pipelines.use_cases.find import EXPERIMENT_FILE, find_use_cases, repository_root, require_plain
+from flowyard.pipelines.use_cases.find import (
+    EXPERIMENT_FILE,
+    find_use_cases,
+    folder_for_ci,
+    is_plain,
+    repository_root,
+)
 from flowyard.pipelines.use_cases.footprint import footprint
 from flowyard.pipelines.use_cases.touched import Touched, touched_use_cases
 
-__all__ = ["UseCase", "chosen_use_cases", "may_have_environment", "named_use_cases", "pipeline_argument", "touched_by"]
+__all__ = [
+    "UseCase",
+    "chosen_use_cases",
+    "may_have_environment",
+    "named_use_cases",
+    "pipeline_argument",
+    "refused_by_ci",
+    "touched_by",
+]
 
 _LONGEST = 80
 
@@ -30,13 +44,15 @@ _LONGEST = 80
 class UseCase:
     """A use case: its name, its folder relative to ``root``, and ``path``, as commands get it.
 
-    ``is_named`` is false where ``experiment.yaml`` cannot be read, and so says no name.
+    ``is_named`` is false where ``experiment.yaml`` cannot be read, and so says no name. ``problem`` is why it cannot be
+    run at all, as long as it is like this: it fails alone, under a name that no other has.
     """
 
     name: str
     folder: str
     root: Path
     is_named: bool = True
+    problem: UserError | None = None
 
     @property
     def path(self) -> Path:
@@ -72,9 +88,22 @@ def chosen_use_cases(pipeline: Pipeline, paths: Sequence[str], since: str | None
 
 
 def named_use_cases(paths: Sequence[str]) -> Sequence[UseCase]:
-    """The use cases at these paths, each once. Raises NotFound, UserError."""
+    """The use cases at these paths, each once; as CI systems got them, too. Raises NotFound, UserError."""
     root = repository_root(Path.cwd())
-    return _distinct([_named(Path(path), root) for path in paths])
+    named = {each.path: each for each in (_named(Path(path), root) for path in paths)}
+    others = [each for each in _others(root) if each.path not in named]
+    return [each for each in _told_apart([*named.values(), *others]) if each.path in named]
+
+
+def refused_by_ci(use_case: UseCase) -> UseCase:
+    """The use case; with a problem where its folder cannot go through CI systems and shells as it is."""
+    if is_plain(use_case.folder):
+        return use_case
+    problem = UserError(
+        f"CI systems and shells may take the name of this folder for something else: {use_case.folder!a}.",
+        hint="Rename it: letters, digits, dots, dashes and underscores, no dash first.",
+    )
+    return replace(use_case, problem=problem)
 
 
 def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[UseCase, str | None]]:
@@ -90,8 +119,8 @@ def touched_by(pipeline: Pipeline, root: Path, since: str) -> Sequence[tuple[Use
         footprints = {each: footprint(root, each) for each in known}
         touched = touched_use_cases(footprints, changes.paths, changes.deleted)
     because = {each.use_case: each.because for each in touched}
-    require_plain(because)
-    return [(each, because[each.folder]) for each in _of_pipeline(pipeline, root, list(because))]
+    chosen = [each for each in _of_pipeline(pipeline, root, known) if each.folder in because]
+    return [(refused_by_ci(each), because[each.folder]) for each in chosen]
 
 
 def _all(root: Path) -> Sequence[str]:
@@ -103,10 +132,10 @@ def _all(root: Path) -> Sequence[str]:
 
 
 def _of_pipeline(pipeline: Pipeline, root: Path, folders: Sequence[str]) -> Sequence[UseCase]:
-    found = [_use_case(root, folder) for folder in folders]
+    found = _told_apart([_use_case(root, folder) for folder in folders])
     if pipeline.takes_version is not None or pipeline.trigger == "schedule":
         found = [each for each in found if may_have_environment(each, pipeline.env)]
-    return _distinct(found)
+    return found
 
 
 def may_have_environment(use_case: UseCase, env: str) -> bool:
@@ -122,31 +151,57 @@ def _use_case(root: Path, folder: str) -> UseCase:
     try:
         return UseCase(use_case_name(root / folder), folder, root)
     except UserError:
-        own = re.sub(r"[^A-Za-z0-9._-]+", "_", (root / folder).name).strip("._-")[:_LONGEST] or "unnamed"
-        return UseCase(own, folder, root, is_named=False)
+        return UseCase(_plain_name((root / folder).name), folder, root, is_named=False)
+
+
+def _plain_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-")[:_LONGEST] or "unnamed"
 
 
 def _named(path: Path, root: Path) -> UseCase:
     folder = path.parent if path.name == EXPERIMENT_FILE else path
     if not (folder / EXPERIMENT_FILE).is_file():
+        for each in _all(root):
+            if not is_plain(each) and folder_for_ci(each) == path.as_posix():
+                return refused_by_ci(_use_case(root, each))
         raise NotFound(f"There is no use case {path}.", hint="Name a folder with experiment.yaml.")
     folder = folder.resolve()
     top = root if folder.is_relative_to(root) else folder
     return _use_case(top, folder.relative_to(top).as_posix())
 
 
-def _distinct(found: Sequence[UseCase]) -> Sequence[UseCase]:
-    """Raises UserError when two have one name: they would be registered as one."""
-    known: dict[str, UseCase] = {}
-    for each in sorted(found, key=lambda each: not each.is_named):
-        name = each.name
-        while not each.is_named and name in known:  # it is none of theirs
+def _others(root: Path) -> Sequence[UseCase]:
+    """What else is in the repository; outside of one, a folder may hold anything, and is not looked through."""
+    if not (root / ".git").exists():
+        return ()
+    try:
+        return [_use_case(root, each) for each in _all(root)]
+    except UserError:  # of pipelines.yaml, which does not have to be read for a use case that was named
+        return ()
+
+
+def _told_apart(found: Sequence[UseCase]) -> Sequence[UseCase]:
+    """Each under a name of its own. Those of one name have a problem: they would be registered as one."""
+    same: dict[str, list[UseCase]] = {}
+    for each in sorted(found, key=lambda each: each.folder):
+        same.setdefault(each.name if each.is_named else "", []).append(each)
+    nameless = same.pop("", [])
+    apart = {users[0].path: users[0] for users in same.values() if len(users) == 1}
+    twice = [_with_others(each, users) for users in same.values() if len(users) > 1 for each in users]
+    taken = set(same)
+    for each in [*nameless, *twice]:
+        name = each.name if each.problem is None else _plain_name(each.folder)
+        while name in taken:
             name += "_"
-        other = known.setdefault(name, replace(each, name=name))
-        if other.folder != each.folder:
-            raise UserError(
-                f"Two use cases are called {each.name!r}: {other.folder} and {each.folder}.",
-                hint="Change 'name' in one experiment.yaml.",
-            )
-    order = {each.folder: place for place, each in reversed(list(enumerate(found)))}
-    return sorted(known.values(), key=lambda each: order[each.folder])
+        taken.add(name)
+        apart[each.path] = replace(each, name=name)
+    return [apart[each.path] for each in found]
+
+
+def _with_others(use_case: UseCase, users: Sequence[UseCase]) -> UseCase:
+    others = ", ".join(ascii(each.folder)[1:-1] for each in users if each.folder != use_case.folder)
+    problem = UserError(
+        f"Two use cases are called {use_case.name!r}: {ascii(use_case.folder)[1:-1]} and {others}.",
+        hint="Change 'name' in one experiment.yaml, or name a folder that is none in leave_out of pipelines.yaml.",
+    )
+    return replace(use_case, problem=problem)

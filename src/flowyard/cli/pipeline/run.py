@@ -108,6 +108,8 @@ def run(
     _write(reports, wanted.output, junit, markdown)  # before any work, so that a wrong place is told at once
     for use_case in use_cases:
         try:
+            if use_case.problem is not None:
+                raise use_case.problem
             report = _go_through(wanted, use_case, open_app(settings, use_case.path))
             code = exit_code(report.record, until)
             views.append({**record_view(report), "usecase": use_case.folder, "exit_code": code})
@@ -150,7 +152,8 @@ def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
     log = PipelineLog(app.settings.home)
     pipeline = wanted.pipeline
     print_warnings(f"The run {each} is left out: its file is damaged." for each in log.damaged(use_case.name))
-    with log.alone(use_case.name, pipeline.name):
+    asks = any(each.asks for each in pipeline.stages)  # then the other may wait for people, for an hour
+    with log.alone(use_case.name, pipeline.name, None if asks else partial(_say_wait, use_case.name, pipeline.name)):
         parts = _parts(wanted, use_case, app)
         record = begun(parts, log, new=wanted.new, start=wanted.start, until=wanted.until)
         _say_begin(record, parts)
@@ -170,6 +173,10 @@ def _go_through(wanted: _Wanted, use_case: UseCase, app: App) -> StageReport:
     report = stage_report(app.settings.home, pipeline, record)
     write_reports(report, parts.reports(record))
     return report
+
+
+def _say_wait(name: str, pipeline: str) -> None:
+    click.echo(f"Waiting for another process that runs the pipeline {pipeline} of {name} …", err=True)
 
 
 def _print_end(step: StepRecord) -> None:

@@ -75,10 +75,10 @@ def _print_runs(runs: Sequence[RunRecord]) -> None:
         "status": [f"{run.status}, archived" if run.archived else run.status for run in runs],
         "lines": [f"{run.lines.completed}/{run.lines.total}" for run in runs],
         "failed": [run.lines.failed for run in runs],
-        "created (UTC)": [run.created_at[:19] for run in runs],
+        "created (UTC)": [run.created_at[:19].replace("T", " ") for run in runs],
     }
     shown = {name: cells for name, cells in columns.items() if any(cell != "" for cell in cells)}
-    print_table(list(shown), zip(*shown.values(), strict=True))
+    print_table(list(shown), zip(*shown.values(), strict=True), whole=["name"])
 
 
 @click.command()

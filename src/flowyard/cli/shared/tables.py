@@ -20,6 +20,10 @@ from flowyard.records import LineResult
 __all__ = ["print_line", "print_table", "print_tree", "printable", "shortened"]
 
 
+_BETWEEN = 3
+"""Cells between two columns."""
+
+
 class _Branch(Protocol):
     @property
     def text(self) -> str: ...
@@ -31,14 +35,24 @@ class _Branch(Protocol):
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, whole: Collection[str] = ()
 ) -> None:
-    """A table on stdout; long cells are folded but in the columns ``whole``, markup in data is text."""
+    """A table on stdout; long cells are folded but in the columns ``whole``, markup in data is text.
+
+    Where those alone need more than the terminal has, the table is wider: what is cut off cannot be copied.
+    """
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
-    for column in columns:
+    texts = [[cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row] for row in rows]
+    least = _BETWEEN * (len(columns) - 1)
+    for place, column in enumerate(columns):
         longest = max(map(cells.cell_len, column.split()), default=0)
+        if column in whole:
+            longest = max([cells.cell_len(column), *(row[place].cell_len for row in texts)])
+        least += longest
         table.add_column(column, overflow="fold", no_wrap=column in whole, min_width=longest)
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
-    Console().print(table)
+    for row in texts:
+        table.add_row(*row)
+    console = Console()
+    console.width = max(console.width, least if whole else 0)
+    console.print(table)
 
 
 def print_line(line: LineResult) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from flowyard._util.git import ask_git
-from flowyard.errors import UserError
 from flowyard.registry.ignore import is_never_kept
 
-__all__ = ["EXPERIMENT_FILE", "find_use_cases", "repository_root", "require_plain"]
+__all__ = ["EXPERIMENT_FILE", "find_use_cases", "folder_for_ci", "is_plain", "repository_root"]
 
 EXPERIMENT_FILE = "experiment.yaml"
+_LONGEST = 60
 _PLAIN = re.compile(r"(?!-)[A-Za-z0-9._-]+(?:/(?!-)[A-Za-z0-9._-]+)*")
 
 
@@ -42,14 +43,15 @@ def find_use_cases(root: Path, below: str = ".", leave_out: Iterable[str] = ()) 
     return sorted(found)
 
 
-def require_plain(use_cases: Iterable[str]) -> Sequence[str]:
-    """The folders, if all can go through CI systems and shells as they are. Raises UserError with those that cannot."""
-    listed = list(use_cases)
-    wrong = [each for each in listed if not _PLAIN.fullmatch(each)]
-    if wrong:
-        shown = ", ".join(ascii(each) for each in wrong)
-        raise UserError(
-            f"These folders of use cases have names that CI systems and shells may take for something else: {shown}.",
-            hint="Use letters, digits, dots, dashes and underscores, no dash first.",
-        )
-    return listed
+def is_plain(use_case: str) -> bool:
+    """Whether the folder can go through CI systems and shells as it is."""
+    return _PLAIN.fullmatch(use_case) is not None
+
+
+def folder_for_ci(use_case: str) -> str:
+    """The folder as CI systems get it: itself; of one that is not plain a name that stands for it, and is no folder."""
+    if is_plain(use_case):
+        return use_case
+    digest = hashlib.sha256(use_case.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    shown = re.sub(r"[^A-Za-z0-9]+", "_", use_case).strip("_")[:_LONGEST]
+    return f"refused-{digest}-{shown or 'unnamed'}"

@@ -22,5 +22,7 @@ def azure_devops_matrix(use_cases: Sequence[tuple[str, str]]) -> Mapping[str, An
     found: dict[str, Any] = {}
     for number, (folder, name) in enumerate(use_cases, start=1):
         job = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        found[job if job not in found else f"{job}_{number}"] = {"usecase": folder, "name": name}
+        while job in found:
+            job = f"{job}_{number}"
+        found[job] = {"usecase": folder, "name": name}
     return found
