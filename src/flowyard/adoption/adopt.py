@@ -39,7 +39,7 @@ def adopt(adoption: Adoption) -> list[Path]:
         (name,) = adoption.use_cases
         inside = {PurePosixPath(*place.parts[1:]): content for place, content in adoption.files.items()}
         return new_folder(adoption.root / name, inside)
-    written = place_files(adoption.root, adoption.files)
+    written = place_files(adoption.root, adoption.files, hint="Move them away first.")
     if adoption.migration is not None:
         done = write_migration(adoption.migration, with_page=adoption.migration.is_of_template)
         written += [each.file for each in done]

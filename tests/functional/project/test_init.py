@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
-from functional_helper import flowyard, flowyard_here
+from functional_helper import flowyard, flowyard_here, locked_program
 from git_helper import git
 from places import ROOT
 
@@ -26,6 +27,7 @@ def repository(tmp_path: Path) -> Path:
     """A new repository, with all of it in git."""
     done = flowyard_here("init", "flows", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Next: cd flows && flowyard new NAME --template classification\n")
     git(tmp_path / "flows", "init")
     git(tmp_path / "flows", "add", "-A")
     git(tmp_path / "flows", "commit", "-m", "begin")
@@ -53,6 +55,12 @@ def test_it_has_what_people_and_editors_need(repository: Path):
     assert not any(name.startswith((".github", ".azure-pipelines", "Jenkinsfile")) for name in files)
 
 
+def test_a_linter_finds_nothing_in_its_dockerfile(repository: Path):
+    words = [locked_program("hadolint"), "--no-color", ".devcontainer/Dockerfile"]
+    done = subprocess.run(words, cwd=repository, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_its_requirements_are_pinned_to_what_was_tested(repository: Path):
     pins = dict(re.findall(r"^([a-z]+)==(\S+)$", (repository / "requirements.txt").read_text(), re.MULTILINE))
     locked = re.search(r"^pytest==(\S+)", (ROOT / "requirements" / "dev.lock").read_text(), re.MULTILINE)
@@ -74,6 +82,8 @@ def test_done_twice_nothing_is_written(repository: Path):
     before = files_below(repository)
     done = flowyard_here("init", ".", "--json", cwd=repository)
     assert json.loads(done.stdout) == {"folder": ".", "written": [], "kept": []}
+    said = flowyard_here("init", ".", cwd=repository).stdout.splitlines()
+    assert said == ["Everything is there already.", "Next: flowyard new NAME --template classification"]
     assert files_below(repository) == before
 
 

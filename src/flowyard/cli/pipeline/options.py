@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config.read import has_environment
@@ -126,7 +127,8 @@ def _use_case(root: Path, folder: str) -> UseCase:
 def _named(path: Path, root: Path) -> UseCase:
     folder = path.parent if path.name == EXPERIMENT_FILE else path
     if not (folder / EXPERIMENT_FILE).is_file():
-        raise NotFound(f"There is no use case {path}.", hint="Name a folder with experiment.yaml.")
+        hint = "Name a folder with experiment.yaml." if folder.is_dir() else missing_file_hint(folder)
+        raise NotFound(f"There is no use case {path}.", hint=hint)
     folder = folder.resolve()
     top = root if folder.is_relative_to(root) else folder
     return _use_case(top, folder.relative_to(top).as_posix())
