@@ -93,7 +93,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(shop: TrafficShop):
     assert shop.fake.objects.get("HTTPRoute", "shop-dev") == before
     local = shop.command("deploy", "traffic", ".", "--env", "dev", "--set", "1=100", code=2)
     assert "flowyard gateway" in local
-    assert shop.command("deploy", "traffic", ".", "--env", "dev")["traffic"] == {}
+    assert "Nothing is deployed at shop-dev" in shop.command("deploy", "traffic", ".", "--env", "dev", code=2)
     assert not list(shop.home.glob("rollouts/*/*/traffic.json"))
 
 

@@ -30,7 +30,8 @@ class _Stopped(Exception):
 @dataclass
 class JenkinsRunner:
     """``answer`` is asked by ``input``: it says who said yes, or nothing after a no and when nobody answered in time.
-    ``credentials`` are those of Jenkins; ``known`` are variables that it sets, or a machine has.
+    ``credentials`` are those of Jenkins; ``known`` are variables that it sets, or a machine has. ``left`` are files
+    that builds before left on the machines, with their text.
     """
 
     repository: Path
@@ -38,6 +39,8 @@ class JenkinsRunner:
     answer: Callable[[], str] = str
     credentials: Mapping[str, str] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    jobs: set[str] = field(default_factory=set)
     stages: dict[str, str] = field(default_factory=dict)
     sources: dict[str, Path] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -47,32 +50,38 @@ class JenkinsRunner:
     def run(self, name: str, commit: str, **parameters: str) -> str:
         """Build a Jenkinsfile as it is at a commit: SUCCESS, FAILURE or ABORTED; ``stages`` has the stages' results."""
         self.commit, self.stages, self.sources, self.published, self.log = commit, {}, {}, [], []
-        self.variables = {"SINCE": "", "BUILD_URL": "https://ci.example.com/job/1/", **self.known, **parameters}
         top, self.scripts = read_blocks(git(self.repository, "show", f"{commit}:.jenkins/Jenkinsfile.{name}"))
         (pipeline,) = top.items
         assert isinstance(pipeline, Block)
-        self.pipeline = pipeline
-        return self._build(0)
+        declared = self._declared(pipeline) if name in self.jobs else {}
+        self.jobs.add(name)
+        self.variables = {**declared, "BUILD_URL": "https://ci.example.com/job/1/", **self.known, **parameters}
+        return self._build(pipeline)
 
-    def again(self, first: str) -> str:
-        """Go on with a stage of the last build, as *Restart from Stage* does: what was stashed is still there."""
-        self.stages.pop(first, None)
-        self.variables.pop("FLOWYARD_BY", None)
-        heads = [each.head for each in self._stages_of(self.pipeline)]
-        return self._build(heads.index(f"stage('{first}')"))
+    @staticmethod
+    def _declared(pipeline: Block) -> dict[str, str]:
+        """Parameters by their defaults. A job's first build has none: it is what tells Jenkins of them."""
+        lines = pipeline.lines("parameters")
+        found = [re.match(r"string\(name: '(\w+)', defaultValue: '(\w*)'", line) for line in lines]
+        return {each[1]: each[2] for each in found if each}
 
     @property
     def text(self) -> str:
         """All that steps wrote."""
         return "".join(self.log)
 
-    def _build(self, first: int) -> str:
+    def _build(self, pipeline: Block) -> str:
         self.builds, self.result = self.builds + 1, "SUCCESS"
-        assert "agent none" in self.pipeline.items
-        for stage in self._stages_of(self.pipeline)[first:]:
+        shutil.rmtree(self._stash, ignore_errors=True)
+        assert "agent none" in pipeline.items
+        for stage in self._stages_of(pipeline):
             self._stage(stage, None)
-        self._post(self.pipeline, None)
+        self._post(pipeline, None)
         return self.result
+
+    @property
+    def _stash(self) -> Path:
+        return self.folder / "stash"
 
     @staticmethod
     def _stages_of(block: Block) -> list[Block]:
@@ -136,8 +145,14 @@ class JenkinsRunner:
             return None
         self.variables |= self._bound(stage.lines("environment"))
         machine = self._machine(name)
-        machine.take_files(self.repository, self.commit)
+        self._take_files(machine)
         return machine
+
+    def _take_files(self, machine: CiMachine) -> None:
+        machine.take_files(self.repository, self.commit)
+        for path, text in self.left.items():
+            (machine.sources / path).parent.mkdir(parents=True, exist_ok=True)
+            (machine.sources / path).write_text(text)
 
     def _machine(self, name: str) -> CiMachine:
         machine = CiMachine(self.folder / f"build{self.builds}" / plain_name(name), {}, self.log.append)
@@ -192,7 +207,8 @@ class JenkinsRunner:
         elif block.head.startswith("withCredentials("):
             bound = dict(re.findall(r"string\(credentialsId: '(\w+)', variable: '(\w+)'\)", block.head))
             before = dict(self.variables)
-            self.variables |= {name: self.credentials[id_] for id_, name in bound.items()}
+            is_withheld = "env.CHANGE_FORK ? [] : " in block.head and self.variables.get("CHANGE_FORK")
+            self.variables |= {} if is_withheld else {name: self.credentials[id_] for id_, name in bound.items()}
             self._do(block.items, machine)
             self.variables = before
         else:
@@ -200,7 +216,7 @@ class JenkinsRunner:
             self._do(block.items, machine)
 
     def _step(self, step: str, machine: CiMachine) -> None:
-        stash = self.folder / "stash"
+        stash = self._stash
         if script := _SCRIPT.fullmatch(step):
             done = machine.run(self.scripts[int(script[2])], self._environment(machine), apart=bool(script[1]))
             if done.exit_code:
@@ -208,11 +224,10 @@ class JenkinsRunner:
             if script[1]:
                 self.variables[script[1]] = done.text.strip()
         elif step == "checkout scm":
-            machine.take_files(self.repository, self.commit)
+            self._take_files(machine)
         elif found := re.fullmatch(
             r"stash name: 'home', includes: '([\w.]+)/\*\*', useDefaultExcludes: false(.*)", step
         ):
-            shutil.rmtree(stash, ignore_errors=True)
             kept = machine.sources / found[1]
             if kept.is_dir():
                 shutil.copytree(kept, stash / found[1])

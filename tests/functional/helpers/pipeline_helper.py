@@ -11,6 +11,7 @@ from typing import Any
 from deploy_helper import GOLDEN
 from functional_helper import Completed, flowyard, flowyard_here, one_node_flow
 from git_helper import git
+from monitor_helper import exchange
 
 from flowyard.deploy.targets import open_target
 
@@ -136,6 +137,21 @@ def production_records(repository: Repository, records: Sequence[Any]) -> str:
 def collect(repository: Repository) -> None:
     """Take the records into the home folder."""
     assert repository.here("monitor", "collect", repository.root.parent / "records").returncode == 0
+
+
+def evaluated_by_the_clock(repository: Repository, system: str) -> None:
+    """Production's records in the home folder of the machines; on ``main`` their gate is reached, and not on
+    ``development``.
+    """
+    folder = production_records(repository, [exchange(number, flow="shop", inputs={"x": "tea"}) for number in range(6)])
+    collect(repository)
+    repository.write("pipelines.yaml", f"home: {repository.home}\n")
+    assert repository.here("pipeline", "generate", system).returncode == 0
+    repository.commit()
+    repository.git("branch", "main")
+    experiment = repository.root / folder / "experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("words >= 2", "words >= 20"))
+    repository.commit()
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:

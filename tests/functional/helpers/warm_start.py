@@ -3,7 +3,8 @@
 Importing takes a command most of a second of work, which a test of what the command does has no use for. The process
 that has imported everything is started with the first command; it does nothing but fork, and ends with the tests. What
 a command does to its process stays in it, as in any other. Only what an interpreter takes from its environment when it
-starts, such as the seed of hashes, is the first process's: with other such variables a command is started as usual.
+starts, such as the seed of hashes, or a library when it is imported, such as the authorities of TLS, is the first
+process's: with other such variables a command is started as usual.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import BinaryIO
 
 __all__ = ["warm_run"]
 
-_OF_STARTING = ("PYTHON", "LANG", "LC_", "TZ", "LD_", "MALLOC_")
+_OF_STARTING = ("PYTHON", "LANG", "LC_", "TZ", "LD_", "MALLOC_", "SSL_", "REQUESTS_", "AZURE_")
 _LARGEST = 100_000
 """Bytes of a request; what is longer is not asked for."""
 _lock = threading.Lock()

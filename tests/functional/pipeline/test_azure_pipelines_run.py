@@ -13,7 +13,7 @@ import pytest
 from azure_pipeline_runner import AzurePipelineRunner
 from comment_apis import TOKEN, CommentApis, comment_apis
 from deploy_helper import ask
-from pipeline_helper import DEPLOYMENT, Repository
+from pipeline_helper import DEPLOYMENT, Repository, evaluated_by_the_clock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 TEAM = {
@@ -132,10 +132,8 @@ def test_from_a_merge_to_production(repository: Repository, azure: AzurePipeline
     late = azure.again("approval")
     assert ends(late, "evaluate") == ["Succeeded", "Succeeded", "Skipped", "Failed"], "a no in the ledger is final"
     assert "[exit code 4]" in azure.text
-    azure.answer = lambda: "reject"
-    assert ends(azure.run("prod", commit, **TEAM), "evaluate") == ["Succeeded", "Failed", "Succeeded", "Skipped"]
     asked = [each for each in requests(repository) if each["subject"]["environment"] == "prod"]
-    assert [each["state"] for each in asked] == ["rejected", "rejected"]
+    assert [each["state"] for each in asked] == ["rejected"]
     assert "production@prod" not in _version(repository)["aliases"]
 
     azure.answer = lambda: "approve"
@@ -155,6 +153,21 @@ def test_from_a_merge_to_production(repository: Repository, azure: AzurePipeline
     assert KEY not in azure.text
 
 
+def test_production_is_evaluated_by_the_clock(tmp_path: Path):
+    repository = Repository(tmp_path / "repository")
+    evaluated_by_the_clock(repository, "azure-devops")
+    azure = AzurePipelineRunner(repository.root, tmp_path / "agents")
+    missed = azure.run("post", repository.git("rev-parse", "development"), **TEAM)
+    assert missed == {
+        "monitor.plan": "Succeeded",
+        "monitor.monitor.shop": "Failed",
+        "monitor.monitor": "Failed",
+        "monitor": "Failed",
+    }
+    assert "[exit code 3]" in azure.text
+    assert "shop · post" in azure.summaries[0], "told after a no, too"
+
+
 def _deliver_to_dev(repository: Repository, azure: AzurePipelineRunner) -> None:
     repository.git("checkout", "-q", "-b", "feature/one")
     repository.write("cases/shop/notes.txt", "x\n")
@@ -166,16 +179,15 @@ def _deliver_to_dev(repository: Repository, azure: AzurePipelineRunner) -> None:
     assert "[exit code 3]" in azure.text
 
     azure.environment = {}
-    for answer in ("reject", "nothing"):
-        azure.answer = lambda said=answer: said  # type: ignore[misc]
-        done = azure.run("dev", commit, **TEAM) if answer == "reject" else azure.again("approval")
-        assert ends(done, "ci") == ["Succeeded", "Failed", "Succeeded", "Skipped"], azure.text
-        repository.home = azure.sources["refused.record.shop"] / ".flowyard"
-        (asked,) = requests(repository)
-        assert asked["state"] == "rejected"
-        (said,) = asked["answers"]
-        assert (said["by"], said["via"]) == (BOSS, "azure-devops")
-        assert said["evidence"] == {"run": "https://dev.azure.com/shop/7/_build/results?buildId=42"}
+    azure.answer = lambda: "reject"
+    done = azure.run("dev", commit, **TEAM)
+    assert ends(done, "ci") == ["Succeeded", "Failed", "Succeeded", "Skipped"], azure.text
+    repository.home = azure.sources["refused.record.shop"] / ".flowyard"
+    (asked,) = requests(repository)
+    assert asked["state"] == "rejected"
+    (said,) = asked["answers"]
+    assert (said["by"], said["via"]) == (BOSS, "azure-devops")
+    assert said["evidence"] == {"run": "https://dev.azure.com/shop/7/_build/results?buildId=42"}
 
     azure.answer = lambda: "approve"
     assert ends(azure.again("approval"), "ci") == ["Succeeded", "Succeeded", "Skipped", "Succeeded"], azure.text

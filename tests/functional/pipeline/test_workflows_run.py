@@ -12,8 +12,7 @@ import pytest
 from comment_apis import CommentApis, comment_apis
 from deploy_helper import ask
 from functional_helper import EXAMPLE
-from monitor_helper import exchange
-from pipeline_helper import Repository, collect, production_records
+from pipeline_helper import Repository, evaluated_by_the_clock
 from workflow_forge import APPROVAL_KEY, Forge
 
 from flowyard import __version__
@@ -157,17 +156,8 @@ def test_smoke_test_fails_promotion_times_out_is_refused_and_approved(
 
 def test_production_is_evaluated_by_the_clock(repository: Repository, apis: CommentApis, tmp_path: Path):
     """The clock starts the file of the default branch; what is judged is production's."""
-    folder = production_records(repository, [exchange(number, flow="shop", inputs={"x": "tea"}) for number in range(6)])
-    collect(repository)
-    repository.write("pipelines.yaml", f"home: {repository.home}\n")
+    evaluated_by_the_clock(repository, "github")
     forge = Forge(repository, apis, tmp_path / "ci")
-    forge.generate()
-    repository.commit()
-    repository.git("branch", "main")
-    experiment = repository.root / folder / "experiment.yaml"
-    experiment.write_text(experiment.read_text().replace("words >= 2", "words >= 20"))
-    repository.commit()
-
     assert set(forge.by_the_clock("post").values()) == {"success"}, forge.runner.text
     assert "## ✅ Done: shop · post" in forge.runner.summary
     repository.git("branch", "-f", "main", "development")

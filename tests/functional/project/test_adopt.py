@@ -199,7 +199,7 @@ def test_a_repository_of_the_template_stays_and_gets_what_it_lacks(tmp_path: Pat
     before = files_below(root)
     planned = adopted(root, "--dry-run", cwd=tmp_path)
     assert files_below(root) == before
-    assert planned["files"] == ["letters/deployment.yaml", "MIGRATION.md"]
+    assert planned["files"] == [".flowyard/.gitignore", "letters/deployment.yaml", "MIGRATION.md"]
     view = adopted(root, cwd=tmp_path)
     assert {**view, "written": []} == planned
     after = files_below(root)
@@ -240,7 +240,7 @@ def test_paths_are_said_from_here_and_a_broken_deployment_file_is_said(tmp_path:
     survey = flowyard_here("migrate", ".", cwd=root).stdout
     assert "letters/deployment_config.json:2: Not valid JSON" in survey
     dry = flowyard_here("adopt", ".", "--dry-run", cwd=root).stdout
-    assert "This would write 1 file and change 2 files" in dry
+    assert "This would write 2 files and change 2 files" in dry
     assert "letters/deployment_config.json:1: No deployment.yaml is made of it" in dry
     done = flowyard_here("adopt", ".", cwd=root)
     assert "Wrote MIGRATION.md" in done.stdout
@@ -250,7 +250,8 @@ def test_paths_are_said_from_here_and_a_broken_deployment_file_is_said(tmp_path:
 
 def test_a_repository_that_is_not_of_the_template_gets_no_page_about_it(repository: Path, flow: Path):
     adopted(flow, "--name", "asked", cwd=repository)
-    assert adopted(".", "--dry-run", cwd=repository)["files"] == []
+    assert adopted(".", "--dry-run", cwd=repository)["files"] == [".flowyard/.gitignore"]
+    adopted(".", cwd=repository)
     assert adopted(".", cwd=repository)["written"] == []
     assert not (repository / "MIGRATION.md").exists()
 

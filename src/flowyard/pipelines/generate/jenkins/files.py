@@ -74,22 +74,37 @@ def _keep(settings: CiSettings) -> Lines:
 
 
 def _begin(settings: CiSettings, pipeline: Pipeline, *, asks: bool) -> Lines:
-    """Nothing of a build before is gone on with, unless the home folder is the machine's own."""
-    clean = shell(f"rm -rf -- {settings.home} .flowyard/reports\n") if settings.hands_over_home else []
     below = "" if settings.use_cases == "." else f"--below {settings.use_cases} "
     plan = output_of(scripts.PLAN % {"pipeline": pipeline.name, "below": below})
     known = [f"env.FLOWYARD_USE_CASES = {plan}"]
     if asks:
         asking = output_of(scripts.ASKS % {"pipeline": pipeline.name, "below": below})
         known.append(f"env.FLOWYARD_ASKS = {asking}")
-    return [*clean, *shell(_install(settings)), *block("script", known), *_packages(settings, pipeline)]
+    allowed = _only_releases(settings) if pipeline.trigger == "pull_request" else []
+    install = shell(_install(settings))
+    return [*allowed, *_clean(settings), *install, *block("script", known), *_packages(settings, pipeline)]
+
+
+def _only_releases(settings: CiSettings) -> Lines:
+    branches = settings.branches
+    return shell(scripts.ONLY_RELEASES % {"main": branches.main, "release": branches.release})
+
+
+def _clean(settings: CiSettings) -> Lines:
+    """A machine keeps its files. Nothing of a build before is gone on with, unless the home folder is its own."""
+    home = f"{settings.home} " if settings.hands_over_home else ""
+    return shell(f"rm -rf -- {home}.flowyard/reports\n")
+
+
+def _taken(settings: CiSettings) -> Lines:
+    """What the job before kept, and nothing else."""
+    return [*_clean(settings), *(["unstash 'home'"] if settings.hands_over_home else [])]
 
 
 def _go_on(settings: CiSettings, pipeline: Pipeline) -> Lines:
-    taken = ["unstash 'home'"] if settings.hands_over_home else []
     answer = shell(_filled(scripts.ANSWER, settings, pipeline, decision="approve"))
     said = [*block("script", block("if (env.FLOWYARD_BY)", answer))]
-    return [*shell(_install(settings)), *_packages(settings, pipeline), *taken, *said]
+    return [*shell(_install(settings)), *_packages(settings, pipeline), *_taken(settings), *said]
 
 
 def _install(settings: CiSettings) -> str:
@@ -179,8 +194,7 @@ def _refused(settings: CiSettings, pipeline: Pipeline) -> Lines:
     script = 'export FLOWYARD_BY="input of Jenkins"\n'
     script += _filled(scripts.ANSWER + scripts.NOTED, settings, pipeline, decision="reject")
     record = block(f"withCredentials([{_bound(names)}])", shell(script)) if names else shell(script)
-    taken = ["unstash 'home'"] if settings.hands_over_home else []
-    on_a_machine = ["checkout scm", *shell(_install(settings)), *taken, *record]
+    on_a_machine = ["checkout scm", *shell(_install(settings)), *_taken(settings), *record]
     node = block(f"node({quoted(_label(settings))})", on_a_machine)
     return block("script", block("if (env.FLOWYARD_WAITS && !env.FLOWYARD_BY)", node))
 

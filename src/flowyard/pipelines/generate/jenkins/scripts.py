@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "PACKAGES", "PLAN", "STAGE"]
+__all__ = ["ALWAYS", "ANSWER", "ASK", "ASKS", "INSTALL", "NOTED", "ONLY_RELEASES", "PACKAGES", "PLAN", "STAGE"]
 
 _READY = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
@@ -15,6 +15,23 @@ fi
 """
 """Names of folders of use cases have no spaces: ``pipeline plan`` refuses others."""
 
+ONLY_RELEASES = """\
+if [ "${CHANGE_TARGET:-}" = %(main)s ]; then
+  if [ -n "${CHANGE_FORK:-}" ]; then
+    echo 'Only branches of this repository are merged there.' >&2
+    exit 1
+  fi
+  case "${CHANGE_BRANCH:-}" in
+    %(release)s*) ;;
+    *)
+      echo 'Only branches that begin with %(release)s are merged there.' >&2
+      exit 1
+      ;;
+  esac
+fi
+"""
+"""From which branches a change may come, Jenkins does not hold by itself."""
+
 INSTALL = """\
 python%(python)s -m venv --clear "$WORKSPACE_TMP/flowyard"
 . "$WORKSPACE_TMP/flowyard/bin/activate"
@@ -23,11 +40,13 @@ python -m pip install --disable-pip-version-check %(words)s
 
 _CHANGED = """\
 . "$WORKSPACE_TMP/flowyard/bin/activate"
+# The first build of a job, or of a branch, has no parameters.
+since="${SINCE:-}"
 changed=()
-if [ "$SINCE" = all ]; then
+if [ "$since" = all ]; then
   echo 'All use cases.' >&2
-elif [ -n "$SINCE" ]; then
-  changed=("--changed-since=$SINCE")
+elif [ -n "$since" ]; then
+  changed=("--changed-since=$since")
 elif [ -n "${CHANGE_TARGET:-}" ]; then
   if ! git rev-parse --verify --quiet "refs/remotes/origin/$CHANGE_TARGET" >/dev/null; then
     git fetch --quiet --no-tags origin "+refs/heads/$CHANGE_TARGET:refs/remotes/origin/$CHANGE_TARGET"
