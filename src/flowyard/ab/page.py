@@ -83,7 +83,7 @@ def _effect(policy: AbPolicy, evidence: Evidence) -> Chart | None:
         if primary.difference is not None
     ]
     line = Line(f"{policy.treatment} less {policy.control}", _TREATMENT, moments)
-    held = percent_text(1 - policy.alpha, 2)
+    held = percent_text(1 - policy.alpha, 2).replace(" ", "\N{NO-BREAK SPACE}")
     note = f"Of {policy.primary.label}; the band holds the true difference at all times with {held}."
     limits = [("smallest worth finding", policy.primary.smallest)] if policy.primary.smallest else []
     sign = 1 if policy.primary.direction == "higher" else -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard.adoption.model import Adoption
 from flowyard.adoption.one_flow import plan_flow
 from flowyard.adoption.template_repository import plan_repository
@@ -21,7 +22,7 @@ def plan_adoption(path: Path, root: Path, name: str | None = None) -> Adoption:
     UserError when there is neither, or when it cannot be read.
     """
     if not path.exists():
-        raise UserError(f"There is no {path}.", hint="Give a flow's folder or file, or a repository's folder.")
+        raise UserError(f"There is no {path}.", hint=missing_file_hint(path))
     if not path.is_dir() or _has_flow(path):
         return plan_flow(path, root, name)
     try:
@@ -39,7 +40,7 @@ def adopt(adoption: Adoption) -> list[Path]:
         (name,) = adoption.use_cases
         inside = {PurePosixPath(*place.parts[1:]): content for place, content in adoption.files.items()}
         return new_folder(adoption.root / name, inside)
-    written = place_files(adoption.root, adoption.files)
+    written = place_files(adoption.root, adoption.files, hint="Move them away first.")
     if adoption.migration is not None:
         done = write_migration(adoption.migration, with_page=adoption.migration.is_of_template)
         written += [each.file for each in done]

@@ -44,6 +44,8 @@ def _print(made: NewRepository) -> None:
         click.echo("Everything is there already.")
     if ".gitignore" in made.kept:
         click.echo("Its .gitignore should name: .env  .flowyard/*  !.flowyard/schemas/")
+    is_here = made.folder.resolve() == Path.cwd()
     if ask_git(made.folder, "rev-parse", "--show-toplevel") is None:
-        click.echo(f"Next: git -C {made.folder} init -b main")
-    click.echo(f"Next: cd {made.folder} && flowyard new NAME --template classification")
+        click.echo("Next: git init -b main" if is_here else f"Next: git -C {made.folder} init -b main")
+    enter = "" if is_here else f"cd {made.folder} && "
+    click.echo(f"Next: {enter}flowyard new NAME --template classification")

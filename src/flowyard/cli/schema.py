@@ -43,5 +43,8 @@ def write(folder: Path) -> None:
     """Write all schemas into DIR, each as NAME.json; those that are there are replaced."""
     files = {PurePosixPath(name): text.encode() for name, text in schema_files().items()}
     there = [name.as_posix() for name in files]
-    for file in place_files(folder, files, force=there):
+    written = place_files(folder, files, force=there)
+    for file in written:
         click.echo(f"Wrote {file}")
+    if not written:
+        click.echo("Everything is there already.")

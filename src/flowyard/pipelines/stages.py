@@ -104,7 +104,7 @@ def _delivery(start: tuple[str, ...], needs: str) -> tuple[Stage, ...]:
 def _report(name: str, pipeline: str) -> Stage:
     return Stage(
         name,
-        "Write what came out, also after a no",
+        "Write what came out",
         ("pipeline", "report", pipeline, "{usecase}", "--output", "{reports}"),
         writes=("summary.md", "report.junit.xml", "pipeline.json", "experiment.html", "experiment.junit.xml"),
         always=True,

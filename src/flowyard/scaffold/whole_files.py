@@ -44,10 +44,13 @@ def left_behind(folder: Path) -> list[Path]:
     return sorted(each for each in folder.parent.iterdir() if each.name.startswith(start))
 
 
-def place_files(folder: Path, files: Mapping[PurePosixPath, bytes], force: Collection[str] = ()) -> list[Path]:
+def place_files(
+    folder: Path, files: Mapping[PurePosixPath, bytes], force: Collection[str] = (), *, hint: str | None = None
+) -> list[Path]:
     """Write files into a folder that may have others; those that are there with that very content are left alone.
 
-    Raises Conflict, before anything is written, when another file would be overwritten that ``force`` does not name,
+    Raises Conflict, before anything is written, when another file would be overwritten that ``force`` does not name
+    (``hint`` is the next step of a command without ``--keep`` and ``--force FILE``),
     and UserError when ``force`` names none of the files or a place leads out of the folder.
     """
     unknown = sorted(set(force) - {name.as_posix() for name in files})
@@ -60,7 +63,7 @@ def place_files(folder: Path, files: Mapping[PurePosixPath, bytes], force: Colle
     kept = [name for name in taken if name not in force]
     if kept:
         forced = " ".join(f"--force {name}" for name in kept)
-        hint = f"To leave them and write the others: --keep\nTo have them overwritten: {forced}"
+        hint = hint or f"To leave them and write the others: --keep\nTo have them overwritten: {forced}"
         raise Conflict(f"{folder} has {known_names(kept, most=40)} already; nothing was written.", hint=hint)
     written = []
     for name, content in files.items():

@@ -34,7 +34,7 @@ async def facts(service: Service, _request: Request) -> Response:
     flow, chat = service.runner.flow, service.chat
     return json_answer(
         {
-            "name": flow.name,
+            "name": service.settings.served_flow or flow.name,
             "format": flow.message_format,
             "simulated": service.runner.is_simulated,
             "chat": chat

@@ -197,6 +197,8 @@ def test_the_split_of_a_gateway(ab: Ab, tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / "ab.yaml").write_text(f'{POLICY}split: {{gateway: "{url}", key: "${{GATEWAY_KEY}}"}}\n')
         code, _, said = ab("ab", "start", ".")
         assert (code, "GATEWAY_KEY is not set" in said) == (2, True)
+        (tmp_path / "greeting").mkdir()
+        assert "Did you mean 'greeting'?" in ab("ab", "start", "greting")[2]
         monkeypatch.setenv("GATEWAY_KEY", "wr0ng")
         code, _, said = ab("ab", "start", ".")
         assert code == 5
@@ -211,7 +213,9 @@ def test_the_split_of_a_gateway(ab: Ab, tmp_path: Path, monkeypatch: pytest.Monk
         assert (code, found["rule"]) == (3, "primary_worse")
         assert epochs[-1]["weights"] == {"a": 100, "b": 0}
         assert epochs[-1]["reason"] == "greeting: rollback: primary_worse"
-    assert ab("ab", "decide", ".", "--evidence", "r.jsonl")[0] == 5, "the gateway is gone"
+    code, _, said = ab("ab", "decide", ".", "--evidence", "r.jsonl")
+    assert code == 5, "the gateway is gone"
+    assert "Start it: flowyard gateway serve --config gateway.yaml" in said
     assert SECRET not in "".join(file.read_text() for file in (tmp_path / "home" / "ab").rglob("*") if file.is_file())
 
 

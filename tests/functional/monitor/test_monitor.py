@@ -25,6 +25,7 @@ def test_what_people_disliked_is_the_data_of_the_next_run(project: Project):
     records = project.root / "records"
     settings = {"FLOWYARD_SERVE_RECORDS": str(records), "FLOWYARD_SERVE_VERSION": "7", "FLOWYARD_SERVE_FLOW": "chat"}
     with serving(project, "echo", env=settings) as ask:
+        assert ask("/page.json").json()["name"] == "chat", "the page has the name that records have"
         for word in ("one", "two", "three", "two"):
             answer = ask("/score", {"x": word})
             said = {"thumbs": "up"} if word == "one" else {"thumbs": "down", "correction": word.upper()}

@@ -228,6 +228,8 @@ def test_a_shallow_clone_says_what_to_do(repository: Repository, tmp_path: Path)
         done = repository.here("pipeline", "plan", "pr", "--changed-since", since, cwd=clone)
         assert done.returncode == 2
         assert "git fetch --unshallow" in done.stderr
+    misspelt = repository.here("pipeline", "plan", "pr", "--changed-since", "origin/develop")
+    assert "git fetch origin develop\n" in misspelt.stderr, "what the remote itself calls it"
     outside = tmp_path / "outside"
     outside.mkdir()
     done = repository.here("pipeline", "plan", "pr", "--changed-since", "x", cwd=outside)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
-from functional_helper import flowyard, flowyard_here
+from functional_helper import flowyard, flowyard_here, locked_program
 from git_helper import git
 from places import ROOT
 
@@ -26,6 +27,7 @@ def repository(tmp_path: Path) -> Path:
     """A new repository, with all of it in git."""
     done = flowyard_here("init", "flows", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Next: cd flows && flowyard new NAME --template classification\n")
     git(tmp_path / "flows", "init")
     git(tmp_path / "flows", "add", "-A")
     git(tmp_path / "flows", "commit", "-m", "begin")
@@ -53,6 +55,12 @@ def test_it_has_what_people_and_editors_need(repository: Path):
     assert not any(name.startswith((".github", ".azure-pipelines", "Jenkinsfile")) for name in files)
 
 
+def test_a_linter_finds_nothing_in_its_dockerfile(repository: Path):
+    words = [locked_program("hadolint"), "--no-color", ".devcontainer/Dockerfile"]
+    done = subprocess.run(words, cwd=repository, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_its_requirements_are_pinned_to_what_was_tested(repository: Path):
     pins = dict(re.findall(r"^([a-z]+)==(\S+)$", (repository / "requirements.txt").read_text(), re.MULTILINE))
     locked = re.search(r"^pytest==(\S+)", (ROOT / "requirements" / "dev.lock").read_text(), re.MULTILINE)
@@ -74,6 +82,8 @@ def test_done_twice_nothing_is_written(repository: Path):
     before = files_below(repository)
     done = flowyard_here("init", ".", "--json", cwd=repository)
     assert json.loads(done.stdout) == {"folder": ".", "written": [], "kept": []}
+    said = flowyard_here("init", ".", cwd=repository).stdout.splitlines()
+    assert said == ["Everything is there already.", "Next: flowyard new NAME --template classification"]
     assert files_below(repository) == before
 
 
@@ -120,8 +130,8 @@ def test_schemas_are_listed_shown_and_written(tmp_path: Path):
     assert "deployment.yaml" in [file for each in listed for file in each["files"]]
     assert "experiment.*.yaml" in flowyard_here("schema", "list", cwd=tmp_path).stdout
     shown = json.loads(flowyard_here("schema", "show", "deployment.yaml", cwd=tmp_path).stdout)
-    for _ in range(2):
-        assert flowyard_here("schema", "write", "schemas", cwd=tmp_path).returncode == 0
+    for said in ("Wrote schemas/deployment.json\n", "Everything is there already.\n"):
+        assert said in flowyard_here("schema", "write", "schemas", cwd=tmp_path).stdout
     assert json.loads((tmp_path / "schemas" / "deployment.json").read_text()) == shown
     assert len(list((tmp_path / "schemas").iterdir())) == len(listed)
     assert flowyard_here("schema", "show", "deploiment", cwd=tmp_path).returncode == ExitCode.WRONG_INPUT

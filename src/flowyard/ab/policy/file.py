@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from flowyard._util.strict_yaml import STRICT, Duration, LeastDuration, parse_strictly
+from flowyard._util.suggest import missing_file_hint
 from flowyard._util.yamlfile import YamlFile, read_yaml
 from flowyard.ab.policy.model import AbPolicy, Guardrail, GuardrailMetric, PrimaryMetric, RampStep, SplitPlace
 from flowyard.errors import NotFound, Problem
@@ -121,6 +122,8 @@ class AbFile(_Strict):
 
 def find_policy(path: Path) -> AbPolicy:
     """The policy of a use case: the folder with ``ab.yaml``, or that file. Raises NotFound, and UserError as below."""
+    if not path.exists():
+        raise NotFound(f"There is no {path}.", hint=missing_file_hint(path))
     file = path / AB_FILE if path.is_dir() else path
     if not file.is_file():
         hint = "flowyard ab init USECASE --control ENV --treatment ENV writes one: docs/ab.md"

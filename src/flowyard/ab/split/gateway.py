@@ -77,7 +77,7 @@ class GatewaySplit(Splitter):
             answer = connection.getresponse()
             content = answer.read(_MOST_BYTES)
         except (OSError, ValueError, http.client.HTTPException):  # its text may repeat what was sent
-            raise OutsideError(f"{self.label[0].upper()}{self.label[1:]} does not answer.", hint=_CONTROL) from None
+            raise OutsideError(f"{self.label[0].upper()}{self.label[1:]} does not answer.", hint=_AWAY) from None
         finally:
             connection.close()
         if answer.status in (401, 403):
@@ -101,8 +101,11 @@ class GatewaySplit(Splitter):
         return OutsideError(f"{self.label} says no ({status}): {why}", hint=_ARMS if status == 404 else None)
 
 
-_ARMS = "'arms' in ab.yaml are names of backends in gateway.yaml."
 _KEY = "split.key in ab.yaml is that of 'control' in gateway.yaml."
+_AWAY = (
+    "Start it: flowyard gateway serve --config gateway.yaml\n"
+    "It listens where 'control' in that file says, which is split.gateway in ab.yaml."
+)
 _CONTROL = "split.gateway in ab.yaml is the address 'control' listens at, not that of the requests."
 
 

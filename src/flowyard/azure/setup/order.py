@@ -133,7 +133,7 @@ def parse_github(text: str, branches: tuple[str, ...] = ()) -> GitHub:
     """``OWNER/REPO``. Raises UserError."""
     found = _GITHUB.fullmatch(text)
     if not found or found["repo"] in (".", ".."):
-        raise UserError(f"{without_password(text)[:60]!r} is no repository of GitHub.", hint="--github OWNER/REPO")
+        raise UserError(f"{without_password(text)[:60]!r} is no repository of GitHub.", hint="Name it as OWNER/REPO.")
     return GitHub(found["owner"], found["repo"], branches)
 
 

@@ -42,9 +42,8 @@ def init(path: Path, control: str, treatment: str, force: bool, home: str | None
     exposures = Path(os.path.relpath(home_folder.resolve() / "records", path.resolve())).as_posix()
     ports = free_ports(2)
     files = new_test_files(places[0].name, arms[0], arms[1], (ports[0], ports[1]), exposures)
-    written = place_files(
-        path, {PurePosixPath(name): content for name, content in files.items()}, list(files) if force else ()
-    )
+    placed = {PurePosixPath(name): content for name, content in files.items()}
+    written = place_files(path, placed, list(files) if force else (), hint="To have both written anew: --force")
     written += _with_key(places[0])
     print_warnings(_warnings(places, arms))
     address = f"http://127.0.0.1:{ports[0]}"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard._util.yamlfile import read_yaml
 from flowyard.abc import Target
 from flowyard.app import App, open_app
@@ -62,7 +63,7 @@ def open_place(path: Path, env: str, target: str | None, home: str | None) -> Pl
     """Read the configuration of a use case and open its target. Raises UserError, NotFound."""
     settings = read_settings(home)
     if not path.exists():
-        raise NotFound(f"There is no use case {path}.", hint="Name the folder with deployment.yaml.")
+        raise NotFound(f"There is no use case {path}.", hint=missing_file_hint(path))
     config = read_deploy_config(path)
     environment = config.find(env, target)
     name = require_path_part("A use case", use_case_name(path))

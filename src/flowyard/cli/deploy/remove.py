@@ -42,4 +42,7 @@ def remove(
     if as_json:
         print_json({"env": env, "target": place.environment.target, **state_view(state)})
         return
-    print_state(state)
+    if dry_run or deployment is not None or state.deployments:
+        print_state(state)
+    else:
+        click.echo(f"{state.endpoint}: nothing is deployed any more")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from flowyard._util.suggest import missing_file_hint
 from flowyard.cli.deploy.options import use_case_name
 from flowyard.cli.shared.output import path_from_here, print_warnings
 from flowyard.deploy.config.read import has_environment
@@ -164,7 +165,8 @@ def _named(path: Path, root: Path) -> UseCase:
         for each in _all(root):
             if not is_plain(each) and folder_for_ci(each) == path.as_posix():
                 return refused_by_ci(_use_case(root, each))
-        raise NotFound(f"There is no use case {path}.", hint="Name a folder with experiment.yaml.")
+        hint = "Name a folder with experiment.yaml." if folder.is_dir() else missing_file_hint(folder)
+        raise NotFound(f"There is no use case {path}.", hint=hint)
     folder = folder.resolve()
     top = root if folder.is_relative_to(root) else folder
     return _use_case(top, folder.relative_to(top).as_posix())

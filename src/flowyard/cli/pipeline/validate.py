@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from flowyard._util.files import write_atomic
+from flowyard._util.suggest import missing_file_hint
 from flowyard.app import App, open_app
 from flowyard.approval.policy import read_approval_policy
 from flowyard.cli.deploy.options import use_case_name
@@ -43,7 +44,7 @@ def validate(
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise NotFound(f"There is no use case {path}.", hint="Name a folder with experiment.yaml.")
+        raise NotFound(f"There is no use case {path}.", hint=missing_file_hint(folder))
     app = open_app(read_settings(home, env_file, simulate), folder)
     checks: list[FileCheck] = []
     with user_prints_to_stderr():

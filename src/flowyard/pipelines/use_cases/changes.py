@@ -60,8 +60,9 @@ def _commit(root: Path, revision: str) -> str:
     if revision and not revision.startswith("-") and "\0" not in revision:
         found = ask_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not found:
+        wanted = revision.removeprefix("origin/")  # the branch as the remote itself calls it
         fetch = (
-            f"In CI, fetch it first: git fetch origin {revision}" if _is_word(revision) else "Name a branch or commit."
+            f"In CI, fetch it first: git fetch origin {wanted}" if _is_word(revision) else "Name a branch or commit."
         )
         raise UserError(f"There is no revision{_shown(revision)} here.", hint=_deepen(root) or fetch)
     return found.strip()
