@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Answers"]
 
 
-class Answers(Writing):
+class Answers(Writing, ABC):
     """The reading half says what is asked, and goes on or closes after the answer."""
 
     def __init__(self, server: WireServer) -> None:
@@ -29,16 +30,17 @@ class Answers(Writing):
         self._is_over = False
 
     @property
+    @abstractmethod
     def _under_way(self) -> tuple[Head, Request]:
-        raise NotImplementedError
+        """What is being answered."""
 
+    @abstractmethod
     def _next(self) -> None:
         """Go on with what has arrived meanwhile."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _linger(self) -> None:
         """Close our half; the rest goes once the client has closed its own, or soon."""
-        raise NotImplementedError
 
     def go_on(self, answer: Awaitable[Response]) -> None:
         """Answer with what that gives, in a task."""
