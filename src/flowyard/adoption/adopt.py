@@ -22,7 +22,7 @@ def plan_adoption(path: Path, root: Path, name: str | None = None) -> Adoption:
     UserError when there is neither, or when it cannot be read.
     """
     if not path.exists():
-        raise UserError(f"There is no {path}.", hint=missing_file_hint(path))
+        raise UserError(f"There is no file or folder {path}.", hint=missing_file_hint(path))
     if not path.is_dir() or _has_flow(path):
         return plan_flow(path, root, name)
     try:
