@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from flowyard import __version__
 from flowyard._util.git import ask_git
+from flowyard.cli.pipeline.generate import SYSTEMS, ci_drift
 from flowyard.cli.shared.output import print_json
+from flowyard.pipelines.generate.write import write_files
 from flowyard.scaffold import NewRepository, new_repository, repository_files
 from flowyard.schemas import SCHEMAS, schema_files
 
@@ -19,28 +22,34 @@ __all__ = ["init"]
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--keep", is_flag=True, help="Leave files that are there as they are, and write the others.")
 @click.option("--force", multiple=True, metavar="FILE", help="Overwrite this file; repeatable.")
+@click.option(
+    "--ci", type=click.Choice([*SYSTEMS, "none"]), default="github", show_default=True, help="Whose CI files."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
-def init(folder: Path, keep: bool, force: tuple[str, ...], as_json: bool) -> None:
+def init(folder: Path, keep: bool, force: tuple[str, ...], ci: str, as_json: bool) -> None:
     """Make a repository for many use cases in DIR, or make one of the repository that is there.
 
-    Writes a README, settings of editors with schemas of our YAML files, a dev container and pinned requirements.
-    No file that is there is overwritten.
+    Writes a README, settings of editors with schemas of our YAML files, a dev container, pinned requirements, and the
+    files of a CI system as `pipeline generate` does. No file that is there is overwritten.
     """
     patterns = {f"{each.name}.json": each.names for each in SCHEMAS}
     files = repository_files(__version__, schema_files(), patterns)
+    drift = [each for each in ([] if ci == "none" else ci_drift(folder, ci)) if each.here is None]
     made = new_repository(folder, files, force=force, keep=keep)
+    write_files(folder, drift)
+    written = [*made.written, *(made.folder / each.path for each in drift)]
     if as_json:
-        print_json({"folder": str(folder), "written": list(map(str, made.written)), "kept": made.kept})
+        print_json({"folder": str(folder), "written": list(map(str, written)), "kept": made.kept})
     else:
-        _print(made)
+        _print(made, written)
 
 
-def _print(made: NewRepository) -> None:
-    for file in made.written:
+def _print(made: NewRepository, written: Sequence[Path]) -> None:
+    for file in written:
         click.echo(f"Wrote {file}")
     for name in made.kept:
         click.echo(f"Kept {made.folder / name}")
-    if not made.written:
+    if not written:
         click.echo("Everything is there already.")
     if ".gitignore" in made.kept:
         click.echo("Its .gitignore should name: .env  .flowyard/*  !.flowyard/schemas/")

@@ -52,7 +52,24 @@ def test_it_has_what_people_and_editors_need(repository: Path):
     assert "**/experiment.*.yaml" in settings["yaml.schemas"]["./.flowyard/schemas/overlay.json"]
     assert "redhat.vscode-yaml" in json.loads(files[".vscode/extensions.json"])["recommendations"]
     assert json.loads(files[".devcontainer/devcontainer.json"])["build"] == {"dockerfile": "Dockerfile"}
-    assert not any(name.startswith((".github", ".azure-pipelines", "Jenkinsfile")) for name in files)
+    assert flowyard_here("pipeline", "generate", "github", "--check", cwd=repository).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("system", "folder"), [("azure-devops", ".azure-pipelines"), ("jenkins", ".jenkins"), ("none", None)]
+)
+def test_its_ci_files_are_those_of_the_system_that_was_named(system: str, folder: str | None, tmp_path: Path):
+    words = ("init", "flows", "--ci", system)
+    written = json.loads(flowyard_here(*words, "--json", cwd=tmp_path).stdout)["written"]
+    files = files_below(tmp_path / "flows")
+    assert {Path(each).relative_to("flows").as_posix() for each in written} == set(files)
+    ci = {name for name in files if name.startswith((".github", ".azure-pipelines", ".jenkins"))}
+    assert {name.split("/")[0] for name in ci} == ({folder} if folder else set())
+    if ci:
+        edited = tmp_path / "flows" / min(ci)
+        edited.write_text(edited.read_text() + "# mine\n")
+        assert "Everything is there already." in flowyard_here(*words, cwd=tmp_path).stdout
+        assert edited.read_text().endswith("# mine\n")
 
 
 def test_a_linter_finds_nothing_in_its_dockerfile(repository: Path):

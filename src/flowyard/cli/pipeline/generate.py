@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,16 +13,16 @@ from flowyard._util.printable import printable_text
 from flowyard.cli.shared.output import print_json
 from flowyard.errors import ExitCode
 from flowyard.pipelines.generate import SETTINGS_FILE, CiFile, CiSettings, read_ci_settings
-from flowyard.pipelines.generate.write import find_drift, marked, unified_diff, write_files
+from flowyard.pipelines.generate.write import Drift, find_drift, marked, unified_diff, write_files
 from flowyard.pipelines.use_cases.find import repository_root
 
-__all__ = ["generate"]
+__all__ = ["SYSTEMS", "ci_drift", "generate"]
 
-_SYSTEMS = {"github": "github", "azure-devops": "azure_devops", "jenkins": "jenkins"}
+SYSTEMS = {"github": "github", "azure-devops": "azure_devops", "jenkins": "jenkins"}
 
 
 @click.command()
-@click.argument("system", type=click.Choice(list(_SYSTEMS)))
+@click.argument("system", type=click.Choice(list(SYSTEMS)))
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 with a diff when files differ.")
 @click.option("--print", "prints", is_flag=True, help="Write nothing; print the files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")
@@ -55,8 +56,14 @@ def generate(system: str, check: bool, prints: bool, as_json: bool) -> int:
     return ExitCode.GATE_NO if check and drift else ExitCode.DONE
 
 
+def ci_drift(root: Path, system: str) -> Sequence[Drift]:
+    """What differs of a CI system's files in a repository. Raises Conflict where one of them is not of flowyard."""
+    settings = read_ci_settings(root)
+    return find_drift(root, system, marked(system, _files(system, settings), settings))
+
+
 def _files(system: str, settings: CiSettings) -> list[CiFile]:
-    package = importlib.import_module(f"flowyard.pipelines.generate.{_SYSTEMS[system]}")
+    package = importlib.import_module(f"flowyard.pipelines.generate.{SYSTEMS[system]}")
     made: list[CiFile] = package.files(settings)
     return made
 
